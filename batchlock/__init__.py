@@ -1,0 +1,3 @@
+"""Update the locking information of many Zoho CRM records from a spreadsheet."""
+
+__version__ = "0.1.0"

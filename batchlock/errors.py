@@ -1,0 +1,56 @@
+"""The exceptions that end a command, each with its exit code.
+
+BatchlockError              1
+├── UsageError              2   a wrong option, setting or request; nothing was sent
+├── UnreadableFile          4   the file cannot be read as a table; nothing was sent
+├── SignInRefused           5   a person must act
+├── Stopped                 6   ended early by a rule; can be resumed
+├── AlreadyRunning          7   another run is at work on this org
+└── Interrupted         128+n   ended by signal n; can be resumed
+
+Trouble with one row is never an exception: see `model.Problem` and `model.Outcome`.
+"""
+
+
+class BatchlockError(Exception):
+    """Something that ends the command; its text is a sentence for the person who typed it."""
+
+    exit_code = 1
+
+
+class UsageError(BatchlockError):
+    """The command, an option or a setting is wrong; nothing was sent."""
+
+    exit_code = 2
+
+
+class UnreadableFile(BatchlockError):
+    """The file cannot be read as a table; nothing was sent."""
+
+    exit_code = 4
+
+
+class SignInRefused(BatchlockError):
+    """Zoho takes neither our sign-in nor its scopes; only a person can mend that."""
+
+    exit_code = 5
+
+
+class Stopped(BatchlockError):
+    """A rule ended the run early; what is left can be resumed."""
+
+    exit_code = 6
+
+
+class AlreadyRunning(BatchlockError):
+    """Another run is at work on this org."""
+
+    exit_code = 7
+
+
+class Interrupted(BatchlockError):
+    """A signal ended the run early; what is left can be resumed."""
+
+    def __init__(self, message: str, *, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

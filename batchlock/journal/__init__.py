@@ -1,0 +1,377 @@
+"""The journal of a run: what was asked, what became of each row, and what is still to do.
+
+One SQLite file per run. What was asked never changes after the plan; what became of it does,
+so the two are apart, and recording an outcome rewrites a small line only.
+
+    run       name, value                     about the run (JSON); totals over its sessions
+    rows      row, module, record_id, lock_id, reason, cells
+                                              the row's final form (null when it has none)
+                                              and its cells as they were in the file (JSON)
+    progress  row, status, same_as, http_status, code, message, remedy,
+              attempts, finished_at, duration the row's status, and its outcome once it has one
+    problems  row, column, code, message      why a row is invalid
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from batchlock.errors import BatchlockError, Stopped
+from batchlock.journal import report
+from batchlock.journal.about import About, End, Totals
+from batchlock.journal.cells import pack
+from batchlock.journal.compare import compare, refuse
+from batchlock.journal.report import Group
+from batchlock.model import Cell, Field, Line, Outcome, Problem, Result, Status, Update
+
+__all__ = ["About", "End", "Group", "Journal", "Totals"]
+
+_SCHEMA = """
+CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE rows (
+    row INTEGER PRIMARY KEY, module TEXT, record_id TEXT, lock_id TEXT, reason TEXT,
+    cells BLOB NOT NULL
+);
+CREATE TABLE progress (
+    row INTEGER PRIMARY KEY, status TEXT NOT NULL, same_as INTEGER,
+    http_status INTEGER, code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
+    remedy TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,
+    finished_at REAL, duration REAL
+);
+CREATE TABLE problems (row INTEGER NOT NULL, "column" TEXT NOT NULL, code TEXT NOT NULL,
+                       message TEXT NOT NULL);
+"""
+
+_SETTLED = (Status.UPDATED.value, Status.UNCHANGED.value)
+_LEFT_ALONE = "An earlier run did this row already, so it was left alone."
+
+
+class Journal:
+    """One run's file; not for two threads at once.
+
+    Once it is open for sending, a method returns when what it wrote is on the disk.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._sql = connection
+        self._claimed_up_to = -1
+
+    # -- opening -------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: Path, about: About) -> Self:
+        """Make the file for a plan: fast, and not durable before its caller makes it so."""
+        with _told(path):
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _SCHEMA)
+        journal = cls(path, connection)
+        journal.set_about(about)
+        return journal
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a planned run, for sending and reporting.
+
+        Raises BatchlockError where the file is damaged or SQLite's write-ahead log cannot work.
+        """
+        with _told(path):
+            connection = sqlite3.connect(
+                path.absolute().as_uri() + "?mode=rw",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+            connection.execute("PRAGMA synchronous=FULL")
+        if mode != "wal":
+            connection.close()
+            raise BatchlockError(
+                f"The journal cannot be kept in {path.parent}: it seems to be a network drive. "
+                "Set state_directory to a folder on a local disk."
+            )
+        return cls(path, connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        with _told(self.path):
+            self._sql.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- about the run -------------------------------------------------------------------
+
+    def set_about(self, about: About) -> None:
+        """Write what the run is."""
+        self._write("about", asdict(about))
+
+    @property
+    def about(self) -> About:
+        """What the run is."""
+        told = self._read("about")
+        if told is None:
+            raise BatchlockError(f"{self.path} is not a batchlock journal.")
+        told["started_at"] = datetime.fromisoformat(told["started_at"])
+        told["titles"] = tuple(told["titles"])
+        return About(**told)
+
+    @property
+    def totals(self) -> Totals:
+        """What the run has cost so far."""
+        return Totals(**(self._read("totals") or {}))
+
+    def set_end(self, end: End) -> None:
+        """Write how this session ended."""
+        self._write("end", asdict(end))
+
+    @property
+    def end(self) -> End | None:
+        """How the last session ended; None while there was none that got so far."""
+        told = self._read("end")
+        if told is None:
+            return None
+        told["finished_at"] = datetime.fromisoformat(told["finished_at"])
+        return End(**told)
+
+    # -- plan ----------------------------------------------------------------------------
+
+    def add(
+        self,
+        cells: Iterable[tuple[int, Sequence[Cell]]],
+        *,
+        updates: Sequence[Update],
+        problems: Sequence[Problem],
+        finished: Collection[int] = (),
+    ) -> None:
+        """Add rows to the plan.
+
+        `cells` are all the rows, as they were in the file; a row without an update is invalid,
+        and `finished` are rows that an earlier run has done.
+        """
+        asked = {update.row: update for update in updates}
+        done = frozenset(finished)
+        rows: list[tuple[object, ...]] = []
+        progress: list[tuple[int, str, str]] = []
+        for row, values in cells:
+            update = asked.get(row)
+            if update is None:
+                rows.append((row, None, None, None, None, pack(values)))
+                progress.append((row, Status.INVALID.value, ""))
+                continue
+            rows.append((row, *_final_form(update), pack(values)))
+            if row in done:
+                progress.append((row, Status.UNCHANGED.value, _LEFT_ALONE))
+            else:
+                progress.append((row, Status.PENDING.value, ""))
+        with self._transaction() as sql:
+            sql.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", rows)
+            sql.executemany(
+                "INSERT INTO progress (row, status, message) VALUES (?, ?, ?)", progress
+            )
+            refuse(sql, problems)
+
+    def compare(self, titles: Mapping[Field, str]) -> None:
+        """Find what only the whole file shows: rounded ids, then conflicts, then duplicates.
+
+        `titles` are the columns' titles in the file, for the problems.
+        """
+        with self._transaction() as sql:
+            compare(sql, titles)
+
+    # -- send ----------------------------------------------------------------------------
+
+    def unsettled(self) -> list[Update]:
+        """Return the rows that were being sent when the last session was killed."""
+        return self._updates("status = 'sending'", ())
+
+    def turn_over(
+        self,
+        outcomes: Iterable[Outcome],
+        *,
+        give_back: Iterable[int] = (),
+        claim: int = 0,
+        spent: Totals = Totals(),  # noqa: B008  frozen
+    ) -> list[Update]:
+        """Record outcomes and costs, give rows back, and claim the next ones, in one commit.
+
+        Returns the rows claimed, in order: at most `claim`, fewer when there are no more.
+        """
+        with self._transaction() as sql:
+            sql.executemany(
+                "UPDATE progress SET status = ?, http_status = ?, code = ?, message = ?,"
+                " remedy = ?, attempts = attempts + ?, finished_at = ?, duration = ? WHERE row = ?",
+                [
+                    (
+                        outcome.status.value,
+                        outcome.http_status,
+                        outcome.code,
+                        outcome.message,
+                        outcome.remedy,
+                        outcome.attempts,
+                        outcome.finished_at and outcome.finished_at.timestamp(),
+                        outcome.duration,
+                        outcome.row,
+                    )
+                    for outcome in outcomes
+                ],
+            )
+            sql.executemany(
+                "UPDATE progress SET status = 'pending' WHERE row = ?",
+                [(row,) for row in give_back],
+            )
+            self._put("totals", asdict(self.totals + spent))
+            claimed = self._updates(
+                "status = 'pending' AND row > ? ORDER BY row LIMIT ?", (self._claimed_up_to, claim)
+            )
+            sql.executemany(
+                "UPDATE progress SET status = 'sending' WHERE row = ?",
+                [(update.row,) for update in claimed],
+            )
+        if claimed:
+            self._claimed_up_to = claimed[-1].row
+        return claimed
+
+    # -- report --------------------------------------------------------------------------
+
+    def counts(self) -> dict[Result, int]:
+        """Count the rows by result; every result is there, zeros too."""
+        counts = dict.fromkeys(Result, 0)
+        for status, rows in self._sql.execute(
+            "SELECT status, count(*) FROM progress GROUP BY status"
+        ):
+            counts[Result.of(Status(status))] = rows
+        return counts
+
+    def settled(self) -> int:
+        """Count the rows that are as the file asks, duplicates of such rows included."""
+        return int(
+            self._sql.execute(
+                "SELECT count(*) FROM progress AS p LEFT JOIN progress AS o ON o.row = p.same_as"
+                " WHERE ifnull(o.status, p.status) IN (?, ?)",
+                _SETTLED,
+            ).fetchone()[0]
+        )
+
+    def left(self) -> int:
+        """Count the rows that are still to be sent or settled."""
+        return int(
+            self._sql.execute(
+                "SELECT count(*) FROM progress WHERE status IN ('pending', 'sending')"
+            ).fetchone()[0]
+        )
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield every problem, in the order of the rows."""
+        return report.problems(self._sql)
+
+    def lines(self) -> Iterator[Line]:
+        """Yield one line for each row, in the file's order."""
+        return report.lines(self._sql)
+
+    def groups(self) -> Iterator[Group]:
+        """Yield the rows that were not updated, and the duplicates, by their causes.
+
+        The largest group of each result comes first.
+        """
+        return report.groups(self._sql)
+
+    # -- retry ---------------------------------------------------------------------------
+
+    def start_retry(self, path: Path, about: About) -> None:
+        """Make the journal of a new run at `path` from the rows that are not as the file asks.
+
+        Invalid rows stay invalid, rows of which nobody knows whether they were sent are settled
+        first, and everything else is pending again.
+        """
+        with Journal.create(path, about):
+            pass
+        with _told(path), self._attached(path) as sql:
+            sql.execute(
+                "INSERT INTO other.progress (row, status, same_as, message)"
+                " SELECT p.row, CASE WHEN p.status IN ('invalid', 'duplicate', 'sending')"
+                "  THEN p.status ELSE 'pending' END, p.same_as, ''"
+                " FROM progress AS p LEFT JOIN progress AS o ON o.row = p.same_as"
+                " WHERE ifnull(o.status, p.status) NOT IN (?, ?)",
+                _SETTLED,
+            )
+            sql.execute(
+                "INSERT INTO other.rows SELECT * FROM rows"
+                " WHERE row IN (SELECT row FROM other.progress)"
+            )
+            sql.execute("INSERT INTO other.problems SELECT * FROM problems ORDER BY rowid")
+
+    # -- below ---------------------------------------------------------------------------
+
+    @contextmanager
+    def _attached(self, path: Path) -> Iterator[sqlite3.Connection]:
+        self._sql.execute("ATTACH ? AS other", (str(path),))
+        try:
+            with self._transaction() as sql:
+                yield sql
+        finally:
+            self._sql.execute("DETACH other")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _told(self.path):
+            self._sql.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._sql
+            except BaseException:
+                self._sql.execute("ROLLBACK")
+                raise
+            self._sql.execute("COMMIT")
+
+    def _updates(self, condition: str, values: tuple[object, ...]) -> list[Update]:
+        found = self._sql.execute(
+            "SELECT row, module, record_id, lock_id, reason FROM progress JOIN rows USING (row)"
+            f" WHERE {condition}",
+            values,
+        )
+        return [report.update_of(*told) for told in found]
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        with _told(self.path):
+            found = self._sql.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
+        return None if found is None else json.loads(found[0])
+
+    def _write(self, name: str, value: Mapping[str, object]) -> None:
+        with self._transaction():
+            self._put(name, value)
+
+    def _put(self, name: str, value: Mapping[str, object]) -> None:
+        self._sql.execute(
+            "INSERT OR REPLACE INTO run VALUES (?, ?)", (name, orjson.dumps(value).decode())
+        )
+
+
+def _final_form(update: Update) -> tuple[str, str, str | None, str]:
+    return update.module, update.record_id, update.lock_id, update.reason
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn SQLite's words into a sentence for the person whose disk it is."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith("SQLITE_FULL"):
+            raise Stopped(
+                f"The disk with {path.parent} is full. What was recorded is safe; make room, "
+                "then resume."
+            ) from error
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            raise BatchlockError(f"The journal {path} is damaged.") from error
+        raise BatchlockError(f"The journal {path} cannot be used: {error}.") from error

@@ -1,0 +1,137 @@
+"""What the journal says of the rows of a run, once they are to be reported."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from batchlock.journal.cells import unpack
+from batchlock.model import Line, LockId, Problem, RecordId, Result, Status, Update
+
+_STANDING = {
+    Result.NOT_SENT: (
+        "The run ended before this row was sent.",
+        "Resume the run; nothing is sent twice.",
+    ),
+    Result.UNKNOWN: (
+        "It was being sent when the run ended, so nobody knows yet whether it arrived.",
+        "Resume the run; Zoho is asked first what became of the row.",
+    ),
+}
+"""Message and remedy of the rows that have no outcome."""
+
+_CORRECT = "Correct the row and give the file back to batchlock."
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that ended the same way for the same reason."""
+
+    result: Result
+    code: str
+    message: str
+    remedy: str
+    rows: Iterator[int]
+    """In order; to be read before the next group is asked for."""
+
+
+def problems(sql: sqlite3.Connection) -> Iterator[Problem]:
+    """Yield every problem, in the order of the rows."""
+    for found in sql.execute(
+        'SELECT row, "column", code, message FROM problems ORDER BY row, rowid'
+    ):
+        yield Problem(*found)
+
+
+def lines(sql: sqlite3.Connection) -> Iterator[Line]:
+    """Yield one line for each row, in the file's order."""
+    told = sql.execute(
+        "SELECT r.row, module, record_id, lock_id, reason, cells, p.status, p.same_as,"
+        " o.status, p.http_status, p.code, p.message, p.remedy, p.attempts, p.finished_at,"
+        " p.duration FROM rows AS r JOIN progress AS p USING (row)"
+        " LEFT JOIN progress AS o ON o.row = p.same_as ORDER BY r.row"
+    )
+    found_problems = problems(sql)
+    problem = next(found_problems, None)
+    for row, *asked, cells, status, same_as, same_status, http_status, code, message, remedy, \
+            attempts, finished_at, duration in told:  # fmt: skip
+        result = Result.of(Status(status))
+        if result in _STANDING:
+            message, remedy = _STANDING[result]
+        elif result is Result.DUPLICATE:
+            message, remedy = _duplicate(same_as, Status(same_status))
+        elif result is Result.INVALID:
+            found = []
+            while problem is not None and problem.row == row:
+                found.append(problem)
+                problem = next(found_problems, None)
+            code = ", ".join(dict.fromkeys(one.code for one in found))
+            message = "\n".join(f"{one.column}: {one.message}" for one in found)
+            remedy = _CORRECT
+        yield Line(
+            row=row,
+            cells=unpack(cells),
+            result=result,
+            http_status=http_status,
+            code=code,
+            message=message,
+            remedy=remedy,
+            attempts=attempts,
+            finished_at=None if finished_at is None else _moment(finished_at),
+            duration=duration,
+            check="" if result is Result.INVALID else update_of(row, *asked).check,
+        )
+
+
+def groups(sql: sqlite3.Connection) -> Iterator[Group]:
+    """Yield the rows that were not updated, and the duplicates, by their causes.
+
+    The largest group of each result comes first.
+    """
+    ended = sql.execute(
+        "SELECT status, code, remedy, min(row) FROM progress WHERE status NOT IN"
+        " ('updated', 'unchanged', 'invalid') GROUP BY status, code, remedy"
+        " ORDER BY status DESC, count(*) DESC"
+    ).fetchall()
+    for status, code, remedy, first in ended:
+        rows = sql.execute(
+            "SELECT row FROM progress WHERE status = ? AND code = ? AND remedy = ? ORDER BY row",
+            (status, code, remedy),
+        )
+        (message,) = sql.execute("SELECT message FROM progress WHERE row = ?", (first,)).fetchone()
+        result = Result.of(Status(status))
+        if result in _STANDING:
+            message, remedy = _STANDING[result]
+        elif result is Result.DUPLICATE:
+            message = "The same as an earlier row, and not sent again."
+        yield Group(result, code, message, remedy, (row for (row,) in rows))
+    invalid = sql.execute(
+        "SELECT code, message, min(rowid) FROM problems GROUP BY code ORDER BY count(*) DESC"
+    ).fetchall()
+    for code, message, _ in invalid:
+        rows = sql.execute("SELECT DISTINCT row FROM problems WHERE code = ? ORDER BY row", (code,))
+        yield Group(Result.INVALID, code, message, _CORRECT, (row for (row,) in rows))
+
+
+def update_of(row: int, module: str, record_id: str, lock_id: str | None, reason: str) -> Update:
+    """Return the update that a row of the journal holds."""
+    return Update(
+        row, module, RecordId(record_id), None if lock_id is None else LockId(lock_id), reason
+    )
+
+
+def _duplicate(row: int, status: Status) -> tuple[str, str]:
+    """Return the message and remedy of a row that is the same as an earlier one."""
+    match Result.of(status):
+        case Result.NOT_SENT:
+            became = "which was not sent"
+        case Result.UNKNOWN:
+            became = "of which nobody knows yet whether it arrived"
+        case result:
+            became = f"which is {result}" if result is Result.INVALID else f"which was {result}"
+    done = status in (Status.UPDATED, Status.UNCHANGED)
+    return f"The same as row {row}, {became}.", "" if done else f"See row {row}."
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,392 @@
+"""Deliver every pending update, attempt by attempt, until all have ended or a rule stops the run.
+
+Rows are claimed from the journal ahead of time, at most two windows of them, and each claimed
+row is a task that queues at the gate. A clerk writes outcomes down and claims the next rows in
+the same commit, so that no row goes out unmarked and none waits for its own commit.
+
+    journal ─ claim ─▶ rows ─ gate ─▶ Zoho ─ reply ─▶ outcome ─▶ clerk ─▶ journal
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time
+from typing import Annotated, Any, Protocol
+
+from annotated_types import Ge, Gt
+
+from batchlock.brake import Brake
+from batchlock.errors import BatchlockError, SignInRefused, Stopped
+from batchlock.journal import Journal, Totals
+from batchlock.model import LockId, Outcome, Reply, Status, Update, Verdict
+from batchlock.pacing import Gate, Retry
+
+_GROUP = 0.05
+"""Seconds that outcomes may wait for others to share their commit."""
+_BEAT = 0.5
+"""Seconds between two looks at why everyone waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The rules that end a run early."""
+
+    consecutive_failures: Annotated[int, Ge(1)] = 50
+    """Rows in a row that failed: an outage, and not a few bad rows."""
+    same_refusal: Annotated[int, Ge(1)] = 20
+    """First answers that are all the same refusal: a wrong set-up, not wrong rows."""
+    max_runtime: Annotated[float, Gt(0)] | None = None
+    """Seconds."""
+    until: time | None = None
+    """Local time of day."""
+
+
+class Caller(Protocol):
+    """What can talk to Zoho."""
+
+    async def put_reason(self, update: Update, lock_id: LockId) -> Reply:
+        """Send the update."""
+
+    async def find_lock(self, update: Update) -> Reply:
+        """Look the record's lock up."""
+
+
+class Watcher(Protocol):
+    """What wants to know how it goes."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take in that a row has ended."""
+
+    def beat(self, in_flight: int, reason: str, seconds: float) -> None:
+        """Take in how many calls are under way, and why everyone waits for how much longer."""
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row under way."""
+
+    update: Update
+    in_doubt: bool
+    """Whether Zoho may have done it without our knowing."""
+    began: float
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class _Rules:
+    """The stop rules, fed with every outcome."""
+
+    stop: Stop
+    failed: int = 0
+    refused: int = 0
+    refusal: tuple[int | None, str, str] | None = None
+    varied: bool = False
+
+    def add(self, outcome: Outcome) -> Stopped | None:
+        """Take in an outcome; return why the run must end, or None."""
+        if outcome.status is Status.FAILED:
+            self.failed += 1
+            if self.failed < self.stop.consecutive_failures:
+                return None
+            return Stopped(
+                f"Stopped: {self.failed} rows in a row failed, the last one with: "
+                f"{outcome.message} Resume when Zoho works again."
+            )
+        self.failed = 0
+        if self.varied:
+            return None
+        refusal = (outcome.http_status, outcome.code, outcome.remedy)
+        if outcome.status is not Status.REJECTED or self.refusal not in (None, refusal):
+            self.varied = True
+            return None
+        self.refusal = refusal
+        self.refused += 1
+        if self.refused < self.stop.same_refusal:
+            return None
+        return Stopped(
+            f"Stopped: Zoho refused each of the first {self.refused} rows alike: "
+            f"{outcome.message} {outcome.remedy} Then resume; the refused rows go out again "
+            "with retry."
+        )
+
+
+@dataclass(slots=True)
+class _Spent:
+    """What the calls since the last commit have cost."""
+
+    requests: int = 0
+    credits_used: int = 0
+    since: float = 0.0
+
+    def add(self, reply: Reply) -> None:
+        if reply.verdict is Verdict.UNREACHABLE:
+            return
+        self.requests += 1
+        if reply.verdict not in (Verdict.THROTTLED, Verdict.EXPIRED, Verdict.DENIED):
+            self.credits_used += 1
+
+    def take(self, *, now: float, peak: int) -> Totals:
+        """Return it, and begin anew."""
+        taken = Totals(
+            requests=self.requests,
+            credits_used=self.credits_used,
+            in_flight_peak=peak,
+            seconds=now - self.since,
+        )
+        self.requests, self.credits_used, self.since = 0, 0, now
+        return taken
+
+
+async def deliver(
+    journal: Journal,
+    caller: Caller,
+    gate: Gate,
+    *,
+    retry: Retry,
+    stop: Stop,
+    brake: Brake,
+    deadline: float | None,
+    watcher: Watcher,
+) -> None:
+    """Deliver every update of the journal that is pending or in doubt.
+
+    Ends when none is left, or early when the brake is pulled: then no new call goes out, those
+    under way finish and are recorded, and rows that never went out are pending again.
+    `deadline` is in the gate's clock. Raises what pulled the brake.
+    """
+    brake.on_pull(gate.close)
+    pool = _Pool(journal, caller, gate, retry=retry, stop=stop, brake=brake, watcher=watcher)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            pool.tasks = tasks
+            tasks.create_task(pool.keep())
+            tasks.create_task(pool.watch(deadline))
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+    if brake.why is not None:
+        raise brake.why
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+@dataclass(slots=True)
+class _Pool:
+    journal: Journal
+    caller: Caller
+    gate: Gate
+    retry: Retry = field(kw_only=True)
+    stop: Stop = field(kw_only=True)
+    brake: Brake = field(kw_only=True)
+    watcher: Watcher = field(kw_only=True)
+    tasks: asyncio.TaskGroup = field(init=False)
+    rules: _Rules = field(init=False)
+    spent: _Spent = field(init=False)
+    held: int = 0
+    """Rows claimed that have not ended."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    given_back: list[int] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    short: asyncio.Event = field(default_factory=asyncio.Event)
+    """So few claimed rows are left that the next commit should not wait."""
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.rules = _Rules(self.stop)
+        self.spent = _Spent(since=self.gate.clock.now())
+
+    # -- the clerk -----------------------------------------------------------------------
+
+    async def keep(self) -> None:
+        """Claim rows and record what becomes of them, until none is left."""
+        unsettled = deque(await asyncio.to_thread(self.journal.unsettled))
+        more = True
+        while more or self.held or self.outcomes or self.given_back:
+            claim = 2 * self.gate.window - self.held
+            if self.brake.why is not None:
+                claim, more = 0, False
+            while unsettled and claim > 0:
+                self._start(unsettled.popleft(), in_doubt=True)
+                claim -= 1
+            outcomes, self.outcomes = self.outcomes, []
+            given_back, self.given_back = self.given_back, []
+            self.news.clear()
+            self.short.clear()
+            claimed = await asyncio.to_thread(
+                self.journal.turn_over,
+                outcomes,
+                give_back=given_back,
+                claim=max(claim, 0) if more else 0,
+                spent=self.spent.take(now=self.gate.clock.now(), peak=self.gate.peak),
+            )
+            for update in claimed:
+                self._start(update, in_doubt=False)
+            more = more and (bool(claimed) or claim <= 0)
+            if self.held:
+                await self.news.wait()
+                await self.gate.clock.wait(self.short, _GROUP)
+        self.finished.set()
+
+    async def watch(self, deadline: float | None) -> None:
+        """Pull the brake when the time is over, and tell how it goes."""
+        clock = self.gate.clock
+        while not self.finished.is_set():
+            left = _BEAT if deadline is None else min(_BEAT, deadline - clock.now())
+            if left <= 0:
+                self.brake.pull(Stopped("Stopped: the time for this run is over."))
+                deadline = None
+                continue
+            self.watcher.beat(self.gate.in_flight, *self.gate.waiting)
+            await clock.wait(self.finished, left)
+
+    def _start(self, update: Update, *, in_doubt: bool) -> None:
+        self.held += 1
+        row = _Row(update, in_doubt=in_doubt, began=self.gate.clock.now())
+        self.tasks.create_task(self._row(row))
+
+    # -- a row ---------------------------------------------------------------------------
+
+    async def _row(self, row: _Row) -> None:
+        outcome = await self._deliver(row)
+        self.held -= 1
+        if outcome is not None:
+            self.outcomes.append(outcome)
+            self.watcher.ended(outcome)
+            if (why := self.rules.add(outcome)) is not None:
+                self.brake.pull(why)
+        elif not row.in_doubt:
+            self.given_back.append(row.update.row)
+        self.news.set()
+        if self.held < self.gate.window * 3 // 2:
+            self.short.set()
+
+    async def _deliver(self, row: _Row) -> Outcome | None:
+        """Bring a row to its end; None when the run ends first."""
+        update = row.update
+        lock_id = update.lock_id
+        if row.in_doubt or lock_id is None:
+            reply = await self._ask(row, lambda: self.caller.find_lock(update))
+            if reply is None:
+                return None
+            found = self._found(row, reply)
+            if isinstance(found, Outcome):
+                return found
+            lock_id = found
+            row.in_doubt = False
+        known = lock_id
+        reply = await self._ask(row, lambda: self.caller.put_reason(update, known), sends=True)
+        if reply is None:
+            return None
+        if reply.verdict in (Verdict.LOST, Verdict.BROKEN):
+            return await self._settle(row, reply)
+        return self._outcome(row, reply)
+
+    def _found(self, row: _Row, reply: Reply) -> Outcome | LockId:
+        """Judge a look-up: the row's end, or the lock that the update goes to.
+
+        A row in doubt that names its lock is sent again even if we may not look.
+        """
+        update, lock = row.update, reply.lock
+        if lock is not None and lock.reason == update.reason:
+            status = Status.UPDATED if row.in_doubt else Status.UNCHANGED
+            return self._outcome(row, replace(reply, message=_SHOWN[status]), status)
+        if reply.verdict in (Verdict.BROKEN, Verdict.LOST):
+            return self._outcome(row, reply)
+        if row.in_doubt and update.lock_id is not None:
+            return update.lock_id
+        if reply.verdict is Verdict.REFUSED:
+            return self._outcome(row, reply)
+        if lock is None:
+            return self._outcome(row, replace(reply, **_NOT_LOCKED), Status.REJECTED)
+        return lock.lock_id
+
+    async def _settle(self, row: _Row, last: Reply) -> Outcome | None:
+        """Ask Zoho once whether a row landed none of whose answers arrived."""
+        reply = await self._ask(row, lambda: self.caller.find_lock(row.update), attempts=1)
+        if reply is None:
+            return None
+        if reply.lock is not None and reply.lock.reason == row.update.reason:
+            return self._outcome(
+                row, replace(reply, message=_SHOWN[Status.UPDATED]), Status.UPDATED
+            )
+        return self._outcome(row, last)
+
+    async def _ask(
+        self,
+        row: _Row,
+        call: Callable[[], Awaitable[Reply]],
+        *,
+        sends: bool = False,
+        attempts: int | None = None,
+    ) -> Reply | None:
+        """Make a call until it has an answer or has failed; None when the run ends first."""
+        failures = 0
+        renewed = False
+        while (started := await self.gate.enter()) is not None:
+            row.attempts += 1
+            try:
+                reply = await call()
+            except BaseException as error:
+                self.gate.cancel()
+                if not isinstance(error, BatchlockError):
+                    raise
+                self.brake.pull(error)
+                return None
+            self.spent.add(reply)
+            over = self.gate.leave(reply, started)
+            if over is not None:
+                self.brake.pull(Stopped(f"Stopped: {over}. Resume later."))
+            match reply.verdict:
+                case Verdict.ACCEPTED | Verdict.REFUSED:
+                    return reply
+                case Verdict.BROKEN | Verdict.LOST:
+                    row.in_doubt = row.in_doubt or sends
+                    failures += 1
+                    if failures >= (attempts or self.retry.attempts):
+                        return reply
+                    await self.gate.back_off(failures)
+                case Verdict.DENIED:
+                    self.brake.pull(SignInRefused(_told(reply)))
+                case Verdict.UNSUPPORTED:
+                    self.brake.pull(Stopped(f"Stopped: {_told(reply)}"))
+                case Verdict.EXPIRED if renewed:
+                    self.brake.pull(SignInRefused(_told(reply)))
+            renewed = reply.verdict is Verdict.EXPIRED
+        return None
+
+    def _outcome(self, row: _Row, reply: Reply, status: Status | None = None) -> Outcome:
+        return Outcome(
+            row=row.update.row,
+            status=status or _STATUS[reply.verdict],
+            http_status=reply.http_status,
+            code=reply.code,
+            message=reply.message,
+            remedy=reply.remedy,
+            attempts=row.attempts,
+            finished_at=datetime.now(UTC),
+            duration=self.gate.clock.now() - row.began,
+        )
+
+
+_STATUS = {
+    Verdict.ACCEPTED: Status.UPDATED,
+    Verdict.REFUSED: Status.REJECTED,
+    Verdict.BROKEN: Status.FAILED,
+    Verdict.LOST: Status.FAILED,
+}
+_SHOWN = {
+    Status.UPDATED: "The answer was lost; asked again, Zoho shows the new reason.",
+    Status.UNCHANGED: "The lock already has this reason; nothing was sent.",
+}
+_NOT_LOCKED: dict[str, Any] = {
+    "code": "NOT_LOCKED",
+    "message": "The record is not locked, so there is no reason to change.",
+    "remedy": "Lock the record in Zoho CRM first, or take the row out.",
+}
+
+
+def _told(reply: Reply) -> str:
+    return " ".join(part for part in (reply.message, reply.remedy) if part)

@@ -1,0 +1,88 @@
+"""The runs of an org, as the state folder holds them: one journal each.
+
+<state>/runs/<org>/<run id>.journal
+"""
+
+import re
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from batchlock.errors import BatchlockError, UsageError
+from batchlock.journal import About, End, Journal
+
+_SUFFIX = ".journal"
+
+
+def new_run_id(now: datetime) -> str:
+    """Return an id that sorts by time and can be typed: `20260314-020304-1f3a`."""
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+class History:
+    """The runs of one org, newest first."""
+
+    def __init__(self, state: Path, org: str) -> None:
+        self.org = org
+        self.folder = state / "runs" / org
+
+    def path(self, run_id: str) -> Path:
+        """Return where the journal of a run is, or would be."""
+        return self.folder / f"{run_id}{_SUFFIX}"
+
+    def make_folder(self) -> None:
+        """Make the folder, for this user only; UsageError where that cannot be."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"The state folder {self.folder} cannot be made: {error.strerror}. "
+                "Set state_directory to a folder that can be written."
+            ) from None
+
+    def ids(self) -> list[str]:
+        """Return the ids of all runs, newest first."""
+        names = (path.name for path in self.folder.glob(f"*{_SUFFIX}"))
+        return sorted((name.removesuffix(_SUFFIX) for name in names), reverse=True)
+
+    def find(self, run_id: str) -> Path:
+        """Return the journal of the run whose id begins with `run_id`; UsageError without one."""
+        found = [one for one in self.ids() if one.startswith(run_id)]
+        if run_id in found:
+            found = [run_id]
+        if len(found) == 1 and re.fullmatch(r"[0-9a-f-]+", run_id):
+            return self.path(found[0])
+        if len(found) > 1:
+            raise UsageError(
+                f"Several runs of {self.org} begin with {run_id}: {', '.join(found[:5])}. "
+                "Name one in full."
+            )
+        raise UsageError(
+            f"There is no run {run_id} of {self.org}. `batchlock runs` lists the runs there are."
+        )
+
+    def unfinished(self, identity: str | None = None) -> Path | None:
+        """Return the newest run that can be resumed, or the newest such run of one thing."""
+        for path, about, end in self.all():
+            if (identity is None or about.identity == identity) and not (end and end.closed):
+                return path
+        return None
+
+    def finished(self, identity: str) -> End | None:
+        """Return how the same thing ended when it was finished last; None if it never was."""
+        for _, about, end in self.all():
+            if about.identity == identity and end and end.closed:
+                return end
+        return None
+
+    def all(self) -> Iterator[tuple[Path, About, End | None]]:
+        """Yield every run that can be read, newest first: journal, what it is, how it ended."""
+        for run_id in self.ids():
+            path = self.path(run_id)
+            try:
+                with Journal.open(path) as journal:
+                    told = path, journal.about, journal.end
+            except BatchlockError:
+                continue
+            yield told

@@ -10,7 +10,7 @@ class Brake:
 
     def __init__(self) -> None:
         self.why: BatchlockError | None = None
-        self._stops: list[Callable[[], None]] = []
+        self._stops: list[Callable[[], object]] = []
 
     def pull(self, why: BatchlockError) -> None:
         """Ask for the end; only the first reason counts."""
@@ -19,7 +19,7 @@ class Brake:
             for stop in self._stops:
                 stop()
 
-    def on_pull(self, stop: Callable[[], None]) -> None:
+    def on_pull(self, stop: Callable[[], object]) -> None:
         """Call `stop` once the brake is pulled; at once when it has been."""
         if self.why is None:
             self._stops.append(stop)

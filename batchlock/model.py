@@ -32,6 +32,24 @@ class Field(StrEnum):
     REASON = "reason"
 
 
+MODULES = (
+    "Leads",
+    "Accounts",
+    "Contacts",
+    "Deals",
+    "Tasks",
+    "Cases",
+    "Solutions",
+    "Vendors",
+    "Price_Books",
+    "Quotes",
+    "Sales_Orders",
+    "Purchase_Orders",
+    "Invoices",
+)
+"""The modules whose records can be locked, beside custom ones, by the name that URLs have."""
+
+
 class Status(StrEnum):
     """What a row is in the journal."""
 

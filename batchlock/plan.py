@@ -58,6 +58,7 @@ class Request:
     journal: Path
     about: About
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "auto"
     delimiter: str = "auto"
     sheet: str | None = None
@@ -201,6 +202,7 @@ def _reading(request: Request) -> "Reading":
 
     return Reading(
         columns=request.columns,
+        chosen=request.chosen,
         encoding=request.encoding,
         delimiter=request.delimiter,
         sheet=request.sheet,

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Protocol
 
 from annotated_types import Ge, Gt
@@ -40,6 +40,20 @@ class Stop:
     """Seconds."""
     until: time | None = None
     """Local time of day."""
+
+
+def deadline(stop: Stop, *, began: float, now: float) -> float | None:
+    """Return when a run that began at `began` must end, in the clock of `now`, the present."""
+    ends = []
+    if stop.max_runtime is not None:
+        ends.append(began + stop.max_runtime)
+    if stop.until is not None:
+        here = datetime.now().astimezone()
+        until = datetime.combine(here.date(), stop.until).astimezone()
+        if until <= here:
+            until = datetime.combine(here.date() + timedelta(days=1), stop.until).astimezone()
+        ends.append(now + (until - here).total_seconds())
+    return min(ends, default=None)
 
 
 class Caller(Protocol):

@@ -54,9 +54,10 @@ class End:
     """How the last session of a run ended."""
 
     exit_code: int
-    sentence: str
+    ended_by: str
+    """Why it ended before its last row, in a sentence; empty when it did not."""
     finished_at: datetime
-    output: str | None = None
+    output: str
     """Where the results are."""
-    closed: bool = True
+    closed: bool
     """No row is left to send, or none ever shall be (a strict refusal)."""

@@ -31,6 +31,7 @@ class Group:
     code: str
     message: str
     remedy: str
+    count: int
     rows: Iterator[int]
     """In order; to be read before the next group is asked for."""
 
@@ -89,11 +90,11 @@ def groups(sql: sqlite3.Connection) -> Iterator[Group]:
     The largest group of each result comes first.
     """
     ended = sql.execute(
-        "SELECT status, code, remedy, min(row) FROM progress WHERE status NOT IN"
+        "SELECT status, code, remedy, min(row), count(*) FROM progress WHERE status NOT IN"
         " ('updated', 'unchanged', 'invalid') GROUP BY status, code, remedy"
         " ORDER BY status DESC, count(*) DESC"
     ).fetchall()
-    for status, code, remedy, first in ended:
+    for status, code, remedy, first, count in ended:
         rows = sql.execute(
             "SELECT row FROM progress WHERE status = ? AND code = ? AND remedy = ? ORDER BY row",
             (status, code, remedy),
@@ -104,13 +105,14 @@ def groups(sql: sqlite3.Connection) -> Iterator[Group]:
             message, remedy = _STANDING[result]
         elif result is Result.DUPLICATE:
             message = "The same as an earlier row, and not sent again."
-        yield Group(result, code, message, remedy, (row for (row,) in rows))
+        yield Group(result, code, message, remedy, count, (row for (row,) in rows))
     invalid = sql.execute(
-        "SELECT code, message, min(rowid) FROM problems GROUP BY code ORDER BY count(*) DESC"
+        "SELECT code, message, count(DISTINCT row), min(rowid) FROM problems GROUP BY code"
+        " ORDER BY 3 DESC"
     ).fetchall()
-    for code, message, _ in invalid:
+    for code, message, count, _ in invalid:
         rows = sql.execute("SELECT DISTINCT row FROM problems WHERE code = ? ORDER BY row", (code,))
-        yield Group(Result.INVALID, code, message, _CORRECT, (row for (row,) in rows))
+        yield Group(Result.INVALID, code, message, _CORRECT, count, (row for (row,) in rows))
 
 
 def update_of(row: int, module: str, record_id: str, lock_id: str | None, reason: str) -> Update:

@@ -1,0 +1,106 @@
+"""Access to an org: the real one, or the stand-in of a rehearsal."""
+
+import asyncio
+import importlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from batchlock.config import SIMULATOR, Settings, credentials
+from batchlock.errors import BatchlockError
+
+if TYPE_CHECKING:
+    from batchlock.client import Client
+
+REHEARSAL = "the built-in stand-in"
+"""Stands for the API's address in a rehearsal, whose port is another one each time."""
+
+_LATENCY, _JITTER = 0.05, 0.02
+"""Of the stand-in, in seconds: enough to see a run at work, and short enough to wait for."""
+
+
+def address(settings: Settings, org: str) -> tuple[str, str]:
+    """Return environment and API address of an org, as a run remembers them."""
+    if org == SIMULATOR:
+        return "rehearsal", REHEARSAL
+    return settings.zoho.environment, settings.zoho.api
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What signing in takes."""
+
+    org: str
+    client_id: str
+    client_secret: SecretStr
+    refresh_token: SecretStr
+
+
+def sign_in(settings: Settings, org: str) -> SignIn:
+    """Return what signing in to an org takes; UsageError names all that is missing."""
+    if org != SIMULATOR:
+        return SignIn(org, *credentials(settings.zoho))
+    made_up = secrets.token_hex(8)  # each stand-in gives tokens of its own
+    return SignIn(org, "rehearsal", SecretStr(made_up), SecretStr(made_up))
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A client, and its first token on the way."""
+
+    client: "Client"
+    _first_token: "asyncio.Task[str]"
+
+    async def signed_in(self) -> None:
+        """Return once there is a token; raises SignInRefused, or Stopped when none is to be had."""
+        await asyncio.shield(self._first_token)
+
+
+@asynccontextmanager
+async def access(settings: Settings, sign_in: SignIn) -> AsyncIterator[Access]:
+    """Open the way to an org, and ask for its token at once."""
+    for heavy in ("batchlock.client", "batchlock.tokens"):
+        await asyncio.to_thread(importlib.import_module, heavy)
+    from batchlock.client import Client, Endpoint, session
+    from batchlock.signin import Account
+    from batchlock.tokens import Tokens
+
+    zoho, retry = settings.zoho, settings.retry
+    async with AsyncExitStack() as stack:
+        api = accounts = ""
+        if sign_in.org == SIMULATOR:
+            from batchlock.simulator import Behaviour, serving
+
+            behaviour = Behaviour(latency=_LATENCY, jitter=_JITTER)
+            api = accounts = (await stack.enter_async_context(serving(behaviour))).url
+        calls = await stack.enter_async_context(session(limit=0))
+        account = Account(
+            accounts_url=accounts or zoho.accounts,
+            client_id=sign_in.client_id,
+            client_secret=sign_in.client_secret,
+            refresh_token=sign_in.refresh_token,
+            data_center=zoho.data_center,
+            environment=zoho.environment,
+        )
+        folder = settings.state / "tokens"
+        tokens = Tokens(
+            account,
+            path=folder / f"{sign_in.org}.json",
+            session=calls,
+            patience=retry.give_up_after,
+            timeout=retry.timeout,
+        )
+        endpoint = Endpoint(
+            api_url=api or zoho.api, version=zoho.api_version, timeout=retry.timeout
+        )
+        first_token = asyncio.create_task(tokens.current())
+        try:
+            yield Access(Client(endpoint, tokens, calls), first_token)
+        finally:
+            first_token.cancel()
+            with suppress(asyncio.CancelledError, BatchlockError):
+                await first_token

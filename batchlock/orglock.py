@@ -1,0 +1,53 @@
+"""One run at a time for each org, across all processes of this machine.
+
+<state>/locks/<org>.lock   held while a run is at work
+<state>/locks/<org>.run    who holds it: JSON with run and process, for the message
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from batchlock.errors import AlreadyRunning, UsageError
+
+
+@contextmanager
+def held(state: Path, org: str, *, file: str) -> Iterator[None]:
+    """Hold the org while the block runs; `file` is what the run is about.
+
+    Raises AlreadyRunning, which names the other run and its process, and UsageError where the
+    state folder cannot be written.
+    """
+    folder = state / "locks"
+    holder = folder / f"{org}.run"
+    lock = FileLock(folder / f"{org}.lock", mode=0o600)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise AlreadyRunning(
+            f"Another run is at work on {org}{_who(holder)}. Wait for its end, or stop it first."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"The state folder {state} cannot be written: {error.strerror}. "
+            "Set state_directory to a folder that can be."
+        ) from None
+    try:
+        holder.write_text(json.dumps({"file": file, "process": os.getpid()}))
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _who(holder: Path) -> str:
+    try:
+        told = json.loads(holder.read_text())
+        return f": {told['file']}, process {told['process']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,477 @@
+"""One run: plan, send, report.
+
+    run     plan ─▶ send ─▶ report      the same thing unfinished: as resume
+    check   plan
+    resume          send ─▶ report
+    retry   a plan made from another run's journal, then as resume
+    report                  report
+
+The report is written in the end whatever ended the sending.
+"""
+
+import asyncio
+import hashlib
+import json
+import shlex
+import tempfile
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from batchlock import __version__, orglock, reporter
+from batchlock.access import Access, SignIn, access, address, sign_in
+from batchlock.brake import Brake
+from batchlock.config import SIMULATOR, Settings
+from batchlock.errors import BatchlockError, UnreadableFile, UsageError
+from batchlock.history import History, new_run_id
+from batchlock.journal import About, End, Journal
+from batchlock.model import Cause, Problem, Result, Summary
+from batchlock.pacing import Gate
+from batchlock.plan import Bounds, Request, plan
+from batchlock.pool import Watcher, deadline, deliver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a command asks for, beside the settings."""
+
+    output: Path | None = None
+    sheet: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The titles named for fields on the command line."""
+    simulate: bool = False
+    fresh: bool = False
+    config: Path | None = None
+    """The configuration named on the command line, for the command that resumes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a run ended, and where its results are."""
+
+    summary: Summary
+    output: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a check found."""
+
+    about: About
+    counts: Mapping[Result, int]
+    problems: list[Problem]
+
+
+class Voice(Watcher, Protocol):
+    """Where a run tells how it goes."""
+
+    def says(self, sentence: str) -> None:
+        """Take in a sentence for the person."""
+
+    def starts(self, *, rows: int, left: int) -> None:
+        """Take in that the sending begins, with so many of the rows left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """How the sending ended."""
+
+    by: str = ""
+    code: int = 0
+    for_good: bool = False
+    """Whether there is nothing to resume although rows are left."""
+
+
+_NOT_EARLY = _Ended()
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """What all runs of one command share."""
+
+    settings: Settings
+    choices: Choices
+    brake: Brake
+    voice: Voice
+    began: float = field(default_factory=time.monotonic)
+
+    async def run(self, file: Path) -> Finished:
+        """Bring every row of a file to its end, or go on with an unfinished run of the same.
+
+        Raises what ends it before there is anything to report; later ends are in the summary.
+        """
+        org = SIMULATOR if self.choices.simulate else self.settings.org
+        account = sign_in(self.settings, org)
+        about = self._about(file, org)
+        target = self._target(about)
+        history = History(self.settings.state, org)
+        with orglock.held(self.settings.state, org, file=str(file)):
+            history.make_folder()
+            if not self.choices.fresh and (left := history.unfinished(about.identity)):
+                return await self._go_on(left, account)
+            if (before := history.finished(about.identity)) is not None:
+                self.voice.says(f"The same file was finished before, on {_day(before)}.")
+            self._probe(target)
+            path = history.path(about.run_id)
+            planning = asyncio.create_task(self._plan(file, path, about))
+            async with access(self.settings, account) as way:
+                await planning
+                with Journal.open(path) as journal:
+                    invalid = journal.counts()[Result.INVALID]
+                    if self.settings.input.strict and invalid:
+                        rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
+                        refusal = f"Nothing was sent, because {rows} problems."
+                        return self._report(journal, _Ended(by=refusal, for_good=True))
+                    return await self._send(journal, way)
+
+    async def check(self, file: Path) -> Checked:
+        """Find every problem of a file; nothing is sent, and no run is left behind."""
+        about = replace(self._about(file, self.settings.org), kind="check")
+        with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
+            path = Path(folder) / "check.journal"
+            await self._plan(file, path, about)
+            with Journal.open(path) as journal:
+                return Checked(
+                    about=journal.about, counts=journal.counts(), problems=list(journal.problems())
+                )
+
+    async def resume(self, run_id: str | None) -> Finished | None:
+        """Go on with a run, or with the newest that is unfinished; None when there is none."""
+        if run_id is None:
+            history = self._histories()[0]
+            path = history.unfinished()
+            if path is None:
+                return None
+        else:
+            history, path = self._find(run_id)
+        account = sign_in(self.settings, history.org)
+        with orglock.held(self.settings.state, history.org, file=f"run {path.stem}"):
+            return await self._go_on(path, account)
+
+    async def retry(self, run_id: str) -> Finished | None:
+        """Run the rows of a run again that were not updated; None when there are none."""
+        history, path = self._find(run_id)
+        account = sign_in(self.settings, history.org)
+        with (
+            orglock.held(self.settings.state, history.org, file=f"run {path.stem}"),
+            Journal.open(path) as before,
+        ):
+            about = before.about
+            if left := history.unfinished(f"retry {about.run_id}"):
+                return await self._go_on(left, account)
+            if before.settled() == sum(before.counts().values()):
+                return None
+            now = datetime.now(UTC)
+            about = replace(
+                about,
+                run_id=new_run_id(now),
+                kind="retry",
+                identity=f"retry {about.run_id}",
+                started_at=now,
+                version=__version__,
+                output=self._output(),
+                settings=_told(self.settings, about.org),
+            )
+            self._probe(self._target(about))
+            before.start_retry(history.path(about.run_id), about)
+            with Journal.open(history.path(about.run_id)) as journal:
+                async with access(self.settings, account) as way:
+                    return await self._send(journal, way)
+
+    def report(self, run_id: str) -> Finished:
+        """Write the results of a run again, as far as it has come."""
+        _, path = self._find(run_id)
+        with Journal.open(path) as journal:
+            about = journal.about
+            if self.choices.output is not None:
+                about = replace(about, output=self._output())
+            summary = _summary(journal, about, _how_it_ended(journal), self._command(about))
+            return Finished(summary=summary, output=self._write(journal, about, summary))
+
+    def show(self, run_id: str) -> tuple[Summary, str | None]:
+        """Return what became of a run so far, and where its results are."""
+        _, path = self._find(run_id)
+        with Journal.open(path) as journal:
+            about, end = journal.about, journal.end
+            summary = _summary(journal, about, _how_it_ended(journal), self._command(about))
+            return summary, end.output if end else None
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the runs of this org, then the rehearsals, newest first each."""
+        found = []
+        for history in self._histories():
+            for path, about, end in history.all():
+                with Journal.open(path) as journal:
+                    rows, settled = sum(journal.counts().values()), journal.settled()
+                state = "unfinished" if end is None or not end.closed else "finished"
+                found.append(
+                    {
+                        "run_id": about.run_id,
+                        "kind": about.kind,
+                        "state": state,
+                        "exit_code": end.exit_code if end else None,
+                        "rows": rows,
+                        "settled": settled,
+                        "org": about.org,
+                        "environment": about.environment,
+                        "file": about.file,
+                        "started_at": about.started_at.isoformat(timespec="seconds"),
+                        "output": end.output if end else None,
+                    }
+                )
+        return found
+
+    # -- the steps -----------------------------------------------------------------------
+
+    async def _plan(self, file: Path, path: Path, about: About) -> None:
+        given = self.settings.input
+        request = Request(
+            file=file,
+            journal=path,
+            about=about,
+            columns={field.value: titles for field, titles in given.columns.items()},
+            chosen=self.choices.columns,
+            encoding=given.encoding,
+            delimiter=given.delimiter,
+            sheet=self.choices.sheet,
+            custom_modules=given.custom_modules,
+            lookup_lock_ids=given.lookup_lock_ids,
+        )
+        self.voice.says(f"Reading {file.name}.")
+        await plan(request, Bounds(), brake=self.brake)
+        if _sha256(file) != about.sha256:
+            path.unlink()  # noqa: ASYNC240  a local file, and the end
+            raise UnreadableFile(
+                f"{file.name} changed while it was read. Wait until it is complete, then run again."
+            )
+
+    async def _go_on(self, path: Path, account: SignIn) -> Finished:
+        with Journal.open(path) as journal:
+            about = journal.about
+            here = address(self.settings, about.org)
+            if (about.environment, about.api_url) != here:
+                raise UsageError(
+                    f"Run {about.run_id} belongs to {about.environment} at {about.api_url}, but "
+                    f"the configuration says {here[0]} at {here[1]}. Resume it with the "
+                    "configuration it was started with."
+                )
+            self.voice.says(
+                f"Resuming run {about.run_id} of {about.started_at:%Y-%m-%d %H:%M} UTC: "
+                f"{journal.left():,} of {sum(journal.counts().values()):,} rows are left. "
+                "(--fresh starts anew.)"
+            )
+            if self.choices.output is not None:
+                journal.set_about(replace(about, output=self._output()))
+            self._probe(self._target(journal.about))
+            async with access(self.settings, account) as way:
+                return await self._send(journal, way)
+
+    async def _send(self, journal: Journal, way: Access) -> Finished:
+        """Deliver what is pending and report, whatever ended the delivery."""
+        if not journal.left():
+            return self._report(journal)
+        self.voice.starts(rows=sum(journal.counts().values()), left=journal.left())
+        gate = Gate(self.settings.limits, self.settings.retry)
+        self.brake.on_pull(lambda: self.voice.says("Ending; the calls under way are finished."))
+        try:
+            await _until_braked(way.signed_in(), self.brake)
+            await deliver(
+                journal,
+                way.client,
+                gate,
+                retry=self.settings.retry,
+                stop=self.settings.stop,
+                brake=self.brake,
+                deadline=deadline(self.settings.stop, began=self.began, now=gate.clock.now()),
+                watcher=self.voice,
+            )
+        except BatchlockError as ended:
+            if ended.exit_code == BatchlockError.exit_code:
+                raise
+            return self._report(journal, _Ended(by=str(ended), code=ended.exit_code))
+        return self._report(journal)
+
+    def _report(self, journal: Journal, how: "_Ended" = _NOT_EARLY) -> Finished:
+        """Write the results and how the run ended."""
+        about = journal.about
+        summary = _summary(journal, about, how, self._command(about))
+        output = self._write(journal, about, summary)
+        journal.set_end(
+            End(
+                exit_code=summary.exit_code,
+                ended_by=how.by,
+                finished_at=summary.finished_at,
+                output=str(output),
+                closed=how.for_good or not journal.left(),
+            )
+        )
+        return Finished(summary=summary, output=output)
+
+    def _write(self, journal: Journal, about: About, summary: Summary) -> Path:
+        fallback = self.settings.state / "results"
+        return reporter.write_results(
+            self._target(about), fallback, about.titles, journal.lines, summary
+        )
+
+    # -- below ---------------------------------------------------------------------------
+
+    def _about(self, file: Path, org: str) -> About:
+        environment, api_url = address(self.settings, org)
+        now = datetime.now(UTC)
+        columns = {one.value: titles for one, titles in self.settings.input.columns.items()}
+        sha256 = _sha256(file)
+        same = (org, environment, api_url, sha256, self.choices.sheet, columns,
+                dict(self.choices.columns))  # fmt: skip
+        return About(
+            run_id=new_run_id(now),
+            kind="run",
+            org=org,
+            environment=environment,
+            api_url=api_url,
+            file=str(file.absolute()),
+            sha256=sha256,
+            identity=hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest(),
+            started_at=now,
+            version=__version__,
+            output=self._output(),
+            settings=_told(self.settings, org),
+        )
+
+    def _output(self) -> str | None:
+        output = self.choices.output
+        if output is not None and output.suffix.lower() not in (".xlsx", ".csv"):
+            raise UsageError(f"The results are written as .xlsx or .csv, not as {output.name}.")
+        return None if output is None else str(output.absolute())
+
+    def _target(self, about: About) -> Path:
+        """Return where the results belong."""
+        file = Path(about.file)
+        if about.output is not None:
+            target = Path(about.output)
+            if target.resolve() == file.resolve():
+                raise UsageError(f"The results would overwrite the input {file}. Name another.")
+            return target
+        given = self.settings.results
+        folder = file.parent if given.directory is None else given.directory.expanduser().absolute()
+        return folder / f"{file.stem}-results-{about.run_id}.{given.format}"
+
+    def _probe(self, target: Path) -> None:
+        """Find out before the first call whether the results can be written."""
+        place = reporter.probe(target, self.settings.state / "results")
+        if place != target:
+            self.voice.says(f"{target} cannot be written; the results will be {place}.")
+
+    def _histories(self) -> list[History]:
+        """Return the histories that a run may be in: this org's, then that of rehearsals."""
+        orgs = [self.settings.org, SIMULATOR]
+        if self.choices.simulate:
+            orgs.reverse()
+        return [History(self.settings.state, org) for org in orgs]
+
+    def _find(self, run_id: str) -> tuple[History, Path]:
+        here, other = self._histories()
+        try:
+            return here, here.find(run_id)
+        except UsageError:
+            if not other.ids():
+                raise
+        return other, other.find(run_id)
+
+    def _command(self, about: About) -> str:
+        """Return the command that goes on with a run."""
+        config = [] if self.choices.config is None else ["--config", str(self.choices.config)]
+        return shlex.join(["batchlock", "resume", *config, about.run_id])
+
+
+def _summary(journal: Journal, about: About, how: _Ended, command: str) -> Summary:
+    counts = journal.counts()
+    totals = journal.totals
+    causes = tuple(
+        Cause(
+            result=group.result,
+            code=group.code,
+            message=group.message,
+            remedy=group.remedy,
+            rows=group.count,
+            ranges=reporter.ranges(group.rows),
+        )
+        for group in journal.groups()
+    )
+    return Summary(
+        run_id=about.run_id,
+        file=about.file,
+        sheet=about.sheet,
+        sha256=about.sha256,
+        version=about.version,
+        settings=about.settings,
+        rows=sum(counts.values()),
+        settled=journal.settled(),
+        counts=counts,
+        causes=causes,
+        started_at=about.started_at,
+        finished_at=datetime.now(UTC),
+        seconds=totals.seconds,
+        requests=totals.requests,
+        credits_used=totals.credits_used,
+        in_flight_peak=totals.in_flight_peak,
+        ended_by=how.by,
+        ended_code=how.code,
+        resume=None if how.for_good or not journal.left() else command,
+    )
+
+
+def _how_it_ended(journal: Journal) -> _Ended:
+    end = journal.end
+    if end is None:
+        return _Ended(by="It has not come to its end yet.") if journal.left() else _NOT_EARLY
+    early = bool(end.ended_by)
+    return _Ended(
+        by=end.ended_by,
+        code=end.exit_code if early and not end.closed else 0,
+        for_good=early and end.closed,
+    )
+
+
+async def _until_braked(work: Coroutine[Any, Any, None], brake: Brake) -> None:
+    """Do what may take long, unless the brake is pulled; then raise why."""
+    task = asyncio.ensure_future(work)
+    brake.on_pull(task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if brake.why is None:
+            raise
+        raise brake.why from None
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UnreadableFile(f"{file} cannot be opened: {why}.") from None
+
+
+def _day(end: End) -> str:
+    return f"{end.finished_at:%Y-%m-%d at %H:%M} UTC"
+
+
+def _told(settings: Settings, org: str) -> dict[str, str]:
+    """Return the settings that shape a run, in words."""
+    limits, given = settings.limits, settings.input
+    environment, api_url = address(settings, org)
+    pace = str(limits.in_flight)
+    if limits.per_second is not None:
+        pace += f", at most {limits.per_second:g} calls a second"
+    return {
+        "org": org,
+        "environment": environment,
+        "API": f"{api_url}, {settings.zoho.api_version}",
+        "in flight": pace,
+        "lock ids looked up": "yes" if given.lookup_lock_ids else "no",
+        "strict": "yes" if given.strict else "no",
+    }

@@ -1,0 +1,67 @@
+"""The command line: what runs a command, and the one place where errors end."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from batchlock.cli.commands import commands
+from batchlock.cli.session import Session
+from batchlock.errors import BatchlockError
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Be the program `batchlock`."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run a command and return its exit code: the one place where errors end."""
+    session = Session(as_json="--json" in arguments)
+    try:
+        code = commands.main(arguments, "batchlock", standalone_mode=False, obj=session)
+        return session.exit_code(code or 0)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.Abort:
+        return _failed(session, "Interrupted.", 130)
+    except click.ClickException as error:
+        hint = ""
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f" See `{error.ctx.command_path} --help`."
+        return _failed(session, error.format_message() + hint, 2)
+    except BatchlockError as error:
+        return _failed(session, str(error), error.exit_code)
+    except BrokenPipeError:  # nobody reads on; say nothing more, not even at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception:
+        kept = _keep_traceback(session)
+        return _failed(session, f"Something unexpected went wrong; the details are in {kept}.", 1)
+
+
+def _failed(session: Session, message: str, code: int) -> int:
+    code = session.exit_code(code)
+    click.echo(message, err=True)
+    if session.as_json:
+        from batchlock.cli.told import print_json, told_of_nothing
+
+        print_json(told_of_nothing(session.command, session.file, code=code, message=message))
+    return code
+
+
+def _keep_traceback(session: Session) -> Path:
+    if session.log is not None:
+        _log.debug("unexpected error", exc_info=True)
+        return session.log
+    import platformdirs
+
+    from batchlock.cli.logs import logs
+
+    with logs(platformdirs.user_state_path("batchlock", appauthor=False), quiet=True) as path:
+        _log.debug("unexpected error", exc_info=True)
+    return path

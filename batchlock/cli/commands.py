@@ -1,0 +1,203 @@
+"""The commands and their options."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchlock import __version__
+from batchlock.cli import options
+from batchlock.cli.session import Session
+from batchlock.errors import UsageError
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every command has --help, which begins with an example.",
+)
+@click.version_option(__version__, prog_name="batchlock")
+def commands() -> None:
+    """Update the locking reasons of many Zoho CRM records from a spreadsheet.
+
+    To see it at work without an org: batchlock run samples/lock_updates.xlsx --simulate
+    """
+
+
+@commands.command(cls=options.Command, example="batchlock run orders.xlsx")
+@options.file
+@options.common
+@options.output
+@options.reading
+@options.simulate
+@click.option("--strict", is_flag=True, help="Send nothing if any row has a problem.")
+@options.sending
+@click.option("--fresh", is_flag=True, help="Start anew, even if an unfinished run is there.")
+@options.json
+@click.pass_obj
+def run(session: Session, /, file: Path, **given: Any) -> int:
+    """Send every row of FILE to Zoho and write what became of each.
+
+    An unfinished run of the same file goes on where it stopped.
+    """
+    from batchlock.cli.told import tell
+
+    with options.runner(session, given) as runner:
+        finished = session.signals.run(runner.run(file))
+    return tell(finished, as_json=given["as_json"])
+
+
+@commands.command(cls=options.Command, example="batchlock check orders.xlsx")
+@options.file
+@options.common
+@options.reading
+@options.json
+@click.pass_obj
+def check(session: Session, /, file: Path, **given: Any) -> int:
+    """Find every problem in FILE; nothing is sent, and no sign-in is needed."""
+    from batchlock.cli.told import tell_of_check
+
+    with options.runner(session, given) as runner:
+        found = session.signals.run(runner.check(file))
+    return tell_of_check(file, found, as_json=given["as_json"])
+
+
+@commands.command(cls=options.Command, example="batchlock resume")
+@click.argument("run_id", metavar="[RUN]", required=False)
+@options.common
+@options.output
+@options.simulate
+@options.sending
+@options.json
+@click.pass_obj
+def resume(session: Session, /, run_id: str | None, **given: Any) -> int:
+    """Go on with a run that did not come to its end: RUN, or the newest such."""
+    from batchlock.cli.told import tell
+
+    with options.runner(session, given) as runner:
+        finished = session.signals.run(runner.resume(run_id))
+    return tell(finished, as_json=given["as_json"], nothing="There is no unfinished run to resume.")
+
+
+@commands.command(cls=options.Command, example="batchlock retry 20260314-020304-1f3a")
+@click.argument("run_id", metavar="RUN")
+@options.common
+@options.output
+@options.sending
+@options.json
+@click.pass_obj
+def retry(session: Session, /, run_id: str, **given: Any) -> int:
+    """Send the rows of RUN again that were not updated, as a new run."""
+    from batchlock.cli.told import tell
+
+    with options.runner(session, given) as runner:
+        finished = session.signals.run(runner.retry(run_id))
+    return tell(
+        finished,
+        as_json=given["as_json"],
+        nothing=f"Every row of run {run_id} is as its file asks.",
+    )
+
+
+@commands.command(cls=options.Command, example="batchlock report 20260314-020304-1f3a -o new.csv")
+@click.argument("run_id", metavar="RUN")
+@options.common
+@options.output
+@options.json
+@click.pass_obj
+def report(session: Session, /, run_id: str, **given: Any) -> int:
+    """Write the results of RUN again."""
+    from batchlock.cli.told import tell
+
+    with options.runner(session, given) as runner:
+        finished = runner.report(run_id)
+    return tell(finished, as_json=given["as_json"])
+
+
+@commands.command(cls=options.Command, example="batchlock runs")
+@options.common
+@options.json
+@click.pass_obj
+def runs(session: Session, /, **given: Any) -> int:
+    """List the runs of this org and the rehearsals, newest first."""
+    from batchlock.cli.told import tell_of_runs
+
+    with options.runner(session, given) as runner:
+        found = runner.runs()
+    tell_of_runs(found, as_json=given["as_json"])
+    return 0
+
+
+@commands.command(cls=options.Command, example="batchlock show 20260314-020304-1f3a")
+@click.argument("run_id", metavar="RUN")
+@options.common
+@options.json
+@click.pass_obj
+def show(session: Session, /, run_id: str, **given: Any) -> int:
+    """Show what became of RUN so far."""
+    from batchlock.cli.told import tell_of_run
+
+    with options.runner(session, given) as runner:
+        summary, output = runner.show(run_id)
+    tell_of_run(summary, output, as_json=given["as_json"])
+    return 0
+
+
+@commands.command(cls=options.Command, example="batchlock template locks.xlsx")
+@options.file
+@options.common
+@click.option("--force", is_flag=True, help="Overwrite FILE if it is there.")
+@click.pass_obj
+def template(_: Session, /, file: Path, *, force: bool, **given: Any) -> int:
+    """Write a blank input workbook to FILE, an .xlsx file."""
+    from batchlock.model import MODULES
+    from batchlock.template import write_template
+
+    if file.suffix.lower() != ".xlsx":
+        raise UsageError(f"A template is an .xlsx workbook, not {file.name}.")
+    if file.exists() and not force:
+        raise UsageError(f"{file} is there already. Name another file, or add --force.")
+    try:
+        write_template(file, (*MODULES, *options.settings(given).input.custom_modules))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+    click.echo(f"Fill in {file}, then: batchlock run {file}")
+    return 0
+
+
+@commands.command(cls=options.Command, example="batchlock login")
+@options.common
+@click.pass_obj
+def login(session: Session, /, **given: Any) -> int:
+    """Turn the code of a Zoho Self Client into a refresh token.
+
+    It asks for the client id, the client secret and the code, and says where to get them.
+    """
+    from batchlock.cli import login as steps
+
+    steps.login(session, options.settings(given))
+    return 0
+
+
+@commands.command(cls=options.Command, example="batchlock simulate --port 8899 --latency 150ms")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 is any free port.")
+@click.option("--latency", metavar="TIME", help="Until a call is answered, such as 150ms.")
+@click.option("--jitter", metavar="TIME", help="What the latency varies by, up or down.")
+@click.option("--in-flight-cap", metavar="N", help="Calls under way at once; none: no cap.")
+@click.option("--credits", type=int, help="What the org may spend.")
+@click.option("--token-lifetime", metavar="TIME", help="How long an access token is good.")
+@click.option("--retry-after", metavar="TIME", help="The wait that every 429 asks for.")
+@click.option("--throttle-at", metavar="N,N", help="Which calls, from 1, are answered 429.")
+@click.option("--faults", multiple=True, metavar="FAULT=SHARE", help="Such as bad_gateway=0.05.")
+@click.option("--fail-from", type=int, help="From this PUT on, every call is answered 500.")
+@click.option("--fail-calls", type=int, help="How many calls that lasts.")
+@click.option("--seed", type=int, help="The same seed meets the same faults.")
+@click.pass_obj
+def simulate(session: Session, /, port: int, **given: Any) -> int:
+    """Run the stand-in for Zoho on a local port, for rehearsals and tests."""
+    from batchlock.cli import simulate as steps
+
+    signals = session.signals
+    shall = steps.behaviour(given)
+    signals.run(steps.serve(shall, port=port, brake=signals.brake))
+    session.forgive()
+    return 0

@@ -1,0 +1,83 @@
+"""`batchlock login`: a Self Client's code becomes a refresh token, and nobody needs curl."""
+
+import os
+from pathlib import Path
+
+import click
+import platformdirs
+from pydantic import SecretStr
+
+from batchlock.cli.session import Session
+from batchlock.config import Settings
+from batchlock.datacenters import DATA_CENTERS, SCOPES
+from batchlock.errors import UsageError
+
+_SECONDS = 60.0
+
+
+def login(session: Session, settings: Settings) -> None:
+    """Ask for what Zoho needs, exchange it, and store the secrets for this user only."""
+    zoho = settings.zoho
+    console = DATA_CENTERS[zoho.data_center].console_url
+    click.echo(
+        f"Signing in the org {settings.org} at the data centre {zoho.data_center}"
+        " (zoho.data_center).\n\n"
+        f"1. Open {console} as the CRM user whose rights batchlock shall have.\n"
+        "2. Self Client, Create; the tab Client Secret shows the client id and secret.\n"
+        "3. The tab Generate Code: enter these scopes, 10 minutes and any description:\n\n"
+        f"   {','.join(SCOPES)}\n\n"
+        f"4. Choose the org and the environment ({zoho.environment}), create, copy the code.\n"
+    )
+    client_id = click.prompt("Client id", default=zoho.client_id).strip()
+    client_secret = SecretStr(click.prompt("Client secret (not shown)", hide_input=True).strip())
+    code = SecretStr(click.prompt("Code (not shown)", hide_input=True).strip())
+    token = SecretStr(session.signals.run(_exchange(settings, client_id, client_secret, code)))
+    folder = platformdirs.user_config_path("batchlock", appauthor=False)
+    secret_file = _store(folder / f"{settings.org}.client_secret", client_secret)
+    token_file = _store(folder / f"{settings.org}.refresh_token", token)
+    click.echo(
+        "\nSigned in. Put these lines into your config.yaml; the two files can be read by you "
+        "only:\n\n"
+        f"org: {settings.org}\n"
+        "zoho:\n"
+        f"  data_center: {zoho.data_center}\n"
+        f"  environment: {zoho.environment}\n"
+        f"  client_id: {client_id}\n"
+        f"  client_secret_file: {secret_file}\n"
+        f"  refresh_token_file: {token_file}"
+    )
+
+
+async def _exchange(
+    settings: Settings, client_id: str, client_secret: SecretStr, code: SecretStr
+) -> str:
+    from batchlock.client import session
+    from batchlock.signin import Account, exchange
+
+    account = Account(
+        accounts_url=settings.zoho.accounts,
+        client_id=client_id,
+        client_secret=client_secret,
+        refresh_token=SecretStr(""),
+        data_center=settings.zoho.data_center,
+        environment=settings.zoho.environment,
+    )
+    async with session(limit=1) as calls:
+        return await exchange(code.get_secret_value(), account, session=calls, longest=_SECONDS)
+
+
+def _store(path: Path, secret: SecretStr) -> Path:
+    """Write a secret to a file of this user only, which is whole at any moment."""
+    draft = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(secret.get_secret_value())
+        return draft.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}. The code is used up; make room, then "
+            "generate a new one."
+        ) from None

@@ -1,0 +1,51 @@
+"""Log lines: on standard error around the bar, and in a file that rotates."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from tqdm import tqdm
+
+_log = logging.getLogger("batchlock")
+
+_SIZE = 2 * 2**20
+
+
+class _AroundTheBar(logging.Handler):
+    """Log lines on standard error, above a bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+@contextmanager
+def logs(state: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Path]:
+    """Log to standard error and to a file that rotates, and say where the file is."""
+    shown = _AroundTheBar()
+    shown.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
+    shown.setFormatter(logging.Formatter("%(message)s"))
+    path = state / "logs" / "batchlock.log"
+    handlers: list[logging.Handler] = [shown]
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = RotatingFileHandler(
+            path, maxBytes=2**21, backupCount=5, encoding="utf-8", delay=True
+        )
+    except OSError:
+        pass  # whoever needs the state folder says what is wrong with it
+    else:
+        kept.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
+        handlers.append(kept)
+    _log.setLevel(logging.DEBUG)
+    _log.propagate = False
+    for handler in handlers:
+        _log.addHandler(handler)
+    try:
+        yield path
+    finally:
+        for handler in handlers:
+            _log.removeHandler(handler)
+            handler.close()

@@ -1,0 +1,137 @@
+"""Options that several commands have, and what is made of them."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from batchlock.cli.session import Session
+from batchlock.errors import UsageError
+from batchlock.model import Field
+
+if TYPE_CHECKING:
+    from batchlock.config import Settings
+    from batchlock.run import Runner
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+Given = Mapping[str, Any]
+"""The options of a command, as they were given."""
+
+
+class Command(click.Command):
+    """A command whose help begins with an example."""
+
+    def __init__(self, *arguments: Any, example: str, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.example = example
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example, then what click writes."""
+        formatter.write_text(f"Example: {self.example}")
+        formatter.write_paragraph()
+        super().format_help(ctx, formatter)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Remember what is asked, for the report of an error."""
+        ctx.obj.command = ctx.info_name
+        if (file := ctx.params.get("file")) is not None:
+            ctx.obj.file = str(file)
+        return super().invoke(ctx)
+
+
+def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
+    def add(function: _F) -> _F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+_path = click.Path(path_type=Path)
+file = click.argument("file", type=_path)
+json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+common = _together(
+    click.option("-c", "--config", type=_path, help="The configuration; see config.example.yaml."),
+    click.option("-v", "--verbose", count=True, help="Say more."),
+    click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong."),
+)
+output = click.option("-o", "--output", type=_path, help="Where the results go; .xlsx or .csv.")
+simulate = click.option(
+    "--simulate", is_flag=True, help="Rehearse with the built-in stand-in for Zoho."
+)
+reading = _together(
+    click.option("--sheet", metavar="NAME", help="The sheet to read."),
+    click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        metavar="FIELD=TITLE",
+        help="The title of a column; FIELD is module, record_id, lock_id or reason.",
+    ),
+)
+sending = _together(
+    click.option("--in-flight", metavar="N", help="Calls under way at once; auto or a number."),
+    click.option("--per-second", metavar="X", help="The most calls started in a second."),
+    click.option("--max-runtime", metavar="TIME", help="Stop after so long, such as 2h."),
+    click.option("--until", metavar="HH:MM", help="Stop at this time of day."),
+    click.option("--no-progress", is_flag=True, help="Show no progress bar."),
+)
+
+
+@contextmanager
+def runner(session: Session, given: Given) -> "Iterator[Runner]":
+    """Give what a command's runs share, made of its options and the settings."""
+    signals = session.signals  # before the imports, which take a moment
+    from batchlock.cli.logs import logs
+    from batchlock.cli.screen import Screen
+    from batchlock.run import Choices, Runner
+
+    found = settings(given)
+    screen = Screen(bar=not given.get("no_progress") and not given["quiet"])
+    with logs(found.state, verbose=given["verbose"], quiet=given["quiet"]) as session.log:
+        choices = Choices(
+            output=given.get("output"),
+            sheet=given.get("sheet"),
+            columns=_columns(given.get("columns", ())),
+            simulate=given.get("simulate", False),
+            fresh=given.get("fresh", False),
+            config=given["config"],
+        )
+        try:
+            yield Runner(found, choices, signals.brake, screen)
+        finally:
+            screen.close()
+
+
+def settings(given: Given) -> "Settings":
+    """Return the settings, with the options that stand for some of them."""
+    from batchlock.config import load
+
+    stand_for: dict[tuple[str, ...], Any] = {
+        ("limits", "in_flight"): given.get("in_flight"),
+        ("limits", "per_second"): given.get("per_second"),
+        ("stop", "max_runtime"): given.get("max_runtime"),
+        ("stop", "until"): given.get("until"),
+        ("input", "strict"): given.get("strict") or None,
+    }
+    told = {key: value for key, value in stand_for.items() if value is not None}
+    return load(file=given["config"], environment=os.environ, options=told)
+
+
+def _columns(told: tuple[str, ...]) -> dict[str, str]:
+    columns = {}
+    for one in told:
+        name, equals, title = one.partition("=")
+        name = name.strip().lower().replace(" ", "_").replace("-", "_")
+        if not equals or not title.strip() or name not in set(Field):
+            raise UsageError(
+                f'--column "{one}": it is FIELD=TITLE, such as record_id="ID-Nr"; FIELD is one of '
+                f"{', '.join(Field)}."
+            )
+        columns[name] = title
+    return columns

@@ -1,0 +1,96 @@
+"""A run as a person at a terminal sees it, or a cron job's mail."""
+
+import logging
+import sys
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+from batchlock.model import Outcome, Status
+
+_log = logging.getLogger(__name__)
+
+_EVERY = 60.0
+"""Seconds between two progress lines where there is no bar."""
+_SHOWN = 10
+"""Rows that did not get through, of which each gets a line of its own."""
+_FORMAT = (
+    "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} rows, {remaining} left, {rate_fmt}{postfix}"
+)
+
+
+class Screen:
+    """A run on standard error: a bar at a terminal, otherwise a line a minute."""
+
+    def __init__(self, *, bar: bool) -> None:
+        self._wants_bar = bar and sys.stderr.isatty()
+        self._bar: tqdm[Any] | None = None
+        self._done = self._failed = self._left = 0
+        self._told_at = time.monotonic()
+        self._began = self._told_at
+
+    def says(self, sentence: str) -> None:
+        """Show a sentence."""
+        _log.info(sentence)
+
+    def starts(self, *, rows: int, left: int) -> None:
+        """Show that the sending begins."""
+        self._left = left
+        self._began = self._told_at = time.monotonic()
+        if self._wants_bar:
+            self._bar = tqdm(
+                total=rows,
+                initial=rows - left,
+                file=sys.stderr,
+                bar_format=_FORMAT,
+                dynamic_ncols=True,
+                mininterval=0.2,
+                unit="rows",
+            )
+        else:
+            _log.info("Sending %s of %s rows.", f"{left:,}", f"{rows:,}")
+
+    def ended(self, outcome: Outcome) -> None:
+        """Count a row."""
+        self._left -= 1
+        if outcome.status in (Status.UPDATED, Status.UNCHANGED):
+            self._done += 1
+        else:
+            self._failed += 1
+            self._tell(outcome)
+        if self._bar is not None:
+            self._bar.update()
+
+    def beat(self, in_flight: int, reason: str, seconds: float) -> None:
+        """Show how it goes."""
+        waits = f"waiting {seconds:.0f} s: {reason}" if seconds >= 1 else ""
+        if self._bar is not None:
+            told = f"{self._done:,} done, {self._failed:,} not, {in_flight} in flight"
+            self._bar.set_postfix_str(f"{told}, {waits}" if waits else told)
+        elif time.monotonic() - self._told_at >= _EVERY:
+            self._told_at = time.monotonic()
+            rate = (self._done + self._failed) / (self._told_at - self._began)
+            _log.info(
+                "%s done, %s not updated, %s left, %.1f rows a second%s",
+                f"{self._done:,}",
+                f"{self._failed:,}",
+                f"{self._left:,}",
+                rate,
+                f", {waits}" if waits else "",
+            )
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._failed > _SHOWN:
+            _log.warning(
+                "and %s more rows; the results have them all", f"{self._failed - _SHOWN:,}"
+            )
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _tell(self, outcome: Outcome) -> None:
+        if self._failed <= _SHOWN:
+            told = " ".join(filter(None, (outcome.message, outcome.remedy)))
+            _log.warning("row %s %s: %s", outcome.row, outcome.status.value, told)

@@ -1,0 +1,38 @@
+"""What one call of the program knows, for whoever reports its end."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchlock.cli.signals import Signals
+
+
+@dataclass(slots=True)
+class Session:
+    """One call of the program."""
+
+    command: str = ""
+    file: str | None = None
+    as_json: bool = False
+    log: Path | None = None
+    _signals: "Signals | None" = field(default=None, init=False)
+
+    @property
+    def signals(self) -> "Signals":
+        """The signals, taken over when first asked for."""
+        if self._signals is None:
+            from batchlock.cli.signals import Signals
+
+            self._signals = Signals()
+            self._signals.install()
+        return self._signals
+
+    def forgive(self) -> None:
+        """Forget the signal: it was how this command is meant to end."""
+        self.signals.number = None
+
+    def exit_code(self, code: int) -> int:
+        """Return the exit code, which is the signal's when one came at any time."""
+        number = self._signals.number if self._signals else None
+        return code if number is None else 128 + number

@@ -1,0 +1,151 @@
+"""What a command prints on standard output: sentences, or one JSON object."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchlock.model import Result, Summary
+from batchlock.reporter import json_of
+from batchlock.run import Checked, Finished
+
+_EMPTY: dict[str, dict[str, Any]] = {
+    "run": {
+        "run_id": None,
+        "output": None,
+        "rows": 0,
+        "counts": dict.fromkeys((result.value for result in Result), 0),
+        "causes": [],
+        "requests": 0,
+        "credits_used": 0,
+        "in_flight_peak": 0,
+        "seconds": 0.0,
+        "resume": None,
+    },
+    "check": {
+        "rows": 0,
+        "valid": 0,
+        "invalid": 0,
+        "duplicate": 0,
+        "problems": [],
+        "encoding": None,
+        "delimiter": None,
+    },
+    "runs": {"runs": []},
+}
+"""What `--json` prints beside file, exit code and message when a command came to nothing."""
+
+
+def told_of_nothing(command: str, file: str | None, *, code: int, message: str) -> dict[str, Any]:
+    """Return what `--json` prints when a command came to nothing."""
+    about = {"file": file, "sheet": None, "exit_code": code, "message": message}
+    return {**_EMPTY.get(command, _EMPTY["run"]), **about}
+
+
+def digest(summary: Summary) -> str:
+    """Return the summary as a person reads it: the sentence, then the causes."""
+    parts = [summary.sentence]
+    for cause in summary.causes:
+        rows = f"{cause.rows:,} row{'' if cause.rows == 1 else 's'}"
+        code = f" ({cause.code})" if cause.code else ""
+        parts.append(
+            f"\n{cause.result.value.replace('_', ' ')}, {rows}{code}: {cause.message}\n"
+            f"  rows {cause.ranges}"
+        )
+        if cause.remedy:
+            parts.append(f"  {cause.remedy}")
+    return "\n".join(parts)
+
+
+def tell(finished: Finished | None, *, as_json: bool, nothing: str = "") -> int:
+    """Print how a run ended, or that there was `nothing` to do; return its exit code."""
+    if finished is None:
+        if as_json:
+            print_json(told_of_nothing("run", None, code=0, message=nothing))
+        else:
+            click.echo(nothing)
+        return 0
+    summary = finished.summary
+    if as_json:
+        print_json(json_of(summary, output=finished.output, message=summary.sentence))
+        return summary.exit_code
+    click.echo(digest(summary))
+    click.echo(f"Results: {finished.output}")
+    if summary.resume is not None:
+        click.echo(f"Go on with: {summary.resume}")
+    return summary.exit_code
+
+
+def tell_of_check(file: Path, found: Checked, *, as_json: bool) -> int:
+    """Print what a check found; return its exit code."""
+    counts = found.counts
+    rows = sum(counts.values())
+    invalid, duplicate = counts[Result.INVALID], counts[Result.DUPLICATE]
+    code = 3 if invalid else 0
+    valid = rows - invalid - duplicate
+    message = (
+        f"{rows:,} rows: {valid:,} can be sent, {invalid:,} have problems, "
+        f"{duplicate:,} are the same as an earlier row."
+    )
+    if as_json:
+        print_json(
+            {
+                "file": str(file),
+                "sheet": found.about.sheet,
+                "rows": rows,
+                "valid": valid,
+                "invalid": invalid,
+                "duplicate": duplicate,
+                "problems": [
+                    {"row": one.row, "column": one.column, "code": one.code, "message": one.message}
+                    for one in found.problems
+                ],
+                "encoding": found.about.encoding,
+                "delimiter": found.about.delimiter,
+                "exit_code": code,
+                "message": message,
+            }
+        )
+        return code
+    for one in found.problems:
+        click.echo(f"row {one.row}, {one.column}: {one.message} ({one.code})")
+    click.echo(message)
+    return code
+
+
+def tell_of_run(summary: Summary, output: str | None, *, as_json: bool) -> None:
+    """Print what became of a run so far."""
+    if as_json:
+        where = None if output is None else Path(output)
+        print_json(json_of(summary, output=where, message=summary.sentence))
+        return
+    click.echo(f"Run {summary.run_id} of {summary.file}\n{digest(summary)}")
+    click.echo(
+        f"{summary.requests:,} calls, {summary.credits_used:,} credits, "
+        f"{summary.in_flight_peak} in flight at most, {summary.seconds:,.0f} seconds."
+    )
+    if output is not None:
+        click.echo(f"Results: {output}")
+    if summary.resume is not None:
+        click.echo(f"Go on with: {summary.resume}")
+
+
+def tell_of_runs(found: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Print the runs there are."""
+    if as_json:
+        print_json({"runs": found, "exit_code": 0, "message": f"{len(found)} runs"})
+        return
+    for one in found:
+        click.echo(
+            f"{one['run_id']}  {one['state']:<10}  {one['settled']:>9,} of {one['rows']:>9,} rows"
+            f" done  {one['org']}  {one['file']}"
+        )
+    if not found:
+        click.echo("There are no runs yet.")
+
+
+def print_json(told: Mapping[str, Any]) -> None:
+    """Print the one object of `--json`."""
+    click.echo(json.dumps(told, ensure_ascii=False))

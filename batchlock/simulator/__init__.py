@@ -1,0 +1,41 @@
+"""A stand-in for the Zoho CRM API with its limits, errors and delays.
+
+For rehearsals and tests: `serving` starts one, `Behaviour` says how it shall behave, and the
+tables of magic values name the record ids, modules and sign-ins that get a certain answer.
+It shares no code with the rest of the program, so that it cannot share its mistakes.
+See docs/simulator.md.
+"""
+
+from batchlock.simulator.behaviour import Behaviour, Fault
+from batchlock.simulator.ledger import Kind, Ledger
+from batchlock.simulator.locks import DEFAULT_REASON, Lock, Locks, lock_id_of
+from batchlock.simulator.magic import (
+    MAGIC_MODULES,
+    MAGIC_RECORDS,
+    MAGIC_SIGN_INS,
+    MagicModule,
+    MagicRecord,
+    MagicSignIn,
+)
+from batchlock.simulator.org import ORGANIZATION_ID
+from batchlock.simulator.server import Simulator, serving
+
+__all__ = [
+    "DEFAULT_REASON",
+    "MAGIC_MODULES",
+    "MAGIC_RECORDS",
+    "MAGIC_SIGN_INS",
+    "ORGANIZATION_ID",
+    "Behaviour",
+    "Fault",
+    "Kind",
+    "Ledger",
+    "Lock",
+    "Locks",
+    "MagicModule",
+    "MagicRecord",
+    "MagicSignIn",
+    "Simulator",
+    "lock_id_of",
+    "serving",
+]

@@ -1,0 +1,188 @@
+"""What Zoho says, word for word: the answers that the stand-in gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+JSON = "application/json;charset=UTF-8"
+HTML = "text/html;charset=UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, before it goes on its way."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = JSON
+    code: str = ""
+    """Zoho's code in the body; empty when there is none."""
+    location: str = ""
+    """Where a redirect points."""
+
+
+def said(content: object, *, status: int = 200, code: str = "") -> Answer:
+    """Return an answer whose body is `content` as JSON."""
+    return Answer(status, orjson.dumps(content), code=code)
+
+
+def done(message: str, lock_id: str, *, status: int = 200) -> Answer:
+    """Return Zoho's word that a lock was changed."""
+    item = {
+        "code": "SUCCESS",
+        "details": {"id": lock_id},
+        "message": message,
+        "status": "success",
+    }
+    return said({"data": [item]}, status=status, code="SUCCESS")
+
+
+def refusal(
+    code: str,
+    message: str,
+    *,
+    status: int = 400,
+    details: Mapping[str, Any] | None = None,
+    in_data: bool = False,
+) -> Answer:
+    """Return Zoho's word that it will not: at the top level of the body, or inside `data`."""
+    item = {"code": code, "details": details or {}, "message": message, "status": "error"}
+    return said({"data": [item]} if in_data else item, status=status, code=code)
+
+
+def sign_in_refusal(error: str) -> Answer:
+    """Return what the token endpoint says when it gives no token: HTTP 200, all the same."""
+    return said({"error": error}, code=error)
+
+
+def page(status: int, title: str) -> Answer:
+    """Return a page of HTML, as something between us and Zoho would send it."""
+    text = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    return Answer(status, text.encode(), HTML)
+
+
+NOTHING = Answer(204)
+
+INVALID_MODULE = refusal(
+    "INVALID_MODULE",
+    "the module name given seems to be invalid",
+    details={"resource_path_index": 0},
+)
+WRONG_RECORD = refusal(
+    "INVALID_DATA",
+    "the related id given seems to be invalid",
+    details={"resource_path_index": 1},
+)
+WRONG_LOCK = refusal(
+    "INVALID_DATA",
+    "the id given seems to be invalid",
+    details={"resource_path_index": 3},
+    in_data=True,
+)
+NO_RELATION = refusal("INVALID_DATA", "relation not found", in_data=True)
+NOT_CONFIGURED = refusal(
+    "NOT_ALLOWED",
+    "Required Record Locking Configuration is not present",
+    details={"resource_path_index": 2},
+)
+ALREADY_LOCKED = refusal(
+    "NOT_ALLOWED",
+    "record is already locked",
+    status=403,
+    details={"resource_path_index": 1},
+)
+ONLY_AUTOMATIC = refusal(
+    "NOT_ALLOWED",
+    "only automatic locking is configured",
+    status=403,
+    details={"resource_path_index": 1},
+    in_data=True,
+)
+NO_REASON = refusal(
+    "MANDATORY_NOT_FOUND",
+    "required field not found",
+    details={"api_name": "Locked_Reason__s", "json_path": "$.data[0].Locked_Reason__s"},
+    in_data=True,
+)
+REASON_TOO_LONG = refusal(
+    "INVALID_DATA",
+    "the value given exceeds the maximum length",
+    details={
+        "api_name": "Locked_Reason__s",
+        "json_path": "$.data[0].Locked_Reason__s",
+        "maximum_length": 3000,
+    },
+    in_data=True,
+)
+BAD_BODY = refusal(
+    "INVALID_DATA",
+    "body",
+    details={"expected_data_type": "jsonobject"},
+)
+NO_DATA = refusal(
+    "MANDATORY_NOT_FOUND",
+    "required field not found",
+    details={"api_name": "data", "json_path": "$.data"},
+)
+NOT_ONE_ITEM = refusal(
+    "INVALID_DATA",
+    "exactly one item is expected",
+    details={"api_name": "data", "json_path": "$.data", "maximum_length": 1},
+)
+WRONG_METHOD = refusal(
+    "INVALID_REQUEST_METHOD",
+    "The http request method type is not a valid one",
+    status=403,
+)
+WRONG_URL = refusal(
+    "INVALID_URL_PATTERN",
+    "Please check if the URL trying to access is a correct one",
+    status=404,
+)
+NO_MODULE_PARAMETER = refusal(
+    "REQUIRED_PARAM_MISSING",
+    "One of the expected parameter is missing",
+    details={"param_name": "module"},
+)
+INVALID_TOKEN = refusal("INVALID_TOKEN", "invalid oauth token", status=401)
+NO_TOKEN = refusal("AUTHENTICATION_FAILURE", "Authentication failed", status=401)
+SCOPE_MISSING = refusal(
+    "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL", status=401
+)
+NO_API_ACCESS = refusal(
+    "NO_PERMISSION",
+    "permission denied",
+    status=403,
+    details={"permissions": ["Crm_Implied_Api_Access"]},
+)
+WRONG_EDITION = refusal(
+    "FEATURE_NOT_SUPPORTED", "the feature is not supported in this edition", in_data=True
+)
+TOO_MANY_CALLS = refusal(
+    "TOO_MANY_REQUESTS", "too many requests. please try again after some time", status=429
+)
+NO_CREDITS = said(
+    {
+        "code": 429,
+        "error": "TOO_MANY_REQUESTS",
+        "error_info": "Many requests fired than the allowed limit for the past 24 hours.",
+        "details": [],
+    },
+    status=429,
+    code="TOO_MANY_REQUESTS",
+)
+SERVER_ERROR = refusal("INTERNAL_ERROR", "Internal Server Error", status=500)
+BAD_GATEWAY = page(502, "502 Bad Gateway")
+PROXY_PAGE = page(403, "Access to this site is blocked")
+
+_TOO_MANY_SIGN_INS = {
+    "error": "Access Denied",
+    "error_description": "You have made too many requests continuously. "
+    "Please try again after some time.",
+    "status": "failure",
+}
+SIGN_IN_THROTTLED = said(_TOO_MANY_SIGN_INS, code="Access Denied")
+TOO_MANY_SIGN_INS = said(_TOO_MANY_SIGN_INS, status=400, code="Access Denied")
+"""The same words with the other HTTP status; Zoho uses both."""

@@ -1,0 +1,114 @@
+"""The stand-in's token endpoint, and what its access tokens open.
+
+See Zoho's page on token validity: ten access tokens per refresh token in ten minutes, fifteen
+alive at a time (the sixteenth ends the oldest), and errors that come with HTTP 200.
+"""
+
+import secrets
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from batchlock.simulator import answers
+from batchlock.simulator.answers import Answer, said, sign_in_refusal
+from batchlock.simulator.magic import MAGIC_SIGN_INS
+
+TOKENS_PER_WINDOW = 10
+WINDOW = 600.0
+LIVE_TOKENS = 15
+
+_MAGIC = {(magic.field, magic.value): magic for magic in MAGIC_SIGN_INS}
+_SCHEME = "zoho-oauthtoken "
+
+
+@dataclass(slots=True)
+class _Access:
+    ends: float
+    to_calls: Answer | None
+
+
+class SignIn:
+    """The tokens of the stand-in's org."""
+
+    def __init__(self, *, lifetime: float, clock: Callable[[], float]) -> None:
+        self.tokens_issued = 0
+        self._lifetime = lifetime
+        self._clock = clock
+        self._alive: dict[str, _Access] = {}
+        self._given: defaultdict[str, deque[str]] = defaultdict(deque)
+        self._times: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._used_codes: set[str] = set()
+
+    def refusal_of(self, authorization: str | None) -> Answer | None:
+        """Return what a call with this header is told, or None when the token is good."""
+        given = authorization or ""
+        if given[: len(_SCHEME)].lower() != _SCHEME:
+            return answers.NO_TOKEN
+        access = self._alive.get(given[len(_SCHEME) :])
+        if access is None or access.ends <= self._clock():
+            return answers.INVALID_TOKEN
+        return access.to_calls
+
+    def answer(self, form: Mapping[str, str], *, api_domain: str) -> Answer:
+        """Answer a token request."""
+        for field, error in (
+            ("client_id", "invalid_client"),
+            ("client_secret", "invalid_client_secret"),
+        ):
+            value = form.get(field, "")
+            if not value:
+                return sign_in_refusal(error)
+            if (magic := _MAGIC.get((field, value))) and magic.answer:
+                return magic.answer
+        match form.get("grant_type"):
+            case "refresh_token":
+                return self._refresh(form.get("refresh_token", ""), api_domain)
+            case "authorization_code":
+                return self._exchange(form.get("code", ""), api_domain)
+            case _:
+                return sign_in_refusal("unsupported_grant_type")
+
+    def _exchange(self, code: str, api_domain: str) -> Answer:
+        if code in self._used_codes:
+            return sign_in_refusal("invalid_code")
+        magic = _MAGIC.get(("token", code))
+        if magic is None and code:
+            self._used_codes.add(code)
+            return self._refresh(_new_token(), api_domain, shown=True)
+        return self._refresh(code, api_domain, shown=True)
+
+    def _refresh(self, refresh_token: str, api_domain: str, *, shown: bool = False) -> Answer:
+        """Give an access token; `shown`: and the refresh token with it."""
+        if not refresh_token:
+            return sign_in_refusal("invalid_code")
+        magic = _MAGIC.get(("token", refresh_token))
+        if magic and magic.answer:
+            return magic.answer
+        times = self._times[refresh_token]
+        while times and times[0] <= self._clock() - WINDOW:
+            times.popleft()
+        if len(times) >= TOKENS_PER_WINDOW:
+            return answers.TOO_MANY_SIGN_INS
+        times.append(self._clock())
+        given = {
+            "access_token": self._issue(refresh_token, magic.to_calls if magic else None),
+            "api_domain": (magic and magic.api_domain) or api_domain,
+            "token_type": "Bearer",
+            "expires_in": int(self._lifetime),
+        }
+        return said(given | {"refresh_token": refresh_token} if shown else given)
+
+    def _issue(self, refresh_token: str, to_calls: Answer | None) -> str:
+        now = self._clock()
+        given = self._given[refresh_token]
+        while given and (len(given) >= LIVE_TOKENS or self._alive[given[0]].ends <= now):
+            del self._alive[given.popleft()]
+        token = _new_token()
+        self._alive[token] = _Access(now + self._lifetime, to_calls)
+        given.append(token)
+        self.tokens_issued += 1
+        return token
+
+
+def _new_token() -> str:
+    return f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}"

@@ -347,7 +347,8 @@ class _Pool:
                 self.gate.cancel()
                 if not isinstance(error, BatchlockError):
                     raise
-                self.brake.pull(error)
+                ends = isinstance(error, SignInRefused | Stopped)
+                self.brake.pull(error if ends else Stopped(f"Stopped: {error}"))
                 return None
             self.spent.add(reply)
             over = self.gate.leave(reply, started)

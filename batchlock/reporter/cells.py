@@ -1,0 +1,108 @@
+"""Cells as text: what they show, and what a file can hold of it."""
+
+import math
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from batchlock.model import RESULT_TITLES, Cell, Line, Unread
+
+UNITS_A_CELL = 32_767  # Excel's limit, in UTF-16 units
+_INEXACT = 10**15
+"""From here on a number cell no longer holds every digit."""
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_LIKE_A_FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
+
+
+def our_titles(titles: Iterable[str]) -> list[str]:
+    """Return the titles of our columns; those that the input has as well are marked as ours."""
+    taken = {title.strip().casefold() for title in titles}
+    ours = []
+    for title in RESULT_TITLES:
+        while title.casefold() in taken:
+            title += " (batchlock)"
+        ours.append(title)
+    return ours
+
+
+def is_plain(text: str) -> bool:
+    """Say whether text may be written as it is: nearly all of it, so this has to be quick."""
+    return len(text) <= UNITS_A_CELL // 2 and text.isprintable() and text[:1] not in ("", "<")
+
+
+def cut(text: str) -> str:
+    """Return text as far as a cell can hold it."""
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * UNITS_A_CELL:
+        return text
+    return units[: 2 * (UNITS_A_CELL - 1)].decode("utf-16-le", "ignore") + "…"
+
+
+def legible(text: str) -> str:
+    """Return text that a file can hold: what it cannot hold is shown as `[U+0000]`."""
+    return _UNWRITABLE.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+
+
+def cells_of(line: Line) -> tuple[Cell, ...]:
+    """Return a line's cells: the input's, then ours."""
+    at, spent = line.finished_at, line.duration
+    return (
+        *line.cells,
+        line.result.value,
+        line.http_status,
+        line.code,
+        line.message,
+        line.remedy,
+        line.attempts,
+        None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        None if spent is None else round(spent * 1000),
+        line.row,
+        line.check,
+    )
+
+
+def is_exact(number: float) -> bool:
+    """Say whether a number cell holds every digit of a number."""
+    return -_INEXACT < number < _INEXACT
+
+
+def as_csv(cell: Cell) -> str:
+    """Return a cell as it stands in a CSV file."""
+    text = legible(shown(cell))
+    is_number = isinstance(cell, int | float) and math.isfinite(cell)
+    return f"'{text}" if text.startswith(_LIKE_A_FORMULA) and not is_number else text
+
+
+def shown(cell: Cell) -> str:
+    """Return a cell as text. A number too long to be exact stays recognisable as one: `5.8E+18`."""
+    match cell:
+        case None:
+            return ""
+        case str():
+            return cell
+        case Unread():
+            return cell.shown
+        case bool():
+            return str(cell).upper()
+        case int() | float():
+            return _shown_number(cell)
+        case datetime():
+            return cell.isoformat(sep=" ")
+        case timedelta():
+            return _shown_span(cell)
+    return cell.isoformat()
+
+
+def _shown_number(number: float) -> str:
+    if not math.isfinite(number):
+        return str(number)
+    if not is_exact(number):
+        return f"{Decimal(str(number)).normalize():E}"
+    return str(int(number)) if number == int(number) else str(number)
+
+
+def _shown_span(span: timedelta) -> str:
+    seconds = abs(span) // timedelta(seconds=1)
+    sign = "-" if span < timedelta(0) else ""
+    return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

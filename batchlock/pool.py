@@ -105,7 +105,7 @@ class _Rules:
                 return None
             return Stopped(
                 f"Stopped: {self.failed} rows in a row failed, the last one with: "
-                f"{outcome.message} Resume when Zoho works again."
+                f"{outcome.message.rstrip('.')}. Resume when Zoho works again."
             )
         self.failed = 0
         if self.varied:
@@ -120,8 +120,8 @@ class _Rules:
             return None
         return Stopped(
             f"Stopped: Zoho refused each of the first {self.refused} rows alike: "
-            f"{outcome.message} {outcome.remedy} Then resume; the refused rows go out again "
-            "with retry."
+            f"{outcome.message.rstrip('.')}. {outcome.remedy} Then resume; the refused rows go "
+            "out again with retry."
         )
 
 
@@ -404,4 +404,4 @@ _NOT_LOCKED: dict[str, Any] = {
 
 
 def _told(reply: Reply) -> str:
-    return " ".join(part for part in (reply.message, reply.remedy) if part)
+    return " ".join(f"{part.rstrip('.')}." for part in (reply.message, reply.remedy) if part)

@@ -55,13 +55,14 @@ def _failed(session: Session, message: str, code: int) -> int:
 
 
 def _keep_traceback(session: Session) -> Path:
-    if session.log is not None:
-        _log.debug("unexpected error", exc_info=True)
-        return session.log
     import platformdirs
 
     from batchlock.cli.logs import logs
 
-    with logs(platformdirs.user_state_path("batchlock", appauthor=False), quiet=True) as path:
+    if session.log is None:
+        state = platformdirs.user_state_path("batchlock", appauthor=False)
+    else:
+        state = session.log.parent.parent
+    with logs(state, quiet=True) as path:  # those of the command are closed by now
         _log.debug("unexpected error", exc_info=True)
     return path

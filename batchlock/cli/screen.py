@@ -92,5 +92,7 @@ class Screen:
 
     def _tell(self, outcome: Outcome) -> None:
         if self._failed <= _SHOWN:
-            told = " ".join(filter(None, (outcome.message, outcome.remedy)))
+            told = " ".join(
+                f"{one.rstrip('.')}." for one in (outcome.message, outcome.remedy) if one
+            )
             _log.warning("row %s %s: %s", outcome.row, outcome.status.value, told)

@@ -52,7 +52,7 @@ def digest(summary: Summary) -> str:
         code = f" ({cause.code})" if cause.code else ""
         parts.append(
             f"\n{cause.result.value.replace('_', ' ')}, {rows}{code}: {cause.message}\n"
-            f"  rows {cause.ranges}"
+            f"  {'row' if cause.rows == 1 else 'rows'} {cause.ranges}"
         )
         if cause.remedy:
             parts.append(f"  {cause.remedy}")

@@ -21,8 +21,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
-
 from batchlock.errors import BatchlockError, Stopped
 from batchlock.journal import report
 from batchlock.journal.about import About, End, Totals
@@ -328,10 +326,11 @@ class Journal:
             self._sql.execute("BEGIN IMMEDIATE")
             try:
                 yield self._sql
+                self._sql.execute("COMMIT")
             except BaseException:
-                self._sql.execute("ROLLBACK")
+                if self._sql.in_transaction:  # a full disk has rolled it back already
+                    self._sql.execute("ROLLBACK")
                 raise
-            self._sql.execute("COMMIT")
 
     def _updates(self, condition: str, values: tuple[object, ...]) -> list[Update]:
         found = self._sql.execute(
@@ -352,7 +351,8 @@ class Journal:
 
     def _put(self, name: str, value: Mapping[str, object]) -> None:
         self._sql.execute(
-            "INSERT OR REPLACE INTO run VALUES (?, ?)", (name, orjson.dumps(value).decode())
+            "INSERT OR REPLACE INTO run VALUES (?, ?)",
+            (name, json.dumps(value, default=datetime.isoformat)),
         )
 
 

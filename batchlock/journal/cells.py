@@ -9,13 +9,16 @@ import orjson
 
 from batchlock.model import Cell, Unread
 
+_AS_TAGGED = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
 
 def pack(cells: Sequence[Cell]) -> bytes:
     """Return the cells of a row as JSON."""
     try:
-        return orjson.dumps(cells, default=_tagged, option=orjson.OPT_PASSTHROUGH_DATETIME)
+        return orjson.dumps(cells, default=_tagged, option=_AS_TAGGED)
     except TypeError:  # a lone surrogate or a number beyond 64 bits
-        return json.dumps(cells, default=_tagged).encode()
+        exact = [{"int": str(cell)} if type(cell) is int else cell for cell in cells]
+        return json.dumps(exact, default=_tagged).encode()
 
 
 def _tagged(cell: object) -> dict[str, str | float]:
@@ -33,6 +36,8 @@ def _untagged(kind: str, value: Any) -> Cell:
     match kind:
         case "unread":
             return Unread(value)
+        case "int":
+            return int(value)
         case "datetime":
             return datetime.fromisoformat(value)
         case "date":

@@ -10,6 +10,10 @@ _ROUNDED = 0.001
 """Ids that all end in zeros are taken for rounded ones when chance gives so many this seldom."""
 
 
+_NAMED = 5
+"""Rows that a conflict names."""
+
+
 def compare(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> None:
     """Mark the rows that are wrong or needless beside the others.
 
@@ -33,7 +37,7 @@ def compare(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> None:
         "UPDATE progress SET status = 'duplicate', message = '', same_as = first"
         " FROM (SELECT row, min(row) OVER (PARTITION BY module, record_id) AS first"
         "       FROM valid JOIN asked_twice USING (module, record_id)) AS found"
-        " WHERE progress.row = found.row AND first < found.row"
+        " WHERE progress.row = found.row AND first < found.row AND status = 'pending'"
     )
     sql.execute("DROP TABLE asked_twice")
     sql.execute("DROP VIEW valid")
@@ -85,11 +89,11 @@ def _rounded(sql: sqlite3.Connection, column: Field, title: str) -> Iterator[Pro
 
 def _chance_of(found: int, expected: float) -> float:
     """Return how likely `found` or more of something are, of which `expected` are usual."""
-    term = below = math.exp(-expected)
-    for count in range(1, found):
-        term *= expected / count
-        below += term
-    return max(0.0, 1.0 - below)
+    fewer = math.fsum(
+        math.exp(count * math.log(expected) - expected - math.lgamma(count + 1))
+        for count in range(found)
+    )
+    return max(0.0, 1.0 - fewer)
 
 
 def _contradictions(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Iterator[Problem]:
@@ -112,7 +116,7 @@ def _shared_locks(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Itera
     groups = sql.execute(
         "SELECT group_concat(row) FROM (SELECT * FROM valid WHERE lock_id IN"
         " (SELECT lock_id FROM valid GROUP BY lock_id"
-        "  HAVING min(module || record_id) <> max(module || record_id)) ORDER BY row)"
+        "  HAVING count(DISTINCT module || ' ' || record_id) > 1) ORDER BY row)"
         " GROUP BY lock_id ORDER BY min(row)"
     )
     for (rows,) in groups:
@@ -121,9 +125,9 @@ def _shared_locks(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Itera
 
 def _conflict(rows: str, column: str, what: str) -> Iterator[Problem]:
     numbers = sorted(int(row) for row in rows.split(","))
-    named = ", ".join(str(row) for row in numbers[:5])
-    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
+    first, more = numbers[:_NAMED], len(numbers) - _NAMED
+    named = f"{', '.join(map(str, first[:-1]))} and {first[-1]}"
+    if more > 0:
+        named = f"{', '.join(map(str, first))} and {more:,} more"
     for row in numbers:
-        yield Problem(
-            row, column, "conflict", f"Rows {named}{more} {what}. Keep the one that is right."
-        )
+        yield Problem(row, column, "conflict", f"Rows {named} {what}. Keep the one that is right.")

@@ -1,0 +1,107 @@
+"""Find out how a text file is encoded, looking at all of it."""
+
+import codecs
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
+from batchlock.errors import UnreadableFile, UsageError
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_PIECE = 1 << 20
+_SAVE_AS = 'Save it from the spreadsheet program as "CSV UTF-8".'
+_NUL = "\0"
+_UNREADABLE = "\ufffd"
+
+
+def encoding_of(path: Path, wanted: str) -> str:
+    """Return the encoding of a file, each byte of which it is known to fit.
+
+    `wanted` is a name that Python knows, or auto: UTF-8, or UTF-16 with its mark, else
+    Windows-1252. Raises UnreadableFile naming the line that does not fit, also when some lines
+    are in UTF-8 and others are not.
+    """
+    encoding = _marked(path) if wanted.strip().casefold() == "auto" else _known(wanted)
+    fault = _first_fault(path, encoding or "utf-8")
+    if fault == _UNREADABLE and encoding is None:
+        _refuse_a_mixture(path)
+        encoding = "windows-1252"
+        fault = _first_fault(path, encoding)
+    encoding = encoding or "utf-8"
+    if fault is not None:
+        raise _refusal(path, encoding, fault)
+    return encoding
+
+
+def _known(wanted: str) -> str:
+    try:
+        TextIOWrapper(BytesIO(), wanted)  # refuses names such as hex, which stand for no text
+        name = codecs.lookup(wanted).name
+    except (LookupError, ValueError) as error:
+        raise UsageError(
+            f'There is no encoding named "{wanted}". Usual ones are auto, utf-8, utf-16, '
+            "windows-1252 and iso-8859-15."
+        ) from error
+    return "utf-8-sig" if name == "utf-8" else wanted
+
+
+def _marked(path: Path) -> str | None:
+    """Return the encoding that the byte order mark tells."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    return next((name for mark, name in _MARKS if start.startswith(mark)), None)
+
+
+def _first_fault(path: Path, encoding: str) -> str | None:
+    """Return the kind of the first character that is in no text; None when all are."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as file:
+        while True:
+            piece = file.read(_PIECE)
+            try:
+                text = decoder.decode(piece, final=not piece)
+            except UnicodeError:
+                return _UNREADABLE
+            if _NUL in text:
+                return _NUL
+            if not piece:
+                return None
+
+
+def _refuse_a_mixture(path: Path) -> None:
+    """Raise when some lines are in UTF-8 and others are not."""
+    first: dict[bool, int] = {}
+    # In Latin-1 every byte is a character, so that lines can be told apart before they are read.
+    with path.open(encoding="latin-1") as file:
+        for number, line in enumerate(iter(lambda: file.readline(_PIECE), ""), 1):
+            if not line.isascii():
+                first.setdefault(_is_utf8(line.encode("latin-1")), number)
+            if len(first) > 1:
+                raise UnreadableFile(
+                    f"{path.name}, line {number}: this line is "
+                    f"{'' if first[True] == number else 'not '}in UTF-8, unlike line "
+                    f"{min(first.values())}, so the file has been put together from texts in "
+                    f"different encodings. Open it, mend the odd letters and save it as UTF-8."
+                )
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refusal(path: Path, encoding: str, fault: str) -> UnreadableFile:
+    try:
+        with path.open(encoding=encoding, errors="replace") as file:
+            line = next((n for n, text in enumerate(file, 1) if fault in text), 1)
+    except UnicodeError:
+        line = 1  # UTF-16 that does not say which of its two kinds it is
+    name = encoding.removesuffix("-sig").upper()
+    what = "holds a NUL character" if fault == _NUL else f"is not in {name}"
+    return UnreadableFile(f"{path.name}, line {line}: {what}, so it is no text to read. {_SAVE_AS}")

@@ -1,0 +1,92 @@
+"""Tell by its first bytes what kind of file this is."""
+
+import re
+import zipfile
+import zlib
+from enum import Enum
+from pathlib import Path
+
+from batchlock.errors import UnreadableFile
+
+
+class Kind(Enum):
+    """A kind of workbook; the value holds the usual endings of its name."""
+
+    XLSX = (".xlsx", ".xlsm")
+    XLSB = (".xlsb",)
+    XLS = (".xls",)
+    ODS = (".ods",)
+
+
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_STRANGERS = (
+    (b"%PDF-", "is a PDF document"),
+    (b"\x89PNG", "is a picture"),
+    (b"\xff\xd8\xff", "is a picture"),
+    (b"GIF8", "is a picture"),
+    (b"{\\rtf", "is a text document"),
+    (b"\x1f\x8b", "is a compressed archive"),
+    (b"7z\xbc\xaf", "is a compressed archive"),
+    (b"Rar!", "is a compressed archive"),
+)
+_MARKUP = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<(?:!doctype|!--|html|head|meta|table|\?xml)|mime-v)"
+)
+_SAVE_AS = "Open it in a spreadsheet program and save it as .xlsx or .csv."
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Return the kind of workbook that a file is, None for text; refuse what is neither."""
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start:
+        raise UnreadableFile(f"{path.name} is empty.")
+    if start.startswith(_ZIP):
+        return _kind_of_zip(path)
+    if start.startswith(_OLE):
+        return _kind_of_ole(path)
+    for signature, what in _STRANGERS:
+        if start.startswith(signature):
+            raise UnreadableFile(f"{path.name} {what}, not a spreadsheet.")
+    if _MARKUP.match(start.replace(b"\0", b"").removeprefix(b"\xff\xfe").lower()):
+        raise UnreadableFile(
+            f"{path.name} is a web page (HTML or XML), whatever its name says, not a spreadsheet. "
+            f"{_SAVE_AS}"
+        )
+    return None
+
+
+def _kind_of_zip(path: Path) -> Kind:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.casefold().replace("\\", "/") for name in archive.namelist()}
+            mimetype = b""
+            if "mimetype" in archive.namelist():
+                with archive.open("mimetype") as entry:
+                    mimetype = entry.read(100)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise UnreadableFile(
+            f"{path.name} is damaged: it begins like a workbook and is not complete. "
+            "Get the file again, or open it in a spreadsheet program and save it."
+        ) from error
+    if b"opendocument.spreadsheet" in mimetype or (not mimetype and "content.xml" in names):
+        return Kind.ODS
+    if any(name.endswith("workbook.bin") for name in names):
+        return Kind.XLSB
+    if any(name.endswith("workbook.xml") for name in names):
+        return Kind.XLSX
+    raise UnreadableFile(f"{path.name} is a ZIP archive or a document, not a spreadsheet.")
+
+
+def _kind_of_ole(path: Path) -> Kind:
+    """Look for the entries of the directory, whose names are in UTF-16."""
+    content = path.read_bytes()
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        raise UnreadableFile(
+            f"{path.name} is protected with a password. "
+            "Open it in a spreadsheet program, remove the password and save it."
+        )
+    if any(name.encode("utf-16-le") + b"\0\0" in content for name in ("Workbook", "Book")):
+        return Kind.XLS
+    raise UnreadableFile(f"{path.name} is an old Office document, not a spreadsheet.")

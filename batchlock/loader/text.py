@@ -1,0 +1,123 @@
+"""Read a text file: its delimiter, its header, its rows."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from batchlock.errors import UnreadableFile, UsageError
+from batchlock.loader.encoding import encoding_of
+from batchlock.loader.header import HEAD, find, refusal, unprefixed
+from batchlock.loader.table import Header, Reading, Sheet
+from batchlock.model import Cell
+
+LONGEST_CELL = 1 << 20
+"""Characters; a longer cell is one whose quotation mark nobody closed."""
+
+_CANDIDATES = (",", ";", "\t", "|")
+_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "pipe": "|"}
+_DECLARED = re.compile(r'"?sep=([^\r\n"])"?[ ,;|\t]*[\r\n]*', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """A text file cut into cells in one way."""
+
+    path: Path
+    encoding: str
+    delimiter: str
+    declared: bool
+    """Whether the first line names the delimiter; for a spreadsheet that line is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What the first rows look like, cut in one way."""
+
+    cut: _Cut
+    header: Header
+    alike: int
+    """The number of rows that have the same number of cells, more than one."""
+    error: UnreadableFile | None
+
+
+def open_sheet(path: Path, reading: Reading) -> Sheet:
+    """Find how the text is encoded and cut into cells, and its header."""
+    encoding = encoding_of(path, reading.encoding)
+    declared = _declared_delimiter(path, encoding)
+    if reading.delimiter != "auto":
+        candidates: Sequence[str] = (_named_delimiter(reading.delimiter),)
+    else:
+        candidates = (declared,) if declared else _CANDIDATES
+    trials = [
+        _try(_Cut(path=path, encoding=encoding, delimiter=each, declared=bool(declared)), reading)
+        for each in candidates
+    ]
+    best = max(trials, key=lambda trial: (len(trial.header.fields), trial.alike))
+    if problem := refusal(path.name, best.header, reading):
+        raise best.error or problem
+    return Sheet(
+        rows=lambda: _rows(best.cut, prefixed=bool(best.header.own)),
+        header=best.header,
+        encoding=encoding.removesuffix("-sig"),
+        delimiter=best.cut.delimiter,
+    )
+
+
+def _declared_delimiter(path: Path, encoding: str) -> str | None:
+    """Return the delimiter that a first line such as `sep=;` names."""
+    with path.open(encoding=encoding, newline="") as file:
+        found = _DECLARED.fullmatch(file.readline(64))
+    return found[1] if found else None
+
+
+def _named_delimiter(wanted: str) -> str:
+    delimiter = _NAMES.get(wanted.strip().casefold(), wanted)
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise UsageError(
+            f'"{wanted}" cannot be a delimiter: '
+            "it is one character such as , or ; or |, or the word tab."
+        )
+    return delimiter
+
+
+def _try(cut: _Cut, reading: Reading) -> _Trial:
+    head: list[list[Cell]] = []
+    error = None
+    with closing(_rows(cut, prefixed=False)) as rows:
+        try:
+            for row in islice(rows, HEAD):
+                head.append(row)  # noqa: PERF402 - what came before an error counts
+        except UnreadableFile as caught:
+            error = caught
+    widths = Counter(len(row) for row in head if len(row) > 1)
+    alike = max(widths.values(), default=0)
+    return _Trial(cut, find(head, reading, prefixed=True), alike, error)
+
+
+def _rows(cut: _Cut, *, prefixed: bool) -> Generator[list[Cell]]:
+    """Yield the rows as a spreadsheet counts them: a cell of many lines is in one row."""
+    csv.field_size_limit(LONGEST_CELL)
+    with cut.path.open(encoding=cut.encoding, newline="") as file:
+        first = 1
+        if cut.declared:
+            file.readline()
+            first = 2
+        reader = csv.reader(file, delimiter=cut.delimiter, strict=True)
+        line = first
+        try:
+            for row in reader:
+                if prefixed:
+                    row = [unprefixed(cell) for cell in row]
+                yield [cell or None for cell in row]
+                line = first + reader.line_num
+        except csv.Error as error:
+            raise UnreadableFile(
+                f"{cut.path.name}, line {line}: a quotation mark in the row that begins here is "
+                "not closed, or stands inside a quoted cell without being doubled. "
+                "Mend that row, or save the file from a spreadsheet program."
+            ) from error

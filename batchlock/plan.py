@@ -115,6 +115,7 @@ async def _read_in_a_child(request: Request, bounds: Bounds, brake: Brake) -> No
         overdue.cancel()
         kill()
         child.stdin.close()
+        await asyncio.gather(child.stdout.read(), child.stderr.read(), child.wait())
     if brake.why is not None:
         raise brake.why
     if words:

@@ -245,15 +245,17 @@ class _Pool:
         self.finished.set()
 
     async def watch(self, deadline: float | None) -> None:
-        """Pull the brake when the time is over, and tell how it goes."""
+        """Pull the brake when no call can go before the deadline, and tell how it goes."""
         clock = self.gate.clock
         while not self.finished.is_set():
-            left = _BEAT if deadline is None else min(_BEAT, deadline - clock.now())
+            reason, wait = self.gate.waiting
+            left = _BEAT if deadline is None else min(_BEAT, deadline - clock.now() - wait)
             if left <= 0:
-                self.brake.pull(Stopped("Stopped: the time for this run is over."))
+                why = f", since everyone waits until then ({reason})" if wait else ""
+                self.brake.pull(Stopped(f"Stopped: the time for this run is over{why}."))
                 deadline = None
                 continue
-            self.watcher.beat(self.gate.in_flight, *self.gate.waiting)
+            self.watcher.beat(self.gate.in_flight, reason, wait)
             await clock.wait(self.finished, left)
 
     def _start(self, update: Update, *, in_doubt: bool) -> None:
@@ -289,7 +291,7 @@ class _Pool:
             if isinstance(found, Outcome):
                 return found
             lock_id = found
-            row.in_doubt = False
+            row.in_doubt = row.in_doubt and reply.verdict is not Verdict.ACCEPTED
         known = lock_id
         reply = await self._ask(row, lambda: self.caller.put_reason(update, known), sends=True)
         if reply is None:

@@ -7,7 +7,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -38,7 +38,8 @@ def held(state: Path, org: str, *, file: str) -> Iterator[None]:
             "Set state_directory to a folder that can be."
         ) from None
     try:
-        holder.write_text(json.dumps({"file": file, "process": os.getpid()}))
+        with suppress(OSError):  # it serves the other run's message only
+            holder.write_text(json.dumps({"file": file, "process": os.getpid()}))
         yield
     finally:
         holder.unlink(missing_ok=True)

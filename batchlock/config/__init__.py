@@ -83,7 +83,8 @@ def _read(
     for name, value in sorted(environment.items()):
         if name.startswith(_PREFIX) and name != f"{_PREFIX}CONFIG":
             key = tuple(name.removeprefix(_PREFIX).lower().split("__"))
-            if key in {("input", "columns"), ("input", "custom_modules")} and value[:1] in "[{":
+            several = key in {("input", "columns"), ("input", "custom_modules")}
+            if several and value.startswith(("[", "{")):
                 try:
                     value = yaml.load(value, yaml.BaseLoader)  # noqa: S506  texts only
                 except yaml.YAMLError:
@@ -176,6 +177,7 @@ def _checked(
             words = re.sub(r"^(Value error, |Input should be )", "", one["msg"])
             found.setdefault(key, []).append(words)
         for key, said in found.items():
-            shown = "" if key[-1] in SECRETS else f'"{told.get(key, "")}" does not fit: '
+            hidden = key[-1] in SECRETS or "@" in str(told.get(key))  # an address with a password
+            shown = "" if hidden else f'"{told.get(key, "")}" does not fit: '
             problems.append(f"{sources.get(key, '.'.join(key))}: {shown}{', or '.join(said)}")
         return None

@@ -1,6 +1,9 @@
 """Secrets, from wherever the settings say that they are."""
 
+import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -60,19 +63,24 @@ def _from_file(name: str, file: Path) -> str:
 
 
 def _from_command(name: str, command: str) -> str:
+    asked = subprocess.Popen(  # noqa: S602  a command line of the user's own
+        command,
+        shell=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # so that what it has started ends with it
+    )
     try:
-        done = subprocess.run(  # noqa: S602  a command line of the user's own
-            command,
-            shell=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=_COMMAND_SECONDS,
-            check=True,
-        )
+        answer, _ = asked.communicate(timeout=_COMMAND_SECONDS)
     except subprocess.TimeoutExpired:
+        if sys.platform == "win32":
+            asked.kill()
+        else:
+            os.killpg(asked.pid, signal.SIGKILL)
+        asked.communicate()
         raise UsageError(
             f"zoho.{name}_command gave no answer within {_COMMAND_SECONDS} seconds."
         ) from None
-    except subprocess.CalledProcessError as error:
-        raise UsageError(f"zoho.{name}_command failed with exit code {error.returncode}.") from None
-    return done.stdout.decode(errors="replace")
+    if asked.returncode != 0:
+        raise UsageError(f"zoho.{name}_command failed with exit code {asked.returncode}.")
+    return answer.decode(errors="replace")

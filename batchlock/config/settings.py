@@ -166,4 +166,6 @@ class Settings:
     @property
     def state(self) -> Path:
         """The folder for journals, tokens and logs."""
-        return self.state_directory or platformdirs.user_state_path("batchlock", appauthor=False)
+        if self.state_directory is not None:
+            return self.state_directory.expanduser().absolute()
+        return platformdirs.user_state_path("batchlock", appauthor=False)

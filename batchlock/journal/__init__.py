@@ -245,44 +245,42 @@ class Journal:
     def counts(self) -> dict[Result, int]:
         """Count the rows by result; every result is there, zeros too."""
         counts = dict.fromkeys(Result, 0)
-        for status, rows in self._sql.execute(
-            "SELECT status, count(*) FROM progress GROUP BY status"
-        ):
-            counts[Result.of(Status(status))] = rows
+        with _told(self.path):
+            for status, rows in self._sql.execute(
+                "SELECT status, count(*) FROM progress GROUP BY status"
+            ):
+                counts[Result.of(Status(status))] = rows
         return counts
 
     def settled(self) -> int:
         """Count the rows that are as the file asks, duplicates of such rows included."""
-        return int(
-            self._sql.execute(
-                "SELECT count(*) FROM progress AS p LEFT JOIN progress AS o ON o.row = p.same_as"
-                " WHERE ifnull(o.status, p.status) IN (?, ?)",
-                _SETTLED,
-            ).fetchone()[0]
+        return self._count(
+            "progress AS p LEFT JOIN progress AS o ON o.row = p.same_as"
+            " WHERE ifnull(o.status, p.status) IN (?, ?)",
+            _SETTLED,
         )
 
     def left(self) -> int:
         """Count the rows that are still to be sent or settled."""
-        return int(
-            self._sql.execute(
-                "SELECT count(*) FROM progress WHERE status IN ('pending', 'sending')"
-            ).fetchone()[0]
-        )
+        return self._count("progress WHERE status IN ('pending', 'sending')")
 
     def problems(self) -> Iterator[Problem]:
         """Yield every problem, in the order of the rows."""
-        return report.problems(self._sql)
+        with _told(self.path):
+            yield from report.problems(self._sql)
 
     def lines(self) -> Iterator[Line]:
         """Yield one line for each row, in the file's order."""
-        return report.lines(self._sql)
+        with _told(self.path):
+            yield from report.lines(self._sql)
 
     def groups(self) -> Iterator[Group]:
         """Yield the rows that were not updated, and the duplicates, by their causes.
 
         The largest group of each result comes first.
         """
-        return report.groups(self._sql)
+        with _told(self.path):
+            yield from report.groups(self._sql)
 
     # -- retry ---------------------------------------------------------------------------
 
@@ -332,6 +330,10 @@ class Journal:
                     self._sql.execute("ROLLBACK")
                 raise
 
+    def _count(self, rows: str, values: tuple[object, ...] = ()) -> int:
+        with _told(self.path):
+            return int(self._sql.execute(f"SELECT count(*) FROM {rows}", values).fetchone()[0])
+
     def _updates(self, condition: str, values: tuple[object, ...]) -> list[Update]:
         found = self._sql.execute(
             "SELECT row, module, record_id, lock_id, reason FROM progress JOIN rows USING (row)"
@@ -372,6 +374,8 @@ def _told(path: Path) -> Iterator[None]:
                 f"The disk with {path.parent} is full. What was recorded is safe; make room, "
                 "then resume."
             ) from error
+        if "no such table" in str(error):
+            raise BatchlockError(f"{path} is not a batchlock journal.") from error
         if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             raise BatchlockError(f"The journal {path} is damaged.") from error
         raise BatchlockError(f"The journal {path} cannot be used: {error}.") from error

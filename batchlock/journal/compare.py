@@ -48,12 +48,17 @@ def refuse(sql: sqlite3.Connection, problems: Iterable[Problem]) -> None:
     problems = list(problems)
     sql.executemany(
         "INSERT INTO problems VALUES (?, ?, ?, ?)",
-        [(one.row, one.column, one.code, one.message) for one in problems],
+        [(one.row, _storable(one.column), one.code, _storable(one.message)) for one in problems],
     )
     sql.executemany(
         "UPDATE progress SET status = 'invalid', message = '' WHERE row = ?",
         [(one.row,) for one in problems],
     )
+
+
+def _storable(text: str) -> str:
+    """Return text that SQLite takes, which a lone surrogate is not."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _rounded(sql: sqlite3.Connection, column: Field, title: str) -> Iterator[Problem]:

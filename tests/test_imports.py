@@ -1,0 +1,209 @@
+import ast
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "batchlock"
+LAYERS = (
+    {"model", "errors", "brake", "datacenters"},
+    {
+        "loader",
+        "validator",
+        "client",
+        "tokens",
+        "signin",
+        "connection",
+        "replies",
+        "remedies",
+        "pacing",
+        "journal",
+        "reporter",
+        "template",
+        "orglock",
+    },
+    {"config", "plan", "pool", "history"},
+    {"access"},
+    {"run"},
+    {"cli", "__main__"},
+)
+LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+TALKING_TO_ZOHO = {"client", "replies", "remedies", "connection", "tokens", "signin"}
+"""Parts of the first layer that know each other: one topic, cut for its size."""
+NEIGHBOURS = {
+    ("config", "pool"),  # a setting's type is beside the code that obeys it
+    ("brake", "errors"),  # what it is pulled for is an error
+    ("__main__", "cli"),
+}
+"""Who knows whom on the same layer."""
+HEAVY = {"pandas", "numpy", "aiohttp", "openpyxl", "python_calamine", "xlsxwriter", "pydantic",
+         "tqdm", "yaml", "asyncio", "uvloop"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import of one of our own parts."""
+
+    file: str
+    line: int
+    importer: str
+    imported: str
+    for_types_only: bool
+    at_once: bool
+    """When the module is loaded, and not only when a function of it is called."""
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def names_of(node: ast.AST, package: str) -> Iterator[str]:
+    """Yield the dotted names that a statement imports."""
+    if isinstance(node, ast.Import):
+        yield from (one.name for one in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+        yield from (f"{base}.{one.name}" for one in node.names)
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def imports_of(path: Path) -> list[Import]:
+    """Return every import of ours in a module, wherever it is written."""
+    relative = path.relative_to(PACKAGE.parent)
+    package = ".".join(relative.parts[:-1])
+    found: list[Import] = []
+
+    def walk(node: ast.AST, *, types: bool, at_once: bool) -> None:
+        for name in names_of(node, package):
+            root, _, inside = name.partition(".")
+            if root == "batchlock" and not inside.startswith("__version__"):
+                part = inside.split(".")[0] or "batchlock"
+                line: int = getattr(node, "lineno", 0)
+                found.append(Import(str(relative), line, part_of(path), part, types, at_once))
+        for child in ast.iter_child_nodes(node):
+            walk(
+                child,
+                types=types or is_for_types(node),
+                at_once=at_once and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef),
+            )
+
+    walk(ast.parse(path.read_text("utf-8")), types=False, at_once=True)
+    return found
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+IMPORTS = [one for path in MODULES for one in imports_of(path) if one.imported != one.importer]
+
+
+def test_imports_are_found_wherever_they_are(tmp_path: Path) -> None:
+    told = {(one.importer, one.imported) for one in IMPORTS}
+    assert ("journal", "model") in told
+    assert ("plan", "loader") in told  # inside a function
+    assert ("access", "client") in told
+    assert ("run", "orglock") in told  # from batchlock import …
+    assert any(one.for_types_only for one in IMPORTS)
+    assert any(not one.at_once for one in IMPORTS)
+
+
+def test_every_part_has_its_place() -> None:
+    parts = {part_of(path) for path in MODULES} - {"__init__"}
+    assert parts == LAYER.keys() | {"simulator"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down_only(path: Path) -> None:
+    part = part_of(path)
+    wrong = [
+        one
+        for one in imports_of(path)
+        if one.imported not in (part, "simulator")
+        and part != "simulator"
+        and not (
+            LAYER[one.imported] < LAYER[part]
+            or (LAYER[part] == 1 and {part, one.imported} <= TALKING_TO_ZOHO)
+            or (part, one.imported) in NEIGHBOURS
+        )
+    ]
+    assert wrong == []
+
+
+def test_the_parts_that_talk_to_zoho_import_each_other_in_one_direction() -> None:
+    knows = {part: set[str]() for part in LAYER}
+    for one in IMPORTS:
+        if one.importer in knows:
+            knows[one.importer].add(one.imported)
+    ended: set[str] = set()
+    while ready := {
+        part for part in knows if part not in ended and knows[part] <= ended | {"simulator"}
+    }:
+        ended |= ready
+    assert ended == LAYER.keys()
+
+
+def test_the_simulator_knows_nothing_of_the_rest() -> None:
+    assert [one for one in IMPORTS if one.importer == "simulator"] == []
+
+
+def test_only_those_who_start_the_simulator_know_it() -> None:
+    knowing = [one for one in IMPORTS if one.imported == "simulator"]
+    assert {one.importer for one in knowing} == {"access", "cli"}
+    assert not any(one.at_once for one in knowing if one.importer == "access")
+
+
+def test_the_journal_knows_the_bottom_alone() -> None:
+    assert {one.imported for one in IMPORTS if one.importer == "journal"} <= LAYERS[0]
+
+
+def test_plan_loads_the_readers_in_its_child_alone() -> None:
+    readers = [
+        one for one in IMPORTS if one.importer == "plan" and one.imported in ("loader", "validator")
+    ]
+    assert readers
+    assert all(one.for_types_only or not one.at_once for one in readers)
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return the top-level modules that a fresh process has loaded after `code`."""
+    told = f"{code}\nimport sys\nprint(*{{one.partition('.')[0] for one in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", told], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import batchlock.cli",
+        "from batchlock.cli import run_command; assert run_command(['--help']) == 0",
+        "from batchlock.cli import run_command; assert run_command(['run', '--help']) == 0",
+        "from batchlock.cli import run_command; assert run_command(['--version']) == 0",
+    ],
+)
+def test_help_loads_nothing_heavy(code: str) -> None:
+    loaded = loaded_by(code)
+    assert "click" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_what_sends_does_not_load_what_reads() -> None:
+    loaded = loaded_by("import batchlock.run")
+    assert loaded & {"pandas", "numpy", "openpyxl", "python_calamine"} == set()
+
+
+def test_the_simulator_loads_no_other_part_of_the_package() -> None:
+    ours = "(one for one in sys.modules if one.startswith('batchlock'))"
+    told = f"import batchlock.simulator, sys\nprint(*{ours})"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", told], capture_output=True, text=True, check=True
+    )
+    parts = {one.split(".")[1] for one in done.stdout.split() if "." in one}
+    assert parts == {"simulator"}

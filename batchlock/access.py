@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from batchlock.config import SIMULATOR, Settings, credentials
-from batchlock.errors import BatchlockError
+from batchlock.errors import BatchlockError, SignInRefused, Stopped, UsageError
+from batchlock.model import Verdict
 
 if TYPE_CHECKING:
     from batchlock.client import Client
@@ -21,6 +22,14 @@ REHEARSAL = "the built-in stand-in"
 
 _LATENCY, _JITTER = 0.05, 0.02
 """Of the stand-in, in seconds: enough to see a run at work, and short enough to wait for."""
+
+
+_ERRORS = {
+    Verdict.REFUSED: UsageError,
+    Verdict.DENIED: SignInRefused,
+    Verdict.EXPIRED: SignInRefused,
+}
+"""What it means that Zoho does not confirm the org; all else may pass."""
 
 
 def address(settings: Settings, org: str) -> tuple[str, str]:
@@ -54,10 +63,23 @@ class Access:
 
     client: "Client"
     _first_token: "asyncio.Task[str]"
+    _org_id: str | None
 
     async def signed_in(self) -> None:
-        """Return once there is a token; raises SignInRefused, or Stopped when none is to be had."""
+        """Return once there is a token, and it is one of the right org.
+
+        Raises SignInRefused, UsageError for another org than zoho.organization_id, and Stopped
+        when nothing is to be had for now.
+        """
         await asyncio.shield(self._first_token)
+        if self._org_id is None:
+            return
+        reply = await self.client.check_org(self._org_id)
+        if reply.verdict is Verdict.EXPIRED:
+            reply = await self.client.check_org(self._org_id)
+        if reply.verdict is not Verdict.ACCEPTED:
+            told = f"{reply.message.rstrip('.')}. {reply.remedy}"
+            raise _ERRORS.get(reply.verdict, Stopped)(told)
 
 
 @asynccontextmanager
@@ -99,7 +121,8 @@ async def access(settings: Settings, sign_in: SignIn) -> AsyncIterator[Access]:
         )
         first_token = asyncio.create_task(tokens.current())
         try:
-            yield Access(Client(endpoint, tokens, calls), first_token)
+            org_id = None if sign_in.org == SIMULATOR else zoho.organization_id
+            yield Access(Client(endpoint, tokens, calls), first_token, org_id)
         finally:
             first_token.cancel()
             with suppress(asyncio.CancelledError, BatchlockError):

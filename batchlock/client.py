@@ -13,7 +13,7 @@ from yarl import URL
 from batchlock import __version__
 from batchlock.connection import call_limits, read_at_most, trouble
 from batchlock.model import LockId, Reply, Update, Verdict
-from batchlock.replies import Answer, judge_lookup, judge_update
+from batchlock.replies import Answer, judge_lookup, judge_org, judge_update
 
 _LONGEST_ANSWER = 1024 * 1024
 _LOOKUP = "?fields=Locked_For__s,Locked_Reason__s"
@@ -106,6 +106,14 @@ class Client:
         which = f"/{update.lock_id}" if update.lock_id is not None else ""
         url = self._locks(update, f"{which}{_LOOKUP}")
         return await self._call("GET", url, lambda answer: judge_lookup(answer, update))
+
+    async def check_org(self, org_id: str) -> Reply:
+        """Ask whether this sign-in is for the org `org_id`: accepted, or refused if it is not."""
+        return await self._call(
+            "GET",
+            URL(f"{self._root}/org", encoded=True),
+            lambda answer: judge_org(answer, org_id),
+        )
 
     def _locks(self, update: Update, rest: str) -> URL:
         module = quote(update.module, safe="")

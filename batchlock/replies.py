@@ -49,6 +49,13 @@ class _Word(NamedTuple):
     """Whether it stands in `data`, as the word on an update does."""
 
 
+_OTHER_ORG = Meaning(
+    Verdict.REFUSED,
+    "Nothing was sent. Sign in to the right org with `batchlock login`, or correct "
+    "zoho.organization_id.",
+)
+
+
 def judge_update(answer: Answer, lock_id: LockId) -> Reply:
     """Say what the answer to an update of `lock_id` means; only Zoho's own SUCCESS is accepted."""
     body = _read(answer.content)
@@ -73,6 +80,21 @@ def judge_lookup(answer: Answer, update: Update) -> Reply:
     if not 200 <= answer.status < 300 or word is not None or not isinstance(items, list):
         return _judge_failure(answer, word)
     return _found(answer, items, update)
+
+
+def judge_org(answer: Answer, org_id: str) -> Reply:
+    """Say whether the answer about the org of this sign-in names the org `org_id`."""
+    body = _read(answer.content)
+    items = body.get("org") if isinstance(body, dict) else None
+    if answer.status != 200 or not (
+        isinstance(items, list) and items and isinstance(items[0], dict)
+    ):
+        return _judge_failure(answer, _word(body))
+    ids = [str(items[0][name]) for name in ("id", "zgid") if items[0].get(name)]
+    if org_id in ids:
+        return _reply(answer, None, Meaning(Verdict.ACCEPTED, ""))
+    told = f"This sign-in is for the org {' or '.join(ids)}, not for {org_id}."
+    return _reply(answer, None, _OTHER_ORG, message=told)
 
 
 def _found(answer: Answer, items: list[object], update: Update) -> Reply:

@@ -111,7 +111,7 @@ class Runner:
         with orglock.held(self.settings.state, org, file=str(file)):
             history.make_folder()
             if not self.choices.fresh and (left := history.unfinished(about.identity)):
-                return await self._go_on(left, account)
+                return await self._go_on(left, account, strict=self.settings.input.strict)
             if (before := history.finished(about.identity)) is not None:
                 self.voice.says(f"The same file was finished before, on {_day(before)}.")
             self._probe(target)
@@ -120,10 +120,7 @@ class Runner:
             async with access(self.settings, account) as way:
                 await planning
                 with Journal.open(path) as journal:
-                    invalid = journal.counts()[Result.INVALID]
-                    if self.settings.input.strict and invalid:
-                        rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
-                        refusal = f"Nothing was sent, because {rows} problems."
+                    if self.settings.input.strict and (refusal := _refusal(journal)):
                         return self._report(journal, _Ended(by=refusal, for_good=True))
                     return await self._send(journal, way)
 
@@ -151,8 +148,11 @@ class Runner:
         with orglock.held(self.settings.state, history.org, file=f"run {path.stem}"):
             return await self._go_on(path, account)
 
-    async def retry(self, run_id: str) -> Finished | None:
-        """Run the rows of a run again that were not updated; None when there are none."""
+    async def retry(self, run_id: str, *, refused: bool = True) -> Finished | None:
+        """Run the rows of a run again that were not updated; None when there are none.
+
+        Without `refused`, the rows that Zoho refused are left out.
+        """
         history, path = self._find(run_id)
         account = sign_in(self.settings, history.org)
         with (
@@ -160,23 +160,24 @@ class Runner:
             Journal.open(path) as before,
         ):
             about = before.about
-            if left := history.unfinished(f"retry {about.run_id}"):
+            identity = f"retry {about.run_id}{'' if refused else ', only failed'}"
+            if left := history.unfinished(identity):
                 return await self._go_on(left, account)
-            if before.settled() == sum(before.counts().values()):
+            if not before.to_retry(refused=refused):
                 return None
             now = datetime.now(UTC)
             about = replace(
                 about,
                 run_id=new_run_id(now),
                 kind="retry",
-                identity=f"retry {about.run_id}",
+                identity=identity,
                 started_at=now,
                 version=__version__,
                 output=self._output(),
                 settings=_told(self.settings, about.org),
             )
             self._probe(self._target(about))
-            before.start_retry(history.path(about.run_id), about)
+            before.start_retry(history.path(about.run_id), about, refused=refused)
             with Journal.open(history.path(about.run_id)) as journal:
                 async with access(self.settings, account) as way:
                     return await self._send(journal, way)
@@ -248,7 +249,7 @@ class Runner:
                 f"{file.name} changed while it was read. Wait until it is complete, then run again."
             )
 
-    async def _go_on(self, path: Path, account: SignIn) -> Finished:
+    async def _go_on(self, path: Path, account: SignIn, *, strict: bool = False) -> Finished:
         with Journal.open(path) as journal:
             about = journal.about
             here = address(self.settings, about.org)
@@ -266,6 +267,8 @@ class Runner:
             if self.choices.output is not None:
                 journal.set_about(replace(about, output=self._output()))
             self._probe(self._target(journal.about))
+            if strict and (refusal := _refusal(journal)):
+                return self._report(journal, _Ended(by=refusal))
             async with access(self.settings, account) as way:
                 return await self._send(journal, way)
 
@@ -421,6 +424,13 @@ def _summary(journal: Journal, about: About, how: _Ended, command: str) -> Summa
         ended_code=how.code,
         resume=None if how.for_good or not journal.left() else command,
     )
+
+
+def _refusal(journal: Journal) -> str:
+    """Return why a strict run sends nothing; empty when no row has a problem."""
+    invalid = journal.counts()[Result.INVALID]
+    rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
+    return f"Nothing was sent, because {rows} problems." if invalid else ""
 
 
 def _how_it_ended(journal: Journal) -> _Ended:

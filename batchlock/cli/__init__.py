@@ -31,7 +31,8 @@ def run_command(arguments: list[str]) -> int:
         return _failed(session, "Interrupted.", 130)
     except click.ClickException as error:
         hint = ""
-        if isinstance(error, click.UsageError) and error.ctx is not None:
+        helped = isinstance(error, click.exceptions.NoArgsIsHelpError)
+        if isinstance(error, click.UsageError) and error.ctx is not None and not helped:
             hint = f" See `{error.ctx.command_path} --help`."
         return _failed(session, error.format_message() + hint, 2)
     except BatchlockError as error:

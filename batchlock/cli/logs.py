@@ -30,7 +30,8 @@ def logs(state: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Path]:
     path = state / "logs" / "batchlock.log"
     handlers: list[logging.Handler] = [shown]
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         kept = RotatingFileHandler(
             path, maxBytes=2**21, backupCount=5, encoding="utf-8", delay=True
         )

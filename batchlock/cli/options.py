@@ -35,9 +35,13 @@ class Command(click.Command):
         formatter.write_paragraph()
         super().format_help(ctx, formatter)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Remember what is asked, for the report of an error."""
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember which command is asked, for the report of an error."""
         ctx.obj.command = ctx.info_name
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Remember the file that is asked about, for the report of an error."""
         if (file := ctx.params.get("file")) is not None:
             ctx.obj.file = str(file)
         return super().invoke(ctx)

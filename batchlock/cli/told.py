@@ -86,8 +86,8 @@ def tell_of_check(file: Path, found: Checked, *, as_json: bool) -> int:
     code = 3 if invalid else 0
     valid = rows - invalid - duplicate
     message = (
-        f"{rows:,} rows: {valid:,} can be sent, {invalid:,} have problems, "
-        f"{duplicate:,} are the same as an earlier row."
+        f"{rows:,} row{'' if rows == 1 else 's'}: {valid:,} can be sent, "
+        f"{invalid:,} have problems, {duplicate:,} are the same as an earlier row."
     )
     if as_json:
         print_json(

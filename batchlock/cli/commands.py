@@ -80,21 +80,25 @@ def resume(session: Session, /, run_id: str | None, **given: Any) -> int:
 
 @commands.command(cls=options.Command, example="batchlock retry 20260314-020304-1f3a")
 @click.argument("run_id", metavar="RUN")
+@click.option(
+    "--only", type=click.Choice(["failed"]), help="failed: leave out the rows that Zoho refused."
+)
 @options.common
 @options.output
 @options.sending
 @options.json
 @click.pass_obj
-def retry(session: Session, /, run_id: str, **given: Any) -> int:
+def retry(session: Session, /, run_id: str, *, only: str | None, **given: Any) -> int:
     """Send the rows of RUN again that were not updated, as a new run."""
     from batchlock.cli.told import tell
 
     with options.runner(session, given) as runner:
-        finished = session.signals.run(runner.retry(run_id))
+        finished = session.signals.run(runner.retry(run_id, refused=only is None))
+    but = "" if only is None else ", but for those that Zoho refused"
     return tell(
         finished,
         as_json=given["as_json"],
-        nothing=f"Every row of run {run_id} is as its file asks.",
+        nothing=f"Every row of run {run_id} is as its file asks{but}.",
     )
 
 

@@ -48,6 +48,10 @@ CREATE TABLE problems (row INTEGER NOT NULL, "column" TEXT NOT NULL, code TEXT N
 """
 
 _SETTLED = (Status.UPDATED.value, Status.UNCHANGED.value)
+_TO_RETRY = (
+    "progress AS p LEFT JOIN progress AS o ON o.row = p.same_as"
+    " WHERE ifnull(o.status, p.status) NOT IN (?, ?, ?)"
+)
 _LEFT_ALONE = "An earlier run did this row already, so it was left alone."
 
 
@@ -284,11 +288,16 @@ class Journal:
 
     # -- retry ---------------------------------------------------------------------------
 
-    def start_retry(self, path: Path, about: About) -> None:
+    def to_retry(self, *, refused: bool = True) -> int:
+        """Count the rows that a retry has; without `refused`, not those that Zoho refused."""
+        return self._count(_TO_RETRY, _left_out(refused=refused))
+
+    def start_retry(self, path: Path, about: About, *, refused: bool = True) -> None:
         """Make the journal of a new run at `path` from the rows that are not as the file asks.
 
         Invalid rows stay invalid, rows of which nobody knows whether they were sent are settled
-        first, and everything else is pending again.
+        first, and everything else is pending again. Without `refused`, rows that Zoho refused
+        are left out, and so are their duplicates.
         """
         with Journal.create(path, about):
             pass
@@ -296,10 +305,8 @@ class Journal:
             sql.execute(
                 "INSERT INTO other.progress (row, status, same_as, message)"
                 " SELECT p.row, CASE WHEN p.status IN ('invalid', 'duplicate', 'sending')"
-                "  THEN p.status ELSE 'pending' END, p.same_as, ''"
-                " FROM progress AS p LEFT JOIN progress AS o ON o.row = p.same_as"
-                " WHERE ifnull(o.status, p.status) NOT IN (?, ?)",
-                _SETTLED,
+                f"  THEN p.status ELSE 'pending' END, p.same_as, '' FROM {_TO_RETRY}",
+                _left_out(refused=refused),
             )
             sql.execute(
                 "INSERT INTO other.rows SELECT * FROM rows"
@@ -356,6 +363,11 @@ class Journal:
             "INSERT OR REPLACE INTO run VALUES (?, ?)",
             (name, json.dumps(value, default=datetime.isoformat)),
         )
+
+
+def _left_out(*, refused: bool) -> tuple[str, ...]:
+    """Return the statuses that `_TO_RETRY` leaves out."""
+    return (*_SETTLED, "" if refused else Status.REJECTED.value)
 
 
 def _final_form(update: Update) -> tuple[str, str, str | None, str]:

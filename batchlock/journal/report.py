@@ -80,7 +80,7 @@ def lines(sql: sqlite3.Connection) -> Iterator[Line]:
             attempts=attempts,
             finished_at=None if finished_at is None else _moment(finished_at),
             duration=duration,
-            check="" if result is Result.INVALID else update_of(row, *asked).check,
+            check=_check(result, code, update_of(row, *asked) if asked[0] else None),
         )
 
 
@@ -120,6 +120,14 @@ def update_of(row: int, module: str, record_id: str, lock_id: str | None, reason
     return Update(
         row, module, RecordId(record_id), None if lock_id is None else LockId(lock_id), reason
     )
+
+
+def _check(result: Result, code: str, update: Update | None) -> str:
+    """Return a row's check; an invalid one has it when its cells alone do not show the problem."""
+    hidden = {"rounded_id", "bad_value"}
+    if update is None or (result is Result.INVALID and hidden.isdisjoint(code.split(", "))):
+        return ""
+    return update.check
 
 
 def _duplicate(row: int, status: Status) -> tuple[str, str]:

@@ -88,15 +88,13 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture(autouse=True)
-def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep every test away from the user's own folders and settings."""
     for name in list(os.environ):
         if name.startswith(("BATCHLOCK_", "XDG_")):
             monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    work = tmp_path / "work"
-    home.mkdir()
-    work.mkdir()
+    home = tmp_path_factory.mktemp("home")
+    work = tmp_path_factory.mktemp("work")
     for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(home))
     monkeypatch.chdir(work)

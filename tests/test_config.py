@@ -532,8 +532,8 @@ def test_a_secret_is_taken_from_a_file(name: str, content: str, tmp_path: Path) 
     assert found[list(FULL).index(name)] == "other"
 
 
-def test_a_file_of_the_home_folder_may_be_named_by_a_tilde(tmp_path: Path) -> None:
-    (tmp_path / "home" / "kept").write_text("other")
+def test_a_file_of_the_home_folder_may_be_named_by_a_tilde() -> None:
+    (Path.home() / "kept").write_text("other")
     zoho = of("zoho: {client_secret_file: ~/kept}").zoho
     assert revealed(dataclasses.replace(zoho, client_id=ID, refresh_token=SecretStr("R")))[1] == (
         "other"

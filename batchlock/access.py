@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import random
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from batchlock.config import SIMULATOR, Settings, credentials
 from batchlock.errors import BatchlockError, SignInRefused, Stopped, UsageError
 from batchlock.model import Verdict
+from batchlock.pacing import Retry
 
 if TYPE_CHECKING:
     from batchlock.client import Client
@@ -30,6 +32,15 @@ _ERRORS = {
     Verdict.EXPIRED: SignInRefused,
 }
 """What it means that Zoho does not confirm the org; all else may pass."""
+
+
+_PASSING = (
+    Verdict.EXPIRED,
+    Verdict.THROTTLED,
+    Verdict.UNREACHABLE,
+    Verdict.BROKEN,
+    Verdict.LOST,
+)
 
 
 def address(settings: Settings, org: str) -> tuple[str, str]:
@@ -64,6 +75,7 @@ class Access:
     client: "Client"
     _first_token: "asyncio.Task[str]"
     _org_id: str | None
+    _retry: Retry
 
     async def signed_in(self) -> None:
         """Return once there is a token, and it is one of the right org.
@@ -74,9 +86,12 @@ class Access:
         await asyncio.shield(self._first_token)
         if self._org_id is None:
             return
-        reply = await self.client.check_org(self._org_id)
-        if reply.verdict is Verdict.EXPIRED:
+        for failures in range(1, self._retry.attempts + 1):
             reply = await self.client.check_org(self._org_id)
+            if reply.verdict not in _PASSING:
+                break
+            pause = self._retry.back_off(failures, random.random)
+            await asyncio.sleep(max(pause, reply.retry_after or 0))
         if reply.verdict is not Verdict.ACCEPTED:
             told = f"{reply.message.rstrip('.')}. {reply.remedy}"
             raise _ERRORS.get(reply.verdict, Stopped)(told)
@@ -122,7 +137,7 @@ async def access(settings: Settings, sign_in: SignIn) -> AsyncIterator[Access]:
         first_token = asyncio.create_task(tokens.current())
         try:
             org_id = None if sign_in.org == SIMULATOR else zoho.organization_id
-            yield Access(Client(endpoint, tokens, calls), first_token, org_id)
+            yield Access(Client(endpoint, tokens, calls), first_token, org_id, retry)
         finally:
             first_token.cancel()
             with suppress(asyncio.CancelledError, BatchlockError):

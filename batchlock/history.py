@@ -3,7 +3,7 @@
 <state>/runs/<org>/<run id>.journal
 """
 
-import re
+import logging
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,6 +13,8 @@ from batchlock.errors import BatchlockError, UsageError
 from batchlock.journal import About, End, Journal
 
 _SUFFIX = ".journal"
+
+_log = logging.getLogger(__name__)
 
 
 def new_run_id(now: datetime) -> str:
@@ -46,21 +48,10 @@ class History:
         names = (path.name for path in self.folder.glob(f"*{_SUFFIX}"))
         return sorted((name.removesuffix(_SUFFIX) for name in names), reverse=True)
 
-    def find(self, run_id: str) -> Path:
-        """Return the journal of the run whose id begins with `run_id`; UsageError without one."""
-        found = [one for one in self.ids() if one.startswith(run_id)]
-        if run_id in found:
-            found = [run_id]
-        if len(found) == 1 and re.fullmatch(r"[0-9a-f-]+", run_id):
-            return self.path(found[0])
-        if len(found) > 1:
-            raise UsageError(
-                f"Several runs of {self.org} begin with {run_id}: {', '.join(found[:5])}. "
-                "Name one in full."
-            )
-        raise UsageError(
-            f"There is no run {run_id} of {self.org}. `batchlock runs` lists the runs there are."
-        )
+    def matching(self, run_id: str) -> list[str]:
+        """Return the ids that begin with `run_id`; the very id alone if it is one."""
+        found = [one for one in self.ids() if run_id and one.startswith(run_id)]
+        return [run_id] if run_id in found else found
 
     def unfinished(self, identity: str | None = None) -> Path | None:
         """Return the newest run that can be resumed, or the newest such run of one thing."""
@@ -83,6 +74,7 @@ class History:
             try:
                 with Journal.open(path) as journal:
                     told = path, journal.about, journal.end
-            except BatchlockError:
+            except BatchlockError as error:
+                _log.warning("%s Its run cannot be resumed.", error)
                 continue
             yield told

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from batchlock import errors
 from batchlock.brake import Brake
 from batchlock.errors import BatchlockError, UnreadableFile
-from batchlock.journal import About, Journal
+from batchlock.journal import About, Journal, whole
 from batchlock.model import Field
 
 if TYPE_CHECKING:
@@ -73,16 +73,9 @@ async def plan(request: Request, bounds: Bounds, *, brake: Brake) -> None:
     Raises UnreadableFile or UsageError as the loader does, UnreadableFile when the child came to
     any other end, and what pulled the brake.
     """
-    partial = request.journal.with_suffix(f".{os.getpid()}.partial")
-    asked = replace(request, journal=partial, memory=bounds.memory)
-    try:
+    with whole(request.journal) as draft:
+        asked = replace(request, journal=draft, memory=bounds.memory)
         await _read_in_a_child(asked, bounds, brake)
-        _make_durable(partial)
-        partial.replace(request.journal)
-        if sys.platform != "win32":  # where a folder cannot be opened
-            _make_durable(request.journal.parent)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 async def _read_in_a_child(request: Request, bounds: Bounds, brake: Brake) -> None:
@@ -134,14 +127,6 @@ async def _read_in_a_child(request: Request, bounds: Bounds, brake: Brake) -> No
     told = json.loads(answer)
     if told:
         raise getattr(errors, told["error"])(told["message"])
-
-
-def _make_durable(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def main() -> None:

@@ -144,6 +144,9 @@ class Runner:
                 return None
         else:
             history, path = self._find(run_id)
+            with Journal.open(path) as journal:
+                if (end := journal.end) is not None and end.closed:
+                    return None
         account = sign_in(self.settings, history.org)
         with orglock.held(self.settings.state, history.org, file=f"run {path.stem}"):
             return await self._go_on(path, account)
@@ -242,7 +245,8 @@ class Runner:
             lookup_lock_ids=given.lookup_lock_ids,
         )
         self.voice.says(f"Reading {file.name}.")
-        await plan(request, Bounds(), brake=self.brake)
+        bounds = Bounds(seconds=given.max_seconds, memory=given.max_memory)
+        await plan(request, bounds, brake=self.brake)
         if _sha256(file) != about.sha256:
             path.unlink()  # noqa: ASYNC240  a local file, and the end
             raise UnreadableFile(
@@ -375,13 +379,18 @@ class Runner:
         return [History(self.settings.state, org) for org in orgs]
 
     def _find(self, run_id: str) -> tuple[History, Path]:
-        here, other = self._histories()
-        try:
-            return here, here.find(run_id)
-        except UsageError:
-            if not other.ids():
-                raise
-        return other, other.find(run_id)
+        """Return the one run whose id begins with `run_id`; UsageError without one."""
+        found = [(one, whole) for one in self._histories() for whole in one.matching(run_id)]
+        if len(found) == 1:
+            history, whole = found[0]
+            return history, history.path(whole)
+        if found:
+            ids = ", ".join(whole for _, whole in found[:5])
+            raise UsageError(f"Several runs begin with {run_id}: {ids}. Name one in full.")
+        raise UsageError(
+            f"There is no run {run_id} of {self.settings.org}. `batchlock runs` lists those there "
+            "are."
+        )
 
     def _command(self, about: About) -> str:
         """Return the command that goes on with a run."""

@@ -701,3 +701,53 @@ def test_errors_of_one_run_name_their_cause(here: Run) -> None:
     assert done.code == UsageError.exit_code
     for name in ("client_id", "client_secret", "refresh_token"):
         assert f"zoho.{name} is missing" in done.json["message"]
+
+
+def test_a_strict_refusal_cannot_be_resumed(here: Run, org: StandIn) -> None:
+    sheet("orders.csv", [*rows(1), ("Lead", record(9), lock(9), "why")])
+    refused = here("run", "orders.csv", "--strict", "--json")
+    assert refused.code == 3
+    resumed = here("resume", refused.json["run_id"])
+    assert resumed.code == 0
+    assert "no unfinished run" in resumed.out
+    assert org.state()["calls"]["put"] == 0
+
+
+def test_a_run_that_is_not_there_is_missed_by_the_name_of_the_org_asked_for(
+    here: Run, org: StandIn
+) -> None:
+    sheet("orders.csv", rows(1))
+    assert here("run", "orders.csv", "--simulate").code == 0
+    missing = here("show", "1999")
+    assert missing.code == 2
+    assert "There is no run 1999 of default." in missing.err
+
+
+def test_an_ambiguous_run_is_told_with_the_runs_it_may_be(here: Run, org: StandIn) -> None:
+    sheet("orders.csv", rows(1))
+    ids = {here("run", "orders.csv", "--json").json["run_id"] for _ in range(2)}
+    told = here("show", "20")
+    assert told.code == 2
+    assert all(one in told.err for one in ids)
+
+
+def test_a_state_folder_that_cannot_be_made_is_told(
+    here: Run, org: StandIn, tmp_path: Path
+) -> None:
+    sheet("orders.csv", rows(1))
+    (tmp_path / "file").write_text("")
+    org.config(Path("blocked.yaml"), state_directory=str(tmp_path / "file" / "state"))
+    done = here("run", "orders.csv", "-c", "blocked.yaml")
+    assert done.code == 2
+    assert "state_directory" in done.err
+    assert org.state()["calls"]["put"] == 0
+
+
+def test_a_damaged_journal_is_told_and_stops_nobody(here: Run, org: StandIn) -> None:
+    sheet("orders.csv", rows(1))
+    run_id = here("run", "orders.csv", "--json").json["run_id"]
+    (journal,) = STATE.glob(f"runs/*/{run_id}.journal")
+    journal.write_bytes(b"SQLite format 3" + bytes(4096))
+    done = here("run", "orders.csv")
+    assert done.code == 0
+    assert "Its run cannot be resumed" in done.err

@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+import tempfile
+import traceback
 from pathlib import Path
 
 import click
@@ -56,14 +58,15 @@ def _failed(session: Session, message: str, code: int) -> int:
 
 
 def _keep_traceback(session: Session) -> Path:
-    import platformdirs
-
+    """Write the traceback to the log, or where there is none to a file of its own."""
     from batchlock.cli.logs import logs
 
-    if session.log is None:
-        state = platformdirs.user_state_path("batchlock", appauthor=False)
-    else:
-        state = session.log.parent.parent
-    with logs(state, quiet=True) as path:  # those of the command are closed by now
-        _log.debug("unexpected error", exc_info=True)
-    return path
+    if session.state is not None:
+        with logs(session.state, quiet=True) as path:  # those of the command are closed by now
+            _log.debug("unexpected error", exc_info=True)
+        if path is not None:
+            return path
+    descriptor, name = tempfile.mkstemp(prefix="batchlock-", suffix=".log")
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        traceback.print_exc(file=file)
+    return Path(name)

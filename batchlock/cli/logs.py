@@ -22,21 +22,20 @@ class _AroundTheBar(logging.Handler):
 
 
 @contextmanager
-def logs(state: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Path]:
-    """Log to standard error and to a file that rotates, and say where the file is."""
+def logs(state: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Path | None]:
+    """Log to standard error and to a file that rotates, and say where the file is, if anywhere."""
     shown = _AroundTheBar()
     shown.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
     shown.setFormatter(logging.Formatter("%(message)s"))
-    path = state / "logs" / "batchlock.log"
     handlers: list[logging.Handler] = [shown]
+    path: Path | None = None
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = state / "logs" / "batchlock.log"
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        kept = RotatingFileHandler(
-            path, maxBytes=2**21, backupCount=5, encoding="utf-8", delay=True
-        )
+        kept = RotatingFileHandler(path, maxBytes=_SIZE, backupCount=5, encoding="utf-8")
     except OSError:
-        pass  # whoever needs the state folder says what is wrong with it
+        path = None  # whoever needs the state folder says what is wrong with it
     else:
         kept.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
         handlers.append(kept)

@@ -97,7 +97,8 @@ def runner(session: Session, given: Given) -> "Iterator[Runner]":
 
     found = settings(given)
     screen = Screen(bar=not given.get("no_progress") and not given["quiet"])
-    with logs(found.state, verbose=given["verbose"], quiet=given["quiet"]) as session.log:
+    session.state = found.state
+    with logs(found.state, verbose=given["verbose"], quiet=given["quiet"]):
         choices = Choices(
             output=given.get("output"),
             sheet=given.get("sheet"),

@@ -15,7 +15,8 @@ class Session:
     command: str = ""
     file: str | None = None
     as_json: bool = False
-    log: Path | None = None
+    state: Path | None = None
+    """The state folder, once the settings are known."""
     _signals: "Signals | None" = field(default=None, init=False)
 
     @property

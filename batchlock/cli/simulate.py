@@ -1,8 +1,7 @@
 """`batchlock simulate`: the stand-in for Zoho in a process of its own."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -12,36 +11,46 @@ from batchlock.config import seconds
 from batchlock.errors import UsageError
 from batchlock.simulator import Behaviour, Fault, serving
 
-_TIMES = ("latency", "jitter", "token_lifetime", "retry_after")
-
 
 def behaviour(given: Mapping[str, Any]) -> Behaviour:
     """Return how the options say that the stand-in shall behave; UsageError for nonsense."""
-    told = {one.name: given[one.name] for one in fields(Behaviour) if given.get(one.name)}
+    told = {}
+    for name, value in given.items():
+        if value not in (None, ()):
+            try:
+                told[name] = _MEANING.get(name, _as_it_is)(value)
+            except ValueError as error:
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option} {value}: {_EXPECTED.get(name) or error}.") from None
     try:
-        for name in _TIMES:
-            if name in told:
-                told[name] = seconds(told[name])
-        if "in_flight_cap" in told:
-            cap = told["in_flight_cap"]
-            told["in_flight_cap"] = None if cap == "none" else int(cap)
-        if "throttle_at" in told:
-            told["throttle_at"] = frozenset(map(int, told["throttle_at"].split(",")))
-        if "faults" in told:
-            shares = (one.partition("=") for one in told["faults"])
-            told["faults"] = {_fault(name): float(share) for name, _, share in shares}
-        if given.get("credits") is not None:
-            told["credits"] = given["credits"]
         return Behaviour(**told)
     except ValueError as error:
         raise UsageError(f"That makes no sense to the stand-in: {error}.") from None
 
 
-def _fault(name: str) -> Fault:
-    try:
-        return Fault(name.strip().replace("-", "_"))
-    except ValueError:
-        raise ValueError(f"there is no fault {name}; there are {', '.join(Fault)}") from None
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _shares(told: tuple[str, ...]) -> dict[Fault, float]:
+    shares = (one.partition("=") for one in told)
+    return {Fault(name.strip().replace("-", "_")): float(share) for name, _, share in shares}
+
+
+_MEANING: dict[str, Callable[[Any], Any]] = {
+    "latency": seconds,
+    "jitter": seconds,
+    "token_lifetime": seconds,
+    "retry_after": seconds,
+    "in_flight_cap": lambda told: None if told == "none" else int(told),
+    "throttle_at": lambda told: frozenset(map(int, told.split(","))),
+    "faults": _shares,
+}
+_EXPECTED = {
+    "in_flight_cap": "it is a number, or none",
+    "throttle_at": "these are numbers of calls with commas between them",
+    "faults": f"it is FAULT=SHARE, such as bad_gateway=0.05; the faults are {', '.join(Fault)}",
+}
 
 
 async def serve(shall: Behaviour, *, port: int, brake: Brake) -> None:

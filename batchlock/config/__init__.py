@@ -36,6 +36,7 @@ _LENGTHS_OF_TIME = {
     ("retry", "give_up_after"),
     ("retry", "timeout"),
     ("stop", "max_runtime"),
+    ("input", "max_seconds"),
 }
 _SECRETS = ("client_id", "client_secret", "refresh_token")
 

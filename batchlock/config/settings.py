@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
+from annotated_types import Ge, Gt
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from batchlock.datacenters import DATA_CENTERS, ENVIRONMENTS
@@ -69,6 +70,15 @@ def _delimiter(told: str) -> str:
     if told != "auto" and (len(told) != 1 or told in '"\r\n'):
         raise ValueError("a delimiter is auto, tab or a single character")
     return told
+
+
+def _bytes(told: object) -> object:
+    if not isinstance(told, str):
+        return told
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])(?:i?B)?", told.strip(), re.IGNORECASE)
+    if not found:
+        raise ValueError("an amount of memory is a number with MiB or GiB, such as 4 GiB")
+    return int(float(found[1]) * (2**20 if found[2] in "Mm" else 2**30))
 
 
 def _name_of_an_org(told: str) -> str:
@@ -140,6 +150,9 @@ class Input:
     strict: bool = False
     encoding: Annotated[str, AfterValidator(_encoding)] = "auto"
     delimiter: Annotated[str, AfterValidator(_delimiter)] = "auto"
+    max_seconds: Annotated[float, Gt(0)] = 900.0
+    """What reading the file may take; so too the next."""
+    max_memory: Annotated[int, BeforeValidator(_bytes), Ge(512 * 2**20)] = 4 * 2**30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,9 @@ so the two are apart, and recording an outcome rewrites a small line only.
 """
 
 import json
+import os
 import sqlite3
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -29,7 +31,7 @@ from batchlock.journal.compare import compare, refuse
 from batchlock.journal.report import Group
 from batchlock.model import Cell, Field, Line, Outcome, Problem, Result, Status, Update
 
-__all__ = ["About", "End", "Group", "Journal", "Totals"]
+__all__ = ["About", "End", "Group", "Journal", "Totals", "whole"]
 
 _SCHEMA = """
 CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -53,6 +55,33 @@ _TO_RETRY = (
     " WHERE ifnull(o.status, p.status) NOT IN (?, ?, ?)"
 )
 _LEFT_ALONE = "An earlier run did this row already, so it was left alone."
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a place for a draft, which becomes the journal at `path` when the block is done.
+
+    A journal that is there is whole, and durable: a half-made one is never taken for a run.
+    """
+    if path.exists():
+        raise BatchlockError(f"{path} is there already.")
+    draft = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        yield draft
+        _make_durable(draft)
+        draft.replace(path)
+        if sys.platform != "win32":  # where a folder cannot be opened
+            _make_durable(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _make_durable(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Journal:
@@ -299,9 +328,13 @@ class Journal:
         first, and everything else is pending again. Without `refused`, rows that Zoho refused
         are left out, and so are their duplicates.
         """
-        with Journal.create(path, about):
-            pass
-        with _told(path), self._attached(path) as sql:
+        with whole(path) as draft:
+            with Journal.create(draft, about):
+                pass
+            self._copy_rest(draft, refused=refused)
+
+    def _copy_rest(self, draft: Path, *, refused: bool) -> None:
+        with _told(draft), self._attached(draft) as sql:
             sql.execute(
                 "INSERT INTO other.progress (row, status, same_as, message)"
                 " SELECT p.row, CASE WHEN p.status IN ('invalid', 'duplicate', 'sending')"

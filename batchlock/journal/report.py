@@ -11,7 +11,7 @@ from batchlock.model import Line, LockId, Problem, RecordId, Result, Status, Upd
 _STANDING = {
     Result.NOT_SENT: (
         "The run ended before this row was sent.",
-        "Resume the run; nothing is sent twice.",
+        "Nothing is wrong with the row: it goes out when the run goes on.",
     ),
     Result.UNKNOWN: (
         "It was being sent when the run ended, so nobody knows yet whether it arrived.",
@@ -123,9 +123,8 @@ def update_of(row: int, module: str, record_id: str, lock_id: str | None, reason
 
 
 def _check(result: Result, code: str, update: Update | None) -> str:
-    """Return a row's check; an invalid one has it when its cells alone do not show the problem."""
-    hidden = {"rounded_id", "bad_value"}
-    if update is None or (result is Result.INVALID and hidden.isdisjoint(code.split(", "))):
+    """Return a row's check; an invalid one has it when its cells do not show what is wrong."""
+    if update is None or (result is Result.INVALID and "bad_value" not in code.split(", ")):
         return ""
     return update.check
 

@@ -87,6 +87,9 @@ class Result(StrEnum):
                 return cls(status.value)
 
 
+SETTLED = frozenset({Status.UPDATED, Status.UNCHANGED})
+"""A row of these is as the file asks."""
+
 RESULT_TITLES = (
     "Result",
     "HTTP status",

@@ -63,7 +63,7 @@ def _keep_traceback(session: Session) -> Path:
 
     if session.state is not None:
         with logs(session.state, quiet=True) as path:  # those of the command are closed by now
-            _log.debug("unexpected error", exc_info=True)
+            _log.info("unexpected error", exc_info=True)
         if path is not None:
             return path
     descriptor, name = tempfile.mkstemp(prefix="batchlock-", suffix=".log")

@@ -25,7 +25,7 @@ class _AroundTheBar(logging.Handler):
 def logs(state: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Path | None]:
     """Log to standard error and to a file that rotates, and say where the file is, if anywhere."""
     shown = _AroundTheBar()
-    shown.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
+    shown.setLevel(logging.ERROR if quiet else logging.DEBUG)
     shown.setFormatter(logging.Formatter("%(message)s"))
     handlers: list[logging.Handler] = [shown]
     path: Path | None = None
@@ -39,7 +39,7 @@ def logs(state: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Path | None]
     else:
         kept.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
         handlers.append(kept)
-    _log.setLevel(logging.DEBUG)
+    _log.setLevel(logging.DEBUG if verbose else logging.INFO)
     _log.propagate = False
     for handler in handlers:
         _log.addHandler(handler)

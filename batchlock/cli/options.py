@@ -61,8 +61,8 @@ file = click.argument("file", type=_path)
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 common = _together(
     click.option("-c", "--config", type=_path, help="The configuration; see config.example.yaml."),
-    click.option("-v", "--verbose", count=True, help="Say more."),
-    click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong."),
+    click.option("-v", "--verbose", count=True, help="Log each row, too."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress, no log lines."),
 )
 output = click.option("-o", "--output", type=_path, help="Where the results go; .xlsx or .csv.")
 simulate = click.option(

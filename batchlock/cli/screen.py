@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from batchlock.model import Outcome, Status
+from batchlock.model import SETTLED, Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +53,9 @@ class Screen:
 
     def ended(self, outcome: Outcome) -> None:
         """Count a row."""
+        _log.debug("row %s %s, attempt %s", outcome.row, outcome.status.value, outcome.attempts)
         self._left -= 1
-        if outcome.status in (Status.UPDATED, Status.UNCHANGED):
+        if outcome.status in SETTLED:
             self._done += 1
         else:
             self._failed += 1

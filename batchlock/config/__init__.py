@@ -38,7 +38,6 @@ _LENGTHS_OF_TIME = {
     ("stop", "max_runtime"),
     ("input", "max_seconds"),
 }
-_SECRETS = ("client_id", "client_secret", "refresh_token")
 
 _Key = tuple[str, ...]
 

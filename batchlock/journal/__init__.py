@@ -29,7 +29,7 @@ from batchlock.journal.about import About, End, Totals
 from batchlock.journal.cells import pack
 from batchlock.journal.compare import compare, refuse
 from batchlock.journal.report import Group
-from batchlock.model import Cell, Field, Line, Outcome, Problem, Result, Status, Update
+from batchlock.model import SETTLED, Cell, Field, Line, Outcome, Problem, Result, Status, Update
 
 __all__ = ["About", "End", "Group", "Journal", "Totals", "whole"]
 
@@ -49,7 +49,7 @@ CREATE TABLE problems (row INTEGER NOT NULL, "column" TEXT NOT NULL, code TEXT N
                        message TEXT NOT NULL);
 """
 
-_SETTLED = (Status.UPDATED.value, Status.UNCHANGED.value)
+_SETTLED = tuple(sorted(SETTLED))
 _TO_RETRY = (
     "progress AS p LEFT JOIN progress AS o ON o.row = p.same_as"
     " WHERE ifnull(o.status, p.status) NOT IN (?, ?, ?)"
@@ -63,8 +63,6 @@ def whole(path: Path) -> Iterator[Path]:
 
     A journal that is there is whole, and durable: a half-made one is never taken for a run.
     """
-    if path.exists():
-        raise BatchlockError(f"{path} is there already.")
     draft = path.with_suffix(f".{os.getpid()}.partial")
     try:
         yield draft
@@ -328,6 +326,8 @@ class Journal:
         first, and everything else is pending again. Without `refused`, rows that Zoho refused
         are left out, and so are their duplicates.
         """
+        if path.exists():
+            raise BatchlockError(f"{path} is there already.")
         with whole(path) as draft:
             with Journal.create(draft, about):
                 pass

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batchlock.journal.cells import unpack
-from batchlock.model import Line, LockId, Problem, RecordId, Result, Status, Update
+from batchlock.model import SETTLED, Line, LockId, Problem, RecordId, Result, Status, Update
 
 _STANDING = {
     Result.NOT_SENT: (
@@ -138,7 +138,7 @@ def _duplicate(row: int, status: Status) -> tuple[str, str]:
             became = "of which nobody knows yet whether it arrived"
         case result:
             became = f"which is {result}" if result is Result.INVALID else f"which was {result}"
-    done = status in (Status.UPDATED, Status.UNCHANGED)
+    done = status in SETTLED
     return f"The same as row {row}, {became}.", "" if done else f"See row {row}."
 
 

@@ -5,14 +5,13 @@ What needs the whole file (conflicts, duplicates, rounded ids) is not found here
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from batchlock.model import MODULES, Cell, Field, LockId, Problem, RecordId, Unread, Update
+from batchlock.shown import INEXACT, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +27,7 @@ _WORDS = {
 }
 _MISSING_TITLE = "Lock Id"
 _DONE = frozenset({"updated", "unchanged"})
+_INVALID = "invalid"
 _SHOWN = 60
 
 # Tab, LF and CR are white space; every other control character is a problem, at the ends too.
@@ -36,7 +36,11 @@ _SPACE += "\u2028\u2029\u202f\u205f\u3000"
 _INVISIBLE = re.compile(
     "[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]+"
 )
-_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_STAND_IN = re.compile(r"\A(?:=|#\S+\Z|Err:)|\[U\+[0-9A-F]{4}\]")
+"""What results show in the place of a formula, an error and a control character."""
+_SO_IT_IS = "If it is right as it is, empty the row's cell under Result."
+_ENDS_IN_ZEROS = re.compile(r"[0-9]{15}0+")
 _ID = re.compile(r"[0-9]{10,20}")
 _WRAPPED = re.compile(r'="([^"]*)"')
 _PREFIX = re.compile(r"\Azcrm_", re.IGNORECASE)
@@ -45,8 +49,6 @@ _ERROR = re.compile(
     r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA|FIELD!|BLOCKED!"
     r"|CONNECT!|UNKNOWN!|BUSY!|EXTERNAL!|PYTHON!)|Err:[0-9]{3}"
 )
-_EXACT = 10**15
-"""Excel keeps 15 digits: from here on a number cell may have lost some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ class Checked:
     """What the rows of a chunk ask for, and what is wrong with them."""
 
     updates: list[Update] = field(default_factory=list)
-    """One for each row without a problem, in order."""
+    """One for each row whose own cells are good, in order: those with something beyond as well."""
     problems: list[Problem] = field(default_factory=list)
     """All of them, at most one for a cell, in row order."""
     finished: list[int] = field(default_factory=list)
@@ -106,7 +108,6 @@ def check(
             or isinstance(record_id, _Fault)
             or isinstance(lock_id, _Fault)
             or isinstance(reason, _Fault)
-            or beyond is not None
         ):
             cells = zip(names, (module, record_id, lock_id, reason), strict=True)
             checked.problems.extend(_problems(row, cells, beyond))
@@ -114,9 +115,54 @@ def check(
         lock = None if lock_id is None else LockId(lock_id)
         update = Update(row, module, RecordId(record_id), lock, reason)
         checked.updates.append(update)
-        if given[0] in _DONE and given[1] == update.check:
+        if beyond is not None:
+            checked.problems.extend(_problems(row, (), beyond))
+        elif given[0] == _INVALID:
+            cells = zip(names, _still_wrong(update, given[1]), strict=True)
+            checked.problems.extend(_problems(row, cells, None))
+        elif given[0] in _DONE and given[1] in _checks(update):
             checked.finished.append(row)
     return checked
+
+
+def _checks(update: Update) -> set[str]:
+    """Return what the row's check may be: spreadsheets change the line ends within a cell."""
+    lines = update.reason.replace("\r\n", "\n").replace("\r", "\n")
+    reasons = {update.reason, *(lines.replace("\n", end) for end in ("\n", "\r\n", "\r"))}
+    return {replace(update, reason=reason).check for reason in reasons}
+
+
+def _still_wrong(update: Update, given_check: str | None) -> tuple[_Fault | None, ...]:
+    """Return what is wrong, by field, with a row that results call invalid and that looks good.
+
+    Results cannot show all that made a row invalid: a control character and a formula stand there
+    as text, most of the rounded ids may have been corrected, and what stood beyond the last title
+    is gone: a row in which that was all has a check.
+    """
+    reason = None
+    if _STAND_IN.search(update.reason):
+        reason = _Fault(
+            "bad_value",
+            f"{_quoted(update.reason)} is what results show for a cell that could not be read. "
+            f"Type the reason. {_SO_IT_IS}",
+        )
+    elif given_check in _checks(update):
+        reason = _Fault(
+            "bad_value",
+            f"{_quoted(update.reason)} was followed by a cell beyond the last title, which "
+            f"results do not hold. Type the whole reason. {_SO_IT_IS}",
+        )
+    return None, _zeros(update.record_id), _zeros(update.lock_id), reason
+
+
+def _zeros(id_: str | None) -> _Fault | None:
+    if id_ is None or not _ENDS_IN_ZEROS.fullmatch(id_):
+        return None
+    return _Fault(
+        "rounded_id",
+        f'"{id_}" looks rounded: a spreadsheet kept 15 digits and made the rest zeros. '
+        f"Paste the id again from Zoho. {_SO_IT_IS}",
+    )
 
 
 def _rows(chunk: "pd.DataFrame", fields: Mapping[Field, int]) -> Iterator[tuple[Any, ...]]:
@@ -159,7 +205,7 @@ class _Modules:
     def read(self, cell: Cell) -> str | _Fault | None:
         """Return a module's API name, None for a blank cell."""
         if not isinstance(cell, str):
-            return _unread(cell) if isinstance(cell, Unread) else self._find(_as_text(cell))
+            return _unread(cell) if isinstance(cell, Unread) else self._find(shown(cell))
         if cell not in self._read:
             self._read[cell] = self._find(_bare(cell))
         return self._read[cell]
@@ -189,7 +235,7 @@ def _id(cell: Cell) -> str | _Fault | None:
     if isinstance(cell, Unread):
         return _unread(cell)
     if isinstance(cell, bool) or not isinstance(cell, int | float):
-        return _bad_id(_as_text(cell))
+        return _bad_id(shown(cell))
     return _id_of_number(cell)
 
 
@@ -209,8 +255,8 @@ def _id_of_text(cell: str) -> str | _Fault | None:
 
 def _id_of_number(cell: float) -> str | _Fault:
     if isinstance(cell, float) and not cell.is_integer():
-        return _bad_id(_as_text(cell))
-    if cell >= _EXACT:
+        return _bad_id(shown(cell))
+    if cell >= INEXACT:
         return _rounded(f"{cell:.5g}".upper())
     digits = str(int(cell))
     return digits if _ID.fullmatch(digits) else _bad_id(digits)
@@ -238,7 +284,7 @@ def _reason(cell: Cell) -> str | _Fault | None:
     elif isinstance(cell, Unread):
         return _unread(cell)
     else:
-        text = _as_text(cell)
+        text = shown(cell)
     if len(text) > LONGEST_REASON:
         return _Fault(
             "reason_too_long",
@@ -286,32 +332,6 @@ def _bare(text: str) -> str:
 
 def _loose(name: str) -> str:
     return "".join(name.replace("_", " ").split()).casefold()
-
-
-def _as_text(cell: Cell) -> str:
-    """Return what a person sees in a cell that is no text."""
-    match cell:
-        case None:
-            return ""
-        case bool():
-            return str(cell).upper()
-        case float():
-            return format(Decimal(repr(cell)), "f").removesuffix(".0")
-        case datetime():
-            day, moment = cell.date(), cell.time()
-            return f"{day} {_clock(moment)}" if moment != time.min else str(day)
-        case time():
-            return _clock(cell)
-        case timedelta():
-            minutes, seconds = divmod(round(cell.total_seconds()), 60)
-            hours, minutes = divmod(minutes, 60)
-            return f"{hours:02}:{minutes:02}" + (f":{seconds:02}" if seconds else "")
-        case _:
-            return str(cell)
-
-
-def _clock(moment: time) -> str:
-    return moment.isoformat(timespec="seconds" if moment.second else "minutes")
 
 
 def _quoted(text: str) -> str:

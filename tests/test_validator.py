@@ -270,7 +270,10 @@ def test_the_column_of_the_lock_id_may_be_absent() -> None:
         (0.1, "0.1"),
         (0.00001, "0.00001"),
         (-1.5, "-1.5"),
-        (5843104000000425565.0, "5843104000000426000"),
+        (5843104000000425565.0, "5.84310400000043E+18"),
+        (0.1 + 0.2, "0.3"),
+        (-2.5e-10, "-2.5E-10"),
+        (0.0, "0"),
         (True, "TRUE"),
         (False, "FALSE"),
         (date(2025, 3, 14), "2025-03-14"),
@@ -279,8 +282,12 @@ def test_the_column_of_the_lock_id_may_be_absent() -> None:
         (datetime(2025, 3, 14, 5, 0, 7), "2025-03-14 05:00:07"),  # noqa: DTZ001 - the same
         (time(5, 0), "05:00"),
         (time(5, 0, 9), "05:00:09"),
+        (time(4, 59, 59, 999_600), "05:00"),
+        (datetime(2025, 3, 14, 4, 59, 59, 999_999), "2025-03-14 05:00"),  # noqa: DTZ001
+        (datetime(9999, 12, 31, 23, 59, 59, 999_999), "9999-12-31 23:59:59"),  # noqa: DTZ001
         (timedelta(hours=30, minutes=5), "30:05"),
         (timedelta(minutes=5, seconds=9), "00:05:09"),
+        (timedelta(minutes=-30), "-00:30"),
     ],
 )
 def test_reasons_are_what_a_person_sees(cell: object, reason: str) -> None:

@@ -1,6 +1,7 @@
 """Find out how a text file is encoded, looking at all of it."""
 
 import codecs
+import re
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
@@ -13,6 +14,13 @@ _MARKS = (
 )
 _PIECE = 1 << 20
 _SAVE_AS = 'Save it from the spreadsheet program as "CSV UTF-8".'
+_BY_CHANCE = re.compile(rb"\xdf[\x80-\xbf]|[\xe0-\xef]\xa0\xbb")
+"""Ends of words in Windows-1252 that read as UTF-8 too: ß or é with what may follow a word."""
+_SURELY_UTF8 = re.compile(
+    rb"[\xc2\xc3][\x80-\xbf]|\xe2[\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+    rb"|(?:[\xc4-\xde][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}){2}"
+)
+"""What nobody means in Windows-1252: the letters of Europe, or two others side by side."""
 _NUL = "\0"
 _UNREADABLE = "\ufffd"
 
@@ -72,28 +80,42 @@ def _first_fault(path: Path, encoding: str) -> str | None:
 
 
 def _refuse_a_mixture(path: Path) -> None:
-    """Raise when some lines are in UTF-8 and others are not."""
+    """Raise when some of the text is in UTF-8 and some is not."""
     first: dict[bool, int] = {}
     # In Latin-1 every byte is a character, so that lines can be told apart before they are read.
     with path.open(encoding="latin-1") as file:
-        for number, line in enumerate(iter(lambda: file.readline(_PIECE), ""), 1):
-            if not line.isascii():
-                first.setdefault(_is_utf8(line.encode("latin-1")), number)
+        for number, text in enumerate(iter(lambda: file.readline(_PIECE), ""), 1):
+            if text.isascii():
+                continue
+            line = text.encode("latin-1")
+            is_utf8 = _is_utf8(line)
+            if is_utf8 is None:
+                continue
+            first.setdefault(is_utf8, number)
             if len(first) > 1:
-                raise UnreadableFile(
-                    f"{path.name}, line {number}: this line is "
-                    f"{'' if first[True] == number else 'not '}in UTF-8, unlike line "
-                    f"{min(first.values())}, so the file has been put together from texts in "
-                    f"different encodings. Open it, mend the odd letters and save it as UTF-8."
+                raise _mixture(
+                    path,
+                    number,
+                    f"{'' if is_utf8 else 'not '}in UTF-8, unlike line {first[not is_utf8]}",
                 )
+            if not is_utf8 and _SURELY_UTF8.search(line):
+                raise _mixture(path, number, "partly in UTF-8 and partly not")
 
 
-def _is_utf8(line: bytes) -> bool:
+def _mixture(path: Path, number: int, what: str) -> UnreadableFile:
+    return UnreadableFile(
+        f"{path.name}, line {number}: this line is {what}, so the file has been put together from "
+        "texts in different encodings. Open it, mend the odd letters and save it as UTF-8."
+    )
+
+
+def _is_utf8(line: bytes) -> bool | None:
+    """Say whether a line is in UTF-8; None when it may as well be in Windows-1252."""
     try:
         line.decode()
     except UnicodeDecodeError:
         return False
-    return True
+    return None if _BY_CHANCE.sub(b"", line).isascii() else True
 
 
 def _refusal(path: Path, encoding: str, fault: str) -> UnreadableFile:

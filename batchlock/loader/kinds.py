@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from batchlock.errors import UnreadableFile
+from batchlock.loader.package import damaged, protected
 
 
 class Kind(Enum):
@@ -18,6 +19,8 @@ class Kind(Enum):
     ODS = (".ods",)
 
 
+_BIFF = (b"\x09\x08\x08\0", b"\x09\x08\x10\0")
+"""An .xls without the container around it, as some programs that make reports write it."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _STRANGERS = (
@@ -46,6 +49,8 @@ def kind_of(path: Path) -> Kind | None:
         return _kind_of_zip(path)
     if start.startswith(_OLE):
         return _kind_of_ole(path)
+    if start.startswith(_BIFF):
+        return Kind.XLS
     for signature, what in _STRANGERS:
         if start.startswith(signature):
             raise UnreadableFile(f"{path.name} {what}, not a spreadsheet.")
@@ -65,11 +70,14 @@ def _kind_of_zip(path: Path) -> Kind:
             if "mimetype" in archive.namelist():
                 with archive.open("mimetype") as entry:
                     mimetype = entry.read(100)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise UnreadableFile(
-            f"{path.name} is damaged: it begins like a workbook and is not complete. "
-            "Get the file again, or open it in a spreadsheet program and save it."
-        ) from error
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        UnicodeDecodeError,  # of a part's name
+    ) as error:
+        raise damaged(path) from error
     if b"opendocument.spreadsheet" in mimetype or (not mimetype and "content.xml" in names):
         return Kind.ODS
     if any(name.endswith("workbook.bin") for name in names):
@@ -83,10 +91,7 @@ def _kind_of_ole(path: Path) -> Kind:
     """Look for the entries of the directory, whose names are in UTF-16."""
     content = path.read_bytes()
     if "EncryptedPackage".encode("utf-16-le") in content:
-        raise UnreadableFile(
-            f"{path.name} is protected with a password. "
-            "Open it in a spreadsheet program, remove the password and save it."
-        )
+        raise protected(path)
     if any(name.encode("utf-16-le") + b"\0\0" in content for name in ("Workbook", "Book")):
         return Kind.XLS
     raise UnreadableFile(f"{path.name} is an old Office document, not a spreadsheet.")

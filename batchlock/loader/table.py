@@ -9,6 +9,9 @@ import pandas as pd
 from batchlock.model import Cell, Field, Unread
 
 CHUNK = 10_000
+"""Rows."""
+_CELLS = 2_000_000
+"""In a chunk, however wide its rows."""
 
 Rows = Callable[[], Iterator[Sequence[Cell]]]
 """Every row from the first of the sheet on, blank ones too; blank cells are None or left out."""
@@ -43,6 +46,15 @@ class Header:
     rivals: Mapping[Field, tuple[str, ...]]
     """Titles that fit the same field equally well."""
     missing: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """A sheet of a workbook that has not been opened."""
+
+    name: str
+    visible: bool
+    open: Callable[[], Rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +135,8 @@ def _chunks(sheet: Sheet, kept: Sequence[int]) -> Iterator[pd.DataFrame]:
         for number, row in enumerate(sheet.rows(), 1)
         if number > sheet.header.row and any(map(is_filled, row))
     )
-    while batch := list(islice(filled, CHUNK)):
+    rows = min(CHUNK, max(1, _CELLS // max(1, len(sheet.header.titles))))
+    while batch := list(islice(filled, rows)):
         yield _frame(batch, sheet.header, kept)
 
 

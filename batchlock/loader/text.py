@@ -3,8 +3,8 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,11 +12,14 @@ from pathlib import Path
 from batchlock.errors import UnreadableFile, UsageError
 from batchlock.loader.encoding import encoding_of
 from batchlock.loader.header import HEAD, find, refusal, unprefixed
-from batchlock.loader.table import Header, Reading, Sheet
+from batchlock.loader.quoted import LONGEST_CELL, forgiving_rows
+from batchlock.loader.table import Header, Reading, Sheet, is_filled
 from batchlock.model import Cell
 
-LONGEST_CELL = 1 << 20
-"""Characters; a longer cell is one whose quotation mark nobody closed."""
+_LONGEST_LINE = 1 << 24
+"""Characters; there is no table in a longer one."""
+_WIDEST = 1 << 14
+"""Cells; a spreadsheet has no more columns."""
 
 _CANDIDATES = (",", ";", "\t", "|")
 _NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "pipe": "|"}
@@ -32,6 +35,11 @@ class _Cut:
     delimiter: str
     declared: bool
     """Whether the first line names the delimiter; for a spreadsheet that line is not there."""
+
+    @property
+    def first(self) -> int:
+        """The number of the first line that belongs to the table."""
+        return 2 if self.declared else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +109,58 @@ def _try(cut: _Cut, reading: Reading) -> _Trial:
 
 def _rows(cut: _Cut, *, prefixed: bool) -> Generator[list[Cell]]:
     """Yield the rows as a spreadsheet counts them: a cell of many lines is in one row."""
+    for row in _cells(cut):
+        if prefixed:
+            row = [unprefixed(cell) for cell in row]
+        yield [cell or None for cell in row]
+
+
+def _cells(cut: _Cut) -> Iterator[list[str]]:
+    """Yield the rows, the fast way as far as the quotation marks are where they belong."""
     csv.field_size_limit(LONGEST_CELL)
-    with cut.path.open(encoding=cut.encoding, newline="") as file:
-        first = 1
-        if cut.declared:
-            file.readline()
-            first = 2
-        reader = csv.reader(file, delimiter=cut.delimiter, strict=True)
-        line = first
+    done = 0
+    with _lines(cut) as lines:
+        reader = csv.reader(lines, delimiter=cut.delimiter, strict=True)
         try:
             for row in reader:
-                if prefixed:
-                    row = [unprefixed(cell) for cell in row]
-                yield [cell or None for cell in row]
-                line = first + reader.line_num
-        except csv.Error as error:
-            raise UnreadableFile(
-                f"{cut.path.name}, line {line}: a quotation mark in the row that begins here is "
-                "not closed, or stands inside a quoted cell without being doubled. "
-                "Mend that row, or save the file from a spreadsheet program."
-            ) from error
+                yield row if len(row) <= _WIDEST else _narrowed(row, cut, done)
+                done = reader.line_num
+        except csv.Error:
+            pass
+        else:
+            return
+    with _lines(cut) as lines:
+        rest = islice(lines, done, None)
+        for row in forgiving_rows(rest, cut.delimiter, name=cut.path.name, first=cut.first + done):
+            yield row if len(row) <= _WIDEST else _narrowed(row, cut, done)
+
+
+@contextmanager
+def _lines(cut: _Cut) -> Iterator[Iterator[str]]:
+    """Open the text below the line that names the delimiter."""
+    with cut.path.open(encoding=cut.encoding, newline="") as file:
+        if cut.declared:
+            file.readline(_LONGEST_LINE)
+
+        def lines() -> Iterator[str]:
+            number = cut.first
+            while line := file.readline(_LONGEST_LINE):
+                if len(line) == _LONGEST_LINE:
+                    raise UnreadableFile(
+                        f"{cut.path.name}, line {number}: the line does not end, so this is no "
+                        "table. Open it in a spreadsheet program and save it as .xlsx or .csv."
+                    )
+                yield line
+                number += 1
+
+        yield lines()
+
+
+def _narrowed(row: list[str], cut: _Cut, done: int) -> list[str]:
+    """Return a row without the blanks beyond the last column that a spreadsheet has."""
+    if any(map(is_filled, islice(row, _WIDEST, None))):
+        raise UnreadableFile(
+            f"{cut.path.name}, line {done + cut.first}: the row has {len(row):,} cells, more than "
+            "a spreadsheet has columns. Check how the file was made."
+        )
+    return row[:_WIDEST]

@@ -1,79 +1,109 @@
-"""Read a workbook: its sheets, and the rows of one of them."""
+"""Read a workbook: its sheets, and the rows of one of them.
 
-from collections.abc import Iterator, Sequence
+An .xls is read by xlrd (see `xls`), everything else by python-calamine, after a survey of each
+sheet. Only an .xlsx with a cell far outside its table is read by openpyxl: python-calamine holds
+a sheet as a rectangle, openpyxl holds one row at a time.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from python_calamine import (
     CalamineError,
     CalamineSheet,
     CalamineWorkbook,
     PasswordError,
-    SheetMetadata,
     SheetTypeEnum,
     SheetVisibleEnum,
 )
 
 from batchlock.errors import UnreadableFile, UsageError
+from batchlock.loader import ods, xls, xlsb, xlsx
+from batchlock.loader.cells import as_read
 from batchlock.loader.header import find, refusal
 from batchlock.loader.kinds import Kind
-from batchlock.loader.table import Reading, Sheet
-from batchlock.loader.unread import unread_cells, with_unread
-from batchlock.model import Cell
+from batchlock.loader.package import Package, damaged, opened, protected, scattered
+from batchlock.loader.table import Reading, Rows, Sheet, Tab
+from batchlock.loader.unread import with_unread
+from batchlock.model import Cell, Unread
 
-_TOO_LONG = 1e15
-"""From here on a number cell may have lost digits, so it keeps the type that says so."""
+Inside = xlsx.Xlsx | xlsb.Xlsb | ods.Ods
+
+_INSIDE: Mapping[Kind, Callable[[Package], Inside]] = {
+    Kind.XLSX: xlsx.opened,
+    Kind.XLSB: xlsb.opened,
+    Kind.ODS: ods.opened,
+}
 
 
 def open_sheet(path: Path, kind: Kind, reading: Reading) -> Sheet:
     """Find the one visible sheet that has the header, or the sheet that was asked for."""
-    try:
+    with nullcontext(xls.tabs(path)) if kind is Kind.XLS else _zipped(path, kind) as tabs:
+        sheets = []
+        for tab in _candidates(path, tabs, reading.sheet):
+            rows = tab.open()
+            sheets.append(Sheet(name=tab.name, header=find(rows(), reading), rows=rows))
+    return _the_one(path, sheets, reading)
+
+
+@contextmanager
+def _zipped(path: Path, kind: Kind) -> Iterator[Sequence[Tab]]:
+    """Open a zipped workbook for as long as its sheets are being opened."""
+    inside = _INSIDE[kind](opened(path))
+    with _readable(path):
+        if isinstance(inside, ods.Ods) and inside.foreign:
+            workbook = CalamineWorkbook.from_filelike(inside.rewritten())
         # By its path only a file with the usual ending is recognised.
-        if path.suffix.casefold() in kind.value:
+        elif path.suffix.casefold() in kind.value:
             workbook = CalamineWorkbook.from_path(path)
         else:
             with path.open("rb") as file:
                 workbook = CalamineWorkbook.from_filelike(file)
-        with workbook:
-            sheets = [
-                _sheet(path, kind, workbook.get_sheet_by_name(name), reading)
-                for name in _candidates(path, workbook.sheets_metadata, reading.sheet)
-            ]
+    with workbook:
+        yield [
+            Tab(
+                name=sheet.name,
+                visible=sheet.visible is SheetVisibleEnum.Visible,
+                open=partial(_open, path, workbook, inside, sheet.name),
+            )
+            for sheet in workbook.sheets_metadata
+            if sheet.typ is SheetTypeEnum.WorkSheet
+        ]
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except PasswordError as error:
-        raise UnreadableFile(
-            f"{path.name} is protected with a password. "
-            "Open it in a spreadsheet program, remove the password and save it."
-        ) from error
+        raise protected(path) from error
     except CalamineError as error:
-        raise UnreadableFile(
-            f"{path.name} is damaged, or not a workbook of a kind that can be read. "
-            "Open it in a spreadsheet program and save it as .xlsx."
-        ) from error
-    return _the_one(path, sheets, reading)
+        raise damaged(path) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise damaged(path) from error  # a part ends before it should
 
 
-def _candidates(path: Path, sheets: Sequence[SheetMetadata], wanted: str | None) -> Sequence[str]:
-    """Return the names of the sheets to look at: the visible ones, or the one asked for."""
-    tables = [sheet for sheet in sheets if sheet.typ is SheetTypeEnum.WorkSheet]
+def _candidates(path: Path, tabs: Sequence[Tab], wanted: str | None) -> Sequence[Tab]:
+    """Return the sheets to look at: the visible ones, or the one asked for."""
     if wanted is not None:
         # Excel takes two names that differ only in case for the same.
         for form in (str, str.casefold):
-            for sheet in tables:
-                if form(sheet.name) == form(wanted):
-                    return [sheet.name]
-        named = ", ".join(sheet.name for sheet in tables)
+            for tab in tabs:
+                if form(tab.name) == form(wanted):
+                    return [tab]
+        named = ", ".join(tab.name for tab in tabs)
         raise UsageError(f'{path.name} has no sheet "{wanted}". Its sheets are: {named}.')
-    visible = [sheet.name for sheet in tables if sheet.visible is SheetVisibleEnum.Visible]
+    visible = [tab for tab in tabs if tab.visible]
     if not visible:
         raise UnreadableFile(f"{path.name} has no visible sheet. Name one with --sheet NAME.")
     return visible
-
-
-def _sheet(path: Path, kind: Kind, sheet: CalamineSheet, reading: Reading) -> Sheet:
-    return Sheet(
-        name=sheet.name,
-        header=find(_plain_rows(sheet), reading),
-        rows=lambda: with_unread(_plain_rows(sheet), unread_cells(path, kind, sheet.name)),
-    )
 
 
 def _the_one(path: Path, sheets: Sequence[Sheet], reading: Reading) -> Sheet:
@@ -93,19 +123,56 @@ def _the_one(path: Path, sheets: Sequence[Sheet], reading: Reading) -> Sheet:
     return best
 
 
-def _plain_rows(sheet: CalamineSheet) -> Iterator[list[Cell]]:
+def _open(path: Path, workbook: CalamineWorkbook, inside: Inside, name: str) -> Rows:
+    """Survey a sheet, and hold it in memory when that is not too much."""
+    survey = inside.survey(name)
+    if survey.fits:
+        with _readable(path):
+            held = partial(_rows, path, workbook.get_sheet_by_name(name))
+    elif isinstance(inside, xlsx.Xlsx) and not inside.strict:
+        held = partial(_rows_one_by_one, path, name)
+    else:
+        raise scattered(path, name, survey.rows, survey.columns)
+    if not survey.unread:
+        return held
+    return lambda: with_unread(held(), inside.marks(name))
+
+
+def _rows(path: Path, sheet: CalamineSheet) -> Iterator[Sequence[Cell]]:
     """Yield every row from the first of the sheet on, its cells from the first column on."""
     indent: list[Cell] = [None] * (sheet.start[1] if sheet.start else 0)
     for row in sheet.iter_rows():
         # Most cells are text, and nothing happens to those.
-        cells = [cell if cell.__class__ is str and cell else _cell(cell) for cell in row]
+        cells = [
+            cell if cell.__class__ is str and cell and "\0" not in cell else as_read(path, cell)
+            for cell in row
+        ]
         yield indent + cells if indent else cells
 
 
-def _cell(cell: Cell) -> Cell:
-    """Return a blank cell as None, and a whole number as one: every number comes as a float."""
-    if cell == "":
-        return None
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _TOO_LONG:
-        return int(cell)
-    return cell
+def _rows_one_by_one(path: Path, name: str) -> Iterator[Sequence[Cell]]:
+    """Yield the same with openpyxl, which holds one row at a time: slow, in little memory."""
+    from openpyxl import load_workbook
+    from openpyxl.utils.escape import unescape
+
+    def plain(cell: Any) -> Cell:
+        """Return what python-calamine would give for it."""
+        value = cell.value
+        if cell.data_type == "e":
+            return Unread(str(value))
+        if isinstance(value, datetime) and value.time() == time():
+            return value.date()
+        assert value is None or isinstance(value, Cell)
+        return unescape(value) if isinstance(value, str) else value
+
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about drawings and the like
+        try:
+            sheet = load_workbook(file, read_only=True, data_only=True, keep_links=False)[name]
+            sheet.reset_dimensions()  # what a file says of its size is not always so
+            for row in sheet.iter_rows():
+                yield [as_read(path, plain(cell)) for cell in row]
+        except UnreadableFile:
+            raise
+        except Exception as error:  # it answers an odd file with any exception
+            raise damaged(path) from error

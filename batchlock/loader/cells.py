@@ -1,0 +1,23 @@
+"""Bring a cell that a library has read into the form in which it travels."""
+
+from pathlib import Path
+
+from batchlock.loader.package import damaged
+from batchlock.model import Cell
+
+_TOO_LONG = 1e15
+"""From here on a number cell may have lost digits, so it keeps the type that says so."""
+
+
+def as_read(path: Path, cell: Cell) -> Cell:
+    """Return a blank cell as None, and a whole number as one: every number comes as a float.
+
+    Refuses the file when there is a NUL in the cell: none can hold one, so it was read wrong.
+    """
+    if cell == "":
+        return None
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _TOO_LONG:
+        return int(cell)
+    if isinstance(cell, str) and "\0" in cell:
+        raise damaged(path)
+    return cell

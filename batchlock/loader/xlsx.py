@@ -1,0 +1,219 @@
+"""Survey the sheets of an .xlsx before they are read, and find the cells that read as blanks.
+
+python-calamine holds a sheet as a rectangle, so that one cell far outside takes gigabytes; it
+shows errors and formulas without a value as blanks; and of two rows with one number it keeps one.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import unescape
+
+from batchlock.errors import UnreadableFile
+from batchlock.loader.package import Package, damaged
+from batchlock.loader.unread import LAST_COLUMN, LAST_ROW, Marks, Survey
+from batchlock.model import Unread
+
+_LONGEST_CELL = 8 << 20
+"""Bytes, with its tags; a cell holds at most 32,767 characters."""
+_LETTERS = 26
+
+_SHEET_DATA = re.compile(rb"<(\w+:)?sheetData")
+_TAG = re.compile(rb"<(?:\w+:)?(row|c)((?:\s[^>]*?)?)(/?)>")
+_ROW_NUMBER = re.compile(rb"""\sr\s*=\s*["'](\d+)["']""")
+_COLUMN = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]+)\d+["']""")
+_WIDE = re.compile(rb""" r=["']([A-Za-z]{2,})\d+["'][^>/]*>""")
+"""The column of a cell that is not blank, when it is beyond Z."""
+
+_ERROR = re.compile(rb"""<(?:\w+:)?c\s[^>]*\bt=["']e["']""")
+_FORMULA_END = rb"(?:</(?:\w+:)?f\s*>|<(?:\w+:)?f(?:\s[^>]*)?/>)\s*"
+_NO_VALUE = re.compile(_FORMULA_END + rb"(?:</|<(?:\w+:)?v\s*/>|<(?:\w+:)?v(?:\s[^>]*)?>\s*</)")
+_NOUGHT = re.compile(_FORMULA_END + rb"<(?:\w+:)?v(?:\s[^>]*)?>0(?:\.0)?</")
+_MISPLACED = re.compile(
+    rb"""<(?:\w+:)?c\s[^>]*\bt=["'](?:s["'][^>]*>\s*<(?:\w+:)?v>\s*-"""
+    rb"""|inlineStr["'][^>]*>\s*<(?:\w+:)?v\b)"""
+)
+"""A shared string before the first; a value in the place of an inline string."""
+
+_IS_ERROR = re.compile(rb"""\st\s*=\s*["']e["']""")
+_IS_TEXT = re.compile(rb"""\st\s*=\s*["']str["']""")
+_FORMULA = re.compile(rb"\s*<(?:\w+:)?f(?:\s[^>]*?)?(?:/>|>(.*?)</(?:\w+:)?f\s*>)", re.DOTALL)
+_VALUE = re.compile(
+    rb"\s*(?:</|<(?:\w+:)?v\s*/>|<(?:\w+:)?v(?:\s[^>]*)?>(.*?)</(?:\w+:)?v\s*>)", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Xlsx:
+    """The sheets of an .xlsx."""
+
+    package: Package
+    parts: Mapping[str, str]
+    """The part of every sheet, by name."""
+    strict: bool
+    """Whether it is strict Open XML, which openpyxl takes for empty."""
+    recalculated: bool
+    """Whether formulas are to be worked out on opening: some writers then store 0 for each."""
+
+    def survey(self, sheet: str) -> Survey:
+        """Go through a sheet once; refuse one that would not be read as it was meant."""
+        path = self.package.path
+        rows = last = columns = 0
+        unread = False
+        for name, piece in self._whole_cells(sheet):
+            before, numbers = last, _row_numbers(piece, name, last)
+            if numbers:
+                last = numbers[-1]
+                if numbers[0] <= before or numbers != sorted(set(numbers)):
+                    raise UnreadableFile(
+                        f"{path.name}, sheet {sheet}: the file is damaged, with rows out of order "
+                        "or twice there. Open it in a spreadsheet program and save it as a new "
+                        ".xlsx file."
+                    )
+            end = piece.rfind(b"</" + name + b"c>")
+            if end >= 0:
+                blank = piece.count(b"<" + name + b"row", end)
+                rows = numbers[-1 - blank] if blank < len(numbers) else before
+                columns = max(columns, _widest(piece))
+            if rows > LAST_ROW or columns > LAST_COLUMN or _is_misplaced(piece):
+                raise damaged(path)
+            unread = unread or _holds_unread(piece, recalculated=self.recalculated)
+        return Survey(rows, max(columns, _LETTERS), unread)
+
+    def marks(self, sheet: str) -> Iterator[Marks]:
+        """Yield the marks of every row from the first on."""
+        row, column = 0, -1
+        found: list[Unread | None] = []
+        for _, piece in self._whole_cells(sheet):
+            for tag in _TAG.finditer(piece):
+                kind, attributes, closed = tag.groups()
+                if kind == b"row":
+                    if row:
+                        yield found
+                    number = _ROW_NUMBER.search(attributes)
+                    following = int(number[1]) if number else row + 1
+                    yield from [()] * (following - row - 1)
+                    row, column, found = following, -1, []
+                    continue
+                place = _COLUMN.search(attributes)
+                column = _position(place[1]) if place else column + 1
+                mark = None if closed else self._mark(piece, tag.end(), attributes)
+                if mark and column < LAST_COLUMN:
+                    found += [None] * (column + 1 - len(found))
+                    found[column] = mark
+        if row:
+            yield found
+
+    def _mark(self, piece: bytes, start: int, attributes: bytes) -> Unread | None:
+        """Return what to show for a cell, whose content starts there; None when it has a value."""
+        formula = _FORMULA.match(piece, start)
+        value = _VALUE.match(piece, formula.end() if formula else start)
+        text = (value[1] or b"").strip() if value else b""
+        if _IS_ERROR.search(attributes):
+            return Unread(unescape(text.decode(errors="replace")) or "#VALUE!")
+        if not formula or (text and not (self.recalculated and text in (b"0", b"0.0"))):
+            return None
+        # A formula whose value is an empty text is typed as text; one that has none is not.
+        if not text and _IS_TEXT.search(attributes):
+            return None
+        return Unread("=" + unescape((formula[1] or b"").decode(errors="replace")))
+
+    def _whole_cells(self, sheet: str) -> Iterator[tuple[bytes, bytes]]:
+        """Yield a sheet's rows in pieces in which no cell is cut, and the prefix of their tags."""
+        name: bytes | None = None
+        rest = b""
+        if sheet not in self.parts:
+            raise damaged(self.package.path)
+        for piece in self.package.pieces(self.parts[sheet]):
+            piece = rest + piece
+            if name is None and (found := _SHEET_DATA.search(piece)):
+                name = found[1] or b""
+            cut = 0 if name is None else _last_start(piece, name)
+            if cut <= 0:
+                if len(piece) > _LONGEST_CELL:
+                    raise damaged(self.package.path)
+                rest = piece
+                continue
+            yield name or b"", piece[:cut]
+            rest = piece[cut:]
+        yield name or b"", rest
+
+
+def opened(package: Package) -> Xlsx:
+    """Find the part of every sheet, and how the workbook is to be understood."""
+    book = next(
+        (part for kind, part in package.linked("").values() if kind == "officeDocument"), ""
+    )
+    if book not in package.parts:
+        raise damaged(package.path)
+    links = package.linked(book)
+    for kind, part in links.values():
+        if kind in ("sharedStrings", "styles") and part in package.parts:
+            for _ in package.pieces(part):
+                pass  # to know its size
+    root = package.xml(book)
+    parts = {
+        sheet.get("name", ""): links[link][1]
+        for sheet in root.iterfind("{*}sheets/{*}sheet")
+        for key, link in sheet.items()
+        if key.endswith("}id") and link in links and links[link][1] in package.parts
+    }
+    settings = root.find("{*}calcPr")
+    return Xlsx(
+        package,
+        parts,
+        strict="purl.oclc.org" in root.tag,
+        recalculated=settings is not None and settings.get("fullCalcOnLoad") in ("1", "true"),
+    )
+
+
+def _row_numbers(piece: bytes, name: bytes, last: int) -> list[int]:
+    """Return the number of each row that begins in a piece; one that has none follows the last."""
+    tag = b"<" + name + b"row"
+    plain = re.findall(tag + rb' r="(\d+)"', piece)
+    if len(plain) == piece.count(tag):
+        return [*map(int, plain)]
+    numbers = []
+    for kind, attributes, _ in _TAG.findall(piece):
+        if kind == b"row":
+            number = _ROW_NUMBER.search(attributes)
+            last = int(number[1]) if number else last + 1
+            numbers.append(last)
+    return numbers
+
+
+def _last_start(piece: bytes, name: bytes) -> int:
+    """Return where the last cell or row of a piece begins."""
+    cut = max(piece.rfind(b"<" + name + b"row"), piece.rfind(b"<" + name + b"c "))
+    return cut if cut > 0 else piece.rfind(b"<" + name + b"c>")
+
+
+def _widest(piece: bytes) -> int:
+    return max((_position(letters) + 1 for letters in {*_WIDE.findall(piece)}), default=0)
+
+
+def _position(letters: bytes) -> int:
+    position = 0
+    for letter in letters.upper():
+        position = position * _LETTERS + letter - ord("A") + 1
+    return position - 1
+
+
+def _is_misplaced(piece: bytes) -> bool:
+    return (
+        _traced(piece, b"-", b"<v>-", b":v>-")
+        or (_traced(piece, b"S", b"inlineStr") and _traced(piece, b"v", b"<v", b":v"))
+    ) and bool(_MISPLACED.search(piece))
+
+
+def _holds_unread(piece: bytes, *, recalculated: bool) -> bool:
+    if _traced(piece, b"e", b'="e"', b"='e'") and _ERROR.search(piece):
+        return True
+    if not _traced(piece, b"f", b"<f", b":f"):
+        return False
+    return bool(_NO_VALUE.search(piece) or (recalculated and _NOUGHT.search(piece)))
+
+
+def _traced(piece: bytes, letter: bytes, *traces: bytes) -> bool:
+    """Tell whether a pattern is worth trying; the letter alone is found faster, and seldom."""
+    return letter in piece and any(trace in piece for trace in traces)

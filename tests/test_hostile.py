@@ -1,0 +1,182 @@
+"""Files that would do harm if they were expanded as they ask; they are made here, at run time."""
+
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+from batchlock.errors import UnreadableFile
+from batchlock.loader import Reading, read
+
+DATA = Path(__file__).parent / "data"
+SHEET = "xl/worksheets/sheet1.xml"
+HEAD = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+TAIL = b"</sheetData></worksheet>"
+MIB = 1 << 20
+
+
+def bomb(path: Path, unit: bytes, size: int, part: str = SHEET) -> Path:
+    """Write a workbook one of whose parts becomes `size` bytes."""
+    with (
+        zipfile.ZipFile(DATA / "hand-plain.xlsx") as good,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for name in good.namelist():
+            if name != part:
+                archive.writestr(name, good.read(name))
+        piece = unit * (MIB // len(unit))
+        with archive.open(part, "w", force_zip64=True) as file:
+            file.write(HEAD)
+            for _ in range(size // len(piece)):
+                file.write(piece)
+            file.write(TAIL)
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(UnreadableFile) as caught:
+        for _ in read(path, Reading()).chunks:
+            pass
+    assert str(caught.value).startswith(path.name)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("unit", "part"),
+    [
+        (b" ", SHEET),
+        (b"<row><c><v>1</v></c></row>", SHEET),
+        (b"<si/>", "xl/sharedStrings.xml"),
+        (b"\0", "xl/media/image1.png"),
+    ],
+)
+def test_what_becomes_far_larger_than_it_is_is_not_unpacked(
+    tmp_path: Path, unit: bytes, part: str
+) -> None:
+    path = bomb(tmp_path / "bomb.xlsx", unit, 64 * MIB, part)
+    assert path.stat().st_size < MIB
+    assert "far larger when it is unpacked" in refusal(path)
+
+
+def lying(path: Path, told: int, *, checked: bool) -> Path:
+    """Make the directory tell a smaller size of a part, and the right check sum of that much."""
+    with zipfile.ZipFile(path) as archive, archive.open(SHEET) as file:
+        start = file.read(told)
+    content = bytearray(path.read_bytes())
+    at = content.rfind(b"PK\x01\x02")
+    if checked:
+        struct.pack_into("<I", content, at + 16, zlib.crc32(start))
+    struct.pack_into("<I", content, at + 24, told)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_directory_that_tells_less_is_not_believed(tmp_path: Path, *, checked: bool) -> None:
+    path = lying(bomb(tmp_path / "bomb.xlsx", b" ", 64 * MIB), 5_000, checked=checked)
+    assert "bomb.xlsx" in refusal(path)
+
+
+def test_parts_that_overlap_are_not_unpacked(tmp_path: Path) -> None:
+    path = bomb(tmp_path / "bomb.xlsx", b" ", 8 * MIB)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        names = archive.infolist()
+    at = content.rfind(b"PK\x01\x02")
+    struct.pack_into("<I", content, at + 20, names[-1].compress_size + len(content))
+    path.write_bytes(content)
+    assert "bomb.xlsx" in refusal(path)
+
+
+def test_a_part_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = bomb(tmp_path / "twice.xlsx", b" ", 0)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(SHEET.upper(), HEAD + TAIL)
+    assert "is damaged" in refusal(path)
+
+
+def test_a_cell_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cell.xlsx"
+    text = (
+        bytes(33 + n * 7919 % 90 for n in range(12 * MIB)).replace(b"<", b" ").replace(b"&", b" ")
+    )
+    bomb(path, b" ", 0)
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    parts[SHEET] = HEAD + b'<row r="1"><c r="A1" t="inlineStr"><is><t>' + text
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert "is damaged" in refusal(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_kind_of_compression_that_no_workbook_has_is_refused(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "odd.xlsx"
+    with (
+        zipfile.ZipFile(DATA / "hand-plain.xlsx") as good,
+        zipfile.ZipFile(path, "w", method) as made,
+    ):
+        for name in good.namelist():
+            made.writestr(name, good.read(name))
+    assert "is damaged" in refusal(path)
+
+
+def test_a_zip_with_a_password_is_said_to_have_one(tmp_path: Path) -> None:
+    content = bytearray((DATA / "hand-plain.xlsx").read_bytes())
+    at = content.index(b"PK\x01\x02")
+    content[at + 8] |= 1
+    path = tmp_path / "locked.xlsx"
+    path.write_bytes(content)
+    assert "protected with a password" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["hand-plain.xlsx", "libreoffice.ods", "perl-writeexcel.xls", "hand-binary.xlsb"],
+)
+def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path, name: str) -> None:
+    whole = (DATA / name).read_bytes()
+    path = tmp_path / name
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        path.write_bytes(whole[: int(len(whole) * share)])
+        refusal(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bound of memory is Linux's")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: bomb(path, b"<row><c><v>1</v></c></row>", 256 * MIB),
+        lambda path: path.write_bytes((DATA / "hand-laughs.xlsx").read_bytes()),
+        lambda path: path.write_bytes((DATA / "hand-bomb.ods").read_bytes()),
+    ],
+)
+def test_the_sentence_is_about_the_file_within_the_smallest_bounds(
+    tmp_path: Path,
+    cli: Run,
+    make: Callable[[Path], object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make(tmp_path / "bomb.xlsx")
+    monkeypatch.setenv("BATCHLOCK_INPUT__MAX_MEMORY", "512 MiB")
+    done = cli("check", tmp_path / "bomb.xlsx")
+    assert done.code == 4
+    told = [line for line in done.err.splitlines() if not line.startswith("Reading ")]
+    assert len(told) == 1
+    assert "bomb.xlsx" in told[0]
+    assert "takes more than" not in told[0]
+
+
+def test_an_unbound_file_is_ended_by_the_setting(
+    tmp_path: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATCHLOCK_INPUT__MAX_SECONDS", "10ms")
+    done = cli("check", DATA / "hand-plain.xlsx")
+    assert done.code == 4
+    assert "took more than 0 seconds" in done.err

@@ -260,7 +260,7 @@ TYPED = [
     (999999999999999, 999999999999999, "0"),
     (10**15, "1E+15", "@"),
     (5843104000000420000, "5.84310400000042E+18", "@"),
-    (5.843104000000425e18, "5.843104000000425E+18", "@"),
+    (5.843104000000425e18, "5.84310400000043E+18", "@"),
     (-(10**15), "-1E+15", "@"),
     (float("nan"), "nan", "@"),
     (float("-inf"), "-inf", "@"),
@@ -270,15 +270,16 @@ TYPED = [
     (at(2025, 3, 14, 5, 6, 7), at(2025, 3, 14, 5, 6, 7), "yyyy-mm-dd hh:mm:ss"),
     (time(5, 6, 7), time(5, 6, 7), "hh:mm:ss"),
     (timedelta(hours=26, minutes=3), timedelta(hours=26, minutes=3), "[h]:mm:ss"),
-    (timedelta(hours=-1), "-1:00:00", "@"),
-    (timedelta(days=3_000_000), "72000000:00:00", "@"),
+    (timedelta(hours=-1), "-01:00", "@"),
+    (timedelta(days=3_000_000), "72000000:00", "@"),
     (date(1900, 2, 28), "1900-02-28", "@"),
-    (at(1850, 1, 1, 2), "1850-01-01 02:00:00", "@"),
+    (at(1850, 1, 1, 2), "1850-01-01 02:00", "@"),
     (date(1900, 3, 1), at(1900, 3, 1), "yyyy-mm-dd"),
-    (datetime(2025, 3, 14, 5, tzinfo=UTC), "2025-03-14 05:00:00+00:00", "@"),
-    (time(5, tzinfo=UTC), "05:00:00+00:00", "@"),
+    (datetime(2025, 3, 14, 5, tzinfo=UTC), "2025-03-14 05:00+00:00", "@"),
+    (time(5, tzinfo=UTC), "05:00+00:00", "@"),
     (Unread("#N/A"), "#N/A", "@"),
     (Unread("=VLOOKUP(A1)"), "=VLOOKUP(A1)", "@"),
+    (Unread(""), "#VALUE!", "@"),
 ]
 
 
@@ -449,12 +450,14 @@ FULL = Path("/dev/full")
 def test_a_full_disk_is_an_os_error_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     lines = [line(row, ["Leads", f"{row * 7919**5}", None, "x"]) for row in range(rows)]
     with pytest.raises(OSError, match="No space left"):
         write_workbook(FULL, TITLES, lines, summary_of(lines))
     gc.collect()
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_a_fault_while_reading_the_lines_leaves_nothing_behind(
@@ -464,10 +467,12 @@ def test_a_fault_while_reading_the_lines_leaves_nothing_behind(
         yield line()
         raise KeyError("the journal")
 
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     with pytest.raises(KeyError):
-        write_workbook(tmp_path / "r.xlsx", TITLES, read(), summary_of([]))
-    assert [path.name for path in tmp_path.iterdir()] == ["r.xlsx"]
+        write_workbook(folder / "r.xlsx", TITLES, read(), summary_of([]))
+    assert [path.name for path in folder.iterdir()] == ["r.xlsx"]
 
 
 def test_the_properties_name_the_file_and_no_folder(tmp_path: Path) -> None:
@@ -640,17 +645,18 @@ AS_CSV = [
     (-5, "-5"),
     (-5.5, "-5.5"),
     (5.0, "5"),
-    (1e-7, "1e-07"),
+    (1e-7, "0.0000001"),
     (-(10**15), "-1E+15"),
     (5843104000000420000, "5.84310400000042E+18"),
     (float("-inf"), "'-inf"),
     (float("nan"), "nan"),
     (True, "TRUE"),
     (date(2025, 3, 14), "2025-03-14"),
-    (at(2025, 3, 14, 5), "2025-03-14 05:00:00"),
+    (at(2025, 3, 14, 5), "2025-03-14 05:00"),
+    (at(2025, 3, 14), "2025-03-14"),
     (time(5, 6, 7), "05:06:07"),
     (timedelta(hours=26, seconds=5), "26:00:05"),
-    (timedelta(hours=-1), "'-1:00:00"),
+    (timedelta(hours=-1), "'-01:00"),
     (Unread("#N/A"), "#N/A"),
     (Unread("=A1"), "'=A1"),
     (None, ""),
@@ -780,10 +786,21 @@ def test_any_other_fault_leaves_no_draft_and_goes_on_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["r.xlsx", "r.csv", "r.CSV"])
 def test_the_suffix_decides_the_format(tmp_path: Path, name: str) -> None:
     lines = [line(2), line(4)]
-    path = write_results(tmp_path / name, tmp_path, TITLES, lambda: iter(lines), summary_of(lines))
-    assert path == tmp_path / name
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = write_results(folder / name, folder, TITLES, lambda: iter(lines), summary_of(lines))
+    assert path == folder / name
     assert zipfile.is_zipfile(path) == (name == "r.xlsx")
-    assert sorted(files.name for files in tmp_path.iterdir()) == [name]
+    assert sorted(files.name for files in folder.iterdir()) == [name]
+
+
+def test_results_with_more_columns_than_a_workbook_holds_are_csv(tmp_path: Path) -> None:
+    titles = [f"t{n}" for n in range(16_375)]
+    lines = [line(2, titles)]
+    path = write_results(tmp_path / "r.xlsx", tmp_path, titles, lambda: lines, summary_of(lines))
+    assert path == tmp_path / "r.csv"
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        assert [len(row) for row in csv.reader(file)] == [16_385, 16_385]
 
 
 def test_results_written_a_second_time_are_counted_once(tmp_path: Path) -> None:

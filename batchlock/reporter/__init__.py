@@ -14,7 +14,7 @@ from batchlock.model import Line, Result, Summary
 from batchlock.reporter.cells import our_titles
 from batchlock.reporter.csvfile import write_csv
 from batchlock.reporter.publish import probe, publish
-from batchlock.reporter.workbook import write_workbook
+from batchlock.reporter.workbook import fits_a_sheet, write_workbook
 
 __all__ = [
     "Balance",
@@ -83,10 +83,13 @@ def write_results(
 ) -> Path:
     """Write the results, as CSV when `target` ends in .csv, and return where they really are.
 
+    They are CSV as well when they have more columns than a workbook can hold.
     `lines` is asked a second time when the first place turns out to be full. Results that do not
     balance are kept, and raise BatchlockError.
     """
     balance = Balance()
+    if not fits_a_sheet(titles):
+        target = target.with_suffix(".csv")
 
     def write(draft: Path) -> None:
         counted = balance.counted(lines())

@@ -1,16 +1,14 @@
-"""Cells as text: what they show, and what a file can hold of it."""
+"""Cells as a file can hold them."""
 
 import math
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC
 
-from batchlock.model import RESULT_TITLES, Cell, Line, Unread
+from batchlock.model import RESULT_TITLES, Cell, Line
+from batchlock.shown import INEXACT, shown
 
 UNITS_A_CELL = 32_767  # Excel's limit, in UTF-16 units
-_INEXACT = 10**15
-"""From here on a number cell no longer holds every digit."""
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LIKE_A_FORMULA = ("=", "+", "-", "@", "'", "\t", "\r")
 
@@ -64,7 +62,7 @@ def cells_of(line: Line) -> tuple[Cell, ...]:
 
 def is_exact(number: float) -> bool:
     """Say whether a number cell holds every digit of a number."""
-    return -_INEXACT < number < _INEXACT
+    return -INEXACT < number < INEXACT
 
 
 def as_csv(cell: Cell) -> str:
@@ -72,37 +70,3 @@ def as_csv(cell: Cell) -> str:
     text = legible(shown(cell))
     is_number = isinstance(cell, int | float) and math.isfinite(cell)
     return f"'{text}" if text.startswith(_LIKE_A_FORMULA) and not is_number else text
-
-
-def shown(cell: Cell) -> str:
-    """Return a cell as text. A number too long to be exact stays recognisable as one: `5.8E+18`."""
-    match cell:
-        case None:
-            return ""
-        case str():
-            return cell
-        case Unread():
-            return cell.shown
-        case bool():
-            return str(cell).upper()
-        case int() | float():
-            return _shown_number(cell)
-        case datetime():
-            return cell.isoformat(sep=" ")
-        case timedelta():
-            return _shown_span(cell)
-    return cell.isoformat()
-
-
-def _shown_number(number: float) -> str:
-    if not math.isfinite(number):
-        return str(number)
-    if not is_exact(number):
-        return f"{Decimal(str(number)).normalize():E}"
-    return str(int(number)) if number == int(number) else str(number)
-
-
-def _shown_span(span: timedelta) -> str:
-    seconds = abs(span) // timedelta(seconds=1)
-    sign = "-" if span < timedelta(0) else ""
-    return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import UTC
 from typing import Any
 from unicodedata import east_asian_width
 
 from batchlock.model import Cause, Result, Summary
-from batchlock.reporter.cells import shown
 from batchlock.reporter.styles import LINE_HEIGHT, Styles, set_up_print, write_text
 
 _SUMMARY_WIDTHS = (16, 10, 26, 52, 52, 30)
@@ -91,7 +90,7 @@ def _write_details(sheet: Any, top: int, styles: Styles, summary: Summary) -> No
         **summary.settings,
         "Started": f"{summary.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
         "Finished": f"{summary.finished_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        "Time at work": f"{shown(timedelta(seconds=summary.seconds))} (h:mm:ss)",
+        "Time at work": f"{_span(int(summary.seconds))} (h:mm:ss)",
         "Calls to Zoho": summary.requests,
         "Credits used": summary.credits_used,
         "Most calls in flight": summary.in_flight_peak,
@@ -115,6 +114,10 @@ def _write_header(sheet: Any, row: int, styles: Styles, titles: Sequence[str]) -
 def _write_across(sheet: Any, row: int, column: int, text: str, style: Any) -> None:
     sheet.merge_range(row, column, row, len(_SUMMARY_WIDTHS) - 1, "", style)
     write_text(sheet, row, column, text, style)
+
+
+def _span(seconds: int) -> str:
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def _lines_of(text: str, width: int) -> int:

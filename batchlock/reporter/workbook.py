@@ -12,9 +12,10 @@ from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped
 
 from batchlock.errors import BatchlockError
 from batchlock.model import RESULT_TITLES, Cell, Line, Result, Summary
-from batchlock.reporter.cells import cells_of, is_exact, is_plain, legible, our_titles, shown
+from batchlock.reporter.cells import cells_of, is_exact, is_plain, legible, our_titles
 from batchlock.reporter.styles import LINE_HEIGHT, Styles, set_up_print, write_text
 from batchlock.reporter.summary import write_summary
+from batchlock.shown import shown
 
 _ROWS_A_SHEET = 1_048_575  # Excel's limit, less the header
 _COLUMNS_A_SHEET = 16_384
@@ -41,7 +42,7 @@ def write_workbook(
     Raises OSError when the file cannot be written, BatchlockError when a sheet cannot hold as
     many columns.
     """
-    if len(titles) + len(RESULT_TITLES) > _COLUMNS_A_SHEET:
+    if not fits_a_sheet(titles):
         raise BatchlockError(
             f"{summary.file} has {len(titles):,} columns, which leaves no room for the results in"
             " a workbook. Name a .csv file with --output."
@@ -64,6 +65,11 @@ def write_workbook(
                 sheet = _ResultsSheet(book.add_worksheet(name), styles, titles)
             sheet.add(line)
         sheet.finish()
+
+
+def fits_a_sheet(titles: Sequence[str]) -> bool:
+    """Say whether a sheet has room for these columns and ours."""
+    return len(titles) + len(RESULT_TITLES) <= _COLUMNS_A_SHEET
 
 
 @contextmanager
@@ -171,7 +177,9 @@ class _ResultsSheet:
                 long = abs(cell) >= _LONG and cell == int(cell)
                 sheet.write_number(row, column, cell, styles.long_number if long else None)
             case datetime() if cell.tzinfo is None and cell >= _DATES_FROM:
-                sheet.write_datetime(row, column, cell, styles.datetime)
+                sheet.write_datetime(
+                    row, column, cell, styles.date if cell.time() == time.min else styles.datetime
+                )
             case date() if not isinstance(cell, datetime) and cell >= _DATES_FROM.date():
                 sheet.write_datetime(row, column, cell, styles.date)
             case time() if cell.tzinfo is None:

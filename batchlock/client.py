@@ -1,5 +1,6 @@
 """One call to Zoho, which ends in a reply whatever happens on the way."""
 
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,17 +41,20 @@ class Endpoint:
     """For one call from start to end."""
 
 
-def session(*, limit: int) -> aiohttp.ClientSession:
+def session(
+    *, limit: int, proxy: str | None = None, trusted: ssl.SSLContext | None = None
+) -> aiohttp.ClientSession:
     """Return a session that holds at most `limit` connections open, and nothing else.
 
     It keeps no cookies, takes neither a proxy nor a password from the environment, and sends
     nothing a second time by itself.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=30),
+        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=30, ssl=trusted or True),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"batchlock/{__version__}"},
         middlewares=(_once,),
+        proxy=proxy,
     )
 
 
@@ -131,9 +135,10 @@ class Client:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False, timeout=self._limits
             ) as response:
+                content = await read_at_most(response, _LONGEST_ANSWER)
                 answer = Answer(
                     status=response.status,
-                    content=await read_at_most(response, _LONGEST_ANSWER),
+                    content=content and content.replace(token.encode(), b"..."),  # an echo
                     retry_after=response.headers.get("Retry-After"),
                     credits_remaining=response.headers.get("X-API-CREDITS-REMAINING"),
                     received_at=self._wall_clock(),

@@ -22,6 +22,22 @@ class Trouble:
 # The first type that fits counts, so the particular ones stand before their families.
 _TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
     (
+        aiohttp.ClientHttpProxyError,
+        Trouble(
+            sent=False,
+            message="The proxy on the way to {host} refused to connect (HTTP {status}).",
+            remedy="Check network.proxy in the configuration, or HTTPS_PROXY, and its sign-in.",
+        ),
+    ),
+    (
+        aiohttp.ClientProxyConnectionError,
+        Trouble(
+            sent=False,
+            message="The proxy on the way to {host} cannot be reached.",
+            remedy="Check network.proxy in the configuration, or HTTPS_PROXY.",
+        ),
+    ),
+    (
         aiohttp.ClientConnectorDNSError,
         Trouble(
             sent=False,
@@ -36,7 +52,8 @@ _TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
             sent=False,
             message="The certificate of {host} is not trusted (TLS).",
             remedy="Check this machine's date and time. A firewall that opens encrypted traffic "
-            f"shows its own certificate. {_MIDDLE}",
+            "shows its own certificate: ask your network administrator for the file to name as "
+            "network.ca_file in the configuration.",
         ),
     ),
     (
@@ -75,6 +92,11 @@ _REFUSED = Trouble(
     message="{host} refused the connection.",
     remedy=f"{_NETWORK} If it stays, ask your network administrator whether a firewall blocks it.",
 )
+_NO_SUCH_PROXY = Trouble(
+    sent=False,
+    message="The name of the proxy on the way to {host} could not be looked up (DNS).",
+    remedy="Check network.proxy in the configuration, or HTTPS_PROXY.",
+)
 _CLOSED = Trouble(
     sent=True, message="{host} closed the connection before it answered.", remedy=_NETWORK
 )
@@ -103,11 +125,16 @@ async def read_at_most(answer: aiohttp.ClientResponse, limit: int) -> bytes | No
 
 def trouble(error: Exception, *, host: str, timeout: float) -> Trouble:
     """Say why a call to `host` that was given `timeout` seconds got no answer."""
-    if isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ECONNREFUSED:
+    by_host = not isinstance(error, aiohttp.ClientProxyConnectionError)
+    refused = isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ECONNREFUSED
+    if isinstance(error, aiohttp.ClientConnectorDNSError) and error.host != host:
+        found = _NO_SUCH_PROXY
+    elif by_host and refused:
         found = _REFUSED
     else:
         found = next((told for kind, told in _TROUBLES if isinstance(error, kind)), _CLOSED)
-    message = found.message.format(host=host, timeout=timeout)
+    status = getattr(error, "status", None)
+    message = found.message.format(host=host, timeout=timeout, status=status)
     return Trouble(sent=found.sent, message=message, remedy=found.remedy)
 
 

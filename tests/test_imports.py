@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "batchlock"
 LAYERS = (
-    {"model", "errors", "brake", "datacenters", "shown"},
+    {"model", "errors", "brake", "datacenters", "network", "shown"},
     {
         "loader",
         "validator",
@@ -37,6 +37,7 @@ TALKING_TO_ZOHO = {"client", "replies", "remedies", "connection", "tokens", "sig
 NEIGHBOURS = {
     ("config", "pool"),  # a setting's type is beside the code that obeys it
     ("brake", "errors"),  # what it is pulled for is an error
+    ("network", "errors"),  # a file of certificates that cannot be used is one
     ("shown", "model"),  # what it shows is a value
     ("__main__", "cli"),
 }

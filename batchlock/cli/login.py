@@ -62,7 +62,9 @@ async def _exchange(
         data_center=settings.zoho.data_center,
         environment=settings.zoho.environment,
     )
-    async with session(limit=1) as calls:
+    way = settings.network
+    proxy, trusted = way.proxy_to(account.accounts_url), way.trusted()
+    async with session(limit=1, proxy=proxy, trusted=trusted) as calls:
         return await exchange(code.get_secret_value(), account, session=calls, longest=_SECONDS)
 
 

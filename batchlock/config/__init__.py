@@ -177,7 +177,9 @@ def _checked(
             words = re.sub(r"^(Value error, |Input should be )", "", one["msg"])
             found.setdefault(key, []).append(words)
         for key, said in found.items():
-            hidden = key[-1] in SECRETS or "@" in str(told.get(key))  # an address with a password
+            hidden = key[-1] in (*SECRETS, "proxy") or "@" in str(
+                told.get(key)
+            )  # an address with a password
             shown = "" if hidden else f'"{told.get(key, "")}" does not fit: '
             problems.append(f"{sources.get(key, '.'.join(key))}: {shown}{', or '.join(said)}")
         return None

@@ -1,7 +1,6 @@
 """The settings and their types, as far as no part below has them for itself."""
 
 import codecs
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from batchlock.datacenters import DATA_CENTERS, ENVIRONMENTS
 from batchlock.model import Field
+from batchlock.network import Network, is_this_machine
 from batchlock.pacing import Limits, Retry
 from batchlock.pool import Stop
 
@@ -40,20 +40,11 @@ def _address(told: str) -> str:
     host = url.hostname or ""
     if not host or url.path or url.query or url.username or url.password:
         raise ValueError("an address is like https://www.zohoapis.com, with nothing behind it")
-    if url.scheme == "https" or (url.scheme == "http" and _is_this_machine(host)):
+    if url.scheme == "https" or (url.scheme == "http" and is_this_machine(host)):
         return url.geturl()
     raise ValueError(
         "the address must begin with https://, or credentials could be read on the way"
     )
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _encoding(told: str) -> str:
@@ -169,6 +160,7 @@ class Settings:
 
     org: Annotated[str, AfterValidator(_name_of_an_org)] = "default"
     zoho: Zoho = field(default_factory=Zoho)
+    network: Network = field(default_factory=Network)
     limits: Limits = field(default_factory=Limits)
     retry: Retry = field(default_factory=Retry)
     stop: Stop = field(default_factory=Stop)

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from batchlock.config import SIMULATOR, Settings, credentials
 from batchlock.errors import BatchlockError, SignInRefused, Stopped, UsageError
 from batchlock.model import Verdict
+from batchlock.network import Network
 from batchlock.pacing import Retry
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ class SignIn:
 
 
 def sign_in(settings: Settings, org: str) -> SignIn:
-    """Return what signing in to an org takes; UsageError names all that is missing."""
+    """Return what signing in to an org takes; UsageError says what is missing for it."""
     if org != SIMULATOR:
+        settings.network.check(settings.zoho.api, settings.zoho.accounts)
         return SignIn(org, *credentials(settings.zoho))
     made_up = secrets.token_hex(8)  # each stand-in gives tokens of its own
     return SignIn(org, "rehearsal", SecretStr(made_up), SecretStr(made_up))
@@ -107,16 +109,25 @@ async def access(settings: Settings, sign_in: SignIn) -> AsyncIterator[Access]:
     from batchlock.tokens import Tokens
 
     zoho, retry = settings.zoho, settings.retry
+    network = settings.network
     async with AsyncExitStack() as stack:
-        api = accounts = ""
         if sign_in.org == SIMULATOR:
             from batchlock.simulator import Behaviour, serving
 
             behaviour = Behaviour(latency=_LATENCY, jitter=_JITTER)
             api = accounts = (await stack.enter_async_context(serving(behaviour))).url
-        calls = await stack.enter_async_context(session(limit=0))
+            network = Network()
+        else:
+            api, accounts = zoho.api, zoho.accounts
+        trusted = network.trusted()
+        calls, signing_in = [
+            await stack.enter_async_context(
+                session(limit=0, proxy=network.proxy_to(url), trusted=trusted)
+            )
+            for url in (api, accounts)
+        ]
         account = Account(
-            accounts_url=accounts or zoho.accounts,
+            accounts_url=accounts,
             client_id=sign_in.client_id,
             client_secret=sign_in.client_secret,
             refresh_token=sign_in.refresh_token,
@@ -127,13 +138,11 @@ async def access(settings: Settings, sign_in: SignIn) -> AsyncIterator[Access]:
         tokens = Tokens(
             account,
             path=folder / f"{sign_in.org}.json",
-            session=calls,
+            session=signing_in,
             patience=retry.give_up_after,
             timeout=retry.timeout,
         )
-        endpoint = Endpoint(
-            api_url=api or zoho.api, version=zoho.api_version, timeout=retry.timeout
-        )
+        endpoint = Endpoint(api_url=api, version=zoho.api_version, timeout=retry.timeout)
         first_token = asyncio.create_task(tokens.current())
         try:
             org_id = None if sign_in.org == SIMULATOR else zoho.organization_id

@@ -6,6 +6,7 @@
 import logging
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +35,10 @@ class History:
         return self.folder / f"{run_id}{_SUFFIX}"
 
     def make_folder(self) -> None:
-        """Make the folder, for this user only; UsageError where that cannot be."""
+        """Make the folder, for this user only, and clear away what killed plans have left.
+
+        Only for who holds the org. Raises UsageError where the folder cannot be made.
+        """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -42,6 +46,9 @@ class History:
                 f"The state folder {self.folder} cannot be made: {error.strerror}. "
                 "Set state_directory to a folder that can be written."
             ) from None
+        for left in self.folder.glob("*.partial"):
+            with suppress(OSError):
+                left.unlink()
 
     def ids(self) -> list[str]:
         """Return the ids of all runs, newest first."""

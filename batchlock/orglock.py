@@ -6,7 +6,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from batchlock.errors import AlreadyRunning, UsageError
 
 
 @contextmanager
-def held(state: Path, org: str, *, file: str) -> Iterator[None]:
-    """Hold the org while the block runs; `file` is what the run is about.
+def held(state: Path, org: str) -> Iterator[Callable[[str], None]]:
+    """Hold the org while the block runs, which is given the way to say what it does.
 
     Raises AlreadyRunning, which names the other run and its process, and UsageError where the
     state folder cannot be written.
@@ -37,18 +37,27 @@ def held(state: Path, org: str, *, file: str) -> Iterator[None]:
             f"The state folder {state} cannot be written: {error.strerror}. "
             "Set state_directory to a folder that can be."
         ) from None
+    _forget(holder)
+
+    def tell(what: str) -> None:
+        with suppress(OSError):  # it serves another run's message only
+            holder.write_text(json.dumps({"what": what, "process": os.getpid()}))
+
     try:
-        with suppress(OSError):  # it serves the other run's message only
-            holder.write_text(json.dumps({"file": file, "process": os.getpid()}))
-        yield
+        yield tell
     finally:
-        holder.unlink(missing_ok=True)
+        _forget(holder)
         lock.release()
+
+
+def _forget(holder: Path) -> None:
+    with suppress(OSError):
+        holder.unlink(missing_ok=True)
 
 
 def _who(holder: Path) -> str:
     try:
         told = json.loads(holder.read_text())
-        return f": {told['file']}, process {told['process']}"
+        return f": {told['what']}, process {told['process']}"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -87,7 +87,7 @@ async def _read_in_a_child(request: Request, bounds: Bounds, brake: Brake) -> No
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(_module_path())},
     )
     assert child.stdin is not None
     assert child.stdout is not None
@@ -127,6 +127,16 @@ async def _read_in_a_child(request: Request, bounds: Bounds, brake: Brake) -> No
     told = json.loads(answer)
     if told:
         raise getattr(errors, told["error"])(told["message"])
+
+
+def _module_path() -> list[str]:
+    """Return where the child finds modules: as this process does, the current folder last of all.
+
+    `python -m batchlock` puts that folder first, and a file there must not pass for a module.
+    """
+    here = {"", str(Path.cwd())}
+    ours = str(Path(__file__).parent.parent)
+    return [*(one for one in sys.path if one not in here), ours]
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ the same commit, so that no row goes out unmarked and none waits for its own com
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
 from annotated_types import Ge, Gt
 
@@ -20,7 +20,9 @@ from batchlock.brake import Brake
 from batchlock.errors import BatchlockError, SignInRefused, Stopped
 from batchlock.journal import Journal, Totals
 from batchlock.model import LockId, Outcome, Reply, Status, Update, Verdict
-from batchlock.pacing import Gate, Retry
+from batchlock.pacing import Gate, Pulse, Retry, Ticket
+
+_T = TypeVar("_T")
 
 _GROUP = 0.05
 """Seconds that outcomes may wait for others to share their commit."""
@@ -42,17 +44,17 @@ class Stop:
     """Local time of day."""
 
 
-def deadline(stop: Stop, *, began: float, now: float) -> float | None:
-    """Return when a run that began at `began` must end, in the clock of `now`, the present."""
+def deadline(stop: Stop, *, began: float, today: datetime) -> float | None:
+    """Return when a run must end that began at `began`, which was `today` here."""
     ends = []
     if stop.max_runtime is not None:
         ends.append(began + stop.max_runtime)
     if stop.until is not None:
-        here = datetime.now().astimezone()
-        until = datetime.combine(here.date(), stop.until).astimezone()
-        if until <= here:
-            until = datetime.combine(here.date() + timedelta(days=1), stop.until).astimezone()
-        ends.append(now + (until - here).total_seconds())
+        today = today.astimezone()
+        until = datetime.combine(today.date(), stop.until).astimezone()
+        if until <= today:
+            until = datetime.combine(today.date() + timedelta(days=1), stop.until).astimezone()
+        ends.append(began + (until - today).total_seconds())
     return min(ends, default=None)
 
 
@@ -72,8 +74,8 @@ class Watcher(Protocol):
     def ended(self, outcome: Outcome) -> None:
         """Take in that a row has ended."""
 
-    def beat(self, in_flight: int, reason: str, seconds: float) -> None:
-        """Take in how many calls are under way, and why everyone waits for how much longer."""
+    def beat(self, pulse: Pulse) -> None:
+        """Take in how the gate stands."""
 
 
 @dataclass(slots=True)
@@ -133,12 +135,14 @@ class _Spent:
     credits_used: int = 0
     since: float = 0.0
 
-    def add(self, reply: Reply) -> None:
+    def add(self, reply: Reply) -> int:
+        """Count a call; return its credits: one unless Zoho has not let it in."""
         if reply.verdict is Verdict.UNREACHABLE:
-            return
+            return 0
+        cost = int(reply.verdict not in (Verdict.THROTTLED, Verdict.EXPIRED, Verdict.DENIED))
         self.requests += 1
-        if reply.verdict not in (Verdict.THROTTLED, Verdict.EXPIRED, Verdict.DENIED):
-            self.credits_used += 1
+        self.credits_used += cost
+        return cost
 
     def take(self, *, now: float, peak: int) -> Totals:
         """Return it, and begin anew."""
@@ -160,14 +164,13 @@ async def deliver(
     retry: Retry,
     stop: Stop,
     brake: Brake,
-    deadline: float | None,
     watcher: Watcher,
 ) -> None:
     """Deliver every update of the journal that is pending or in doubt.
 
     Ends when none is left, or early when the brake is pulled: then no new call goes out, those
-    under way finish and are recorded, and rows that never went out are pending again.
-    `deadline` is in the gate's clock. Raises what pulled the brake.
+    under way finish and are recorded, and rows that never went out are pending again. Raises what
+    pulled the brake.
     """
     brake.on_pull(gate.close)
     pool = _Pool(journal, caller, gate, retry=retry, stop=stop, brake=brake, watcher=watcher)
@@ -175,7 +178,7 @@ async def deliver(
         async with asyncio.TaskGroup() as tasks:
             pool.tasks = tasks
             tasks.create_task(pool.keep())
-            tasks.create_task(pool.watch(deadline))
+            tasks.create_task(pool.watch())
     except BaseExceptionGroup as group:
         raise _first(group) from None
     if brake.why is not None:
@@ -204,6 +207,8 @@ class _Pool:
     outcomes: list[Outcome] = field(default_factory=list)
     given_back: list[int] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    limits: set[asyncio.Timeout] = field(default_factory=set)
+    """Of the calls under way."""
     short: asyncio.Event = field(default_factory=asyncio.Event)
     """So few claimed rows are left that the next commit should not wait."""
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -211,6 +216,7 @@ class _Pool:
     def __post_init__(self) -> None:
         self.rules = _Rules(self.stop)
         self.spent = _Spent(since=self.gate.clock.now())
+        self.brake.on_pull(self._hurry)
 
     # -- the clerk -----------------------------------------------------------------------
 
@@ -229,33 +235,38 @@ class _Pool:
             given_back, self.given_back = self.given_back, []
             self.news.clear()
             self.short.clear()
-            claimed = await asyncio.to_thread(
-                self.journal.turn_over,
-                outcomes,
-                give_back=given_back,
-                claim=max(claim, 0) if more else 0,
-                spent=self.spent.take(now=self.gate.clock.now(), peak=self.gate.peak),
-            )
+            claimed = await self._turn_over(outcomes, given_back, max(claim, 0) if more else 0)
             for update in claimed:
                 self._start(update, in_doubt=False)
             more = more and (bool(claimed) or claim <= 0)
             if self.held:
                 await self.news.wait()
                 await self.gate.clock.wait(self.short, _GROUP)
+        await self._turn_over([], [], 0)  # what rows left in doubt have spent
         self.finished.set()
 
-    async def watch(self, deadline: float | None) -> None:
-        """Pull the brake when no call can go before the deadline, and tell how it goes."""
-        clock = self.gate.clock
+    async def _turn_over(
+        self, outcomes: list[Outcome], given_back: list[int], claim: int
+    ) -> list[Update]:
+        return await _whole(
+            asyncio.to_thread(
+                self.journal.turn_over,
+                outcomes,
+                give_back=given_back,
+                claim=claim,
+                spent=self.spent.take(now=self.gate.clock.now(), peak=self.gate.peak),
+            )
+        )
+
+    async def watch(self) -> None:
+        """Pull the brake when the time is over, and tell how it goes."""
+        clock, deadline = self.gate.clock, self.gate.deadline
         while not self.finished.is_set():
-            reason, wait = self.gate.waiting
-            left = _BEAT if deadline is None else min(_BEAT, deadline - clock.now() - wait)
+            left = _BEAT if deadline is None else min(_BEAT, deadline - clock.now())
             if left <= 0:
-                why = f", since everyone waits until then ({reason})" if wait else ""
-                self.brake.pull(Stopped(f"Stopped: the time for this run is over{why}."))
-                deadline = None
-                continue
-            self.watcher.beat(self.gate.in_flight, reason, wait)
+                self.brake.pull(Stopped("Stopped: the time for this run is over."))
+                left, deadline = _BEAT, None
+            self.watcher.beat(self.gate.pulse)
             await clock.wait(self.finished, left)
 
     def _start(self, update: Update, *, in_doubt: bool) -> None:
@@ -341,10 +352,10 @@ class _Pool:
         """Make a call until it has an answer or has failed; None when the run ends first."""
         failures = 0
         renewed = False
-        while (started := await self.gate.enter()) is not None:
+        while (ticket := await self._enter()) is not None:
             row.attempts += 1
             try:
-                reply = await call()
+                reply = await self._in_time(call)
             except BaseException as error:
                 self.gate.cancel()
                 if not isinstance(error, BatchlockError):
@@ -352,10 +363,10 @@ class _Pool:
                 ends = isinstance(error, SignInRefused | Stopped)
                 self.brake.pull(error if ends else Stopped(f"Stopped: {error}"))
                 return None
-            self.spent.add(reply)
-            over = self.gate.leave(reply, started)
-            if over is not None:
-                self.brake.pull(Stopped(f"Stopped: {over}. Resume later."))
+            self._leave(ticket, reply or _CUT)
+            if reply is None:
+                row.in_doubt = row.in_doubt or sends
+                return None
             match reply.verdict:
                 case Verdict.ACCEPTED | Verdict.REFUSED:
                     return reply
@@ -374,6 +385,44 @@ class _Pool:
             renewed = reply.verdict is Verdict.EXPIRED
         return None
 
+    async def _enter(self) -> Ticket | None:
+        try:
+            return await self.gate.enter()
+        except Stopped as why:
+            self.brake.pull(why)
+            return None
+
+    def _leave(self, ticket: Ticket, reply: Reply) -> None:
+        cost = self.spent.add(reply)
+        try:
+            self.gate.leave(ticket, reply, cost=cost)
+        except Stopped as why:
+            self.brake.pull(why)
+
+    async def _in_time(self, call: Callable[[], Awaitable[Reply]]) -> Reply | None:
+        """Make a call, and cut it off when the run must be over: then None."""
+        deadline = self.gate.deadline
+        left = None if deadline is None else max(0.0, deadline - self.gate.clock.now())
+        try:
+            async with asyncio.timeout(left) as limit:
+                self.limits.add(limit)
+                try:
+                    return await call()
+                finally:
+                    self.limits.discard(limit)
+        except TimeoutError:
+            return None
+
+    def _hurry(self) -> None:
+        """Give the calls under way no more than one call may take, whatever they wait for.
+
+        That may be a token, for which a call waits longer than for its answer.
+        """
+        latest = asyncio.get_running_loop().time() + self.retry.timeout
+        for limit in self.limits:
+            if not limit.expired():
+                limit.reschedule(min(limit.when() or latest, latest))
+
     def _outcome(self, row: _Row, reply: Reply, status: Status | None = None) -> Outcome:
         return Outcome(
             row=row.update.row,
@@ -388,6 +437,17 @@ class _Pool:
         )
 
 
+async def _whole(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do what must not go on behind our back: when cancelled, wait for its end first."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+_CUT = Reply(verdict=Verdict.LOST, message="The run was over before the answer came.")
 _STATUS = {
     Verdict.ACCEPTED: Status.UPDATED,
     Verdict.REFUSED: Status.REJECTED,

@@ -29,7 +29,7 @@ from batchlock.errors import BatchlockError, UnreadableFile, UsageError
 from batchlock.history import History, new_run_id
 from batchlock.journal import About, End, Journal
 from batchlock.model import Cause, Problem, Result, Summary
-from batchlock.pacing import Gate
+from batchlock.pacing import Gate, recall, remember
 from batchlock.plan import Bounds, Request, plan
 from batchlock.pool import Watcher, deadline, deliver
 
@@ -97,6 +97,8 @@ class Runner:
     brake: Brake
     voice: Voice
     began: float = field(default_factory=time.monotonic)
+    today: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When it began: `until` means the first such time after it, however long planning takes."""
 
     async def run(self, file: Path) -> Finished:
         """Bring every row of a file to its end, or go on with an unfinished run of the same.
@@ -108,13 +110,15 @@ class Runner:
         about = self._about(file, org)
         target = self._target(about)
         history = History(self.settings.state, org)
-        with orglock.held(self.settings.state, org, file=str(file)):
+        with orglock.held(self.settings.state, org) as tell:
             history.make_folder()
             if not self.choices.fresh and (left := history.unfinished(about.identity)):
+                tell(f"run {left.stem} of {file}")
                 return await self._go_on(left, account, strict=self.settings.input.strict)
             if (before := history.finished(about.identity)) is not None:
                 self.voice.says(f"The same file was finished before, on {_day(before)}.")
             self._probe(target)
+            tell(f"run {about.run_id} of {file}")
             path = history.path(about.run_id)
             planning = asyncio.create_task(self._plan(file, path, about))
             async with access(self.settings, account) as way:
@@ -148,7 +152,8 @@ class Runner:
                 if (end := journal.end) is not None and end.closed:
                     return None
         account = sign_in(self.settings, history.org)
-        with orglock.held(self.settings.state, history.org, file=f"run {path.stem}"):
+        with orglock.held(self.settings.state, history.org) as tell:
+            tell(f"run {path.stem}")
             return await self._go_on(path, account)
 
     async def retry(self, run_id: str, *, refused: bool = True) -> Finished | None:
@@ -159,9 +164,10 @@ class Runner:
         history, path = self._find(run_id)
         account = sign_in(self.settings, history.org)
         with (
-            orglock.held(self.settings.state, history.org, file=f"run {path.stem}"),
+            orglock.held(self.settings.state, history.org) as tell,
             Journal.open(path) as before,
         ):
+            tell(f"a retry of run {path.stem}")
             about = before.about
             identity = f"retry {about.run_id}{'' if refused else ', only failed'}"
             if left := history.unfinished(identity):
@@ -181,6 +187,7 @@ class Runner:
             )
             self._probe(self._target(about))
             before.start_retry(history.path(about.run_id), about, refused=refused)
+            _hand_over(before, about.run_id)
             with Journal.open(history.path(about.run_id)) as journal:
                 async with access(self.settings, account) as way:
                     return await self._send(journal, way)
@@ -281,7 +288,7 @@ class Runner:
         if not journal.left():
             return self._report(journal)
         self.voice.starts(rows=sum(journal.counts().values()), left=journal.left())
-        gate = Gate(self.settings.limits, self.settings.retry)
+        gate = self._gate(journal)
         self.brake.on_pull(lambda: self.voice.says("Ending; the calls under way are finished."))
         try:
             await _until_braked(way.signed_in(), self.brake)
@@ -292,14 +299,29 @@ class Runner:
                 retry=self.settings.retry,
                 stop=self.settings.stop,
                 brake=self.brake,
-                deadline=deadline(self.settings.stop, began=self.began, now=gate.clock.now()),
                 watcher=self.voice,
             )
         except BatchlockError as ended:
             if ended.exit_code == BatchlockError.exit_code:
                 raise
             return self._report(journal, _Ended(by=str(ended), code=ended.exit_code))
+        finally:
+            if gate.ceiling is not None:
+                remember(self._pace(journal.about.org), gate.ceiling)
         return self._report(journal)
+
+    def _gate(self, journal: Journal) -> Gate:
+        stop, pace = self.settings.stop, self._pace(journal.about.org)
+        return Gate(
+            self.settings.limits,
+            self.settings.retry,
+            ceiling=recall(pace, datetime.now(UTC)),
+            spent=journal.totals.credits_used,
+            deadline=deadline(stop, began=self.began, today=self.today),
+        )
+
+    def _pace(self, org: str) -> Path:
+        return self.settings.state / "pace" / f"{org}.json"
 
     def _report(self, journal: Journal, how: "_Ended" = _NOT_EARLY) -> Finished:
         """Write the results and how the run ended."""
@@ -451,6 +473,22 @@ def _how_it_ended(journal: Journal) -> _Ended:
         by=end.ended_by,
         code=end.exit_code if early and not end.closed else 0,
         for_good=early and end.closed,
+    )
+
+
+def _hand_over(journal: Journal, run_id: str) -> None:
+    """Close a run whose rows have gone to another one, so that none is sent by both."""
+    if not journal.left():
+        return
+    end = journal.end
+    journal.set_end(
+        End(
+            exit_code=end.exit_code if end else 0,
+            ended_by=f"What was left went on as run {run_id}.",
+            finished_at=datetime.now(UTC),
+            output=end.output if end else None,
+            closed=True,
+        )
     )
 
 

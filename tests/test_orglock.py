@@ -17,7 +17,8 @@ import sys
 from pathlib import Path
 from batchlock.orglock import held
 
-with held(Path(sys.argv[1]), sys.argv[2], file=sys.argv[3]):
+with held(Path(sys.argv[1]), sys.argv[2]) as tell:
+    tell(sys.argv[3])
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -25,10 +26,10 @@ with held(Path(sys.argv[1]), sys.argv[2], file=sys.argv[3]):
 
 @contextmanager
 def another_run(
-    state: Path, org: str, file: str = "orders.xlsx"
+    state: Path, org: str, what: str = "run 1 of orders.xlsx"
 ) -> Iterator[subprocess.Popen[str]]:
     """Hold the org in a process of its own, which ends with its stdin."""
-    command = [sys.executable, "-c", _HOLDER, str(state), org, file]
+    command = [sys.executable, "-c", _HOLDER, str(state), org, what]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
@@ -46,7 +47,7 @@ def test_another_run_on_the_same_org_is_named_with_its_file_and_process(tmp_path
         another_run(tmp_path, "acme", "/data/übung.xlsx") as child,
         pytest.raises(AlreadyRunning) as told,
     ):
-        held(tmp_path, "acme", file="mine.csv").__enter__()
+        held(tmp_path, "acme").__enter__()
     assert "/data/übung.xlsx" in str(told.value)
     assert f"process {child.pid}" in str(told.value)
     assert "acme" in str(told.value)
@@ -57,19 +58,19 @@ def test_a_refused_run_does_not_take_the_place_of_the_one_at_work(tmp_path: Path
     with another_run(tmp_path, "acme") as child:
         for _ in range(2):
             with pytest.raises(AlreadyRunning, match=f"process {child.pid}"):
-                held(tmp_path, "acme", file="mine.csv").__enter__()
+                held(tmp_path, "acme").__enter__()
 
 
 def test_two_runs_of_one_process_are_two_runs(tmp_path: Path) -> None:
-    with (
-        held(tmp_path, "acme", file="first.csv"),
-        pytest.raises(AlreadyRunning, match=r"first\.csv"),
-    ):
-        held(tmp_path, "acme", file="second.csv").__enter__()
+    with held(tmp_path, "acme") as tell:
+        tell("run 1 of first.csv")
+        with pytest.raises(AlreadyRunning, match=r"first\.csv"):
+            held(tmp_path, "acme").__enter__()
 
 
 def test_orgs_do_not_wait_for_each_other(tmp_path: Path) -> None:
-    with another_run(tmp_path, "acme"), held(tmp_path, "other", file="mine.csv"):
+    with another_run(tmp_path, "acme"), held(tmp_path, "other") as tell:
+        tell("mine")
         assert (tmp_path / "locks" / "other.run").exists()
 
 
@@ -78,9 +79,10 @@ def test_the_lock_goes_with_the_end_of_the_run(tmp_path: Path) -> None:
         assert child.stdin is not None
         child.stdin.close()
         assert child.wait() == 0
-        with held(tmp_path, "acme", file="mine.csv"):
+        with held(tmp_path, "acme") as tell:
+            tell("run 2 of mine.csv")
             told = json.loads((tmp_path / "locks" / "acme.run").read_text())
-            assert told == {"file": "mine.csv", "process": os.getpid()}
+            assert told == {"what": "run 2 of mine.csv", "process": os.getpid()}
     assert not (tmp_path / "locks" / "acme.run").exists()
 
 
@@ -89,21 +91,22 @@ def test_the_lock_goes_with_a_killed_process(tmp_path: Path) -> None:
         child.kill()
         child.wait()
         assert "killed.xlsx" in (tmp_path / "locks" / "acme.run").read_text()
-        with (
-            held(tmp_path, "acme", file="mine.csv"),
-            pytest.raises(AlreadyRunning, match=r"mine\.csv"),
-        ):
-            held(tmp_path, "acme", file="third.csv").__enter__()
+        with held(tmp_path, "acme") as tell:
+            with pytest.raises(AlreadyRunning, match=r"^Another run is at work on acme\. Wait"):
+                held(tmp_path, "acme").__enter__()  # the one that was killed is not named
+            tell("mine")
+            with pytest.raises(AlreadyRunning, match="mine"):
+                held(tmp_path, "acme").__enter__()
 
 
 def test_the_lock_goes_with_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), held(tmp_path, "acme", file="mine.csv"):
+    with pytest.raises(ZeroDivisionError), held(tmp_path, "acme"):
         raise ZeroDivisionError
-    with held(tmp_path, "acme", file="mine.csv"):
+    with held(tmp_path, "acme"):
         pass
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"file": "x"}', b"\xff", None])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"what": "x"}', b"\xff", None])
 def test_a_holder_that_cannot_be_read_is_still_a_holder(
     content: bytes | None, tmp_path: Path
 ) -> None:
@@ -111,12 +114,12 @@ def test_a_holder_that_cannot_be_read_is_still_a_holder(
         told = tmp_path / "locks" / "acme.run"
         told.unlink() if content is None else told.write_bytes(content)
         with pytest.raises(AlreadyRunning, match=r"^Another run is at work on acme\. Wait"):
-            held(tmp_path, "acme", file="mine.csv").__enter__()
+            held(tmp_path, "acme").__enter__()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights are others there")
 def test_the_folder_is_for_this_user_alone(tmp_path: Path) -> None:
-    with held(tmp_path, "acme", file="mine.csv"):
+    with held(tmp_path, "acme"):
         assert stat.S_IMODE((tmp_path / "locks").stat().st_mode) == 0o700
         assert stat.S_IMODE((tmp_path / "locks" / "acme.lock").stat().st_mode) == 0o600
 
@@ -124,5 +127,13 @@ def test_the_folder_is_for_this_user_alone(tmp_path: Path) -> None:
 def test_a_state_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     with pytest.raises(UsageError, match="state_directory") as told:
-        held(tmp_path / "state", "acme", file="mine.csv").__enter__()
+        held(tmp_path / "state", "acme").__enter__()
     assert str(tmp_path / "state") in str(told.value)
+
+
+def test_a_run_need_not_be_named(tmp_path: Path) -> None:
+    with held(tmp_path, "acme") as tell:
+        (tmp_path / "locks" / "acme.run").mkdir()
+        tell("it cannot be written, which harms nobody")
+    with held(tmp_path, "acme"):
+        pass

@@ -1,21 +1,38 @@
 import asyncio
+import json
 import math
-import selectors
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Executor
+import stat
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, TypeVar, TypeVarTuple
+from pathlib import Path
+from random import Random
 
 import pytest
+from clocks import THE_DAY, LoopClock, jump_through
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchlock.errors import Stopped
 from batchlock.model import Reply, Verdict
-from batchlock.pacing import Gate, Limits, Rate, Retry, SystemClock, Trouble
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
+from batchlock.pacing import (
+    Budget,
+    Ceiling,
+    Gate,
+    Limits,
+    Pulse,
+    Rate,
+    Retry,
+    SystemClock,
+    Ticket,
+    Trouble,
+    Window,
+    recall,
+    remember,
+)
+from batchlock.pacing.rules import _FORGET
 
 GOOD = Reply(verdict=Verdict.ACCEPTED)
 BUSY = Reply(verdict=Verdict.THROTTLED, message="too many calls")
@@ -24,61 +41,29 @@ A_HAIR = 1e-6
 """Seconds that the arithmetic of times may be off by."""
 
 
-class Jumping(selectors.SelectSelector):
-    """Waits for nothing: time jumps to the next thing that is to happen."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
-            raise AssertionError("Everybody waits, and nothing is left to happen.")
-        self.now += timeout
-        return super().select(0)
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time jumps, and whose threads are over at once."""
-
-    def __init__(self) -> None:
-        self._jumping = Jumping()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.now
-
-    def run_in_executor(
-        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
-    ) -> asyncio.Future[T]:
-        future: asyncio.Future[T] = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-class LoopClock(SystemClock):
-    """The time of the running loop."""
-
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-
-def jump_through(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` with no real waiting; everybody waiting for ever is an error."""
-    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        return runner.run(main)
-
-
 def longest(retry: Retry) -> Trouble:
     """Return a trouble whose every wait is as long as it may be."""
     return Trouble(retry, lambda: 1.0)
 
 
 def gate_of(
-    limits: Limits, retry: Retry | None = None, *, draw: Callable[[], float] = lambda: 1.0
+    limits: Limits,
+    retry: Retry | None = None,
+    *,
+    ceiling: Ceiling | None = None,
+    spent: int = 0,
+    deadline: float | None = None,
+    draw: Callable[[], float] = lambda: 1.0,
 ) -> Gate:
-    return Gate(limits, retry or Retry(), clock=LoopClock(), draw=draw)
+    return Gate(
+        limits,
+        retry or Retry(),
+        ceiling=ceiling,
+        spent=spent,
+        deadline=deadline,
+        clock=LoopClock(),
+        draw=draw,
+    )
 
 
 @dataclass(slots=True)
@@ -93,15 +78,18 @@ class Seen:
 
 
 async def call(gate: Gate, seen: Seen, number: int, reply: Reply, seconds: float) -> None:
-    started = await gate.enter()
-    if started is None:
+    ticket = await gate.enter()
+    if ticket is None:
         return
     seen.order.append(number)
-    seen.starts.append(started)
+    seen.starts.append(ticket.started)
     seen.under_way.append(gate.in_flight)
+    assert ticket.in_flight == gate.in_flight
     await asyncio.sleep(seconds)
-    if (why := gate.leave(reply, started)) is not None:
-        seen.over.append((gate.clock.now(), why))
+    try:
+        gate.leave(ticket, reply, cost=1)
+    except Stopped as why:
+        seen.over.append((gate.clock.now(), str(why)))
 
 
 async def call_all(gate: Gate, calls: Sequence[tuple[Reply, float]]) -> Seen:
@@ -131,6 +119,8 @@ def most_in_a_second(starts: Sequence[float]) -> int:
         (Limits(in_flight="auto"), 5),
         (Limits(in_flight=1), 1),
         (Limits(in_flight=40), 40),
+        (Limits(max_in_flight=3), 3),
+        (Limits(in_flight=4, max_in_flight=2), 4),
     ],
 )
 def test_the_window_is_what_was_asked_for_or_what_the_smallest_edition_allows(
@@ -152,6 +142,10 @@ def test_no_second_holds_more_starts_than_the_rate(per_second: float, gaps: list
         rate.start(now)
         starts.append(now)
     assert most_in_a_second(starts) <= math.ceil(per_second)
+    # As many as fit evenly: over any time, never more than the rate and the one that begins it.
+    for number in range(2, len(starts)):
+        for first, last in zip(starts, starts[number:], strict=False):
+            assert last - first >= number / per_second - A_HAIR
     assert all(later - earlier >= 1 / per_second - A_HAIR for earlier, later in pairwise(starts))
 
 
@@ -217,6 +211,513 @@ def test_the_rate_holds_while_there_is_room() -> None:
     assert seen.starts == pytest.approx([0, 0.25, 0.5, 0.75, 1.0])
 
 
+# -- how many in flight ----------------------------------------------------------------------
+
+
+def window_of(limits: Limits | None = None, ceiling: Ceiling | None = None) -> Window:
+    return Window(limits or Limits(), ceiling, now=THE_DAY)
+
+
+def fill(window: Window, times: int, *, full: bool = True, now: datetime = THE_DAY) -> None:
+    for _ in range(times):
+        window.good(full=full, now=now)
+
+
+def test_the_window_grows_by_one_for_each_full_window_of_good_answers() -> None:
+    window = window_of()
+    for size in range(5, 25):
+        assert window.size == size
+        fill(window, size - 1)
+        assert window.size == size
+        assert window.good(full=True, now=THE_DAY)
+    assert window.size == 25
+
+
+def test_the_window_never_grows_above_what_is_allowed() -> None:
+    window = window_of(Limits(max_in_flight=7))
+    fill(window, 1000)
+    assert window.size == 7
+
+
+def test_good_answers_show_nothing_while_the_window_is_not_full() -> None:
+    window = window_of()
+    fill(window, 1000, full=False)
+    assert window.size == 5
+
+
+@pytest.mark.parametrize(
+    ("size", "height", "halved"), [(5, 5, 2), (8, 8, 4), (8, 9, 4), (8, 3, 1), (1, 1, 1)]
+)
+def test_a_refusal_halves_the_window(size: int, height: int, halved: int) -> None:
+    window = window_of()
+    window.size = size
+    window.refused(height=height, first=True)
+    assert window.size == halved
+
+
+def test_the_height_is_remembered_once_the_next_call_alone_is_good() -> None:
+    window = window_of()
+    window.refused(height=11, first=True)
+    window.recovered(at_once=True, now=THE_DAY)
+    assert window.ceiling == Ceiling(11, THE_DAY)
+    fill(window, 1000)
+    assert window.size == 10
+
+
+def test_a_refusal_that_lasts_is_of_the_days_credits_and_says_nothing_of_heights() -> None:
+    window = window_of()
+    window.refused(height=11, first=True)
+    window.refused(height=1, first=False)
+    window.recovered(at_once=False, now=THE_DAY)
+    assert window.ceiling is None
+    window.recovered(at_once=True, now=THE_DAY)  # from a later episode that was no refusal
+    assert window.ceiling is None
+    fill(window, 1000)
+    assert window.size == 25
+
+
+def test_a_call_refused_alone_says_nothing_of_heights() -> None:
+    window = window_of()
+    window.refused(height=1, first=True)
+    window.recovered(at_once=True, now=THE_DAY)
+    assert window.ceiling is None
+
+
+def test_after_a_while_the_height_is_tried_again() -> None:
+    window = window_of(ceiling=Ceiling(8, THE_DAY))
+    fill(window, 1000, now=THE_DAY + 0.9 * _FORGET)
+    assert window.size == 7
+    fill(window, 8, now=THE_DAY + 1.1 * _FORGET)
+    assert window.size == 8  # one more, and not all at once
+    window.refused(height=8, first=True)
+    window.recovered(at_once=True, now=THE_DAY + 1.2 * _FORGET)
+    fill(window, 1000, now=THE_DAY + 1.3 * _FORGET)
+    assert window.size == 7
+
+
+@pytest.mark.parametrize(
+    ("refused", "age", "start"),
+    [(11, 0.5, 5), (4, 0.5, 3), (2, 0.5, 1), (4, 1.1, 5), (4, -1, 5)],
+)
+def test_what_an_earlier_run_has_found_counts_from_the_start(
+    refused: int, age: float, start: int
+) -> None:
+    ceiling = Ceiling(refused, THE_DAY - age * _FORGET)
+    assert window_of(ceiling=ceiling).size == start
+
+
+def test_a_window_that_is_given_never_changes() -> None:
+    window = window_of(Limits(in_flight=12), Ceiling(4, THE_DAY))
+    window.refused(height=12, first=True)
+    window.recovered(at_once=True, now=THE_DAY)
+    fill(window, 1000)
+    assert window.size == 12
+    assert window.ceiling == Ceiling(4, THE_DAY)
+
+
+@dataclass(slots=True)
+class Org:
+    """A Zoho that refuses more than `cap` calls at once, and calls beyond its credits."""
+
+    cap: int
+    credits: int = 10**9
+    latency: Callable[[], float] = lambda: 0.1
+    under_way: int = 0
+    calls: int = 0
+    refused: list[float] = field(default_factory=list)
+
+    async def answer(self) -> Reply:
+        self.calls += 1
+        if self.under_way >= self.cap or not self.credits:
+            self.refused.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(self.latency() / 10)
+            return BUSY
+        self.credits -= 1
+        self.under_way += 1
+        await asyncio.sleep(self.latency())
+        self.under_way -= 1
+        return GOOD
+
+
+async def deliver(gate: Gate, org: Org, rows: int) -> None:
+    """Send every row until it is answered, or waiting is over."""
+
+    async def one() -> None:
+        while (ticket := await gate.enter()) is not None:
+            reply = await org.answer()
+            try:
+                gate.leave(ticket, reply, cost=int(reply is GOOD))
+            except Stopped:
+                gate.close()
+            if reply is GOOD:
+                return
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(rows):
+            tasks.create_task(one())
+
+
+LATENCIES: dict[str, Callable[[Random], float]] = {
+    "steady": lambda _: 0.1,
+    "varied": lambda dice: 0.05 + 0.1 * dice.random(),
+    "wild": lambda dice: 0.02 + dice.expovariate(1 / 0.08),
+}
+
+
+@pytest.mark.parametrize("cap", [5, 10, 15, 20])
+@pytest.mark.parametrize("kind", LATENCIES)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_window_settles_where_the_org_does_not_refuse(cap: int, kind: str, seed: int) -> None:
+    dice = Random(seed)
+
+    async def main() -> tuple[Gate, Org, float]:
+        org = Org(cap, latency=lambda: LATENCIES[kind](dice))
+        gate = gate_of(Limits(), draw=dice.random)
+        await deliver(gate, org, 1500)
+        return gate, org, gate.clock.now()
+
+    gate, org, seconds = jump_through(main())
+    assert cap - 1 <= gate.window <= cap
+    assert len(org.refused) <= 0.02 * 1500
+    assert org.refused[-1] < seconds / 2
+    if kind == "steady" and cap <= 10:
+        assert seconds <= 1500 * 0.1 / cap / 0.9
+
+
+def test_the_window_is_the_largest_where_nothing_is_refused() -> None:
+    async def main() -> Gate:
+        gate = gate_of(Limits())
+        await deliver(gate, Org(100), 1500)
+        return gate
+
+    gate = jump_through(main())
+    assert (gate.window, gate.peak, gate.ceiling) == (25, 25, None)
+
+
+def test_a_cap_that_falls_is_found_again() -> None:
+    async def main() -> tuple[Gate, Org]:
+        org = Org(25)
+        gate = gate_of(Limits())
+        await deliver(gate, org, 1500)
+        assert gate.window == 25
+        org.cap = 6
+        await deliver(gate, org, 1500)
+        return gate, org
+
+    gate, org = jump_through(main())
+    assert 5 <= gate.window <= 6
+    assert len(org.refused) <= 0.03 * 1500
+
+
+def test_many_refusals_at_once_are_one(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+    async def main() -> Gate:
+        gate = gate_of(Limits(max_in_flight=20), ceiling=None)
+        gate._window.size = 20
+        seen = await call_all(gate, [(BUSY, 1.0)] * 20 + [(GOOD, 1.0)])
+        assert seen.starts[-1] == pytest.approx(1.5)
+        return gate
+
+    gate = jump_through(main())
+    assert gate.window == 10
+    assert gate.ceiling == Ceiling(20, THE_DAY + timedelta(seconds=2.5))
+    assert caplog.messages == ["Zoho refused 20 calls in flight; going on with fewer."]
+
+
+def test_a_day_without_credits_ends_the_run_after_few_calls_and_teaches_no_height() -> None:
+    async def main() -> tuple[Gate, Org]:
+        org = Org(25, credits=500)
+        gate = gate_of(Limits(), draw=Random(7).random)
+        await deliver(gate, org, 1500)
+        return gate, org
+
+    gate, org = jump_through(main())
+    assert org.credits == 0
+    assert gate.ceiling is None
+    assert len(org.refused) <= 25 + 60
+
+
+# -- what an org has shown, between runs -----------------------------------------------------
+
+
+def test_a_height_is_kept_between_runs(tmp_path: Path) -> None:
+    path = tmp_path / "pace" / "acme.json"
+    assert recall(path, THE_DAY) is None
+    for ceiling in (Ceiling(11, THE_DAY), Ceiling(8, THE_DAY + timedelta(seconds=1.5))):
+        remember(path, ceiling)
+        assert recall(path, THE_DAY) == Ceiling(ceiling.refused, THE_DAY)
+    assert [one.name for one in path.parent.iterdir()] == ["acme.json"]
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"refused": 11}',
+        *(
+            json.dumps({"refused": refused, "at": at}).encode()
+            for refused, at in [
+                ("11", "2026-01-01T00:00:00+00:00"),
+                (1, "2026-01-01T00:00:00+00:00"),
+                (-3, "2026-01-01T00:00:00+00:00"),
+                (11.5, "2026-01-01T00:00:00+00:00"),
+                (11, "2026-01-01T00:00:00"),
+                (11, "yesterday"),
+                (11, 5),
+            ]
+        ),
+    ],
+)
+def test_a_file_that_is_damaged_says_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "acme.json").write_bytes(content)
+    assert recall(tmp_path / "acme.json", THE_DAY) is None
+    remember(tmp_path / "acme.json", Ceiling(11, THE_DAY))
+    assert recall(tmp_path / "acme.json", THE_DAY) == Ceiling(11, THE_DAY)
+
+
+@pytest.mark.parametrize(("days", "believed"), [(6, True), (8, False)])
+def test_a_height_is_kept_for_a_week_and_then_counts_as_new(
+    tmp_path: Path, days: int, believed: bool
+) -> None:
+    remember(tmp_path / "acme.json", Ceiling(11, THE_DAY - timedelta(days=days)))
+    found = recall(tmp_path / "acme.json", THE_DAY)
+    assert found == (Ceiling(11, THE_DAY) if believed else None)
+
+
+def test_a_stray_429_where_all_went_well_before_is_not_believed() -> None:
+    window = window_of()
+    fill(window, 200, now=THE_DAY)
+    before = window.size
+    window.refused(height=6, first=True)
+    window.recovered(at_once=True, now=THE_DAY)
+    assert window.ceiling is None
+    fill(window, 400, now=THE_DAY)
+    assert window.size > before
+
+
+def test_a_cap_that_has_come_down_is_believed_after_a_few_times() -> None:
+    window = window_of()
+    fill(window, 200, now=THE_DAY)
+    for _ in range(5):
+        window.refused(height=6, first=True)
+        window.recovered(at_once=True, now=THE_DAY)
+    assert window.ceiling is not None
+    assert window.ceiling.refused == 6
+
+
+def test_a_height_that_cannot_be_kept_harms_nobody(tmp_path: Path) -> None:
+    (tmp_path / "pace").write_text("a file where the folder should be")
+    remember(tmp_path / "pace" / "acme.json", Ceiling(11, THE_DAY))
+    (tmp_path / "acme.json").mkdir()
+    remember(tmp_path / "acme.json", Ceiling(11, THE_DAY))
+    assert recall(tmp_path / "acme.json", THE_DAY) is None
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["acme.json", "pace"]
+
+
+# -- credits ---------------------------------------------------------------------------------
+
+
+def tell(
+    budget: Budget, cost: int, left: int | None, *, untold: int = 0, started: float, now: float
+) -> None:
+    budget.add(cost=cost, left=left, untold=untold, started=started, now=now)
+
+
+def test_without_bounds_credits_do_not_count() -> None:
+    budget = Budget(Limits(), spent=10**9)
+    tell(budget, 1, 0, started=0.0, now=1.0)
+    assert budget.room(10**6) is None
+
+
+def test_a_run_may_spend_so_much_and_calls_under_way_count() -> None:
+    budget = Budget(Limits(max_credits=10), spent=3)
+    assert budget.room(0) == 7
+    assert budget.room(5) == 2
+    tell(budget, 1, None, started=0.0, now=1.0)
+    tell(budget, 0, None, started=0.0, now=1.0)
+    assert budget.room(6) == 0
+    budget = Budget(Limits(max_credits=10), spent=10)
+    assert budget.room(0) == 0
+    assert budget.over() == "This run has spent the 10 credits it may (limits.max_credits)."
+
+
+def test_what_is_kept_for_others_is_not_touched() -> None:
+    budget = Budget(Limits(keep_credits=400), spent=0)
+    assert budget.room(0) == 1  # the first answer may say that nothing is to spare
+    assert budget.room(1) == 0
+    tell(budget, 1, None, started=0.0, now=1.0)
+    assert budget.room(99) is None  # more than half of the day's credits are left
+    tell(budget, 1, 500, untold=1, started=1.0, now=2.0)
+    assert budget.room(30) == 70
+    tell(budget, 1, 400, untold=1, started=2.0, now=3.0)
+    assert budget.room(0) == 0
+    assert budget.over().startswith("The org has 400 credits left today, and 400 are kept")
+
+
+def test_of_answers_that_overtake_each_other_the_lowest_number_counts() -> None:
+    budget = Budget(Limits(keep_credits=1), spent=0)
+    tell(budget, 1, 50, started=0.0, now=1.0)
+    tell(budget, 1, 51, started=0.5, now=2.0)
+    assert budget.room(0) == 49
+    tell(budget, 1, 48, started=0.5, now=2.0)
+    assert budget.room(0) == 47
+
+
+def test_an_answer_that_tells_no_number_counts_from_the_last_one() -> None:
+    budget = Budget(Limits(keep_credits=1), spent=0)
+    tell(budget, 1, 50, started=0.0, now=1.0)
+    tell(budget, 1, None, started=1.0, now=2.0)
+    tell(budget, 0, None, started=1.0, now=2.0)
+    assert budget.room(0) == 48
+    tell(budget, 1, 49, started=1.0, now=3.0)  # it may not know of the call that told nothing
+    assert budget.room(0) == 47
+    tell(budget, 1, 46, untold=1, started=2.5, now=4.0)
+    assert budget.room(0) == 45
+
+
+def test_credits_that_come_back_are_seen_by_a_call_that_started_after_all_others() -> None:
+    budget = Budget(Limits(keep_credits=1), spent=0)
+    tell(budget, 1, 2, started=0.0, now=1.0)
+    tell(budget, 1, 500, started=0.9, now=2.0)
+    assert budget.room(0) == 1
+    tell(budget, 1, 500, started=2.1, now=3.0)
+    assert budget.room(0) == 499
+
+
+@given(
+    seed=st.randoms(use_true_random=False),
+    given=st.integers(1, 80),
+    keep=st.integers(1, 60),
+    in_flight=st.integers(1, 9),
+    told=st.floats(0, 1),
+    charged=st.floats(0, 1),
+)
+def test_the_reserve_is_never_touched_in_whatever_order_replies_come(
+    seed: Random, given: int, keep: int, in_flight: int, told: float, charged: float
+) -> None:
+    left = given
+
+    async def main() -> int:
+        gate = gate_of(Limits(in_flight=in_flight, keep_credits=keep))
+        calls = 0
+
+        async def one() -> None:
+            nonlocal left, calls
+            try:
+                ticket = await gate.enter()
+            except Stopped:
+                gate.close()
+                return
+            if ticket is None:
+                return
+            calls += 1
+            await asyncio.sleep(seed.random())
+            if calls > 1 and seed.random() >= charged:
+                reply = Reply(verdict=Verdict.LOST)  # it has not arrived
+            else:
+                left -= 1
+                shown = left if calls == 1 or seed.random() < told else None
+                reply = Reply(verdict=Verdict.ACCEPTED, credits_remaining=shown)
+            await asyncio.sleep(seed.random())
+            gate.leave(ticket, reply, cost=1)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(200):
+                tasks.create_task(one())
+        return calls
+
+    calls = jump_through(main())
+    assert left >= min(keep, given - 1)  # what is left is told by the first answer, not before
+    if told == charged == 1:
+        assert left == min(keep, given - 1)
+    assert calls >= 1
+
+
+def test_a_run_stops_for_want_of_credits_only_when_no_call_is_under_way() -> None:
+    async def main() -> tuple[list[str], float]:
+        gate = gate_of(Limits(in_flight=9, max_credits=3))
+        ends: list[str] = []
+
+        async def one(reply: Reply, cost: int) -> None:
+            try:
+                ticket = await gate.enter()
+            except Stopped as why:
+                ends.append(str(why))
+                gate.close()
+                return
+            if ticket is not None:
+                await asyncio.sleep(2)
+                gate.leave(ticket, reply, cost=cost)
+                ends.append("good")
+
+        async with asyncio.TaskGroup() as tasks:
+            for cost in (1, 0, 1, 1, 1, 1):  # the second was refused, and spent nothing
+                tasks.create_task(one(GOOD, cost))
+        return ends, gate.clock.now()
+
+    ends, ended = jump_through(main())
+    assert ends == [
+        *["good"] * 4,
+        "Stopped: This run has spent the 3 credits it may (limits.max_credits).",
+    ]
+    assert ended == 4.0
+
+
+# -- the end of the run's time ---------------------------------------------------------------
+
+
+def test_no_call_starts_that_may_not_be_over_in_time() -> None:
+    async def main() -> tuple[list[float], str]:
+        gate = gate_of(Limits(in_flight=1), deadline=10.0)
+        starts: list[float] = []
+        while True:
+            try:
+                ticket = await gate.enter()
+            except Stopped as why:
+                return starts, str(why)
+            assert ticket is not None
+            starts.append(ticket.started)
+            await asyncio.sleep(1.5)
+            gate.leave(ticket, GOOD, cost=1)
+
+    starts, why = jump_through(main())
+    assert starts == [0.0, 1.5, 3.0, 4.5, 6.0]  # twice the slowest call is kept free
+    assert why == "Stopped: the time for this run is over."
+
+
+def test_no_more_time_is_kept_free_than_a_call_may_take() -> None:
+    async def main() -> float:
+        gate = gate_of(Limits(in_flight=1), Retry(timeout=2.0), deadline=100.0)
+        for seconds in (50.0, 47.9):
+            ticket = await gate.enter()
+            assert ticket is not None
+            await asyncio.sleep(seconds)
+            gate.leave(ticket, GOOD, cost=1)
+        ticket = await gate.enter()
+        assert ticket is not None
+        return ticket.started
+
+    assert jump_through(main()) == 97.9
+
+
+def test_a_wait_past_the_end_of_the_run_ends_it_at_once() -> None:
+    gate_reply = Reply(verdict=Verdict.THROTTLED, message="too many calls", retry_after=30.0)
+
+    async def main() -> Seen:
+        return await call_all(gate_of(Limits(in_flight=1), deadline=20.0), [(gate_reply, 1.0)])
+
+    assert jump_through(main()).over == [
+        (1.0, "Stopped: Waiting would go past the end of this run: too many calls.")
+    ]
+
+
 # -- back-off --------------------------------------------------------------------------------
 
 
@@ -247,7 +748,7 @@ def test_the_whole_back_off_is_left_to_chance(drawn: float, wait: float) -> None
 
 
 def test_a_row_that_backs_off_keeps_nobody_else() -> None:
-    async def main() -> tuple[float, float | None]:
+    async def main() -> tuple[float, Ticket | None]:
         gate = gate_of(Limits(in_flight=1), Retry(first_wait=9.0))
         waiting = asyncio.create_task(gate.back_off(1))
         await asyncio.sleep(1)
@@ -255,7 +756,7 @@ def test_a_row_that_backs_off_keeps_nobody_else() -> None:
         await waiting
         return gate.clock.now(), started
 
-    assert jump_through(main()) == (9.0, 1.0)
+    assert jump_through(main()) == (9.0, (1.0, 1, 0))
 
 
 # -- everyone waits --------------------------------------------------------------------------
@@ -265,9 +766,10 @@ def test_a_row_that_backs_off_keeps_nobody_else() -> None:
 def test_after_a_bad_reply_everyone_waits_and_a_single_call_probes(reply: Reply) -> None:
     gate = gate_of(Limits(in_flight=4), Retry(first_wait=8.0))
     seen = jump_through(call_all(gate, [(reply, 1.0), *[(GOOD, 5.0)] * 7]))
-    # Four start at once; the first brings the trouble at 1, the others end well at 5 before the
-    # hold is over at 9, so trouble is over by then but the hold is kept.
-    assert seen.starts == pytest.approx([0, 0, 0, 0, 9, 9, 9, 9])
+    # Four start at once; the first brings the trouble at 1. That the others end well at 5 says
+    # nothing of the time after the hold, which is over at 9 and has a single call go ahead.
+    assert seen.starts[:6] == pytest.approx([0, 0, 0, 0, 9, 14])
+    assert seen.under_way[4] == 1
 
 
 def test_the_probe_is_alone_until_its_answer() -> None:
@@ -295,7 +797,7 @@ def test_a_good_reply_ends_the_episode_and_the_next_begins_small() -> None:
     trouble.bad(BUSY, started=0.0, now=0.0)
     trouble.bad(BUSY, started=1.0, now=1.0)
     assert trouble.until == 3.0
-    trouble.good()
+    assert [trouble.good(started=started) for started in (2.9, 3.0)] == [False, True]
     assert not trouble.probing
     trouble.bad(BUSY, started=100.0, now=100.0)
     assert trouble.until == 101.0
@@ -342,18 +844,20 @@ def test_a_refusal_shows_zoho_at_work_as_well_as_a_success(verdict: Verdict) -> 
 
 
 def test_why_and_how_long_everyone_waits_can_be_asked() -> None:
-    async def main() -> list[tuple[str, float]]:
+    async def main() -> list[Pulse]:
         gate = gate_of(Limits(in_flight=2), Retry(first_wait=8.0))
-        told = [gate.waiting]
+        told = [gate.pulse]
         await call(gate, Seen(), 0, BUSY, 0.0)
-        told.append(gate.waiting)
+        told.append(gate.pulse)
         await asyncio.sleep(3)
-        told.append(gate.waiting)
+        told.append(gate.pulse)
         await asyncio.sleep(30)
-        return [*told, gate.waiting]
+        await gate.enter()
+        return [*told, gate.pulse]
 
     assert jump_through(main()) == [
-        ("", 0.0), ("too many calls", 8.0), ("too many calls", 5.0), ("too many calls", 0.0),
+        (0, 2, "", 0.0), (0, 2, "too many calls", 8.0), (0, 2, "too many calls", 5.0),
+        (1, 2, "", 0.0),
     ]  # fmt: skip
 
 
@@ -383,18 +887,19 @@ def test_whatever_zoho_says_holds_are_kept_and_probes_are_alone(
 
         async def one(number: int, reply: Reply, seconds: float) -> None:
             nonlocal asked_until, trouble
-            started = await gate.enter()
-            assert started is not None
+            ticket = await gate.enter()
+            assert ticket is not None
+            started = ticket.started
             assert started >= asked_until - A_HAIR
             assert 1 <= gate.in_flight <= (1 if trouble else in_flight)
             order.append(number)
             await asyncio.sleep(seconds)
-            assert gate.leave(reply, started) is None
+            gate.leave(ticket, reply, cost=1)
             if reply.verdict in (Verdict.THROTTLED, Verdict.UNREACHABLE):
                 trouble = True
                 asked_until = max(asked_until, gate.clock.now() + (reply.retry_after or 0))
             elif reply.verdict in (Verdict.ACCEPTED, Verdict.REFUSED):
-                trouble = False
+                trouble = trouble and gate._trouble.probing
 
         async with asyncio.TaskGroup() as tasks:
             for number, (verdict, seconds, retry_after) in enumerate(script):
@@ -410,16 +915,24 @@ def test_whatever_zoho_says_holds_are_kept_and_probes_are_alone(
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "deadline", "told"),
     [
-        (900.0, None),
-        (901.0, "Zoho asks to wait 901 seconds (too many calls)"),
-        (86_400.0, "Zoho asks to wait 86,400 seconds (too many calls)"),
+        (900.0, None, None),
+        (901.0, None, "Zoho asks to wait 901 seconds: too many calls."),
+        (86_400.0, None, "Zoho asks to wait 86,400 seconds: too many calls."),
+        (86_400.0, 50.0, "Zoho asks to wait 86,400 seconds: too many calls."),
+        (38.0, 50.0, None),
+        (39.0, 50.0, "Waiting would go past the end of this run: too many calls."),
     ],
 )
-def test_a_wait_beyond_the_patience_ends_the_run_at_once(asked: float, told: str | None) -> None:
-    reply = Reply(verdict=Verdict.THROTTLED, message="too many calls", retry_after=asked)
-    assert longest(Retry(give_up_after=900.0)).bad(reply, started=10.0, now=11.0) == told
+def test_a_wait_beyond_the_patience_or_the_end_of_the_run_ends_it_at_once(
+    asked: float, deadline: float | None, told: str | None
+) -> None:
+    trouble = longest(Retry(give_up_after=900.0))
+    assert trouble.over(11.0, deadline=deadline) is None
+    reply = Reply(verdict=Verdict.THROTTLED, message="too many calls.", retry_after=asked)
+    assert trouble.bad(reply, started=10.0, now=11.0)
+    assert trouble.over(11.0, deadline=deadline) == told
 
 
 @given(
@@ -428,43 +941,44 @@ def test_a_wait_beyond_the_patience_ends_the_run_at_once(asked: float, told: str
     drawn=st.floats(0.2, 1),
     seconds=st.floats(0, 1),
 )
-def test_without_a_good_answer_waiting_ends_within_the_patience(
+def test_without_a_good_answer_waiting_ends_within_the_patience_and_few_calls(
     verdict: Verdict, give_up_after: float, drawn: float, seconds: float
 ) -> None:
-    async def main() -> float:
-        retry = Retry(give_up_after=give_up_after)
-        gate = gate_of(Limits(in_flight=3), retry, draw=lambda: drawn)
+    async def main() -> tuple[float, int]:
+        gate = gate_of(Limits(in_flight=3), Retry(give_up_after=give_up_after), draw=lambda: drawn)
         reply = Reply(verdict=verdict, message="no connection")
-        while (started := await gate.enter()) is not None:
-            await asyncio.sleep(seconds)
-            if (why := gate.leave(reply, started)) is not None:
-                assert why.startswith("No good answer for ")
-                assert why.endswith(" seconds (no connection)")
-                break
-        return gate.clock.now()
+        seen = Seen()
+        while not seen.over:
+            await call(gate, seen, 0, reply, seconds)
+        told = seen.over[0][1]
+        assert told.startswith("Stopped: No good answer came for ")
+        assert told.endswith(" seconds: no connection.")
+        return gate.clock.now(), len(seen.starts)
 
-    ended = jump_through(main())
+    ended, calls = jump_through(main())
     # The next hold, at most the longest wait, and one call would have led past it.
     assert give_up_after - 60 - 1 - A_HAIR <= ended - seconds <= give_up_after + 1 + A_HAIR
+    assert calls <= 12 + give_up_after / (60 * drawn)
 
 
 def test_one_good_answer_renews_the_patience() -> None:
     trouble = longest(Retry(first_wait=1.0, longest_wait=1.0, give_up_after=10.0))
     for now in range(9):
-        assert trouble.bad(AWAY, started=now, now=now) is None
-    trouble.good()
-    for now in range(9, 18):
-        assert trouble.bad(AWAY, started=now, now=now) is None
-    assert (
-        trouble.bad(AWAY, started=19.0, now=19.0) == "No good answer for 10 seconds (no connection)"
-    )
+        trouble.bad(AWAY, started=now, now=now)
+        assert trouble.over(now, deadline=None) is None
+    assert trouble.good(started=9.0)
+    for now in range(9, 19):
+        trouble.bad(AWAY, started=now, now=now)
+        assert trouble.over(now, deadline=None) is None
+    trouble.bad(AWAY, started=19.0, now=19.0)
+    assert trouble.over(19.0, deadline=None) == "No good answer came for 10 seconds: no connection."
 
 
 # -- leaving, cancelling, closing ------------------------------------------------------------
 
 
 def test_a_call_that_brought_no_reply_gives_its_place_to_the_next() -> None:
-    async def main() -> tuple[float | None, int]:
+    async def main() -> tuple[Ticket | None, int]:
         gate = gate_of(Limits(in_flight=1))
         await gate.enter()
         following = asyncio.create_task(gate.enter())
@@ -472,11 +986,11 @@ def test_a_call_that_brought_no_reply_gives_its_place_to_the_next() -> None:
         gate.cancel()
         return await following, gate.in_flight
 
-    assert jump_through(main()) == (5.0, 1)
+    assert jump_through(main()) == ((5.0, 1, 0), 1)
 
 
 def test_one_that_no_longer_waits_keeps_nobody_behind_it() -> None:
-    async def main() -> list[float | None]:
+    async def main() -> list[Ticket | None]:
         gate = gate_of(Limits(in_flight=1))
         await gate.enter()
         waiting = [asyncio.create_task(gate.enter()) for _ in range(4)]
@@ -487,10 +1001,11 @@ def test_one_that_no_longer_waits_keeps_nobody_behind_it() -> None:
         assert gate.in_flight == 1
         gate.cancel()
         first = await waiting[1]
-        gate.leave(GOOD, 0.0)
+        assert first is not None
+        gate.leave(first, GOOD, cost=1)
         return [first, await waiting[3]]
 
-    assert jump_through(main()) == [2.0, 2.0]
+    assert jump_through(main()) == [(2.0, 1, 0), (2.0, 1, 1)]
 
 
 @given(
@@ -502,11 +1017,11 @@ def test_as_many_calls_leave_as_enter(ends: list[str], in_flight: int) -> None:
         gate = gate_of(Limits(in_flight=in_flight))
 
         async def one(end: str) -> None:
-            started = await gate.enter()
-            assert started is not None
+            ticket = await gate.enter()
+            assert ticket is not None
             await asyncio.sleep(1)
             if end == "reply":
-                gate.leave(GOOD, started)
+                gate.leave(ticket, GOOD, cost=1)
             else:
                 gate.cancel()
 
@@ -521,19 +1036,20 @@ def test_as_many_calls_leave_as_enter(ends: list[str], in_flight: int) -> None:
 
 
 def test_a_closed_gate_lets_nobody_in_and_keeps_nobody_waiting() -> None:
-    async def main() -> tuple[list[float | None], float]:
+    async def main() -> tuple[list[Ticket | None], float]:
         gate = gate_of(Limits(in_flight=2), Retry(first_wait=600.0, longest_wait=600.0))
-        started = [await gate.enter(), await gate.enter()]
+        first, second = await gate.enter(), await gate.enter()
+        assert first is not None
+        assert second is not None
         waiting = [asyncio.create_task(gate.enter()) for _ in range(3)]
         backing_off = asyncio.create_task(gate.back_off(1))
-        assert gate.leave(BUSY, 0.0) is None  # everyone waits for ten minutes
+        gate.leave(first, BUSY, cost=0)  # everyone waits for ten minutes
         await asyncio.sleep(4)
         gate.close()
         entered = await asyncio.gather(*waiting, gate.enter())
         await backing_off
         await gate.back_off(1)
-        gate.leave(GOOD, 0.0)
-        assert started == [0.0, 0.0]
+        gate.leave(second, GOOD, cost=1)
         assert gate.in_flight == 0
         return entered, gate.clock.now()
 
@@ -553,6 +1069,7 @@ def test_the_clock_of_this_machine_wakes_for_the_event_or_for_the_time() -> None
         await clock.wait(event, None)
         await clock.wait(event, 3600)
         assert event.is_set()
+        assert abs(clock.today() - datetime.now(UTC)) < timedelta(minutes=1)
         assert clock.now() >= before
 
     asyncio.run(main())

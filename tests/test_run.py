@@ -310,7 +310,7 @@ def test_the_same_refusal_of_the_first_rows_stops_the_run(org: StandIn, here: Ru
     org.config(state_directory=str(STATE), input={"custom_modules": ["Not_Configured"]})
     done = here("run", sheet("in.csv", content), "--json")
     assert done.code == 6
-    assert 20 <= balanced(done.json)["rejected"] <= 25
+    assert 20 <= balanced(done.json)["rejected"] <= 20 + 8  # those in flight by then
     assert "Record locking is not set up" in done.json["message"]
 
 

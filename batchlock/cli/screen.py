@@ -8,6 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from batchlock.model import SETTLED, Outcome
+from batchlock.pacing import Pulse
 
 _log = logging.getLogger(__name__)
 
@@ -63,22 +64,23 @@ class Screen:
         if self._bar is not None:
             self._bar.update()
 
-    def beat(self, in_flight: int, reason: str, seconds: float) -> None:
+    def beat(self, pulse: Pulse) -> None:
         """Show how it goes."""
-        waits = f"waiting {seconds:.0f} s: {reason}" if seconds >= 1 else ""
+        waits = f", waiting {pulse.seconds:.0f} s: {pulse.reason}" if pulse.seconds >= 1 else ""
+        pace = f"{pulse.in_flight} of {pulse.window} in flight"
         if self._bar is not None:
-            told = f"{self._done:,} done, {self._failed:,} not, {in_flight} in flight"
-            self._bar.set_postfix_str(f"{told}, {waits}" if waits else told)
+            self._bar.set_postfix_str(f"{self._done:,} done, {self._failed:,} not, {pace}{waits}")
         elif time.monotonic() - self._told_at >= _EVERY:
             self._told_at = time.monotonic()
             rate = (self._done + self._failed) / (self._told_at - self._began)
             _log.info(
-                "%s done, %s not updated, %s left, %.1f rows a second%s",
+                "%s done, %s not updated, %s left, %.1f rows a second, %s%s",
                 f"{self._done:,}",
                 f"{self._failed:,}",
                 f"{self._left:,}",
                 rate,
-                f", {waits}" if waits else "",
+                pace,
+                waits,
             )
 
     def close(self) -> None:

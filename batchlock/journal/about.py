@@ -57,7 +57,7 @@ class End:
     ended_by: str
     """Why it ended before its last row, in a sentence; empty when it did not."""
     finished_at: datetime
-    output: str
-    """Where the results are."""
+    output: str | None
+    """Where the results are; None when they were never written."""
     closed: bool
     """No row is left to send, or none ever shall be (a strict refusal)."""

@@ -5,6 +5,7 @@ import random
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -282,3 +283,22 @@ def test_a_run_that_is_unfinished_is_resumed_and_not_retried(org: StandIn, here:
     assert here("retry", left["run_id"]).code == 0
     assert here("resume").code == 0
     assert org.state()["calls"]["put"] == 5
+
+
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_program_loads_ends_it_without_a_traceback(
+    number: signal.Signals,
+) -> None:
+    slow = (
+        "import os, signal, sys, types\n"
+        "class Loading(types.ModuleType):\n"
+        "    def __getattr__(self, name):\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        raise AttributeError(name)\n"
+        "sys.modules['batchlock.cli'] = Loading('batchlock.cli')\n"
+        "from batchlock.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", slow], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (128 + number, b"")

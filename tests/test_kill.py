@@ -272,16 +272,14 @@ def test_a_signal_while_the_results_are_written_leaves_them_whole(
     assert zoho.state()["calls"]["put"] == 1500
 
 
-def test_a_run_that_is_unfinished_is_resumed_and_not_retried(org: StandIn, here: Run) -> None:
+def test_a_retry_of_an_unfinished_run_takes_its_rows_over(org: StandIn, here: Run) -> None:
     file = sheet("in.csv", rows(5))
     left = here("run", file, "--json", "--max-runtime", "1ms").json
-    refused = here("retry", left["run_id"], "--json")
     assert balanced(left) == {"not_sent": 5}
-    assert refused.code == 2
-    assert left["resume"] in refused.json["message"]
-    assert here(*left["resume"].split()[1:]).code == 0
-    assert here("retry", left["run_id"]).code == 0
-    assert here("resume").code == 0
+    assert balanced(here("retry", left["run_id"], "--json").json) == {"updated": 5}
+    assert "no unfinished run" in here("resume").out
+    assert "no unfinished run" in here(*left["resume"].split()[1:]).out
+    assert "What was left went on as run" in here("show", left["run_id"]).out
     assert org.state()["calls"]["put"] == 5
 
 

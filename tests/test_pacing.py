@@ -554,9 +554,9 @@ def test_what_is_kept_for_others_is_not_touched() -> None:
     assert budget.room(1) == 0
     tell(budget, 1, None, started=0.0, now=1.0)
     assert budget.room(99) is None  # more than half of the day's credits are left
-    tell(budget, 1, 500, untold=1, started=1.0, now=2.0)
+    tell(budget, 1, 500, started=1.0, now=2.0)
     assert budget.room(30) == 70
-    tell(budget, 1, 400, untold=1, started=2.0, now=3.0)
+    tell(budget, 1, 400, started=2.0, now=3.0)
     assert budget.room(0) == 0
     assert budget.over().startswith("The org has 400 credits left today, and 400 are kept")
 

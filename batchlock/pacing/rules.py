@@ -112,7 +112,7 @@ class Budget:
         self._left: int | None = None
         self._known_at = float("-inf")
         self.untold = 0
-        """Credits spent by calls whose answers have not told what is left."""
+        """Credits spent, since there is a number, by calls whose answers told none."""
 
     def add(self, *, cost: int, left: int | None, untold: int, started: float, now: float) -> None:
         """Take in a reply to a call, and what it tells is left.
@@ -126,10 +126,9 @@ class Budget:
             if self._left is not None and started <= self._known_at:
                 left = min(left, self._left)
             self._left = left
-        else:
+        elif self._left is not None:  # before the first number there is plenty
             self.untold += cost
-            if self._left is not None:
-                self._left -= cost
+            self._left -= cost
         self._known_at = now
 
     def room(self, in_flight: int) -> int | None:

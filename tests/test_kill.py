@@ -5,7 +5,6 @@ import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -281,22 +280,3 @@ def test_a_retry_of_an_unfinished_run_takes_its_rows_over(org: StandIn, here: Ru
     assert "no unfinished run" in here(*left["resume"].split()[1:]).out
     assert "What was left went on as run" in here("show", left["run_id"]).out
     assert org.state()["calls"]["put"] == 5
-
-
-@POSIX
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_the_program_loads_ends_it_without_a_traceback(
-    number: signal.Signals,
-) -> None:
-    slow = (
-        "import os, signal, sys, types\n"
-        "class Loading(types.ModuleType):\n"
-        "    def __getattr__(self, name):\n"
-        f"        os.kill(os.getpid(), {int(number)})\n"
-        "        raise AttributeError(name)\n"
-        "sys.modules['batchlock.cli'] = Loading('batchlock.cli')\n"
-        "from batchlock.__main__ import main\n"
-        "main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", slow], capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (128 + number, b"")

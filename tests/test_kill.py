@@ -264,7 +264,8 @@ def test_a_signal_while_the_results_are_written_leaves_them_whole(
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=PATIENCE)
     told = json.loads(out)
-    assert (process.returncode, told["exit_code"]) == (143, 143)
+    assert process.returncode == told["exit_code"]
+    assert process.returncode in {0, 143}  # 0: the signal came after all was said
     assert true(told, zoho) == {"updated": 1500}
     nothing = here("resume", "--json")
     assert nothing.code == 0

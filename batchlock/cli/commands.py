@@ -43,7 +43,7 @@ def run(session: Session, /, file: Path, **given: Any) -> int:
 
     with options.runner(session, given) as runner:
         finished = session.signals.run(runner.run(file))
-    return tell(finished, as_json=given["as_json"])
+    return tell(session, finished)
 
 
 @commands.command(cls=options.Command, example="batchlock check orders.xlsx")
@@ -58,7 +58,7 @@ def check(session: Session, /, file: Path, **given: Any) -> int:
 
     with options.runner(session, given) as runner:
         found = session.signals.run(runner.check(file))
-    return tell_of_check(file, found, as_json=given["as_json"])
+    return tell_of_check(session, file, found)
 
 
 @commands.command(cls=options.Command, example="batchlock resume")
@@ -75,7 +75,7 @@ def resume(session: Session, /, run_id: str | None, **given: Any) -> int:
 
     with options.runner(session, given) as runner:
         finished = session.signals.run(runner.resume(run_id))
-    return tell(finished, as_json=given["as_json"], nothing="There is no unfinished run to resume.")
+    return tell(session, finished, nothing="There is no unfinished run to resume.")
 
 
 @commands.command(cls=options.Command, example="batchlock retry 20260314-020304-1f3a")
@@ -96,8 +96,8 @@ def retry(session: Session, /, run_id: str, *, only: str | None, **given: Any) -
         finished = session.signals.run(runner.retry(run_id, refused=only is None))
     but = "" if only is None else ", but for those that Zoho refused"
     return tell(
+        session,
         finished,
-        as_json=given["as_json"],
         nothing=f"Every row of run {run_id} is as its file asks{but}.",
     )
 
@@ -114,7 +114,7 @@ def report(session: Session, /, run_id: str, **given: Any) -> int:
 
     with options.runner(session, given) as runner:
         finished = runner.report(run_id)
-    return tell(finished, as_json=given["as_json"])
+    return tell(session, finished)
 
 
 @commands.command(cls=options.Command, example="batchlock runs")

@@ -18,6 +18,7 @@ class Session:
     state: Path | None = None
     """The state folder, once the settings are known."""
     _signals: "Signals | None" = field(default=None, init=False)
+    _exit_code: int | None = field(default=None, init=False)
 
     @property
     def signals(self) -> "Signals":
@@ -34,6 +35,12 @@ class Session:
         self.signals.number = None
 
     def exit_code(self, code: int) -> int:
-        """Return the exit code, which is the signal's when one came at any time."""
-        number = self._signals.number if self._signals else None
-        return code if number is None else 128 + number
+        """Return the exit code, which is the signal's when one came.
+
+        The first answer stands, so that what is printed of it and what the process ends with are
+        the same.
+        """
+        if self._exit_code is None:
+            number = self._signals.number if self._signals else None
+            self._exit_code = code if number is None else 128 + number
+        return self._exit_code

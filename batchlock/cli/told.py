@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from batchlock.cli.session import Session
 from batchlock.model import Result, Summary
 from batchlock.reporter import json_of
 from batchlock.run import Checked, Finished
@@ -59,37 +60,39 @@ def digest(summary: Summary) -> str:
     return "\n".join(parts)
 
 
-def tell(finished: Finished | None, *, as_json: bool, nothing: str = "") -> int:
+def tell(session: Session, finished: Finished | None, *, nothing: str = "") -> int:
     """Print how a run ended, or that there was `nothing` to do; return its exit code."""
+    code = session.exit_code(0 if finished is None else finished.summary.exit_code)
     if finished is None:
-        if as_json:
-            print_json(told_of_nothing("run", None, code=0, message=nothing))
+        if session.as_json:
+            print_json(told_of_nothing("run", None, code=code, message=nothing))
         else:
             click.echo(nothing)
-        return 0
+        return code
     summary = finished.summary
-    if as_json:
-        print_json(json_of(summary, output=finished.output, message=summary.sentence))
-        return summary.exit_code
+    if session.as_json:
+        told = json_of(summary, output=finished.output, message=summary.sentence)
+        print_json({**told, "exit_code": code})
+        return code
     click.echo(digest(summary))
     click.echo(f"Results: {finished.output}")
     if summary.resume is not None:
         click.echo(f"Go on with: {summary.resume}")
-    return summary.exit_code
+    return code
 
 
-def tell_of_check(file: Path, found: Checked, *, as_json: bool) -> int:
+def tell_of_check(session: Session, file: Path, found: Checked) -> int:
     """Print what a check found; return its exit code."""
     counts = found.counts
     rows = sum(counts.values())
     invalid, duplicate = counts[Result.INVALID], counts[Result.DUPLICATE]
-    code = 3 if invalid else 0
+    code = session.exit_code(3 if invalid else 0)
     valid = rows - invalid - duplicate
     message = (
         f"{rows:,} row{'' if rows == 1 else 's'}: {valid:,} can be sent, "
         f"{invalid:,} have problems, {duplicate:,} are the same as an earlier row."
     )
-    if as_json:
+    if session.as_json:
         print_json(
             {
                 "file": str(file),

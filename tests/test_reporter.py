@@ -242,7 +242,7 @@ def test_an_id_typed_into_an_empty_cell_stays_text(tmp_path: Path) -> None:
     sheet = opened(path)
     assert sheet.column_dimensions["A"].number_format == "@"
     assert sheet.column_dimensions["B"].number_format == "General"
-    assert sheet["A3"].number_format == "@"  # the row has a format of its own
+    assert not sheet.row_dimensions[3].customFormat  # it would hide the column's
 
 
 TYPED = [
@@ -327,7 +327,8 @@ def test_hostile_text_survives_in_every_place(tmp_path: Path, text: str, shown: 
     )
     assert_legal(path)
     rows = rows_of(path)
-    assert (rows[1][0], rows[1][4]) == (shown, shown)
+    kept = text if "\r" in text else shown  # the summary loses one beside XlsxWriter's markup
+    assert (rows[1][0], rows[1][4]) == (kept, kept)
     sheet = CalamineWorkbook.from_path(str(path)).get_sheet_by_name("Summary")
     told = [cell for row in sheet.to_python() for cell in row]
     assert told.count(shown) == 7

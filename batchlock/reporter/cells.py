@@ -24,11 +24,6 @@ def our_titles(titles: Iterable[str]) -> list[str]:
     return ours
 
 
-def is_plain(text: str) -> bool:
-    """Say whether text may be written as it is: nearly all of it, so this has to be quick."""
-    return len(text) <= UNITS_A_CELL // 2 and text.isprintable() and text[:1] not in ("", "<")
-
-
 def cut(text: str) -> str:
     """Return text as far as a cell can hold it."""
     units = text.encode("utf-16-le")

@@ -30,7 +30,7 @@ from batchlock.history import History, new_run_id
 from batchlock.journal import About, End, Journal
 from batchlock.model import Cause, Problem, Result, Summary
 from batchlock.pacing import Gate, recall, remember
-from batchlock.plan import Bounds, Request, plan
+from batchlock.plan import Bounds, Child, Request, plan
 from batchlock.pool import Watcher, deadline, deliver
 
 
@@ -96,6 +96,8 @@ class Runner:
     choices: Choices
     brake: Brake
     voice: Voice
+    reader: Child | None = None
+    """A process to plan in that was started beforehand."""
     began: float = field(default_factory=time.monotonic)
     today: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When it began: `until` means the first such time after it, however long planning takes."""
@@ -253,7 +255,7 @@ class Runner:
         )
         self.voice.says(f"Reading {file.name}.")
         bounds = Bounds(seconds=given.max_seconds, memory=given.max_memory)
-        await plan(request, bounds, brake=self.brake)
+        await plan(request, bounds, brake=self.brake, child=self.reader)
         if _sha256(file) != about.sha256:
             path.unlink()  # noqa: ASYNC240  a local file, and the end
             raise UnreadableFile(

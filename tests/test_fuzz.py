@@ -19,7 +19,7 @@ from odf.text import P  # type: ignore[import-untyped]  # the same
 
 from batchlock.errors import UnreadableFile, UsageError
 from batchlock.journal import About, Journal
-from batchlock.plan import Request, read
+from batchlock.reader import Request, read
 
 Rows = Sequence[Sequence[str]]
 

@@ -28,7 +28,7 @@ from openpyxl.utils.escape import unescape
 from batchlock import reporter
 from batchlock.journal import About, Journal
 from batchlock.model import RESULT_TITLES, Outcome, Problem, Result, Status, Summary
-from batchlock.plan import Request, read
+from batchlock.reader import Request, read
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 ABOUT = About(

@@ -26,7 +26,7 @@ LAYERS = (
         "template",
         "orglock",
     },
-    {"config", "plan", "pool", "history"},
+    {"config", "plan", "reader", "pool", "history"},
     {"access"},
     {"run"},
     {"cli", "__main__"},
@@ -35,6 +35,7 @@ LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
 TALKING_TO_ZOHO = {"client", "replies", "remedies", "connection", "tokens", "signin"}
 """Parts of the first layer that know each other: one topic, cut for its size."""
 NEIGHBOURS = {
+    ("plan", "reader"),  # the two ends of one pipe
     ("config", "pool"),  # a setting's type is beside the code that obeys it
     ("brake", "errors"),  # what it is pulled for is an error
     ("network", "errors"),  # a file of certificates that cannot be used is one
@@ -108,7 +109,7 @@ IMPORTS = [one for path in MODULES for one in imports_of(path) if one.imported !
 def test_imports_are_found_wherever_they_are(tmp_path: Path) -> None:
     told = {(one.importer, one.imported) for one in IMPORTS}
     assert ("journal", "model") in told
-    assert ("plan", "loader") in told  # inside a function
+    assert ("reader", "loader") in told  # inside a function
     assert ("access", "client") in told
     assert ("run", "orglock") in told  # from batchlock import …
     assert any(one.for_types_only for one in IMPORTS)
@@ -166,7 +167,9 @@ def test_the_journal_knows_the_bottom_alone() -> None:
 
 def test_plan_loads_the_readers_in_its_child_alone() -> None:
     readers = [
-        one for one in IMPORTS if one.importer == "plan" and one.imported in ("loader", "validator")
+        one
+        for one in IMPORTS
+        if one.importer == "reader" and one.imported in ("loader", "validator")
     ]
     assert readers
     assert all(one.for_types_only or not one.at_once for one in readers)

@@ -201,7 +201,7 @@ def test_the_process_list_holds_no_secret(stand_in: Start) -> None:
             seen = list(set(seen))
     assert process.returncode == 0
     if sys.platform == "linux":
-        assert any("batchlock.plan" in line for line in seen)
+        assert any("batchlock.reader" in line for line in seen)
     assert search(*seen) == []
 
 

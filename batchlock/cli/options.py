@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +13,9 @@ from batchlock.errors import UsageError
 from batchlock.model import Field
 
 if TYPE_CHECKING:
+    from batchlock.cli.signals import Signals
     from batchlock.config import Settings
+    from batchlock.plan import Child
     from batchlock.run import Runner
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -88,9 +90,33 @@ sending = _together(
 
 
 @contextmanager
-def runner(session: Session, given: Given) -> "Iterator[Runner]":
-    """Give what a command's runs share, made of its options and the settings."""
+def runner(session: Session, given: Given, *, reads: bool = False) -> "Iterator[Runner]":
+    """Give what a command's runs share, made of its options and the settings.
+
+    A command that `reads` a file has the process for that started at once: it takes as long to
+    get ready as we do.
+    """
     signals = session.signals  # before the imports, which take a moment
+    with ExitStack() as stack:
+        child = stack.enter_context(_reader()) if reads else None
+        yield stack.enter_context(_runner(session, signals, given, child))
+
+
+@contextmanager
+def _reader() -> "Iterator[Child]":
+    from batchlock.plan import Child
+
+    child = Child()
+    try:
+        yield child
+    finally:
+        child.close()
+
+
+@contextmanager
+def _runner(
+    session: Session, signals: "Signals", given: Given, reader: "Child | None"
+) -> "Iterator[Runner]":
     from batchlock.cli.logs import logs
     from batchlock.cli.screen import Screen
     from batchlock.run import Choices, Runner
@@ -108,7 +134,7 @@ def runner(session: Session, given: Given) -> "Iterator[Runner]":
             config=given["config"],
         )
         try:
-            yield Runner(found, choices, signals.brake, screen)
+            yield Runner(found, choices, signals.brake, screen, reader)
         finally:
             screen.close()
 

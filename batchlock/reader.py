@@ -1,0 +1,147 @@
+"""Read a spreadsheet into a journal: what the child process of `plan` does.
+
+    python -m batchlock.reader
+    stdin    the request (pickle); open as long as the parent lives
+    stdout   the answer (JSON): {} or the error that ends the command
+
+It imports as little as it can beside the parsers, since nothing happens before it has.
+"""
+
+import gc
+import json
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchlock.errors import BatchlockError, UnreadableFile
+from batchlock.journal import About, Journal
+from batchlock.model import Field
+
+if TYPE_CHECKING:
+    from batchlock.loader import Reading
+    from batchlock.validator import Rules
+
+_TITLES = {
+    Field.MODULE: "Module",
+    Field.RECORD_ID: "Record Id",
+    Field.LOCK_ID: "Lock Id",
+    Field.REASON: "Reason",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the child is asked."""
+
+    file: Path
+    journal: Path
+    about: About
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "auto"
+    delimiter: str = "auto"
+    sheet: str | None = None
+    custom_modules: Sequence[str] = ()
+    lookup_lock_ids: bool = True
+    memory: int = 4 * 2**30
+
+
+def main() -> None:
+    """Be the child."""
+    gc.set_threshold(50_000)  # a table has no cycles, and half of the time goes into imports
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a parser prints is no answer
+    from batchlock import loader, validator  # noqa: F401  while the parent is not ready yet
+
+    request = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    _hold_to(request.memory)
+    answer = {}
+    try:
+        read(request)
+    except BatchlockError as error:
+        answer = {"error": type(error).__name__, "message": str(error)}
+    except MemoryError:
+        answer = {
+            "error": UnreadableFile.__name__,
+            "message": f"{request.file.name}: reading it takes more than "
+            f"{request.memory / 2**30:.1f} GiB of memory. Save only the table as a new file, or "
+            "split it.",
+        }
+    with answers:
+        json.dump(answer, answers)
+
+
+def read(request: Request) -> None:
+    """Read the file into the journal, in this process."""
+    from batchlock import loader, validator
+
+    table = loader.read(request.file, _reading(request))
+    rules = _rules(request)
+    with Journal.create(request.journal, request.about) as journal:
+        positions = range(len(table.titles))
+        for chunk in table.chunks:
+            checked = validator.check(chunk, table.titles, table.fields, rules)
+            columns = [chunk[position].tolist() for position in positions]
+            journal.add(
+                zip(chunk.index.tolist(), zip(*columns, strict=True), strict=True),
+                updates=checked.updates,
+                problems=checked.problems,
+                finished=checked.finished,
+            )
+        titles = {one: table.titles[position] for one, position in table.fields.items()}
+        journal.compare({**_TITLES, **titles})
+        journal.set_about(
+            replace(
+                request.about,
+                sheet=table.sheet,
+                encoding=table.encoding,
+                delimiter=table.delimiter,
+                titles=table.titles,
+            )
+        )
+
+
+def _reading(request: Request) -> "Reading":
+    from batchlock.loader import Reading
+
+    return Reading(
+        columns=request.columns,
+        chosen=request.chosen,
+        encoding=request.encoding,
+        delimiter=request.delimiter,
+        sheet=request.sheet,
+        lock_id_needed=not request.lookup_lock_ids,
+    )
+
+
+def _rules(request: Request) -> "Rules":
+    from batchlock.validator import Rules
+
+    return Rules(
+        custom_modules=tuple(request.custom_modules), lookup_lock_ids=request.lookup_lock_ids
+    )
+
+
+def _hold_to(memory: int) -> None:
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+
+def _end_with_the_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ import pandas as pd
 
 from batchlock.model import Cell, Field, Unread
 
-CHUNK = 10_000
+CHUNK = 2_000
 """Rows."""
 _CELLS = 2_000_000
 """In a chunk, however wide its rows."""
@@ -82,7 +82,7 @@ class Table:
     fields: Mapping[Field, int]
     """Where each field is in `titles`; the lock id may be absent."""
     chunks: Iterator[pd.DataFrame]
-    """At most 10,000 rows each, dtype object; the index is the row number.
+    """At most 2,000 rows each, dtype object; the index is the row number.
 
     Columns 0, 1, … are the cells, one for each title. `beyond` is None or the column letter and
     text of a filled cell beyond the last title. `given_result` and `given_check` are the texts of

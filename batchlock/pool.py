@@ -207,8 +207,10 @@ class _Pool:
     outcomes: list[Outcome] = field(default_factory=list)
     given_back: list[int] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    limits: set[asyncio.Timeout] = field(default_factory=set)
-    """Of the calls under way."""
+    calls: set[asyncio.Task[None]] = field(default_factory=set)
+    """The rows whose calls are under way."""
+    cut: bool = False
+    """Whether those have been cut off."""
     short: asyncio.Event = field(default_factory=asyncio.Event)
     """So few claimed rows are left that the next commit should not wait."""
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -265,6 +267,7 @@ class _Pool:
             left = _BEAT if deadline is None else min(_BEAT, deadline - clock.now())
             if left <= 0:
                 self.brake.pull(Stopped("Stopped: the time for this run is over."))
+                self._cut_off()
                 left, deadline = _BEAT, None
             self.watcher.beat(self.gate.pulse)
             await clock.wait(self.finished, left)
@@ -287,7 +290,7 @@ class _Pool:
         elif not row.in_doubt:
             self.given_back.append(row.update.row)
         self.news.set()
-        if self.held < self.gate.window * 3 // 2:
+        if self.held < self.gate.window * 9 // 8:
             self.short.set()
 
     async def _deliver(self, row: _Row) -> Outcome | None:
@@ -400,28 +403,32 @@ class _Pool:
             self.brake.pull(why)
 
     async def _in_time(self, call: Callable[[], Awaitable[Reply]]) -> Reply | None:
-        """Make a call, and cut it off when the run must be over: then None."""
-        deadline = self.gate.deadline
-        left = None if deadline is None else max(0.0, deadline - self.gate.clock.now())
+        """Make a call; None when it was cut off because the run must be over."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.calls.add(task)
         try:
-            async with asyncio.timeout(left) as limit:
-                self.limits.add(limit)
-                try:
-                    return await call()
-                finally:
-                    self.limits.discard(limit)
-        except TimeoutError:
+            return await call()
+        except asyncio.CancelledError:
+            if not self.cut or task.uncancel():
+                raise
             return None
+        finally:
+            self.calls.discard(task)
+
+    def _cut_off(self) -> None:
+        """Cut the calls under way off: the run must be over."""
+        if not self.cut:
+            self.cut = True
+            for task in self.calls:
+                task.cancel()
 
     def _hurry(self) -> None:
         """Give the calls under way no more than one call may take, whatever they wait for.
 
         That may be a token, for which a call waits longer than for its answer.
         """
-        latest = asyncio.get_running_loop().time() + self.retry.timeout
-        for limit in self.limits:
-            if not limit.expired():
-                limit.reschedule(min(limit.when() or latest, latest))
+        asyncio.get_running_loop().call_later(self.retry.timeout, self._cut_off)
 
     def _outcome(self, row: _Row, reply: Reply, status: Status | None = None) -> Outcome:
         return Outcome(

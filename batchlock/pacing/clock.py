@@ -32,6 +32,9 @@ class SystemClock:
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
         """Return when the event is set, or after so many seconds."""
+        if seconds is None:
+            await event.wait()
+            return
         try:
             async with asyncio.timeout(seconds):
                 await event.wait()

@@ -20,6 +20,7 @@ from batchlock.remedies import BUSY, FAULT, Meaning, meaning, unknown
 _LONGEST_MESSAGE = 500
 _ID = re.compile(r"[0-9]+")
 _COUNT = re.compile(r"[0-9]{1,18}")
+_POINTERS = {"api_name", "json_path", "permissions"}
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]+)?")
 
 
@@ -179,6 +180,8 @@ def _permissions(details: Mapping[str, object]) -> list[str]:
 
 def _pointed_at(details: Mapping[str, object]) -> str:
     """Return the fields and permissions that Zoho names, in brackets."""
+    if _POINTERS.isdisjoint(details):
+        return ""
     fields = [_text(details.get(key)) for key in ("api_name", "json_path")]
     named = [name for name in (*fields, *_permissions(details)) if name]
     return f" ({', '.join(named)})" if named else ""

@@ -43,6 +43,8 @@ def shown(cell: Cell) -> str:
 
 
 def _number(number: float) -> str:
+    if isinstance(number, int) and -INEXACT < number < INEXACT:
+        return str(number)
     if not math.isfinite(number):
         return str(number)
     kept = _DIGITS.create_decimal(repr(number)).normalize()

@@ -1,5 +1,6 @@
 """The command line: what runs a command, and the one place where errors end."""
 
+import gc
 import logging
 import os
 import sys
@@ -18,6 +19,8 @@ _log = logging.getLogger(__name__)
 
 def main() -> None:
     """Be the program `batchlock`."""
+    # A call makes many objects and hardly a cycle: to look for cycles is a tenth of a run.
+    gc.set_threshold(50_000)
     sys.exit(run_command(sys.argv[1:]))
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from batchlock.journal.cells import unpack
 from batchlock.model import SETTLED, Line, LockId, Problem, RecordId, Result, Status, Update
 
+_RESULTS = {status.value: Result.of(status) for status in Status}
 _STANDING = {
     Result.NOT_SENT: (
         "The run ended before this row was sent.",
@@ -56,7 +57,7 @@ def lines(sql: sqlite3.Connection) -> Iterator[Line]:
     problem = next(found_problems, None)
     for row, *asked, cells, status, same_as, same_status, http_status, code, message, remedy, \
             attempts, finished_at, duration in told:  # fmt: skip
-        result = Result.of(Status(status))
+        result = _RESULTS[status]
         if result in _STANDING:
             message, remedy = _STANDING[result]
         elif result is Result.DUPLICATE:
@@ -100,7 +101,7 @@ def groups(sql: sqlite3.Connection) -> Iterator[Group]:
             (status, code, remedy),
         )
         (message,) = sql.execute("SELECT message FROM progress WHERE row = ?", (first,)).fetchone()
-        result = Result.of(Status(status))
+        result = _RESULTS[status]
         if result in _STANDING:
             message, remedy = _STANDING[result]
         elif result is Result.DUPLICATE:

@@ -48,7 +48,9 @@ def cells_of(line: Line) -> tuple[Cell, ...]:
         line.message,
         line.remedy,
         line.attempts,
-        None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        None
+        if at is None
+        else f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z",
         None if spent is None else round(spent * 1000),
         line.row,
         line.check,
@@ -62,6 +64,8 @@ def is_exact(number: float) -> bool:
 
 def as_csv(cell: Cell) -> str:
     """Return a cell as it stands in a CSV file."""
+    if isinstance(cell, str) and cell.isprintable():  # nearly all, so this has to be quick
+        return f"'{cell}" if cell.startswith(_LIKE_A_FORMULA) else cell
     text = legible(shown(cell))
     is_number = isinstance(cell, int | float) and math.isfinite(cell)
     return f"'{text}" if text.startswith(_LIKE_A_FORMULA) and not is_number else text

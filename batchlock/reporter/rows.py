@@ -9,9 +9,9 @@ Source: ECMA-376, SpreadsheetML: sheetData, row, c (18.3.1), ST_Xstring (22.9.2.
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
+from html import escape
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from xlsxwriter.utility import xl_col_to_name  # type: ignore[import-untyped]  # comes untyped
 
@@ -157,5 +157,5 @@ def _number(style: Any) -> str:
 
 def _escaped(text: str) -> str:
     """Return any text as a cell can hold it."""
-    text = escape(cut(legible(text)))
+    text = escape(cut(legible(text)), quote=False)
     return _LIKE_AN_ESCAPE.sub("_x005F_", text).replace("\r", "_x000D_")

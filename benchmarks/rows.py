@@ -1,0 +1,394 @@
+"""The rows of the budget table: each makes what it needs, measures, and yields its lines."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from benchmarks.budgets import Budget, Line
+from benchmarks.contenders import SENDERS, WORKERS, Home, Place, curl, is_here, send_with
+from benchmarks.measure import PYTHON, Usage, run, server, told, until_first_put, with_us
+
+_STARTS = 5
+"""Starts of a process that count as one round, where one alone is too short to measure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How many rows each measurement has, and how long the slow server takes."""
+
+    rows: int = 20_000
+    """A whole run against the server that answers at once."""
+    peer_rows: int = 5_000
+    """The senders side by side, some of which are slow."""
+    latency_rows: int = 2_500
+    long_rows: int = 20_000
+    """Bound by latency, short and long."""
+    many_rows: int = 100_000
+    """The journal, the results, the first PUT."""
+    most_rows: int = 1_000_000
+    """The check; the growth of memory, from a tenth of it."""
+    delay_ms: int = 150
+    jitter_ms: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What the rows share."""
+
+    place: Place
+    sizes: Sizes
+    rounds: int
+    seen: dict[tuple[str, int], list[Usage]] = field(default_factory=dict)
+    """What each contender took, by its name and the rows it had, for the table of all."""
+
+    def compare(
+        self, rows: int, contenders: Mapping[str, Callable[[Home], Usage]], *, url: str = ""
+    ) -> list[list[Usage]]:
+        """Measure contenders in turn, round by round; return the rounds of each."""
+        found: list[list[Usage]] = [[] for _ in contenders]
+        for number in range(self.rounds):
+            for usages, (name, contender) in zip(found, contenders.items(), strict=True):
+                folder = self.place.fresh()
+                usage = contender(Home.at(folder, url) if url else Home.at(folder))
+                self.place.drop(folder)
+                usages.append(usage)
+                self.seen.setdefault((name, rows), []).append(usage)
+                say(f"{number + 1}/{self.rounds} {name}, {rows:,} rows: {shown(usage)}")
+        return found
+
+
+def say(words: str) -> None:
+    """Tell how far it is."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def shown(usage: Usage) -> str:
+    """Return what a process took, in words."""
+    return f"{usage.wall:.2f} s, {usage.cpu:.2f} s CPU, {usage.peak:.0f} MiB"
+
+
+def _ratios(ours: Sequence[Usage], theirs: Sequence[Usage], what: str) -> list[float]:
+    return [
+        float(getattr(our, what) / getattr(their, what))
+        for our, their in zip(ours, theirs, strict=True)
+    ]
+
+
+def _run_to(name: str, file: object) -> Callable[[Home], Usage]:
+    return lambda home: home.batchlock("run", file, "-o", home.folder / name)
+
+
+def whole_run(bench: Bench) -> Iterator[Line]:
+    """Run a workbook to a workbook of results, against a server that answers at once."""
+    rows = bench.sizes.rows
+    file = bench.place.file(rows, ".xlsx")
+    with server() as url:
+        ours, theirs = bench.compare(
+            rows,
+            {
+                "batchlock run, xlsx to xlsx": _run_to("results.xlsx", file),
+                "plain script (pandas, openpyxl, gather, tqdm)": lambda home: home.peer(
+                    "plain", file, home.folder / "results.xlsx", url, WORKERS
+                ),
+            },
+            url=url,
+        )
+    how = f"whole run of {rows:,} rows, server at once, beside the plain script"
+    cpu = Budget("CPU against the plain script", 0.6, 0.4, "x")
+    yield Line(cpu, _ratios(ours, theirs, "cpu"), how)
+    peak = Budget("peak memory against the plain script", 0.7, 0.5, "x")
+    yield Line(peak, _ratios(ours, theirs, "peak"), how)
+
+
+def csv_run(bench: Bench) -> Iterator[Line]:
+    """Do the same with text files, beside next to nothing."""
+    rows = bench.sizes.rows
+    file = bench.place.file(rows, ".csv")
+    peer = "bare aiohttp pool"
+    with server() as url:
+        ours, theirs = bench.compare(
+            rows,
+            {
+                "batchlock run, csv to csv": _run_to("results.csv", file),
+                peer: lambda home: send_with(peer, home, file, url),
+            },
+            url=url,
+        )
+    yield Line(
+        Budget("CPU of a CSV run against a bare aiohttp pool", 2.0, 1.3, "x"),
+        _ratios(ours, theirs, "cpu"),
+        f"whole run of {rows:,} rows, CSV to CSV, server at once",
+    )
+
+
+def senders(bench: Bench) -> Iterator[Line]:
+    """Measure all that sends, side by side; for the table of all, without a promise."""
+    rows = bench.sizes.peer_rows
+    file = bench.place.file(rows, ".csv")
+    with server() as url:
+        contenders: dict[str, Callable[[Home], Usage]] = {
+            "batchlock run, csv to csv": _run_to("results.csv", file)
+        }
+        for name, (module, _) in SENDERS.items():
+            if is_here(module):
+                contenders[name] = partial(send_with, name, file=file, url=url)
+            else:
+                say(f"{name}: left out, its library is not installed")
+        if shutil.which("curl"):
+            contenders["curl --parallel"] = lambda home: curl(home, file, url)
+        bench.compare(rows, contenders, url=url)
+    yield from ()
+
+
+def readers(bench: Bench) -> Iterator[Line]:
+    """Measure all that reads, side by side; the same."""
+    rows = bench.sizes.many_rows
+    text, workbook = bench.place.file(rows, ".csv"), bench.place.file(rows, ".xlsx")
+    bench.compare(
+        rows,
+        {
+            "batchlock check, csv": lambda home: home.batchlock("check", text),
+            "csv.reader": lambda home: home.peer("reading", "csv_reader", text),
+            "batchlock check, xlsx": lambda home: home.batchlock("check", workbook),
+            "python-calamine": lambda home: home.peer("reading", "calamine", workbook),
+            "pandas with openpyxl": lambda home: home.peer("reading", "pandas", workbook),
+        },
+    )
+    yield from ()
+
+
+def latency(bench: Bench) -> Iterator[Line]:
+    """Run against a slow server: what is lost of the ideal."""
+    rows = bench.sizes.latency_rows
+    file = bench.place.file(rows, ".csv")
+    share = _shares(bench, "batchlock run, latency-bound", file, rows, WORKERS, whole=True)
+    _shares(bench, "bare aiohttp pool, latency-bound", file, rows, WORKERS, whole=True, pool=True)
+    yield Line(
+        Budget("latency-bound: share of the ideal", 90, 96, "%", more_is_better=True),
+        [one for one, _ in share],
+        f"whole process, {rows:,} rows, {_delay(bench)}, {WORKERS} in flight",
+    )
+
+
+def long_latency(bench: Bench) -> Iterator[Line]:
+    """Do the same for longer, for the sending alone, by the server's own clock."""
+    rows = bench.sizes.long_rows
+    file = bench.place.file(rows, ".csv")
+    share = _shares(bench, "batchlock run, latency-bound", file, rows, WORKERS, whole=False)
+    yield Line(
+        Budget("latency-bound, sending alone", 98.5, 99.5, "%", more_is_better=True),
+        [one for one, _ in share],
+        f"first PUT to last answer, {rows:,} rows, {_delay(bench)}, {WORKERS} in flight",
+    )
+
+
+def cap(bench: Bench) -> Iterator[Line]:
+    """Run against an org that allows less than the workers would like."""
+    rows, most = bench.sizes.latency_rows, 10
+    file = bench.place.file(rows, ".csv")
+    found = _shares(bench, f"batchlock run, cap {most}", file, rows, most, whole=True, cap=most)
+    how = f"whole process, {rows:,} rows, {_delay(bench)}, refused above {most}"
+    share = Budget("cap below the workers: share of the ideal", 90, 97, "%", more_is_better=True)
+    yield Line(share, [one for one, _ in found], how)
+    extra = Budget("cap below the workers: extra calls", 2, 0.5, "%")
+    yield Line(extra, [one for _, one in found], how)
+
+
+def _delay(bench: Bench) -> str:
+    return f"{bench.sizes.delay_ms} ms ± {bench.sizes.jitter_ms}"
+
+
+def _shares(
+    bench: Bench,
+    name: str,
+    file: object,
+    rows: int,
+    in_flight: int,
+    *,
+    whole: bool,
+    cap: int = 0,
+    pool: bool = False,
+) -> list[tuple[float, float]]:
+    """Return the share of the ideal and the extra calls of each round, in per cent.
+
+    The ideal is the sum of the delays that the server drew, `in_flight` at once.
+    """
+    found = []
+
+    def measured(home: Home) -> Usage:
+        sizes = bench.sizes
+        delay, jitter = sizes.delay_ms / 1000, sizes.jitter_ms / 1000
+        with server(delay=delay, jitter=jitter, cap=cap) as url:
+            home = Home.at(home.folder, url)
+            if pool:
+                arguments = (file, home.folder / "results.csv", url, in_flight)
+                usage = home.peer("pool", *arguments)
+            else:
+                usage = _run_to("results.xlsx", file)(home)
+            seen = told(url)
+        took = usage.wall if whole else seen.last - seen.first
+        ideal = seen.delays / in_flight
+        say(
+            f"  ideal {ideal:.2f} s; first PUT after {seen.first - usage.began:.2f} s, sending "
+            f"{seen.last - seen.first:.2f} s, after the last answer "
+            f"{usage.began + usage.wall - seen.last:.2f} s; peak {seen.peak}, "
+            f"{seen.refused} refused"
+        )
+        found.append((100 * ideal / took, 100 * (seen.accepted + seen.refused - rows) / rows))
+        return usage
+
+    bench.compare(rows, {name: measured})
+    return found
+
+
+def check(bench: Bench) -> Iterator[Line]:
+    """Check a very large workbook, beside reading it and nothing else."""
+    rows = bench.sizes.most_rows
+    file = bench.place.file(rows, ".xlsx")
+    ours, theirs = bench.compare(
+        rows,
+        {
+            "batchlock check, xlsx": lambda home: home.batchlock("check", file),
+            "python-calamine": lambda home: home.peer("reading", "calamine", file),
+        },
+    )
+    how = f"check of {rows:,} rows, xlsx"
+    cpu = Budget("CPU of a check against bare python-calamine", 3, 1.5, "x")
+    yield Line(cpu, _ratios(ours, theirs, "cpu"), how)
+    peak = Budget("memory of a check against bare python-calamine", 1.7, 1.2, "x")
+    yield Line(peak, _ratios(ours, theirs, "peak"), how)
+
+
+def memory(bench: Bench) -> Iterator[Line]:
+    """Find whether memory grows with the file, in one round: it hardly differs between rounds."""
+    once = Bench(bench.place, bench.sizes, 1, bench.seen)
+    most = bench.sizes.most_rows
+    peaks = []
+    for rows in (most // 10, most):
+        file = bench.place.file(rows, ".csv")
+        with server() as url:
+            name = "batchlock run, csv to csv"
+            [[usage]] = once.compare(rows, {name: _run_to("results.csv", file)}, url=url)
+        peaks.append(usage.peak)
+    yield Line(
+        Budget("memory growth of a CSV run", 60, 15, "MiB"),
+        [peaks[1] - peaks[0]],
+        f"{most // 10:,} to {most:,} rows, CSV to CSV, {peaks[0]:.0f} to {peaks[1]:.0f} MiB, "
+        "one round",
+    )
+
+
+def journal(bench: Bench) -> Iterator[Line]:
+    """Take a run's way through the journal alone."""
+    rows = bench.sizes.many_rows
+    parts = []
+
+    def measured(home: Home) -> Usage:
+        command = [PYTHON, "-m", "benchmarks.journal", str(rows)]
+        usage = run(command, env=with_us(home.env), cwd=home.folder)
+        parts.append({name: 1e6 * cpu / rows for name, cpu in json.loads(usage.out).items()})
+        return usage
+
+    bench.compare(rows, {"journal alone": measured})
+    middle = sorted(parts, key=lambda part: sum(part.values()))[len(parts) // 2]
+    yield Line(
+        Budget("journal: CPU per row", 20, 10, "µs"),
+        [sum(part.values()) for part in parts],
+        f"{rows:,} rows: " + ", ".join(f"{name} {cpu:.1f}" for name, cpu in middle.items()),
+    )
+
+
+def results(bench: Bench) -> Iterator[Line]:
+    """Write the results workbook of a run that is over, beside the same lines written bare."""
+    rows = bench.sizes.many_rows
+    file = bench.place.file(rows, ".csv")
+    folder = bench.place.fresh()
+    with server() as url:
+        done = Home.at(folder, url)
+        lines = folder / "results.csv"
+        say(f"making a run of {rows:,} rows to report")
+        run_id = json.loads(done.batchlock("run", file, "-o", lines, "--json").out)["run_id"]
+        again = ("report", run_id, "-o", folder / "again.xlsx")
+        ours, theirs, _ = bench.compare(
+            rows,
+            {
+                "batchlock report, xlsx": lambda _: done.batchlock(*again),
+                "openpyxl write-only": lambda home: home.peer(
+                    "writing", "openpyxl", lines, home.folder / "bare.xlsx"
+                ),
+                "XlsxWriter in constant memory": lambda home: home.peer(
+                    "writing", "xlsxwriter", lines, home.folder / "bare.xlsx"
+                ),
+            },
+        )
+    bench.place.drop(folder)
+    yield Line(
+        Budget("results: CPU against bare openpyxl write-only", 0.7, 0.3, "x"),
+        _ratios(ours, theirs, "cpu"),
+        f"`report` of {rows:,} rows, the same lines from a CSV beside it",
+    )
+
+
+def first_put(bench: Bench) -> Iterator[Line]:
+    """Find how long a person waits until something happens."""
+    rows = bench.sizes.many_rows
+    file = bench.place.file(rows, ".csv")
+    found = []
+    for _ in range(bench.rounds):
+        folder = bench.place.fresh()
+        with server(delay=bench.sizes.delay_ms / 1000) as url:
+            home = Home.at(folder, url)
+            output = str(folder / "results.csv")
+            command = [PYTHON, "-m", "batchlock", "run", str(file), "-o", output]
+            found.append(until_first_put(command, url, env=home.env, cwd=folder))
+        bench.place.drop(folder)
+        say(f"first PUT after {found[-1]:.2f} s")
+    yield Line(Budget("first PUT after start", 2.5, 1.0, "s"), found, f"CSV of {rows:,} rows")
+
+
+def start(bench: Bench) -> Iterator[Line]:
+    """Ask for help."""
+
+    def several(command: list[str]) -> Callable[[Home], Usage]:
+        def measured(home: Home) -> Usage:
+            found = [run(command, env=home.env, cwd=home.folder) for _ in range(_STARTS)]
+            wall, cpu = sum(one.wall for one in found), sum(one.cpu for one in found)
+            return Usage(
+                found[0].began, wall / _STARTS, cpu / _STARTS, max(one.peak for one in found), ""
+            )
+
+        return measured
+
+    ours, theirs = bench.compare(
+        0,
+        {
+            "batchlock --help": several([PYTHON, "-m", "batchlock", "--help"]),
+            "python -c pass": several([PYTHON, "-c", "pass"]),
+        },
+    )
+    cpu = [f"{one:.1f}" for one in _ratios(ours, theirs, "cpu")]
+    yield Line(
+        Budget("--help against python -c pass", 6, 4, "x"),
+        _ratios(ours, theirs, "wall"),
+        f"wall clock of {_STARTS} starts each; CPU {', '.join(cpu)} x",
+    )
+
+
+ROWS: dict[str, Callable[[Bench], Iterator[Line]]] = {
+    "whole": whole_run,
+    "csv": csv_run,
+    "latency": latency,
+    "long": long_latency,
+    "cap": cap,
+    "check": check,
+    "memory": memory,
+    "journal": journal,
+    "results": results,
+    "first": first_put,
+    "help": start,
+    "senders": senders,
+    "readers": readers,
+}

@@ -1,0 +1,63 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROWS = (
+    "whole",
+    "csv",
+    "latency",
+    "long",
+    "cap",
+    "check",
+    "memory",
+    "journal",
+    "results",
+    "first",
+    "help",
+)
+PROMISES = {
+    "CPU against the plain script",
+    "peak memory against the plain script",
+    "CPU of a CSV run against a bare aiohttp pool",
+    "latency-bound: share of the ideal",
+    "latency-bound, sending alone",
+    "cap below the workers: share of the ideal",
+    "cap below the workers: extra calls",
+    "CPU of a check against bare python-calamine",
+    "memory of a check against bare python-calamine",
+    "memory growth of a CSV run",
+    "journal: CPU per row",
+    "results: CPU against bare openpyxl write-only",
+    "first PUT after start",
+    "--help against python -c pass",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="CPU and memory are those of os.wait4")
+def test_the_table_has_a_verdict_for_every_promise(tmp_path: Path) -> None:
+    sizes = ("--rows", "--latency-rows", "--long-rows", "--many-rows", "--most-rows")
+    told = [part for size in sizes for part in (size, "20")]
+    slow = ("--delay-ms", "5", "--jitter-ms", "2")
+    options = ("--rounds", "1", *told, *slow, "--growth", "10", "--folder", str(tmp_path))
+    command = [sys.executable, "-m", "benchmarks", *options, "--only", *ROWS]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("|")]
+    verdicts = {line[0].strip(): line[5].strip() for line in lines if len(line) == 7}
+    assert set(verdicts) >= PROMISES
+    assert {verdicts[promise] for promise in PROMISES} <= {"stretch", "pass", "SHORT"}
+    phases = [line[1].strip() for line in lines if line[0].strip() == "10"]
+    assert phases == ["plan", "send", "report, csv", "report, xlsx"]
+    assert list(tmp_path.iterdir()) == []

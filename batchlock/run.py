@@ -28,10 +28,11 @@ from batchlock.config import SIMULATOR, Settings
 from batchlock.errors import BatchlockError, UnreadableFile, UsageError
 from batchlock.history import History, new_run_id
 from batchlock.journal import About, End, Journal
-from batchlock.model import Cause, Problem, Result, Summary
+from batchlock.model import Problem, Result, Summary
 from batchlock.pacing import Gate, recall, remember
 from batchlock.plan import Bounds, Child, Request, plan
 from batchlock.pool import Watcher, deadline, deliver
+from batchlock.summaries import NOT_EARLY, Ended, how_it_ended, summary_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +76,6 @@ class Voice(Watcher, Protocol):
         """Take in that the sending begins, with so many of the rows left."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ended:
-    """How the sending ended."""
-
-    by: str = ""
-    code: int = 0
-    for_good: bool = False
-    """Whether there is nothing to resume although rows are left."""
-
-
-_NOT_EARLY = _Ended()
-
-
 @dataclass(frozen=True, slots=True)
 class Runner:
     """What all runs of one command share."""
@@ -107,7 +95,7 @@ class Runner:
 
         Raises what ends it before there is anything to report; later ends are in the summary.
         """
-        org = SIMULATOR if self.choices.simulate else self.settings.org
+        org = self._org
         account = sign_in(self.settings, org)
         about = self._about(file, org)
         target = self._target(about)
@@ -127,7 +115,7 @@ class Runner:
                 await planning
                 with Journal.open(path) as journal:
                     if self.settings.input.strict and (refusal := _refusal(journal)):
-                        return self._report(journal, _Ended(by=refusal, for_good=True))
+                        return self._report(journal, Ended(by=refusal, for_good=True))
                     return await self._send(journal, way)
 
     async def check(self, file: Path) -> Checked:
@@ -140,6 +128,30 @@ class Runner:
                 return Checked(
                     about=journal.about, counts=journal.counts(), problems=list(journal.problems())
                 )
+
+    async def plan(self, file: Path, path: Path) -> None:
+        """Plan a file into a journal at `path`, of which `start` can make a run.
+
+        Raises UnreadableFile or UsageError, as `run` does.
+        """
+        about = replace(self._about(file, self._org), kind="check")
+        await self._plan(file, path, about)
+
+    def start(self, plan: Path) -> str:
+        """Make a run of a plan, for `resume` to send; return its id."""
+        history = History(self.settings.state, self._org)
+        history.make_folder()
+        now = datetime.now(UTC)
+        with Journal.open(plan) as journal:
+            about = replace(
+                journal.about,
+                run_id=new_run_id(now),
+                kind="run",
+                started_at=now,
+                output=self._output(),
+            )
+            journal.start(history.path(about.run_id), about)
+        return about.run_id
 
     async def resume(self, run_id: str | None) -> Finished | None:
         """Go on with a run, or with the newest that is unfinished; None when there is none."""
@@ -201,7 +213,7 @@ class Runner:
             about = journal.about
             if self.choices.output is not None:
                 about = replace(about, output=self._output())
-            summary = _summary(journal, about, _how_it_ended(journal), self._command(about))
+            summary = summary_of(journal, about, how_it_ended(journal), self._command(about))
             return Finished(summary=summary, output=self._write(journal, about, summary))
 
     def show(self, run_id: str) -> tuple[Summary, str | None]:
@@ -209,7 +221,7 @@ class Runner:
         _, path = self._find(run_id)
         with Journal.open(path) as journal:
             about, end = journal.about, journal.end
-            summary = _summary(journal, about, _how_it_ended(journal), self._command(about))
+            summary = summary_of(journal, about, how_it_ended(journal), self._command(about))
             return summary, end.output if end else None
 
     def runs(self) -> list[dict[str, Any]]:
@@ -281,7 +293,7 @@ class Runner:
                 journal.set_about(replace(about, output=self._output()))
             self._probe(self._target(journal.about))
             if strict and (refusal := _refusal(journal)):
-                return self._report(journal, _Ended(by=refusal))
+                return self._report(journal, Ended(by=refusal))
             async with access(self.settings, account) as way:
                 return await self._send(journal, way)
 
@@ -306,7 +318,7 @@ class Runner:
         except BatchlockError as ended:
             if ended.exit_code == BatchlockError.exit_code:
                 raise
-            return self._report(journal, _Ended(by=str(ended), code=ended.exit_code))
+            return self._report(journal, Ended(by=str(ended), code=ended.exit_code))
         finally:
             if gate.ceiling is not None:
                 remember(self._pace(journal.about.org), gate.ceiling)
@@ -325,10 +337,10 @@ class Runner:
     def _pace(self, org: str) -> Path:
         return self.settings.state / "pace" / f"{org}.json"
 
-    def _report(self, journal: Journal, how: "_Ended" = _NOT_EARLY) -> Finished:
+    def _report(self, journal: Journal, how: Ended = NOT_EARLY) -> Finished:
         """Write the results and how the run ended."""
         about = journal.about
-        summary = _summary(journal, about, how, self._command(about))
+        summary = summary_of(journal, about, how, self._command(about))
         output = self._write(journal, about, summary)
         journal.set_end(
             End(
@@ -348,6 +360,10 @@ class Runner:
         )
 
     # -- below ---------------------------------------------------------------------------
+
+    @property
+    def _org(self) -> str:
+        return SIMULATOR if self.choices.simulate else self.settings.org
 
     def _about(self, file: Path, org: str) -> About:
         environment, api_url = address(self.settings, org)
@@ -422,60 +438,11 @@ class Runner:
         return shlex.join(["batchlock", "resume", *config, about.run_id])
 
 
-def _summary(journal: Journal, about: About, how: _Ended, command: str) -> Summary:
-    counts = journal.counts()
-    totals = journal.totals
-    causes = tuple(
-        Cause(
-            result=group.result,
-            code=group.code,
-            message=group.message,
-            remedy=group.remedy,
-            rows=group.count,
-            ranges=reporter.ranges(group.rows),
-        )
-        for group in journal.groups()
-    )
-    return Summary(
-        run_id=about.run_id,
-        file=about.file,
-        sheet=about.sheet,
-        sha256=about.sha256,
-        version=about.version,
-        settings=about.settings,
-        rows=sum(counts.values()),
-        settled=journal.settled(),
-        counts=counts,
-        causes=causes,
-        started_at=about.started_at,
-        finished_at=datetime.now(UTC),
-        seconds=totals.seconds,
-        requests=totals.requests,
-        credits_used=totals.credits_used,
-        in_flight_peak=totals.in_flight_peak,
-        ended_by=how.by,
-        ended_code=how.code,
-        resume=None if how.for_good or not journal.left() else command,
-    )
-
-
 def _refusal(journal: Journal) -> str:
     """Return why a strict run sends nothing; empty when no row has a problem."""
     invalid = journal.counts()[Result.INVALID]
     rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
     return f"Nothing was sent, because {rows} problems." if invalid else ""
-
-
-def _how_it_ended(journal: Journal) -> _Ended:
-    end = journal.end
-    if end is None:
-        return _Ended(by="It has not come to its end yet.") if journal.left() else _NOT_EARLY
-    early = bool(end.ended_by)
-    return _Ended(
-        by=end.ended_by,
-        code=end.exit_code if early and not end.closed else 0,
-        for_good=early and end.closed,
-    )
 
 
 def _hand_over(journal: Journal, run_id: str) -> None:

@@ -26,7 +26,7 @@ LAYERS = (
         "template",
         "orglock",
     },
-    {"config", "plan", "reader", "pool", "history"},
+    {"config", "plan", "reader", "pool", "history", "summaries"},
     {"access"},
     {"run"},
     {"cli", "__main__"},

@@ -1,0 +1,72 @@
+"""What became of a run, drawn from its journal."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from batchlock import reporter
+from batchlock.journal import About, Journal
+from batchlock.model import Cause, Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How the sending ended."""
+
+    by: str = ""
+    code: int = 0
+    for_good: bool = False
+    """Whether there is nothing to resume although rows are left."""
+
+
+NOT_EARLY = Ended()
+
+
+def summary_of(journal: Journal, about: About, how: Ended, command: str) -> Summary:
+    """Return what became of a run; `command` goes on with it, if anything is left."""
+    counts = journal.counts()
+    totals = journal.totals
+    causes = tuple(
+        Cause(
+            result=group.result,
+            code=group.code,
+            message=group.message,
+            remedy=group.remedy,
+            rows=group.count,
+            ranges=reporter.ranges(group.rows),
+        )
+        for group in journal.groups()
+    )
+    return Summary(
+        run_id=about.run_id,
+        file=about.file,
+        sheet=about.sheet,
+        sha256=about.sha256,
+        version=about.version,
+        settings=about.settings,
+        rows=sum(counts.values()),
+        settled=journal.settled(),
+        counts=counts,
+        causes=causes,
+        started_at=about.started_at,
+        finished_at=datetime.now(UTC),
+        seconds=totals.seconds,
+        requests=totals.requests,
+        credits_used=totals.credits_used,
+        in_flight_peak=totals.in_flight_peak,
+        ended_by=how.by,
+        ended_code=how.code,
+        resume=None if how.for_good or not journal.left() else command,
+    )
+
+
+def how_it_ended(journal: Journal) -> Ended:
+    """Return how the last session of a run ended, as far as it has come."""
+    end = journal.end
+    if end is None:
+        return Ended(by="It has not come to its end yet.") if journal.left() else NOT_EARLY
+    early = bool(end.ended_by)
+    return Ended(
+        by=end.ended_by,
+        code=end.exit_code if early and not end.closed else 0,
+        for_good=early and end.closed,
+    )

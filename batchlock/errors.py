@@ -11,11 +11,23 @@ BatchlockError              1
 Trouble with one row is never an exception: see `model.Problem` and `model.Outcome`.
 """
 
+from collections.abc import Sequence
+
 
 class BatchlockError(Exception):
-    """Something that ends the command; its text is a sentence for the person who typed it."""
+    """Something that ends the command; its text is a sentence for the person who typed it.
+
+    Where a choice would mend it, `columns` or `sheets` are what there is to choose from.
+    """
 
     exit_code = 1
+
+    def __init__(
+        self, message: str, *, columns: Sequence[str] = (), sheets: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.columns = tuple(columns)
+        self.sheets = tuple(sheets)
 
 
 class UsageError(BatchlockError):

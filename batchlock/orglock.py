@@ -6,6 +6,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,6 +49,31 @@ def held(state: Path, org: str) -> Iterator[Callable[[str], None]]:
     finally:
         _forget(holder)
         lock.release()
+
+
+def at_work(state: Path, org: str) -> str | None:
+    """Return what is at work on the org, in words; None when nothing is.
+
+    It looks without taking the lock, which would turn away a run that starts at this moment.
+    """
+    try:
+        told = json.loads((state / "locks" / f"{org}.run").read_text())
+        what, process = str(told["what"]), int(told["process"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return f"{what}, process {process}" if _lives(process) else None
+
+
+def _lives(process: int) -> bool:
+    if sys.platform == "win32":  # where the question would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _forget(holder: Path) -> None:

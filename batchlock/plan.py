@@ -123,7 +123,8 @@ async def _read_in_a_child(request: Request, bounds: Bounds, brake: Brake, child
             "program and save it as a new file."
         )
     if answer:
-        raise getattr(errors, answer["error"])(answer["message"])
+        kind = getattr(errors, answer.pop("error"))
+        raise kind(answer.pop("message"), **answer)
 
 
 def _module_path() -> list[str]:

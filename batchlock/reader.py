@@ -63,11 +63,16 @@ def main() -> None:
     request = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     _hold_to(request.memory)
-    answer = {}
+    answer: dict[str, object] = {}
     try:
         read(request)
     except BatchlockError as error:
-        answer = {"error": type(error).__name__, "message": str(error)}
+        answer = {
+            "error": type(error).__name__,
+            "message": str(error),
+            "columns": error.columns,
+            "sheets": error.sheets,
+        }
     except MemoryError:
         answer = {
             "error": UnreadableFile.__name__,

@@ -16,6 +16,7 @@ import shlex
 import tempfile
 import time
 from collections.abc import Coroutine, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,8 +135,8 @@ class Runner:
 
         Raises UnreadableFile or UsageError, as `run` does.
         """
-        about = replace(self._about(file, self._org), kind="check")
-        await self._plan(file, path, about)
+        about = await asyncio.to_thread(self._about, file, self._org)
+        await self._plan(file, path, replace(about, kind="check"))
 
     def start(self, plan: Path) -> str:
         """Make a run of a plan, for `resume` to send; return its id."""
@@ -182,29 +183,48 @@ class Runner:
             Journal.open(path) as before,
         ):
             tell(f"a retry of run {path.stem}")
-            about = before.about
-            identity = f"retry {about.run_id}{'' if refused else ', only failed'}"
-            if left := history.unfinished(identity):
+            if left := history.unfinished(_retry_of(before, refused=refused)):
                 return await self._go_on(left, account)
-            if not before.to_retry(refused=refused):
+            new = self._make_retry(history, before, refused=refused)
+            if new is None:
                 return None
-            now = datetime.now(UTC)
-            about = replace(
-                about,
-                run_id=new_run_id(now),
-                kind="retry",
-                identity=identity,
-                started_at=now,
-                version=__version__,
-                output=self._output(),
-                settings=_told(self.settings, about.org),
-            )
-            self._probe(self._target(about))
-            before.start_retry(history.path(about.run_id), about, refused=refused)
-            _hand_over(before, about.run_id)
-            with Journal.open(history.path(about.run_id)) as journal:
+            with Journal.open(new) as journal:
                 async with access(self.settings, account) as way:
                     return await self._send(journal, way)
+
+    def start_retry(self, run_id: str, *, refused: bool = True) -> str | None:
+        """Make the run that `retry` makes, for `resume` to send; return its id.
+
+        Raises AlreadyRunning when rows are left in the other run and it may be at work.
+        """
+        history, path = self._find(run_id)
+        with Journal.open(path) as before, ExitStack() as stack:
+            if before.left():
+                stack.enter_context(orglock.held(self.settings.state, history.org))
+            new = history.unfinished(_retry_of(before, refused=refused))
+            new = new or self._make_retry(history, before, refused=refused)
+            return None if new is None else new.stem
+
+    def _make_retry(self, history: History, before: Journal, *, refused: bool) -> Path | None:
+        """Make the journal of a retry, and hand the rows over to it."""
+        if not before.to_retry(refused=refused):
+            return None
+        now, about = datetime.now(UTC), before.about
+        about = replace(
+            about,
+            run_id=new_run_id(now),
+            kind="retry",
+            identity=_retry_of(before, refused=refused),
+            started_at=now,
+            version=__version__,
+            output=self._output(),
+            settings=_told(self.settings, about.org),
+        )
+        self._probe(self._target(about))
+        path = history.path(about.run_id)
+        before.start_retry(path, about, refused=refused)
+        _hand_over(before, about.run_id)
+        return path
 
     def report(self, run_id: str) -> Finished:
         """Write the results of a run again, as far as it has come."""
@@ -268,7 +288,7 @@ class Runner:
         self.voice.says(f"Reading {file.name}.")
         bounds = Bounds(seconds=given.max_seconds, memory=given.max_memory)
         await plan(request, bounds, brake=self.brake, child=self.reader)
-        if _sha256(file) != about.sha256:
+        if await asyncio.to_thread(_sha256, file) != about.sha256:
             path.unlink()  # noqa: ASYNC240  a local file, and the end
             raise UnreadableFile(
                 f"{file.name} changed while it was read. Wait until it is complete, then run again."
@@ -443,6 +463,11 @@ def _refusal(journal: Journal) -> str:
     invalid = journal.counts()[Result.INVALID]
     rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
     return f"Nothing was sent, because {rows} problems." if invalid else ""
+
+
+def _retry_of(journal: Journal, *, refused: bool) -> str:
+    """Return the identity of a retry."""
+    return f"retry {journal.about.run_id}{'' if refused else ', only failed'}"
 
 
 def _hand_over(journal: Journal, run_id: str) -> None:

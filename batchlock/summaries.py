@@ -1,11 +1,12 @@
 """What became of a run, drawn from its journal."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batchlock import reporter
 from batchlock.journal import About, Journal
-from batchlock.model import Cause, Summary
+from batchlock.model import Cause, Result, Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +26,6 @@ def summary_of(journal: Journal, about: About, how: Ended, command: str) -> Summ
     """Return what became of a run; `command` goes on with it, if anything is left."""
     counts = journal.counts()
     totals = journal.totals
-    causes = tuple(
-        Cause(
-            result=group.result,
-            code=group.code,
-            message=group.message,
-            remedy=group.remedy,
-            rows=group.count,
-            ranges=reporter.ranges(group.rows),
-        )
-        for group in journal.groups()
-    )
     return Summary(
         run_id=about.run_id,
         file=about.file,
@@ -46,7 +36,7 @@ def summary_of(journal: Journal, about: About, how: Ended, command: str) -> Summ
         rows=sum(counts.values()),
         settled=journal.settled(),
         counts=counts,
-        causes=causes,
+        causes=causes_of(journal),
         started_at=about.started_at,
         finished_at=datetime.now(UTC),
         seconds=totals.seconds,
@@ -56,6 +46,22 @@ def summary_of(journal: Journal, about: About, how: Ended, command: str) -> Summ
         ended_by=how.by,
         ended_code=how.code,
         resume=None if how.for_good or not journal.left() else command,
+    )
+
+
+def causes_of(journal: Journal, *, but: Collection[Result] = ()) -> tuple[Cause, ...]:
+    """Return why rows were not updated, `but` for some results, with each cause's rows in words."""
+    return tuple(
+        Cause(
+            result=group.result,
+            code=group.code,
+            message=group.message,
+            remedy=group.remedy,
+            rows=group.count,
+            ranges=reporter.ranges(group.rows),
+        )
+        for group in journal.groups()
+        if group.result not in but
     )
 
 

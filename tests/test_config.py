@@ -86,6 +86,11 @@ EVERY_KEY = [
     ("input.max_memory", "1.5 GiB", 3 * 2**29),
     ("results.directory", "out", Path("out")),
     ("results.format", "csv", "csv"),
+    ("web.max_upload", "20 MiB", 20 * 2**20),
+    ("web.session", "30m", 1800.0),
+    ("web.hosts", "[locks.acme.test]", ("locks.acme.test",)),
+    ("web.trusted_proxy", "[10.0.0.7]", ("10.0.0.7",)),
+    ("web.keep", "90d", 7_776_000.0),
     ("state_directory", "state", Path("state")),
 ]
 

@@ -29,6 +29,7 @@ LAYERS = (
     {"config", "plan", "reader", "pool", "history", "summaries"},
     {"access"},
     {"run"},
+    {"web"},
     {"cli", "__main__"},
 )
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}

@@ -856,8 +856,8 @@ def test_why_and_how_long_everyone_waits_can_be_asked() -> None:
         return [*told, gate.pulse]
 
     assert jump_through(main()) == [
-        (0, 2, "", 0.0), (0, 2, "too many calls", 8.0), (0, 2, "too many calls", 5.0),
-        (1, 2, "", 0.0),
+        (0, 2, "", 0.0, None), (0, 2, "too many calls", 8.0, None),
+        (0, 2, "too many calls", 5.0, None), (1, 2, "", 0.0, None),
     ]  # fmt: skip
 
 

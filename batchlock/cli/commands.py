@@ -205,3 +205,65 @@ def simulate(session: Session, /, port: int, **given: Any) -> int:
     signals.run(steps.serve(shall, port=port, brake=signals.brake))
     session.forgive()
     return 0
+
+
+@commands.command(cls=options.Command, example="batchlock serve --simulate")
+@options.common
+@options.simulate
+@click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Where it listens.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, help="0 is any free port.")
+@click.option("--add-user", metavar="NAME", help="Let NAME sign in, or change the password.")
+@click.option("--remove-user", metavar="NAME", help="Let NAME sign in no longer.")
+@click.option("--users", "list_users", is_flag=True, help="List who may sign in.")
+@click.pass_obj
+def serve(
+    session: Session,
+    /,
+    *,
+    host: str,
+    port: int,
+    add_user: str | None,
+    remove_user: str | None,
+    list_users: bool,
+    **given: Any,
+) -> int:
+    """Serve a page to upload, check, run and watch, for people without a terminal.
+
+    It listens on this machine only and prints a link that lets one person in. Once there are
+    users, everybody signs in, and it may listen elsewhere.
+    """
+    from batchlock.cli import serve as steps
+
+    signals = session.signals
+    if add_user is not None:
+        steps.add_user(options.settings(given), add_user)
+    elif remove_user is not None:
+        steps.remove_user(options.settings(given), remove_user)
+    elif list_users:
+        steps.users(options.settings(given))
+    else:
+        steps.need_the_extra()
+        with options.runner(session, given) as runner:
+            page = steps.serve(
+                runner.settings, runner.choices, host=host, port=port, brake=signals.brake
+            )
+            signals.run(page)
+        session.forgive()
+    return 0
+
+
+@commands.command(cls=options.Command, example="batchlock work RUN FOLDER", hidden=True)
+@click.argument("run_id", metavar="RUN")
+@click.argument("folder", type=click.Path(path_type=Path))
+@options.common
+@click.pass_obj
+def work(session: Session, /, run_id: str, folder: Path, **given: Any) -> int:
+    """Bring RUN to its end for the page, which leaves word and is told in FOLDER."""
+    from batchlock.cli.told import tell
+    from batchlock.web.worker import Desk, Teller
+    from batchlock.web.worker import work as bring
+
+    desk = Desk(folder)
+    with options.runner(session, given, voice=Teller(desk)) as runner:
+        finished = session.signals.run(bring(runner, run_id, desk))
+    return tell(session, finished, nothing="Nothing is left of this run.")

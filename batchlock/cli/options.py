@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchlock.cli.signals import Signals
     from batchlock.config import Settings
     from batchlock.plan import Child
-    from batchlock.run import Runner
+    from batchlock.run import Runner, Voice
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -90,16 +90,18 @@ sending = _together(
 
 
 @contextmanager
-def runner(session: Session, given: Given, *, reads: bool = False) -> "Iterator[Runner]":
+def runner(
+    session: Session, given: Given, *, reads: bool = False, voice: "Voice | None" = None
+) -> "Iterator[Runner]":
     """Give what a command's runs share, made of its options and the settings.
 
     A command that `reads` a file has the process for that started at once: it takes as long to
-    get ready as we do.
+    get ready as we do. Runs speak to the terminal, unless there is another `voice` for them.
     """
     signals = session.signals  # before the imports, which take a moment
     with ExitStack() as stack:
         child = stack.enter_context(_reader()) if reads else None
-        yield stack.enter_context(_runner(session, signals, given, child))
+        yield stack.enter_context(_runner(session, signals, given, child, voice))
 
 
 @contextmanager
@@ -115,7 +117,11 @@ def _reader() -> "Iterator[Child]":
 
 @contextmanager
 def _runner(
-    session: Session, signals: "Signals", given: Given, reader: "Child | None"
+    session: Session,
+    signals: "Signals",
+    given: Given,
+    reader: "Child | None",
+    voice: "Voice | None",
 ) -> "Iterator[Runner]":
     from batchlock.cli.logs import logs
     from batchlock.cli.screen import Screen
@@ -134,7 +140,7 @@ def _runner(
             config=given["config"],
         )
         try:
-            yield Runner(found, choices, signals.brake, screen, reader)
+            yield Runner(found, choices, signals.brake, voice or screen, reader)
         finally:
             screen.close()
 

@@ -18,10 +18,20 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from batchlock.config.credentials import SECRETS, credentials
-from batchlock.config.settings import SIMULATOR, Input, Results, Settings, Zoho, seconds
+from batchlock.config.settings import SIMULATOR, Input, Results, Settings, Web, Zoho, seconds
 from batchlock.errors import UsageError
 
-__all__ = ["SIMULATOR", "Input", "Results", "Settings", "Zoho", "credentials", "load", "seconds"]
+__all__ = [
+    "SIMULATOR",
+    "Input",
+    "Results",
+    "Settings",
+    "Web",
+    "Zoho",
+    "credentials",
+    "load",
+    "seconds",
+]
 
 _NAME = "config.yaml"
 _PREFIX = "BATCHLOCK_"
@@ -37,7 +47,17 @@ _LENGTHS_OF_TIME = {
     ("retry", "timeout"),
     ("stop", "max_runtime"),
     ("input", "max_seconds"),
+    ("web", "session"),
+    ("web", "keep"),
 }
+
+_SEVERAL = {
+    ("input", "columns"),
+    ("input", "custom_modules"),
+    ("web", "hosts"),
+    ("web", "trusted_proxy"),
+}
+"""Settings that may be lists or mappings."""
 
 _Key = tuple[str, ...]
 
@@ -83,8 +103,7 @@ def _read(
     for name, value in sorted(environment.items()):
         if name.startswith(_PREFIX) and name != f"{_PREFIX}CONFIG":
             key = tuple(name.removeprefix(_PREFIX).lower().split("__"))
-            several = key in {("input", "columns"), ("input", "custom_modules")}
-            if several and value.startswith(("[", "{")):
+            if key in _SEVERAL and value.startswith(("[", "{")):
                 try:
                     value = yaml.load(value, yaml.BaseLoader)  # noqa: S506  texts only
                 except yaml.YAMLError:

@@ -155,6 +155,22 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """The page."""
+
+    max_upload: Annotated[int, BeforeValidator(_bytes), Ge(2**20)] = 100 * 2**20
+    """Bytes of one file."""
+    session: Annotated[float, Gt(0)] = 12 * 3600.0
+    """Seconds without a request after which a person signs in again."""
+    hosts: Texts = ()
+    """Names under which the page may be asked for, beside those of this machine."""
+    trusted_proxy: Texts = ()
+    """Addresses whose X-Forwarded headers are believed."""
+    keep: Annotated[float, Gt(0)] | None = None
+    """Seconds after which uploads and finished runs are removed; None for never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings."""
 
@@ -166,6 +182,7 @@ class Settings:
     stop: Stop = field(default_factory=Stop)
     input: Input = field(default_factory=Input)
     results: Results = field(default_factory=Results)
+    web: Web = field(default_factory=Web)
     state_directory: Path | None = None
 
     @property

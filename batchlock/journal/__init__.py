@@ -28,10 +28,10 @@ from batchlock.journal import report
 from batchlock.journal.about import About, End, Totals
 from batchlock.journal.cells import pack
 from batchlock.journal.compare import compare, refuse
-from batchlock.journal.report import Group
+from batchlock.journal.report import Group, Pace, Wanted
 from batchlock.model import SETTLED, Cell, Field, Line, Outcome, Problem, Result, Status, Update
 
-__all__ = ["About", "End", "Group", "Journal", "Totals", "whole"]
+__all__ = ["About", "End", "Group", "Journal", "Pace", "Totals", "Wanted", "whole"]
 
 _SCHEMA = """
 CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -295,15 +295,36 @@ class Journal:
         """Count the rows that are still to be sent or settled."""
         return self._count("progress WHERE status IN ('pending', 'sending')")
 
-    def problems(self) -> Iterator[Problem]:
-        """Yield every problem, in the order of the rows."""
+    def problems(self, rows: Sequence[int] | None = None) -> Iterator[Problem]:
+        """Yield every problem, or every one of some rows, in the order of the rows."""
         with _told(self.path):
-            yield from report.problems(self._sql)
+            yield from report.problems(self._sql, rows)
 
     def lines(self) -> Iterator[Line]:
         """Yield one line for each row, in the file's order."""
         with _told(self.path):
             yield from report.lines(self._sql)
+
+    def matching(self, wanted: Wanted) -> int:
+        """Count the rows that are wanted."""
+        with _told(self.path):
+            return report.matching(self._sql, wanted)
+
+    def page(self, wanted: Wanted, *, offset: int, limit: int) -> list[Line]:
+        """Return some of the lines that are wanted, in the file's order."""
+        with _told(self.path):
+            return report.page(self._sql, wanted, offset=offset, limit=limit)
+
+    def pace(self, spans: int) -> Pace | None:
+        """Return how many rows ended in each of so many spans of time; None before any has."""
+        with _told(self.path):
+            return report.pace(self._sql, spans)
+
+    def to_look_up(self) -> int:
+        """Count the rows still to be sent whose lock id is asked of Zoho first."""
+        return self._count(
+            "progress JOIN rows USING (row) WHERE status = 'pending' AND lock_id IS NULL"
+        )
 
     def groups(self) -> Iterator[Group]:
         """Yield the rows that were not updated, and the duplicates, by their causes.
@@ -313,7 +334,15 @@ class Journal:
         with _told(self.path):
             yield from report.groups(self._sql)
 
-    # -- retry ---------------------------------------------------------------------------
+    # -- another run ---------------------------------------------------------------------
+
+    def start(self, path: Path, about: About) -> None:
+        """Make the journal of a run at `path` from this one, which is a plan and stays one."""
+        with whole(path) as draft:
+            with _told(draft):
+                self._sql.execute("VACUUM INTO ?", (str(draft),))
+            with Journal.open(draft) as journal:
+                journal.set_about(about)
 
     def to_retry(self, *, refused: bool = True) -> int:
         """Count the rows that a retry has; without `refused`, not those that Zoho refused."""

@@ -1,7 +1,8 @@
 """What the journal says of the rows of a run, once they are to be reported."""
 
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,23 +38,121 @@ class Group:
     """In order; to be read before the next group is asked for."""
 
 
-def problems(sql: sqlite3.Connection) -> Iterator[Problem]:
-    """Yield every problem, in the order of the rows."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which lines a person wants to see."""
+
+    results: frozenset[Result] = frozenset()
+    """Empty for all."""
+    words: str = ""
+    """A part of a cell or of what is said of the row, or a row number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many rows ended in each of some equal spans of time."""
+
+    began: datetime
+    span: float
+    """Seconds."""
+    settled: tuple[int, ...]
+    others: tuple[int, ...]
+    """Those that are not as the file asks."""
+
+
+def problems(sql: sqlite3.Connection, rows: Sequence[int] | None = None) -> Iterator[Problem]:
+    """Yield every problem, or every one of some rows, in the order of the rows."""
+    some, values = "", tuple[object, ...]()
+    if rows is not None:
+        some, values = f" WHERE row IN ({_marks(rows)})", tuple(rows)
     for found in sql.execute(
-        'SELECT row, "column", code, message FROM problems ORDER BY row, rowid'
+        f'SELECT row, "column", code, message FROM problems{some} ORDER BY row, rowid', values
     ):
         yield Problem(*found)
 
 
-def lines(sql: sqlite3.Connection) -> Iterator[Line]:
-    """Yield one line for each row, in the file's order."""
+def matching(sql: sqlite3.Connection, wanted: Wanted) -> int:
+    """Count the rows that are wanted."""
+    some, values = _condition(wanted)
+    (count,) = sql.execute(
+        f"SELECT count(*) FROM progress AS p JOIN rows AS r USING (row) WHERE {some}", values
+    ).fetchone()
+    return int(count)
+
+
+def page(sql: sqlite3.Connection, wanted: Wanted, *, offset: int, limit: int) -> list[Line]:
+    """Return some of the lines that are wanted, in the file's order."""
+    some, values = _condition(wanted)
+    rows = [
+        row
+        for (row,) in sql.execute(
+            f"SELECT p.row FROM progress AS p JOIN rows AS r USING (row) WHERE {some}"
+            " ORDER BY p.row LIMIT ? OFFSET ?",
+            (*values, limit, offset),
+        )
+    ]
+    return list(lines(sql, rows))
+
+
+def pace(sql: sqlite3.Connection, spans: int) -> Pace | None:
+    """Return how many rows ended in each of so many spans; None before any has."""
+    first, last = sql.execute("SELECT min(finished_at), max(finished_at) FROM progress").fetchone()
+    if first is None:
+        return None
+    span = max((last - first) / spans, 1.0)
+    settled, others = [0] * spans, [0] * spans
+    for at, is_settled, count in sql.execute(
+        "SELECT min(CAST((finished_at - ?) / ? AS INTEGER), ?), status IN ('updated', 'unchanged'),"
+        " count(*) FROM progress WHERE finished_at IS NOT NULL GROUP BY 1, 2",
+        (first, span, spans - 1),
+    ):
+        (settled if is_settled else others)[at] += count
+    used = min(spans, int((last - first) / span) + 1)
+    return Pace(_moment(first), span, tuple(settled[:used]), tuple(others[:used]))
+
+
+def _condition(wanted: Wanted) -> tuple[str, tuple[object, ...]]:
+    """Return what is wanted as SQL over progress (p) and rows (r)."""
+    parts, values = ["true"], list[object]()
+    if wanted.results:
+        statuses = [status for status, result in _RESULTS.items() if result in wanted.results]
+        parts.append(f"p.status IN ({_marks(statuses)})")
+        values += statuses
+    if words := wanted.words.strip():
+        escaped = re.sub(r"([\\%_])", r"\\\1", words)
+        told = [
+            f"{what} LIKE ? ESCAPE '\\'"
+            for what in ("CAST(r.cells AS TEXT)", "p.message", "p.code")
+        ]
+        values += [f"%{escaped}%"] * len(told)
+        told.append(
+            "p.row IN (SELECT row FROM problems WHERE message LIKE ? ESCAPE '\\' OR code = ?)"
+        )
+        values += [f"%{escaped}%", words]
+        if words.isdecimal() and len(words) < len("5843104000"):  # shorter than any id
+            told.append("p.row = ?")
+            values.append(int(words))
+        parts.append(f"({' OR '.join(told)})")
+    return " AND ".join(parts), tuple(values)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def lines(sql: sqlite3.Connection, rows: Sequence[int] | None = None) -> Iterator[Line]:
+    """Yield one line for each row, or for each of some rows, in the file's order."""
+    some, values = "", tuple[object, ...]()
+    if rows is not None:
+        some, values = f" WHERE r.row IN ({_marks(rows)})", tuple(rows)
     told = sql.execute(
         "SELECT r.row, module, record_id, lock_id, reason, cells, p.status, p.same_as,"
         " o.status, p.http_status, p.code, p.message, p.remedy, p.attempts, p.finished_at,"
         " p.duration FROM rows AS r JOIN progress AS p USING (row)"
-        " LEFT JOIN progress AS o ON o.row = p.same_as ORDER BY r.row"
+        f" LEFT JOIN progress AS o ON o.row = p.same_as{some} ORDER BY r.row",
+        values,
     )
-    found_problems = problems(sql)
+    found_problems = problems(sql, rows)
     problem = next(found_problems, None)
     for row, *asked, cells, status, same_as, same_status, http_status, code, message, remedy, \
             attempts, finished_at, duration in told:  # fmt: skip

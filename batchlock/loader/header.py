@@ -57,7 +57,8 @@ def refusal(name: str, header: Header, reading: Reading) -> BatchlockError | Non
         if len(set(titles)) > 1:
             remedy += f", or name the right one with {_option(field, titles[0])}"
         return UnreadableFile(
-            f"{name}: more than one column fits {_NAMES[field]}: {_listed(titles)}. {remedy}."
+            f"{name}: more than one column fits {_NAMES[field]}: {_listed(titles)}. {remedy}.",
+            columns=_columns(header),
         )
     for field in header.missing:
         if field in reading.chosen:
@@ -151,7 +152,8 @@ def _no_such_column(name: str, header: Header, field: Field, chosen: str) -> Usa
     hint = f' Did you mean "{near}"?' if near else ""
     return UsageError(
         f'{name}: there is no column "{chosen}" for {_NAMES[field]}. '
-        f"The columns are: {_listed(_columns(header))}.{hint}"
+        f"The columns are: {_listed(_columns(header))}.{hint}",
+        columns=_columns(header),
     )
 
 
@@ -164,7 +166,8 @@ def _missing_columns(name: str, header: Header) -> UnreadableFile:
     return UnreadableFile(
         f"{name}: no column for {' and '.join(missing)}. "
         f"The columns are: {_listed(_columns(header))}. "
-        f"Name {'it' if len(missing) == 1 else 'them'} with {' '.join(options)}."
+        f"Name {'it' if len(missing) == 1 else 'them'} with {' '.join(options)}.",
+        columns=_columns(header),
     )
 
 

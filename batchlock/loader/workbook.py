@@ -99,10 +99,16 @@ def _candidates(path: Path, tabs: Sequence[Tab], wanted: str | None) -> Sequence
                 if form(tab.name) == form(wanted):
                     return [tab]
         named = ", ".join(tab.name for tab in tabs)
-        raise UsageError(f'{path.name} has no sheet "{wanted}". Its sheets are: {named}.')
+        raise UsageError(
+            f'{path.name} has no sheet "{wanted}". Its sheets are: {named}.',
+            sheets=[tab.name for tab in tabs],
+        )
     visible = [tab for tab in tabs if tab.visible]
     if not visible:
-        raise UnreadableFile(f"{path.name} has no visible sheet. Name one with --sheet NAME.")
+        raise UnreadableFile(
+            f"{path.name} has no visible sheet. Name one with --sheet NAME.",
+            sheets=[tab.name for tab in tabs],
+        )
     return visible
 
 
@@ -112,7 +118,8 @@ def _the_one(path: Path, sheets: Sequence[Sheet], reading: Reading) -> Sheet:
         named = ", ".join(str(sheet.name) for sheet in fitting)
         raise UsageError(
             f"{path.name} has more than one sheet with such columns: {named}. "
-            f'Name the right one with --sheet "{fitting[0].name}".'
+            f'Name the right one with --sheet "{fitting[0].name}".',
+            sheets=[str(sheet.name) for sheet in fitting],
         )
     best = max(
         fitting or sheets, key=lambda sheet: (len(sheet.header.fields), bool(sheet.header.titles))

@@ -37,6 +37,8 @@ class Pulse(NamedTuple):
     """Why everyone waits; empty when nobody does."""
     seconds: float
     """For how much longer."""
+    credits_left: int | None = None
+    """Of the day, as far as Zoho has told."""
 
 
 class Gate:
@@ -87,7 +89,8 @@ class Gate:
     def pulse(self) -> Pulse:
         """How the gate stands now."""
         wait = max(0.0, self._trouble.until - self.clock.now())
-        return Pulse(self.in_flight, self.window, self._trouble.reason if wait else "", wait)
+        reason = self._trouble.reason if wait else ""
+        return Pulse(self.in_flight, self.window, reason, wait, self._budget.left)
 
     async def enter(self) -> Ticket | None:
         """Wait for this call's turn; None when the gate has closed.

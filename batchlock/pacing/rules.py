@@ -114,6 +114,11 @@ class Budget:
         self.untold = 0
         """Credits spent, since there is a number, by calls whose answers told none."""
 
+    @property
+    def left(self) -> int | None:
+        """Return the credits of the day that are left; None before Zoho has told."""
+        return self._left
+
     def add(self, *, cost: int, left: int | None, untold: int, started: float, now: float) -> None:
         """Take in a reply to a call, and what it tells is left.
 

@@ -1,0 +1,458 @@
+"""Uploads: onto the disk, into a plan, and what the check shows of it."""
+
+import asyncio
+import logging
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import BodyPartReader, MultipartReader, web
+
+from batchlock import reporter
+from batchlock.brake import Brake
+from batchlock.config import Settings
+from batchlock.errors import BatchlockError
+from batchlock.history import History
+from batchlock.journal import Journal, Wanted
+from batchlock.model import MODULES, Field, Line, Problem, Result
+from batchlock.run import Choices, Runner
+from batchlock.shown import shown
+from batchlock.summaries import NOT_EARLY, summary_of
+from batchlock.template import write_template
+from batchlock.web import safety
+from batchlock.web.line import Line as RunLine
+from batchlock.web.look import Look, size
+from batchlock.web.silence import Silence
+from batchlock.web.store import File, Reading, Store
+
+PAGE = 50
+"""Rows on a page."""
+_PIECE = 1 << 20
+_MOST_FILES = 20
+_SOON = 1.5
+"""Seconds that an upload waits for its check, so that most people never see the waiting."""
+_AT_ONCE = 2
+"""Files that are read together."""
+_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_UNSAFE = re.compile(r"[^\w .,()\[\]@+=&-]")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What sending a file would take."""
+
+    calls: int
+    seconds: float
+    measured: bool
+    """Whether an earlier run of this org has shown the pace."""
+
+
+def safe_name(given: str | None) -> str:
+    """Return a file name from a browser as one that harms nothing, wherever it is put."""
+    name = PurePath(PureWindowsPath(given or "").name).name
+    name = _UNSAFE.sub("_", name).strip(" .")
+    stem, dot, suffix = name.rpartition(".")
+    if not dot:
+        stem, suffix = name, ""
+    stem = (stem.strip(" .") or "upload")[:100]
+    name = f"{stem}.{suffix[:8]}" if suffix else stem
+    return f"_{name}" if _RESERVED.fullmatch(name) else name
+
+
+class Files:
+    """The pages of uploads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        choices: Choices,
+        store: Store,
+        look: Look,
+        line: RunLine,
+        history: History,
+    ) -> None:
+        self._settings = settings
+        self._choices = choices
+        self._store = store
+        self._look = look
+        self._line = line
+        self._history = history
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._making = asyncio.Lock()
+        self._reading: dict[str, asyncio.Task[None]] = {}
+
+    # -- upload --------------------------------------------------------------------------
+
+    @safety.checks_itself
+    async def upload(self, request: web.Request) -> web.Response:
+        """Take in files, have each checked, and lead to the check of the first."""
+        if not request.content_type.startswith("multipart/form-data"):
+            raise web.HTTPUnsupportedMediaType(text="This takes files only.")
+        meant = safety.csrf_fits(request, request.headers.get("X-CSRF-Token"))
+        taken: list[str] = []
+        too_large = ""
+        parts = await request.multipart()
+        while (part := await parts.next()) is not None:
+            if isinstance(part, MultipartReader):
+                raise web.HTTPBadRequest
+            if part.name == "csrf":
+                meant = meant or safety.csrf_fits(request, (await _short(part)).decode())
+                continue
+            if not meant:
+                raise safety.refuse_change()
+            if part.name != "file" or not part.filename or len(taken) == _MOST_FILES:
+                continue
+            name = safe_name(part.filename)
+            try:
+                taken.append(await self._take(request, part, name))
+            except web.HTTPRequestEntityTooLarge as refusal:
+                too_large = refusal.text or ""
+                break
+        if not taken or too_large:
+            raise (
+                web.HTTPRequestEntityTooLarge(0, 0, text=too_large)
+                if too_large
+                else (web.HTTPBadRequest(text="Choose a file first."))
+            )
+        reading = [self._reading[one] for one in taken if one in self._reading]
+        if reading:
+            await asyncio.wait(reading, timeout=_SOON)
+        to = f"/files/{taken[0]}" if len(taken) == 1 else "/"
+        if "application/json" in request.headers.get("Accept", ""):
+            return web.json_response({"to": to})
+        raise web.HTTPSeeOther(to)
+
+    async def _take(self, request: web.Request, part: BodyPartReader, name: str) -> str:
+        """Write a file to the disk, piece by piece, and begin to read it."""
+        file_id = secrets.token_hex(8)
+        folder = self._store.place(file_id)
+        await asyncio.to_thread(partial(folder.mkdir, mode=0o700, parents=True))
+        try:
+            await _write(part, folder / name, most=self._settings.web.max_upload)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        who = request[safety.NAME]
+        self._store.add_file(file_id, self._history.org, name, who)
+        self._store.write(self._history.org, who, "uploaded", name)
+        self._begin(file_id, {}, None)
+        return file_id
+
+    # -- reading -------------------------------------------------------------------------
+
+    def go_on_reading(self) -> None:
+        """Read what was being read when the last server ended."""
+        for file in self._store.unread():
+            if file.org == self._history.org:
+                self._begin(file.id, file.chosen, file.sheet)
+
+    async def end(self) -> None:
+        """Stop reading; it is begun anew by the next server."""
+        for task in self._reading.values():
+            task.cancel()
+        await asyncio.gather(*self._reading.values(), return_exceptions=True)
+
+    def _begin(self, file_id: str, chosen: Mapping[str, str], sheet: str | None) -> None:
+        self._store.set_file(file_id, Reading.READING, chosen=dict(chosen), sheet=sheet, refusal="")
+        task = asyncio.create_task(self._read(file_id, dict(chosen), sheet))
+        self._reading[file_id] = task
+        task.add_done_callback(lambda _: self._reading.pop(file_id, None))
+
+    async def _read(self, file_id: str, chosen: dict[str, str], sheet: str | None) -> None:
+        file = self._store.file(self._history.org, file_id)
+        assert file is not None
+        try:
+            async with self._slots:
+                await self._plan(file, chosen, sheet)
+        except BatchlockError as refusal:
+            known = self._store.columns(refusal.columns) if refusal.columns else {}
+            if known and not chosen:
+                self._store.set_file(file_id, Reading.READING, remembered=1)
+                await self._read(file_id, known, sheet)
+                return
+            self._store.set_file(
+                file_id,
+                Reading.REFUSED,
+                refusal=str(refusal),
+                columns=refusal.columns,
+                sheets=refusal.sheets,
+            )
+        except Exception:
+            _log.exception("reading %s", file.name)
+            said = f"{file.name} cannot be read; the details are in the log of batchlock."
+            self._store.set_file(file_id, Reading.REFUSED, refusal=said)
+        else:
+            if chosen:
+                with Journal.open(self._plan_of(file)) as journal:
+                    self._store.remember_columns(journal.about.titles, chosen)
+            self._store.set_file(file_id, Reading.CHECKED, chosen=chosen, sheet=sheet)
+
+    async def _plan(self, file: File, chosen: Mapping[str, str], sheet: str | None) -> None:
+        plan = self._plan_of(file)
+        plan.unlink(missing_ok=True)
+        runner = self._runner(sheet=sheet, columns=chosen)
+        await runner.plan(self._store.place(file.id) / file.name, plan)
+
+    def _runner(self, **chosen: Any) -> Runner:
+        choices = replace(self._choices, **chosen)
+        return Runner(self._settings, choices, Brake(), Silence())
+
+    def _plan_of(self, file: File) -> Path:
+        return self._store.place(file.id) / "plan.journal"
+
+    # -- check ---------------------------------------------------------------------------
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Show what the check has found, or that it is not done, or why there is none."""
+        file = self._file(request)
+        if file.state is Reading.READING:
+            return self._look.page(request, "reading.html", file=file)
+        if file.state is Reading.REFUSED:
+            return self._look.page(
+                request, "refused.html", file=file, guesses=_guesses(file), fields=_FIELDS
+            )
+        told = await asyncio.to_thread(self._look_at, file, request.query)
+        return self._look.page(request, "check.html", file=file, **told)
+
+    def _look_at(self, file: File, query: Mapping[str, str]) -> dict[str, Any]:
+        """Return what the page of a check shows."""
+        with Journal.open(self._plan_of(file)) as journal:
+            about, counts = journal.about, journal.counts()
+            invalid, ready = counts[Result.INVALID], counts[Result.NOT_SENT]
+            shows = query.get("show", "problems" if invalid else "all")
+            wanted = Wanted(
+                results=_SHOWN.get(shows, frozenset()), words=query.get("words", "")[:200]
+            )
+            found, number = journal.matching(wanted), page_number(query)
+            lines = journal.page(wanted, offset=(number - 1) * PAGE, limit=PAGE)
+            problems = list(journal.problems([line.row for line in lines]))
+            lookups = journal.to_look_up()
+            causes = summary_of(journal, about, NOT_EARLY, "").causes
+        before = self._history.finished(about.identity)
+        left = self._history.unfinished(about.identity)
+        return {
+            "counts": counts,
+            "rows": sum(counts.values()),
+            "ready": ready,
+            "lookups": lookups,
+            "forecast": self._forecast(ready + lookups),
+            "about": about,
+            "causes": [cause for cause in causes if cause.result is Result.INVALID],
+            "titles": about.titles,
+            "lines": [_row(line, about.titles, problems) for line in lines],
+            "shows": shows,
+            "words": wanted.words,
+            "found": found,
+            "number": number,
+            "pages": max(1, -(-found // PAGE)),
+            "finished_before": before.finished_at if before else None,
+            "unfinished": left.stem if left else None,
+            "fields": _FIELDS,
+        }
+
+    def _forecast(self, calls: int) -> Forecast:
+        """Say how long so many calls take: at the pace of the last run, else of a usual org."""
+        for path, _, end in self._history.all():
+            if end is not None:
+                with Journal.open(path) as journal:
+                    totals = journal.totals
+                if totals.requests >= _ENOUGH and totals.seconds > 0:
+                    return Forecast(
+                        calls=calls,
+                        seconds=calls * totals.seconds / totals.requests,
+                        measured=True,
+                    )
+        limits = self._settings.limits
+        in_flight = limits.max_in_flight if limits.in_flight == "auto" else limits.in_flight
+        pace = min(in_flight / _USUAL, limits.per_second or in_flight / _USUAL)
+        return Forecast(calls=calls, seconds=calls / pace, measured=False)
+
+    async def read_again(self, request: web.Request) -> web.Response:
+        """Read a file with the sheet and the columns that were chosen by hand."""
+        file = self._file(request)
+        form = await request.post()
+        chosen = {
+            field.value: title
+            for field in Field
+            if isinstance(title := form.get(field.value, ""), str) and title
+        }
+        sheet = form.get("sheet") or None
+        if file.id not in self._reading:
+            self._begin(file.id, chosen, str(sheet) if sheet else None)
+            await asyncio.wait([self._reading[file.id]], timeout=_SOON)
+        raise web.HTTPSeeOther(f"/files/{file.id}")
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Make a run of a checked file and put it in line; an unfinished one goes on."""
+        file, who = self._file(request), request[safety.NAME]
+        if file.state is not Reading.CHECKED:
+            raise web.HTTPConflict(text=f"{file.name} has not been checked yet.")
+        plan = self._plan_of(file)
+
+        def begin() -> str:
+            with Journal.open(plan) as journal:
+                left = self._history.unfinished(journal.about.identity)
+            return left.stem if left else self._runner().start(plan)
+
+        async with self._making:  # so that two who start it at once get the same run
+            run_id = await asyncio.to_thread(begin)
+        self._line.add(run_id, file.name, who, file=file.id)
+        self._store.write(self._history.org, who, "started", f"{file.name}, run {run_id}")
+        raise web.HTTPSeeOther(f"/runs/{run_id}")
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """Remove an upload of which nothing was sent."""
+        file = self._file(request)
+        if file.id not in {one.id for one in self._store.files(self._history.org, most=10**6)}:
+            raise web.HTTPConflict(text=f"{file.name} belongs to a run, so it stays.")
+        if (task := self._reading.get(file.id)) is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        self._store.remove_file(file.id)
+        await asyncio.to_thread(shutil.rmtree, self._store.place(file.id), ignore_errors=True)
+        self._store.write(self._history.org, request[safety.NAME], "removed", file.name)
+        raise web.HTTPSeeOther("/")
+
+    async def problems(self, request: web.Request) -> web.StreamResponse:
+        """Answer with a workbook of the rows that have problems, to be corrected and given back."""
+        file = self._file(request)
+        if file.state is not Reading.CHECKED:
+            raise web.HTTPNotFound
+        self._store.write(self._history.org, request[safety.NAME], "downloaded problems", file.name)
+
+        def write() -> bytes:
+            with (
+                Journal.open(self._plan_of(file)) as journal,
+                tempfile.TemporaryDirectory(prefix="batchlock-") as folder,
+            ):
+                about = journal.about
+                summary = summary_of(journal, about, NOT_EARLY, "")
+                rows = summary.counts[Result.INVALID]
+                counts = dict.fromkeys(Result, 0) | {Result.INVALID: rows}
+                causes = tuple(one for one in summary.causes if one.result is Result.INVALID)
+                few = replace(summary, rows=rows, settled=0, counts=counts, causes=causes,
+                              resume=None)  # fmt: skip
+                bad = (line for line in journal.lines() if line.result is Result.INVALID)
+                path = Path(folder) / "problems.xlsx"
+                reporter.write_workbook(path, about.titles, bad, few)
+                return path.read_bytes()
+
+        return attached(await asyncio.to_thread(write), f"{Path(file.name).stem}-problems.xlsx")
+
+    async def template(self, request: web.Request) -> web.StreamResponse:
+        """Answer with a blank input workbook."""
+
+        def write() -> bytes:
+            with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
+                path = Path(folder) / "template.xlsx"
+                write_template(path, (*MODULES, *self._settings.input.custom_modules))
+                return path.read_bytes()
+
+        self._store.write(self._history.org, request[safety.NAME], "downloaded", "the template")
+        return attached(await asyncio.to_thread(write), "locks.xlsx")
+
+    def _file(self, request: web.Request) -> File:
+        file = self._store.file(self._history.org, request.match_info["id"])
+        if file is None:
+            raise web.HTTPNotFound
+        return file
+
+
+_ENOUGH = 50
+"""Calls that show a pace."""
+_USUAL = 0.3
+"""Seconds that a call usually takes."""
+_FIELDS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
+    ("module", "Module", lambda title: "modul" in title),
+    ("record_id", "Record id", lambda title: "id" in title and "lock" not in title),
+    ("lock_id", "Lock id", lambda title: "lock" in title and "reason" not in title),
+    ("reason", "Reason", lambda title: "reason" in title or "note" in title),
+)
+_SHOWN = {
+    "problems": frozenset({Result.INVALID}),
+    "ready": frozenset({Result.NOT_SENT}),
+    "duplicates": frozenset({Result.DUPLICATE}),
+    "done": frozenset({Result.UNCHANGED}),
+}
+
+
+def page_number(query: Mapping[str, str]) -> int:
+    """Return which page is asked for, from 1 on."""
+    asked = query.get("page", "1")
+    return min(max(1, int(asked)), 10**6) if asked.isascii() and asked.isdigit() else 1
+
+
+def attached(content: bytes, name: str) -> web.Response:
+    """Return a workbook for saving under a name."""
+    headers = {"Content-Disposition": saved_as(name)}
+    return web.Response(body=content, content_type=_WORKBOOK, headers=headers)
+
+
+def saved_as(name: str) -> str:
+    """Return the header that saves an answer under a name (RFC 6266)."""
+    plain = re.sub(r"[^\w .()-]", "_", name, flags=re.ASCII)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+async def _write(part: BodyPartReader, path: Path, *, most: int) -> None:
+    """Write an upload to a file, piece by piece; a larger one than `most` bytes is refused."""
+    written = 0
+    try:
+        with path.open("xb") as file:
+            while piece := await part.read_chunk(_PIECE):
+                written += len(piece)
+                if written > most:
+                    break
+                await asyncio.to_thread(file.write, piece)
+    except OSError as error:
+        raise BatchlockError(
+            f"{path.name} cannot be kept: {error.strerror or error}. Nothing was sent."
+        ) from None
+    if written > most:
+        raise web.HTTPRequestEntityTooLarge(
+            most,
+            written,
+            text=f"{path.name} is larger than {size(most)}, which is the most that this page takes "
+            "(web.max_upload). Split the file, or ask whoever runs batchlock.",
+        )
+
+
+async def _short(part: BodyPartReader) -> bytes:
+    content = b""
+    while len(content) < 1024 and (piece := await part.read_chunk(256)):
+        content += piece
+    return content
+
+
+def _guesses(file: File) -> dict[str, str]:
+    """Return for each field the column that a person most probably means."""
+    guessed: dict[str, str] = {}
+    for field, _, fits in _FIELDS:
+        free = (title for title in file.columns if title not in guessed.values())
+        guessed[field] = file.chosen.get(field) or next(
+            (title for title in free if fits(title.casefold())), ""
+        )
+    return guessed
+
+
+def _row(line: Line, titles: tuple[str, ...], problems: list[Problem]) -> dict[str, Any]:
+    """Return a row of the table, each problem on its cell or, where it has none, on the row."""
+    own = [one for one in problems if one.row == line.row]
+    return {
+        "line": line,
+        "cells": [
+            (title, shown(value), [one.message for one in own if one.column == title])
+            for title, value in zip(titles, line.cells, strict=True)
+        ],
+        "others": [one for one in own if one.column not in titles],
+    }

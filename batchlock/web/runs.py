@@ -1,0 +1,410 @@
+"""A run as it goes, what became of it, all runs, and the log."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from batchlock.brake import Brake
+from batchlock.config import Settings
+from batchlock.errors import BatchlockError
+from batchlock.history import History
+from batchlock.journal import About, End, Journal, Pace, Wanted
+from batchlock.model import Result
+from batchlock.run import Choices, Runner
+from batchlock.shown import shown
+from batchlock.summaries import how_it_ended, summary_of
+from batchlock.web import safety
+from batchlock.web.files import PAGE, page_number, saved_as
+from batchlock.web.line import Line
+from batchlock.web.look import Look
+from batchlock.web.silence import Silence
+from batchlock.web.store import Asked, State, Store
+from batchlock.web.watch import SPANS, View, Watches, look
+
+_ALIVE = 15.0
+"""Seconds after which a watcher hears that the connection stands, although nothing has changed."""
+_REPORTS = 2
+"""Results that are written together."""
+_LOG_PAGE = 100
+_PIECE = 1 << 20
+_KINDS = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv; charset=utf-8",
+}
+_ACTIVE = (State.WAITING, State.WORKING, State.PAUSED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A run in the history."""
+
+    about: About
+    end: End | None
+    rows: int
+    settled: int
+    asked: Asked | None
+    """None for a run of the command line."""
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return self.asked.name if self.asked else Path(self.about.file).name
+
+    @property
+    def stands(self) -> str:
+        """How it stands: `waiting`, `working`, `paused`, `finished` or `unfinished`."""
+        if self.asked is not None and self.asked.state in _ACTIVE:
+            return self.asked.state.value
+        return "finished" if self.end is not None and self.end.closed else "unfinished"
+
+
+class Runs:
+    """The pages of runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        choices: Choices,
+        store: Store,
+        look: Look,
+        line: Line,
+        history: History,
+        options: Sequence[str],
+    ) -> None:
+        """`options` are those of the command line that writes results."""
+        self._settings = settings
+        self._choices = choices
+        self._store = store
+        self._look = look
+        self._line = line
+        self._history = history
+        self._options = options
+        self._watches = Watches(self._draw)
+        self._reports = asyncio.Semaphore(_REPORTS)
+        self._making = asyncio.Lock()
+        self._known: dict[str, tuple[int, Past]] = {}
+
+    # -- home ----------------------------------------------------------------------------
+
+    async def home(self, request: web.Request) -> web.Response:
+        """Show where to begin: the upload, what is under way, what came last."""
+        past = await self._past()
+        files = self._store.files(self._history.org, most=10)
+        return self._look.page(
+            request,
+            "home.html",
+            active=[one for one in past if one.stands in _ACTIVE],
+            files=files,
+            latest=[one for one in past if one.stands not in _ACTIVE][:5],
+            most=self._settings.web.max_upload,
+        )
+
+    # -- one run -------------------------------------------------------------------------
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Show a run: as it goes, or what became of it."""
+        run_id, path = self._run(request)
+        asked = self._store.run(self._history.org, run_id)
+        if asked is not None and asked.state in _ACTIVE:
+            view = await asyncio.to_thread(look, path, self._line.desk(run_id))
+            told = self._told(run_id, view)
+            return self._look.page(request, "running.html", asked=asked, run_id=run_id, **told)
+        told = await asyncio.to_thread(self._results, run_id, path, asked, request.query)
+        return self._look.page(request, "results.html", run_id=run_id, asked=asked, **told)
+
+    def _results(
+        self, run_id: str, path: Path, asked: Asked | None, query: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return what the page of results shows."""
+        with Journal.open(path) as journal:
+            about, end = journal.about, journal.end
+            summary = summary_of(journal, about, how_it_ended(journal), run_id)
+            if asked is not None and asked.why and summary.resume:
+                summary = replace(summary, ended_by=asked.why)
+            if end is not None:
+                summary = replace(summary, finished_at=end.finished_at)
+            shows = query.get("show", "all")
+            results = frozenset(Result(one) for one in shows.split(",") if one in set(Result))
+            wanted = Wanted(results=results, words=query.get("words", "")[:200])
+            found, number = journal.matching(wanted), page_number(query)
+            lines = journal.page(wanted, offset=(number - 1) * PAGE, limit=PAGE)
+            pace = journal.pace(SPANS)
+            to_retry = journal.to_retry()
+        return {
+            "summary": summary,
+            "about": about,
+            "file_name": asked.name if asked else Path(about.file).name,
+            "end": end,
+            "titles": about.titles,
+            "lines": [(line, [shown(one) for one in line.cells]) for line in lines],
+            "shows": ",".join(results) or "all",
+            "words": wanted.words,
+            "found": found,
+            "number": number,
+            "pages": max(1, -(-found // PAGE)),
+            "chart": chart(pace),
+            "to_retry": to_retry,
+            "invalid": summary.counts[Result.INVALID],
+        }
+
+    def _told(self, run_id: str, view: View) -> dict[str, Any]:
+        """Return what is told of a run that goes on, the same for everybody."""
+        asked = self._store.run(self._history.org, run_id)
+        state = asked.state if asked else State.ENDED
+        return {
+            "view": view,
+            "state": state.value,
+            "why": asked.why if asked else "",
+            "ahead": self._line.ahead(run_id) if state is State.WAITING else 0,
+            "blocked": self._line.blocked() if state is State.WAITING else "",
+            "ending": self._line.desk(run_id).wished if state is State.WORKING else "",
+            "chart": chart(view.pace),
+        }
+
+    def _draw(self, run_id: str, view: View) -> str:
+        """Return a view of a run as the script takes it: parts of the page, by their ids."""
+        told = self._told(run_id, view)
+        part = self._look.part
+        return json.dumps(
+            {
+                "state": told["state"],
+                "title": f"{100 * view.done // max(1, view.rows)} %",
+                "parts": {
+                    name: part(f"live/{name}.html", **told)
+                    for name in ("status", "bar", "figures", "causes", "chart")
+                },
+            }
+        )
+
+    async def now(self, request: web.Request) -> web.Response:
+        """Answer with how a run goes now, for those whom events do not reach."""
+        run_id, path = self._run(request)
+        desk = self._line.desk(run_id)
+        async with self._watches.watching(run_id, path, desk) as following, asyncio.timeout(30):
+            drawn = await following("")
+        return web.Response(text=drawn, content_type="application/json")
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Send how a run goes whenever that changes, until the watcher leaves."""
+        run_id, path = self._run(request)
+        response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
+        response.content_type = "text/event-stream"
+        await response.prepare(request)
+        desk, last = self._line.desk(run_id), ""
+        async with self._watches.watching(run_id, path, desk) as following:
+            while True:
+                try:
+                    async with asyncio.timeout(_ALIVE):
+                        last = await following(last)
+                except TimeoutError:
+                    await response.write(b":\n\n")
+                else:
+                    await response.write(f"data: {last}\n\n".encode())
+
+    # -- changes -------------------------------------------------------------------------
+
+    async def pause(self, request: web.Request) -> web.Response:
+        """Pause a run, until somebody says that it goes on."""
+        run_id, _ = self._run(request)
+        self._line.pause(run_id, request[safety.NAME])
+        raise self._changed(request, "paused", run_id)
+
+    async def stop(self, request: web.Request) -> web.Response:
+        """Stop a run."""
+        run_id, _ = self._run(request)
+        self._line.stop(run_id, request[safety.NAME])
+        raise self._changed(request, "stopped", run_id)
+
+    async def go_on(self, request: web.Request) -> web.Response:
+        """Go on with a run that was paused, or that ended before its last row."""
+        run_id, path = self._run(request)
+        with Journal.open(path) as journal:
+            about, end = journal.about, journal.end
+        if end is not None and end.closed:
+            raise web.HTTPConflict(text="Nothing is left of this run to go on with.")
+        asked = self._store.run(self._history.org, run_id)
+        name = asked.name if asked else Path(about.file).name
+        self._line.add(run_id, name, request[safety.NAME])
+        raise self._changed(request, "went on with", run_id)
+
+    async def retry(self, request: web.Request) -> web.Response:
+        """Put a new run in line, of the rows that were not updated."""
+        run_id, path = self._run(request)
+        refused = (await request.post()).get("only") != "failed"
+        runner = Runner(self._settings, self._choices, Brake(), Silence())
+        async with self._making:  # so that two who ask at once get the same run
+            new = await asyncio.to_thread(runner.start_retry, run_id, refused=refused)
+        if new is None:
+            raise web.HTTPConflict(text="Every row of this run is as its file asks.")
+        asked = self._store.run(self._history.org, run_id)
+        with Journal.open(path) as journal:
+            name = asked.name if asked else Path(journal.about.file).name
+        self._line.add(new, name, request[safety.NAME])
+        raise self._changed(request, f"ran again the rest of {run_id}, as", new)
+
+    def _changed(self, request: web.Request, what: str, run_id: str) -> web.HTTPSeeOther:
+        self._store.write(self._history.org, request[safety.NAME], what, f"run {run_id}")
+        return web.HTTPSeeOther(f"/runs/{run_id}")
+
+    # -- downloads -----------------------------------------------------------------------
+
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the results of a run as far as it has come, fresh from its journal."""
+        run_id, path = self._run(request)
+        kind = request.match_info["kind"]
+        with Journal.open(path) as journal:
+            asked = self._store.run(self._history.org, run_id)
+            stem = Path(asked.name if asked else journal.about.file).stem
+        name = f"{stem}-results-{run_id}.{kind}"
+        self._store.write(self._history.org, request[safety.NAME], "downloaded", name)
+        with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
+            results = Path(folder) / f"results.{kind}"
+            async with self._reports:
+                await self._report(run_id, results)
+            response = web.StreamResponse(headers={"Content-Disposition": saved_as(name)})
+            response.headers["Content-Type"] = _KINDS[kind]
+            response.content_length = results.stat().st_size
+            await response.prepare(request)
+            with results.open("rb") as file:
+                while piece := await asyncio.to_thread(file.read, _PIECE):
+                    await response.write(piece)
+            return response
+
+    async def _report(self, run_id: str, results: Path) -> None:
+        """Write the results in a process of their own, which takes its memory with it."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "batchlock", "report", run_id, "--output", str(results),
+            "--quiet", *self._options,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            _, said = await process.communicate()
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+        if not await asyncio.to_thread(results.exists):
+            raise BatchlockError(said.decode(errors="replace").strip() or "They are not there.")
+
+    # -- all runs ------------------------------------------------------------------------
+
+    async def history(self, request: web.Request) -> web.Response:
+        """Show all runs of this org, those of the command line too."""
+        words = request.query.get("words", "")[:200]
+        past = await self._past()
+        found = [one for one in past if _fits(one, words)]
+        number = page_number(request.query)
+        return self._look.page(
+            request,
+            "history.html",
+            runs=found[(number - 1) * PAGE : number * PAGE],
+            words=words,
+            found=len(found),
+            number=number,
+            pages=max(1, -(-len(found) // PAGE)),
+            keep=self._settings.web.keep,
+        )
+
+    async def log(self, request: web.Request) -> web.Response:
+        """Show who did what."""
+        number = page_number(request.query)
+        count, entries = self._store.log(
+            self._history.org, offset=(number - 1) * _LOG_PAGE, limit=_LOG_PAGE
+        )
+        pages = max(1, -(-count // _LOG_PAGE))
+        return self._look.page(
+            request, "log.html", entries=entries, number=number, pages=pages, found=count, words=""
+        )
+
+    async def _past(self) -> list[Past]:
+        """Return all runs, newest first."""
+        asked = self._store.all_runs(self._history.org)
+        past = await asyncio.to_thread(self._look_at_all)
+        return [replace(one, asked=asked.get(one.about.run_id)) for one in past]
+
+    def _look_at_all(self) -> list[Past]:
+        """Look at all runs; at one that has ended, once."""
+        found = []
+        for run_id in self._history.ids():
+            try:
+                changed = self._history.path(run_id).stat().st_mtime_ns
+                known = self._known.get(run_id)
+                if known is None or known[0] != changed or known[1].end is None:
+                    past = _past(self._history.path(run_id))
+                    self._known[run_id] = changed, past
+                else:
+                    past = known[1]
+            except (BatchlockError, OSError):
+                continue  # it is being made, or was removed
+            found.append(past)
+        return found
+
+    # -- below ---------------------------------------------------------------------------
+
+    def _run(self, request: web.Request) -> tuple[str, Path]:
+        """Return the run that is asked for: one that is there, never a path from outside."""
+        run_id = request.match_info["run"]
+        if run_id not in self._history.ids():
+            raise web.HTTPNotFound
+        return run_id, self._history.path(run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of the chart; sizes are in hundredths of its height, from the bottom."""
+
+    at: int
+    settled: float
+    others: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A run over time."""
+
+    bars: tuple[Bar, ...]
+    """A span without any is a pause."""
+    most: float
+    """Rows a second at the full height."""
+    began: datetime
+    seconds: float
+
+
+def chart(pace: Pace | None) -> Chart | None:
+    """Return the chart of a run; None while there is nothing to draw."""
+    if pace is None or len(pace.settled) < 2:
+        return None
+    most = max(map(sum, zip(pace.settled, pace.others, strict=True)))
+    bars = tuple(
+        Bar(at, 100 * settled / most, 100 * others / most)
+        for at, (settled, others) in enumerate(zip(pace.settled, pace.others, strict=True))
+    )
+    return Chart(bars=bars, most=most / pace.span, began=pace.began, seconds=pace.span * len(bars))
+
+
+def _past(path: Path) -> Past:
+    with Journal.open(path) as journal:
+        return Past(
+            about=journal.about,
+            end=journal.end,
+            rows=sum(journal.counts().values()),
+            settled=journal.settled(),
+            asked=None,
+        )
+
+
+def _fits(past: Past, words: str) -> bool:
+    """Tell whether all the words are somewhere in what is shown of a run."""
+    who = past.asked.who if past.asked else "command line"
+    told = f"{past.name} {past.about.run_id} {who} {past.about.started_at:%Y-%m-%d} {past.stands}"
+    return all(word in told.casefold() for word in words.casefold().split())

@@ -1,0 +1,135 @@
+// What the page does beyond its forms: times in the reader's zone, uploads with progress, live runs.
+"use strict";
+
+const csrf = document.querySelector("meta[name=csrf]").content;
+
+function localTimes(within) {
+  const shown = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of within.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    if (!Number.isNaN(moment.getTime())) {
+      time.textContent = shown.format(moment);
+      time.title = time.dateTime;
+    }
+  }
+}
+
+function upload(form) {
+  const input = form.querySelector("input[type=file]");
+  const bar = form.querySelector("progress");
+  const said = form.querySelector("[data-said]");
+  const button = form.querySelector("button");
+
+  function send(files) {
+    if (!files.length) return;
+    const body = new FormData();
+    for (const file of files) body.append("file", file, file.name);
+    const request = new XMLHttpRequest();
+    request.open("POST", form.action);
+    request.setRequestHeader("X-CSRF-Token", csrf);
+    request.setRequestHeader("Accept", "application/json");
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable) bar.value = (100 * event.loaded) / event.total;
+    };
+    request.onload = () => {
+      if (request.status === 200) {
+        location.assign(JSON.parse(request.responseText).to);
+        return;
+      }
+      const answer = new DOMParser().parseFromString(request.responseText, "text/html");
+      const sentence = answer.querySelector("[role=alert]");
+      fail(sentence ? sentence.textContent.trim() : `That did not work (${request.status}).`);
+    };
+    request.onerror = () => fail("The file did not arrive. Check your connection, then try again.");
+    said.textContent = "";
+    bar.hidden = false;
+    bar.value = 0;
+    button.disabled = true;
+    request.send(body);
+  }
+
+  function fail(sentence) {
+    said.textContent = sentence;
+    bar.hidden = true;
+    button.disabled = false;
+    input.value = "";
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(input.files);
+  });
+  input.addEventListener("change", () => send(input.files));
+  for (const name of ["dragenter", "dragover"]) {
+    form.addEventListener(name, (event) => {
+      event.preventDefault();
+      form.classList.add("over");
+    });
+  }
+  for (const name of ["dragleave", "drop"]) {
+    form.addEventListener(name, (event) => {
+      event.preventDefault();
+      form.classList.remove("over");
+    });
+  }
+  form.addEventListener("drop", (event) => send(event.dataTransfer.files));
+}
+
+function live(region) {
+  const address = region.dataset.live;
+  const title = document.title;
+  let fails = 0;
+
+  function show(told) {
+    if (told.state !== region.dataset.state) {
+      location.reload();
+      return;
+    }
+    for (const [name, html] of Object.entries(told.parts)) {
+      const part = document.getElementById(`live-${name}`);
+      if (part.dataset.told !== html) {
+        part.dataset.told = html;
+        part.innerHTML = html; // escaped by the server, which is our own
+        localTimes(part);
+      }
+    }
+    document.title = `${told.title} · ${title}`;
+  }
+
+  async function poll() {
+    try {
+      const answer = await fetch(`${address}/now`, { headers: { Accept: "application/json" } });
+      if (answer.redirected) location.reload();
+      show(await answer.json());
+    } catch {
+      // the server is away; it is asked again
+    }
+    setTimeout(poll, 2000);
+  }
+
+  const events = new EventSource(`${address}/events`);
+  events.onmessage = (event) => {
+    fails = 0;
+    show(JSON.parse(event.data));
+  };
+  events.onerror = () => {
+    fails += 1;
+    if (fails > 3 || events.readyState === EventSource.CLOSED) {
+      events.close();
+      poll();
+    }
+  };
+}
+
+localTimes(document);
+document.querySelectorAll("form[data-upload]").forEach(upload);
+document.querySelectorAll("[data-live]").forEach(live);
+if (document.querySelector("[data-reload]")) setTimeout(() => location.reload(), 1000);
+for (const form of document.querySelectorAll("form[data-confirm]")) {
+  form.addEventListener("submit", (event) => {
+    if (!confirm(form.dataset.confirm)) event.preventDefault();
+  });
+}
+for (const choice of document.querySelectorAll("[data-submit]")) {
+  choice.addEventListener("change", () => choice.form.requestSubmit());
+}

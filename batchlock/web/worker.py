@@ -1,0 +1,130 @@
+"""The process that sends a run for the page, and how the two speak with each other.
+
+<state>/web/work/<run id>/pulse   how it goes (JSON), written by the process
+<state>/web/work/<run id>/wish    why it shall end (text), written by the page
+
+Files, and no pipe: the process outlives the server that started it, and the next server finds it.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchlock.brake import Brake
+from batchlock.errors import Stopped
+from batchlock.model import Outcome
+from batchlock.pacing import Pulse
+
+if TYPE_CHECKING:
+    from batchlock.run import Finished, Runner
+
+_EVERY = 0.3
+"""Seconds between two looks for a wish."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """How a run goes, as its process sees it."""
+
+    at: float
+    """Seconds since 1970."""
+    says: str = ""
+    """What it said last, in a sentence."""
+    in_flight: int = 0
+    window: int = 0
+    reason: str = ""
+    """Why everyone waits; empty when nobody does."""
+    seconds: float = 0.0
+    """For how much longer."""
+    credits_left: int | None = None
+
+
+class Desk:
+    """The folder in which the page and the process of a run leave each other word."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._wish = folder / "wish"
+        self._pulse = folder / "pulse"
+
+    def clear(self) -> None:
+        """Make it, and take away what an earlier process was told."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for one in (self._wish, self._pulse):
+            one.unlink(missing_ok=True)
+
+    def wish(self, why: str) -> None:
+        """Leave word that the run shall end."""
+        with suppress(FileNotFoundError):  # it has not begun
+            draft = self._wish.with_suffix(".part")
+            draft.write_text(why, "utf-8")
+            draft.replace(self._wish)
+
+    @property
+    def wished(self) -> str:
+        """Why the run shall end; empty while it shall not."""
+        try:
+            return self._wish.read_text("utf-8")
+        except OSError:
+            return ""
+
+    def tell(self, beat: Beat) -> None:
+        """Leave word of how it goes; a run is not worse for not being able to."""
+        draft = self._pulse.with_suffix(".part")
+        with suppress(OSError):
+            draft.write_text(json.dumps(asdict(beat)), "utf-8")
+            draft.replace(self._pulse)
+
+    @property
+    def told(self) -> Beat | None:
+        """How it went when the process last left word."""
+        try:
+            return Beat(**json.loads(self._pulse.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+class Teller:
+    """A run's voice that is heard through the desk."""
+
+    def __init__(self, desk: Desk, *, clock: Callable[[], float] = time.time) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._said = ""
+
+    def says(self, sentence: str) -> None:
+        """Pass a sentence on."""
+        self._said = sentence
+        self._desk.tell(Beat(at=self._clock(), says=sentence))
+
+    def starts(self, *, rows: int, left: int) -> None:
+        """Pass on that the sending begins."""
+        self.says(f"Sending {left:,} of {rows:,} rows.")
+
+    def ended(self, outcome: Outcome) -> None:
+        """Leave rows to the journal."""
+
+    def beat(self, pulse: Pulse) -> None:
+        """Pass on how the gate stands."""
+        self._desk.tell(Beat(at=self._clock(), says=self._said, **pulse._asdict()))
+
+
+async def work(runner: "Runner", run_id: str, desk: Desk) -> "Finished | None":
+    """Bring a run to its end, or as far as the page wishes."""
+    watching = asyncio.create_task(_heed(desk, runner.brake))
+    try:
+        return await runner.resume(run_id)
+    finally:
+        watching.cancel()
+
+
+async def _heed(desk: Desk, brake: Brake) -> None:
+    """End the run once that is wished."""
+    while not (why := desk.wished):  # noqa: ASYNC110  it comes from another process
+        await asyncio.sleep(_EVERY)
+    brake.pull(Stopped(why))

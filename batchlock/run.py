@@ -183,6 +183,7 @@ class Runner:
             Journal.open(path) as before,
         ):
             tell(f"a retry of run {path.stem}")
+            self._need_its_place(before.about)
             if left := history.unfinished(_retry_of(before, refused=refused)):
                 return await self._go_on(left, account)
             new = self._make_retry(history, before, refused=refused)
@@ -199,6 +200,7 @@ class Runner:
         """
         history, path = self._find(run_id)
         with Journal.open(path) as before, ExitStack() as stack:
+            self._need_its_place(before.about)
             if before.left():
                 stack.enter_context(orglock.held(self.settings.state, history.org))
             new = history.unfinished(_retry_of(before, refused=refused))
@@ -297,13 +299,7 @@ class Runner:
     async def _go_on(self, path: Path, account: SignIn, *, strict: bool = False) -> Finished:
         with Journal.open(path) as journal:
             about = journal.about
-            here = address(self.settings, about.org)
-            if (about.environment, about.api_url) != here:
-                raise UsageError(
-                    f"Run {about.run_id} belongs to {about.environment} at {about.api_url}, but "
-                    f"the configuration says {here[0]} at {here[1]}. Resume it with the "
-                    "configuration it was started with."
-                )
+            self._need_its_place(about)
             self.voice.says(
                 f"Resuming run {about.run_id} of {about.started_at:%Y-%m-%d %H:%M} UTC: "
                 f"{journal.left():,} of {sum(journal.counts().values()):,} rows are left. "
@@ -437,6 +433,16 @@ class Runner:
         if self.choices.simulate:
             orgs.reverse()
         return [History(self.settings.state, org) for org in orgs]
+
+    def _need_its_place(self, about: About) -> None:
+        """Raise UsageError unless the settings lead to where a run belongs."""
+        here = address(self.settings, about.org)
+        if (about.environment, about.api_url) != here:
+            raise UsageError(
+                f"Run {about.run_id} belongs to {about.environment} at {about.api_url}, but the "
+                f"configuration says {here[0]} at {here[1]}. Use the configuration it was started "
+                "with."
+            )
 
     def _find(self, run_id: str) -> tuple[History, Path]:
         """Return the one run whose id begins with `run_id`; UsageError without one."""

@@ -25,9 +25,13 @@ from conftest import (
     started,
 )
 
+from batchlock import config
+from batchlock.brake import Brake
 from batchlock.errors import UsageError
 from batchlock.model import Result
+from batchlock.run import Choices, Runner
 from batchlock.simulator import lock_id_of
+from batchlock.web.silence import Silence
 
 STATE = Path("state")
 REJECTED = "990000000000000103"
@@ -54,6 +58,11 @@ def until(is_so: Callable[[], bool], process: Popen[str]) -> None:
 
 def by_row(told: dict[str, Any]) -> dict[int, dict[str, Any]]:
     return {int(line["Source row"]): line for line in lines(told["output"])}
+
+
+def runner() -> Runner:
+    """Return what the page makes runs with."""
+    return Runner(config.load(environment={}), Choices(), Brake(), Silence())
 
 
 def results(told: dict[str, Any]) -> list[str]:
@@ -490,16 +499,26 @@ def test_a_changed_file_is_another_thing(stand_in: Start, here: Run) -> None:
     assert balanced(after) == {"updated": 3}
 
 
-def test_a_run_is_not_resumed_at_another_address(stand_in: Start, here: Run) -> None:
+@pytest.mark.parametrize("command", ["resume", "retry"])
+def test_a_run_does_not_go_on_at_another_address(stand_in: Start, here: Run, command: str) -> None:
     zoho = stand_in()
     zoho.config(state_directory=str(STATE), zoho={"refresh_token": "revoked"})
     before = here("run", sheet("in.csv", rows(2)), "--json").json
     zoho.config(state_directory=str(STATE), zoho={"environment": "sandbox"})
-    after = here("resume", before["run_id"], "--json")
+    after = here(command, before["run_id"], "--json")
     assert after.code == 2
+    assert len(journals()) == 1
     assert "production" in after.json["message"]
     assert "sandbox" in after.json["message"]
     assert zoho.state()["calls"]["put"] == 0
+
+
+def test_no_retry_is_made_for_another_address(org: StandIn, here: Run) -> None:
+    told = here("run", sheet("in.csv", [("Leads", REJECTED, lock(8), "why")]), "--json").json
+    org.config(state_directory=str(STATE), zoho={"environment": "sandbox"})
+    with pytest.raises(UsageError, match=r"belongs to production .* says sandbox"):
+        runner().start_retry(told["run_id"])
+    assert len(journals()) == 1
 
 
 def test_the_results_come_from_the_journal_when_the_file_is_gone(

@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -516,3 +518,89 @@ def test_a_terminal_gets_a_bar() -> None:
     told: dict[str, Any] = json.loads(out)
     assert "2/2 rows" in screen
     assert balanced(told) == {"updated": 2}
+
+
+@contextmanager
+def unread() -> Iterator[int]:
+    """Give a pipe that nobody reads."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        yield write
+    finally:
+        os.close(write)
+
+
+@POSIX
+def test_a_run_whose_log_lines_nobody_reads_comes_to_its_end() -> None:
+    with unread() as pipe:
+        done = subprocess.run(
+            command("run", sheet("in.csv", rows(30)), "--simulate", "-v", "--json"),
+            stdout=subprocess.PIPE,
+            stderr=pipe,
+            timeout=PATIENCE,
+            check=False,
+        )
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == told["exit_code"] == 0
+    assert balanced(told) == {"updated": 30}
+
+
+@POSIX
+def test_a_run_without_any_standard_error_keeps_its_output_clean() -> None:
+    closed = ["sh", "-c", 'exec "$@" 2>&-', "sh"]
+    done = subprocess.run(
+        [*closed, *command("run", sheet("in.csv", rows(3)), "--simulate", "-v", "--json")],
+        stdout=subprocess.PIPE,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert balanced(json.loads(done.stdout)) == {"updated": 3}
+
+
+@POSIX
+def test_results_that_nobody_reads_have_their_exit_code_all_the_same(here: Run) -> None:
+    files()
+    with unread() as pipe:
+        done = subprocess.run(
+            command("run", "bad.csv", "--simulate", "-v"),
+            stdout=pipe,
+            stderr=pipe,
+            timeout=PATIENCE,
+            check=False,
+        )
+        bad = subprocess.run(
+            command("run", "none.csv", "--simulate"),
+            stdout=pipe,
+            stderr=pipe,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert (done.returncode, bad.returncode) == (3, 4)
+    (told,) = here("runs", "--json").json["runs"]
+    assert (told["state"], told["settled"], told["exit_code"]) == ("finished", 1, 3)
+    assert Path(told["output"]).exists()
+
+
+@POSIX
+def test_a_terminal_that_is_closed_ends_a_run_like_any_hangup(stand_in: Start, here: Run) -> None:
+    zoho = stand_in("--latency", "50ms")
+    zoho.config(state_directory="state")
+    ours, theirs = terminal()
+    process = subprocess.Popen(
+        command("run", sheet("in.csv", rows(200)), "--in-flight", 2),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    read_until(ours, "/200 rows")
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(PATIENCE) == 129
+    (told,) = here("runs", "--json").json["runs"]
+    assert (told["state"], told["exit_code"]) == ("unfinished", 129)
+    assert Path(told["output"]).exists()
+    assert "Traceback" not in Path("state/logs/batchlock.log").read_text("utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from batchlock.cli.commands import commands
+from batchlock.cli.echo import aside
 from batchlock.cli.session import Session
 from batchlock.errors import BatchlockError
 
@@ -42,9 +43,6 @@ def run_command(arguments: list[str]) -> int:
         return _failed(session, error.format_message() + hint, 2)
     except BatchlockError as error:
         return _failed(session, str(error), error.exit_code)
-    except BrokenPipeError:  # nobody reads on; say nothing more, not even at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception:
         kept = _keep_traceback(session)
         return _failed(session, f"Something unexpected went wrong; the details are in {kept}.", 1)
@@ -52,7 +50,8 @@ def run_command(arguments: list[str]) -> int:
 
 def _failed(session: Session, message: str, code: int) -> int:
     code = session.exit_code(code)
-    click.echo(message, err=True)
+    with aside():
+        click.echo(message, err=True)
     if session.as_json:
         from batchlock.cli.told import print_json, told_of_nothing
 

@@ -7,6 +7,7 @@ import click
 
 from batchlock import __version__
 from batchlock.cli import options
+from batchlock.cli.echo import echo
 from batchlock.cli.session import Session
 from batchlock.errors import UsageError
 
@@ -164,7 +165,7 @@ def template(_: Session, /, file: Path, *, force: bool, **given: Any) -> int:
         write_template(file, (*MODULES, *options.settings(given).input.custom_modules))
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
-    click.echo(f"Fill in {file}, then: batchlock run {file}")
+    echo(f"Fill in {file}, then: batchlock run {file}")
     return 0
 
 

@@ -7,6 +7,7 @@ import click
 import platformdirs
 from pydantic import SecretStr
 
+from batchlock.cli.echo import echo
 from batchlock.cli.session import Session
 from batchlock.config import Settings
 from batchlock.datacenters import DATA_CENTERS, SCOPES
@@ -19,7 +20,7 @@ def login(session: Session, settings: Settings) -> None:
     """Ask for what Zoho needs, exchange it, and store the secrets for this user only."""
     zoho = settings.zoho
     console = DATA_CENTERS[zoho.data_center].console_url
-    click.echo(
+    echo(
         f"Signing in the org {settings.org} at the data centre {zoho.data_center}"
         " (zoho.data_center).\n\n"
         f"1. Open {console} as the CRM user whose rights batchlock shall have.\n"
@@ -35,7 +36,7 @@ def login(session: Session, settings: Settings) -> None:
     folder = platformdirs.user_config_path("batchlock", appauthor=False)
     secret_file = _store(folder / f"{settings.org}.client_secret", client_secret)
     token_file = _store(folder / f"{settings.org}.refresh_token", token)
-    click.echo(
+    echo(
         "\nSigned in. Put these lines into your config.yaml; the two files can be read by you "
         "only:\n\n"
         f"org: {settings.org}\n"

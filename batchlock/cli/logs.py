@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from batchlock.cli.echo import aside
+
 _log = logging.getLogger("batchlock")
 
 _SIZE = 2 * 2**20
@@ -18,7 +20,9 @@ class _AroundTheBar(logging.Handler):
     """Log lines on standard error, above a bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        if sys.stderr is not None:
+            with aside():
+                tqdm.write(self.format(record), file=sys.stderr)
 
 
 @contextmanager

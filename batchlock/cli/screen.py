@@ -7,6 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from batchlock.cli.echo import aside
 from batchlock.model import SETTLED, Outcome
 from batchlock.pacing import Pulse
 
@@ -25,7 +26,7 @@ class Screen:
     """A run on standard error: a bar at a terminal, otherwise a line a minute."""
 
     def __init__(self, *, bar: bool) -> None:
-        self._wants_bar = bar and sys.stderr.isatty()
+        self._wants_bar = bar and sys.stderr is not None and sys.stderr.isatty()
         self._bar: tqdm[Any] | None = None
         self._done = self._failed = self._left = 0
         self._told_at = time.monotonic()
@@ -40,15 +41,16 @@ class Screen:
         self._left = left
         self._began = self._told_at = time.monotonic()
         if self._wants_bar:
-            self._bar = tqdm(
-                total=rows,
-                initial=rows - left,
-                file=sys.stderr,
-                bar_format=_FORMAT,
-                dynamic_ncols=True,
-                mininterval=0.2,
-                unit="rows",
-            )
+            with aside():
+                self._bar = tqdm(
+                    total=rows,
+                    initial=rows - left,
+                    file=sys.stderr,
+                    bar_format=_FORMAT,
+                    dynamic_ncols=True,
+                    mininterval=0.2,
+                    unit="rows",
+                )
         else:
             _log.info("Sending %s of %s rows.", f"{left:,}", f"{rows:,}")
 
@@ -62,14 +64,18 @@ class Screen:
             self._failed += 1
             self._tell(outcome)
         if self._bar is not None:
-            self._bar.update()
+            with aside():
+                self._bar.update()
 
     def beat(self, pulse: Pulse) -> None:
         """Show how it goes."""
         waits = f", waiting {pulse.seconds:.0f} s: {pulse.reason}" if pulse.seconds >= 1 else ""
         pace = f"{pulse.in_flight} of {pulse.window} in flight"
         if self._bar is not None:
-            self._bar.set_postfix_str(f"{self._done:,} done, {self._failed:,} not, {pace}{waits}")
+            with aside():
+                self._bar.set_postfix_str(
+                    f"{self._done:,} done, {self._failed:,} not, {pace}{waits}"
+                )
         elif time.monotonic() - self._told_at >= _EVERY:
             self._told_at = time.monotonic()
             rate = (self._done + self._failed) / (self._told_at - self._began)
@@ -90,7 +96,8 @@ class Screen:
                 "and %s more rows; the results have them all", f"{self._failed - _SHOWN:,}"
             )
         if self._bar is not None:
-            self._bar.close()
+            with aside():
+                self._bar.close()
             self._bar = None
 
     def _tell(self, outcome: Outcome) -> None:

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import click
-
 from batchlock.brake import Brake
+from batchlock.cli.echo import echo
 from batchlock.config import seconds
 from batchlock.errors import UsageError
 from batchlock.simulator import Behaviour, Fault, serving
@@ -59,7 +58,7 @@ async def serve(shall: Behaviour, *, port: int, brake: Brake) -> None:
     brake.on_pull(over.set)
     try:
         async with serving(shall, port=port) as simulator:
-            click.echo(
+            echo(
                 f"A stand-in for Zoho listens on {simulator.url}\n\n"
                 "zoho:\n"
                 f"  api_url: {simulator.url}\n"

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
+from batchlock.cli.echo import echo
 from batchlock.cli.session import Session
 from batchlock.model import Result, Summary
 from batchlock.reporter import json_of
@@ -67,17 +66,17 @@ def tell(session: Session, finished: Finished | None, *, nothing: str = "") -> i
         if session.as_json:
             print_json(told_of_nothing("run", None, code=code, message=nothing))
         else:
-            click.echo(nothing)
+            echo(nothing)
         return code
     summary = finished.summary
     if session.as_json:
         told = json_of(summary, output=finished.output, message=summary.sentence)
         print_json({**told, "exit_code": code})
         return code
-    click.echo(digest(summary))
-    click.echo(f"Results: {finished.output}")
+    echo(digest(summary))
+    echo(f"Results: {finished.output}")
     if summary.resume is not None:
-        click.echo(f"Go on with: {summary.resume}")
+        echo(f"Go on with: {summary.resume}")
     return code
 
 
@@ -113,8 +112,8 @@ def tell_of_check(session: Session, file: Path, found: Checked) -> int:
         )
         return code
     for one in found.problems:
-        click.echo(f"row {one.row}, {one.column}: {one.message} ({one.code})")
-    click.echo(message)
+        echo(f"row {one.row}, {one.column}: {one.message} ({one.code})")
+    echo(message)
     return code
 
 
@@ -124,15 +123,15 @@ def tell_of_run(summary: Summary, output: str | None, *, as_json: bool) -> None:
         where = None if output is None else Path(output)
         print_json(json_of(summary, output=where, message=summary.sentence))
         return
-    click.echo(f"Run {summary.run_id} of {summary.file}\n{digest(summary)}")
-    click.echo(
+    echo(f"Run {summary.run_id} of {summary.file}\n{digest(summary)}")
+    echo(
         f"{summary.requests:,} calls, {summary.credits_used:,} credits, "
         f"{summary.in_flight_peak} in flight at most, {summary.seconds:,.0f} seconds."
     )
     if output is not None:
-        click.echo(f"Results: {output}")
+        echo(f"Results: {output}")
     if summary.resume is not None:
-        click.echo(f"Go on with: {summary.resume}")
+        echo(f"Go on with: {summary.resume}")
 
 
 def tell_of_runs(found: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -141,14 +140,14 @@ def tell_of_runs(found: list[dict[str, Any]], *, as_json: bool) -> None:
         print_json({"runs": found, "exit_code": 0, "message": f"{len(found)} runs"})
         return
     for one in found:
-        click.echo(
+        echo(
             f"{one['run_id']}  {one['state']:<10}  {one['settled']:>9,} of {one['rows']:>9,} rows"
             f" done  {one['org']}  {one['file']}"
         )
     if not found:
-        click.echo("There are no runs yet.")
+        echo("There are no runs yet.")
 
 
 def print_json(told: Mapping[str, Any]) -> None:
     """Print the one object of `--json`."""
-    click.echo(json.dumps(told, ensure_ascii=False))
+    echo(json.dumps(told, ensure_ascii=False))

@@ -35,10 +35,7 @@ class History:
         return self.folder / f"{run_id}{_SUFFIX}"
 
     def make_folder(self) -> None:
-        """Make the folder, for this user only, and clear away what killed plans have left.
-
-        Only for who holds the org. Raises UsageError where the folder cannot be made.
-        """
+        """Make the folder, for this user only; raises UsageError where it cannot be made."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -46,6 +43,9 @@ class History:
                 f"The state folder {self.folder} cannot be made: {error.strerror}. "
                 "Set state_directory to a folder that can be written."
             ) from None
+
+    def clear_drafts(self) -> None:
+        """Clear away what killed plans have left; only for who holds the org."""
         for left in self.folder.glob("*.partial"):
             with suppress(OSError):
                 left.unlink()
@@ -61,11 +61,32 @@ class History:
         return [run_id] if run_id in found else found
 
     def unfinished(self, identity: str | None = None) -> Path | None:
-        """Return the newest run that can be resumed, or the newest such run of one thing."""
+        """Return the newest run that can be resumed, or the newest such run of one thing.
+
+        A run whose rows went on in a retry cannot.
+        """
+        went_on = set()
         for path, about, end in self.all():
-            if (identity is None or about.identity == identity) and not (end and end.closed):
+            went_on.add(about.retry_of)
+            is_meant = identity is None or about.identity == identity
+            if is_meant and about.run_id not in went_on and not (end and end.closed):
                 return path
         return None
+
+    def lineage(self, run_id: str) -> list[Path]:
+        """Return the runs that have what is left of a run, newest first.
+
+        The first is its newest retry, or the run itself. Others follow where that one left the
+        refused rows out: they are the rows of those runs still.
+        """
+        runs = {about.run_id: about for _, about, _ in self.all()}
+        for about in reversed(runs.values()):
+            if about.retry_of == run_id:
+                run_id = about.run_id
+        found = [run_id]
+        while (newer := runs.get(found[-1])) and newer.retry_of and newer.but_refused:
+            found.append(newer.retry_of)
+        return [self.path(one) for one in found]
 
     def finished(self, identity: str) -> End | None:
         """Return how the same thing ended when it was finished last; None if it never was."""

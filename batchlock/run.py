@@ -15,8 +15,8 @@ import json
 import shlex
 import tempfile
 import time
-from collections.abc import Coroutine, Mapping
-from contextlib import ExitStack
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,6 +103,7 @@ class Runner:
         history = History(self.settings.state, org)
         with orglock.held(self.settings.state, org) as tell:
             history.make_folder()
+            history.clear_drafts()
             if not self.choices.fresh and (left := history.unfinished(about.identity)):
                 tell(f"run {left.stem} of {file}")
                 return await self._go_on(left, account, strict=self.settings.input.strict)
@@ -164,7 +165,7 @@ class Runner:
         else:
             history, path = self._find(run_id)
             with Journal.open(path) as journal:
-                if (end := journal.end) is not None and end.closed:
+                if _is_closed(journal) or history.lineage(path.stem)[0] != path:
                     return None
         account = sign_in(self.settings, history.org)
         with orglock.held(self.settings.state, history.org) as tell:
@@ -178,15 +179,14 @@ class Runner:
         """
         history, path = self._find(run_id)
         account = sign_in(self.settings, history.org)
-        with (
-            orglock.held(self.settings.state, history.org) as tell,
-            Journal.open(path) as before,
-        ):
+        with orglock.held(self.settings.state, history.org) as tell:
             tell(f"a retry of run {path.stem}")
-            self._need_its_place(before.about)
-            if left := history.unfinished(_retry_of(before, refused=refused)):
-                return await self._go_on(left, account)
-            new = self._make_retry(history, before, refused=refused)
+            newest, *earlier = history.lineage(path.stem)
+            with Journal.open(newest) as before:
+                self._need_its_place(before.about)
+                if newest != path and not _is_closed(before):
+                    return await self._go_on(newest, account)
+                new = self._make_retry(history, before, earlier, refused=refused)
             if new is None:
                 return None
             with Journal.open(new) as journal:
@@ -199,24 +199,35 @@ class Runner:
         Raises AlreadyRunning when rows are left in the other run and it may be at work.
         """
         history, path = self._find(run_id)
-        with Journal.open(path) as before, ExitStack() as stack:
+        newest, *earlier = history.lineage(path.stem)
+        with Journal.open(newest) as before, ExitStack() as stack:
             self._need_its_place(before.about)
+            if newest != path and not _is_closed(before):
+                return newest.stem
             if before.left():
                 stack.enter_context(orglock.held(self.settings.state, history.org))
-            new = history.unfinished(_retry_of(before, refused=refused))
-            new = new or self._make_retry(history, before, refused=refused)
+            new = self._make_retry(history, before, earlier, refused=refused)
             return None if new is None else new.stem
 
-    def _make_retry(self, history: History, before: Journal, *, refused: bool) -> Path | None:
-        """Make the journal of a retry, and hand the rows over to it."""
-        if not before.to_retry(refused=refused):
+    def _make_retry(
+        self, history: History, before: Journal, earlier: Sequence[Path], *, refused: bool
+    ) -> Path | None:
+        """Make the journal of a retry, and hand the rows over to it; None when there are none."""
+        if refused:
+            but_refused = False
+        else:
+            but_refused = bool(earlier) or before.to_retry() > before.to_retry(refused=False)
+            earlier = ()
+        if not before.to_retry(refused=refused) and not earlier:
             return None
         now, about = datetime.now(UTC), before.about
         about = replace(
             about,
             run_id=new_run_id(now),
             kind="retry",
-            identity=_retry_of(before, refused=refused),
+            identity=f"retry {about.run_id}",
+            retry_of=about.run_id,
+            but_refused=but_refused,
             started_at=now,
             version=__version__,
             output=self._output(),
@@ -224,7 +235,7 @@ class Runner:
         )
         self._probe(self._target(about))
         path = history.path(about.run_id)
-        before.start_retry(path, about, refused=refused)
+        before.start_retry(path, about, refused=refused, earlier=earlier)
         _hand_over(before, about.run_id)
         return path
 
@@ -300,6 +311,9 @@ class Runner:
         with Journal.open(path) as journal:
             about = journal.about
             self._need_its_place(about)
+            if about.retry_of is not None:  # it may have been killed before it did
+                with suppress(BatchlockError), Journal.open(path.with_stem(about.retry_of)) as it:
+                    _hand_over(it, about.run_id)
             self.voice.says(
                 f"Resuming run {about.run_id} of {about.started_at:%Y-%m-%d %H:%M} UTC: "
                 f"{journal.left():,} of {sum(journal.counts().values()):,} rows are left. "
@@ -471,9 +485,10 @@ def _refusal(journal: Journal) -> str:
     return f"Nothing was sent, because {rows} problems." if invalid else ""
 
 
-def _retry_of(journal: Journal, *, refused: bool) -> str:
-    """Return the identity of a retry."""
-    return f"retry {journal.about.run_id}{'' if refused else ', only failed'}"
+def _is_closed(journal: Journal) -> bool:
+    """Tell whether there is nothing to resume."""
+    end = journal.end
+    return end is not None and end.closed
 
 
 def _hand_over(journal: Journal, run_id: str) -> None:

@@ -610,6 +610,56 @@ def test_an_interrupted_retry_goes_on(stand_in: Start, here: Run) -> None:
     assert stopped.json["run_id"] == gone_on.json["run_id"]
 
 
+def test_a_retry_takes_over_though_it_was_killed_before_it_said_so(
+    stand_in: Start, here: Run
+) -> None:
+    zoho = stand_in()
+    zoho.config(state_directory=str(STATE))
+    left = here("run", sheet("in.csv", rows(5)), "--json", "--max-runtime", "1ms").json
+    new = runner().start_retry(left["run_id"])
+    (old,) = (path for path in journals() if path.stem == left["run_id"])
+    with sqlite3.connect(old) as sql:
+        sql.execute("DELETE FROM run WHERE name = 'end'")
+    sql.close()
+    finished = here("resume", "--json").json
+    assert (finished["run_id"], balanced(finished)) == (new, {"updated": 5})
+    assert "no unfinished run" in here("resume").out
+    assert "no unfinished run" in here("resume", left["run_id"]).out
+    assert {one["state"] for one in here("runs", "--json").json["runs"]} == {"finished"}
+    assert zoho.state()["calls"]["put"] == 5
+
+
+@pytest.mark.parametrize("options", [(), ("--only", "failed")])
+def test_a_retry_begins_where_the_retry_before_ended(
+    stand_in: Start, here: Run, options: tuple[str, ...]
+) -> None:
+    zoho = stand_in("--fail-from", 1, "--fail-calls", 4)
+    zoho.config(state_directory=str(STATE), retry={"attempts": 1, "first_wait": 0.01})
+    first = here("run", sheet("in.csv", rows(2)), "--json", "--in-flight", 1).json
+    assert balanced(first) == {"failed": 2}
+    begun = here("retry", first["run_id"], "--json", "--max-runtime", "1ms").json
+    assert balanced(begun) == {"not_sent": 2}
+    done = here("retry", first["run_id"], "--json", *options).json
+    assert (done["run_id"], balanced(done)) == (begun["run_id"], {"updated": 2})
+    again = here("retry", first["run_id"], "--json", *options)
+    assert (again.code, again.json["run_id"]) == (0, None)
+    assert zoho.state()["updates"] == 2
+
+
+def test_refused_rows_that_retries_left_out_are_still_there(stand_in: Start, here: Run) -> None:
+    zoho = stand_in("--fail-from", 2, "--fail-calls", 4)
+    zoho.config(state_directory=str(STATE), retry={"attempts": 1, "first_wait": 0.01})
+    content = [("Leads", REJECTED, lock(8), "why"), *rows(2)]
+    first = here("run", sheet("in.csv", content), "--json", "--in-flight", 1).json
+    assert results(first) == ["rejected", "failed", "failed"]
+    only = ("retry", first["run_id"], "--json", "--only", "failed")
+    assert balanced(here(*only).json) == {"updated": 2}
+    assert here(*only).json["run_id"] is None
+    every = here("retry", first["run_id"], "--json").json
+    assert (balanced(every), set(by_row(every))) == ({"rejected": 1}, {2})
+    assert zoho.state()["updates"] == 2
+
+
 def test_report_writes_the_same_results_again(org: StandIn, here: Run) -> None:
     told = here("run", sheet("in.csv", [*rows(2), ("x", "1", "2", "")]), "--json").json
     before = lines(told["output"])

@@ -348,12 +348,15 @@ class Journal:
         """Count the rows that a retry has; without `refused`, not those that Zoho refused."""
         return self._count(_TO_RETRY, _left_out(refused=refused))
 
-    def start_retry(self, path: Path, about: About, *, refused: bool = True) -> None:
+    def start_retry(
+        self, path: Path, about: About, *, refused: bool = True, earlier: Sequence[Path] = ()
+    ) -> None:
         """Make the journal of a new run at `path` from the rows that are not as the file asks.
 
         Invalid rows stay invalid, rows of which nobody knows whether they were sent are settled
         first, and everything else is pending again. Without `refused`, rows that Zoho refused
-        are left out, and so are their duplicates.
+        are left out, and so are their duplicates. `earlier` are the runs before this one, newest
+        first, whose rows did not all go on; those that did not are taken too.
         """
         if path.exists():
             raise BatchlockError(f"{path} is there already.")
@@ -361,31 +364,42 @@ class Journal:
             with Journal.create(draft, about):
                 pass
             self._copy_rest(draft, refused=refused)
+            newer = self.path
+            for one in earlier:
+                with Journal.open(one) as journal:
+                    journal._copy_rest(draft, refused=refused, newer=newer)  # noqa: SLF001  our own
+                newer = one
 
-    def _copy_rest(self, draft: Path, *, refused: bool) -> None:
-        with _told(draft), self._attached(draft) as sql:
+    def _copy_rest(self, draft: Path, *, refused: bool, newer: Path | None = None) -> None:
+        """Copy the rows that are not as the file asks, but for those that went to `newer`."""
+        but = "" if newer is None else " AND p.row NOT IN (SELECT row FROM newer.progress)"
+        others = {"other": draft} if newer is None else {"other": draft, "newer": newer}
+        with _told(draft), self._attached(others) as sql:
             sql.execute(
                 "INSERT INTO other.progress (row, status, same_as, message)"
                 " SELECT p.row, CASE WHEN p.status IN ('invalid', 'duplicate', 'sending')"
-                f"  THEN p.status ELSE 'pending' END, p.same_as, '' FROM {_TO_RETRY}",
+                f"  THEN p.status ELSE 'pending' END, p.same_as, '' FROM {_TO_RETRY}{but}",
                 _left_out(refused=refused),
             )
             sql.execute(
                 "INSERT INTO other.rows SELECT * FROM rows"
-                " WHERE row IN (SELECT row FROM other.progress)"
+                " WHERE row IN (SELECT row FROM other.progress EXCEPT SELECT row FROM other.rows)"
             )
-            sql.execute("INSERT INTO other.problems SELECT * FROM problems ORDER BY rowid")
+            if newer is None:  # invalid rows always go on, so the newest run has them all
+                sql.execute("INSERT INTO other.problems SELECT * FROM problems ORDER BY rowid")
 
     # -- below ---------------------------------------------------------------------------
 
     @contextmanager
-    def _attached(self, path: Path) -> Iterator[sqlite3.Connection]:
-        self._sql.execute("ATTACH ? AS other", (str(path),))
+    def _attached(self, others: Mapping[str, Path]) -> Iterator[sqlite3.Connection]:
+        for name, path in others.items():
+            self._sql.execute(f"ATTACH ? AS {name}", (str(path),))
         try:
             with self._transaction() as sql:
                 yield sql
         finally:
-            self._sql.execute("DETACH other")
+            for name in others:
+                self._sql.execute(f"DETACH {name}")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -29,6 +29,10 @@ class About:
     delimiter: str | None = None
     titles: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    retry_of: str | None = None
+    """The run whose rows a retry sends again."""
+    but_refused: bool = False
+    """Whether a retry left the rows out that Zoho refused; they are still that run's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,12 @@ _log = logging.getLogger(__name__)
 
 
 def new_run_id(now: datetime) -> str:
-    """Return an id that sorts by time and can be typed: `20260314-020304-1f3a`."""
-    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    """Return an id that sorts by time and can be typed: `20260314-020304-1f3a`.
+
+    Its end is the 256th of the second, and something by chance.
+    """
+    part = now.microsecond * 256 // 1_000_000
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{part:02x}{secrets.token_hex(1)}"
 
 
 class History:
@@ -63,14 +67,15 @@ class History:
     def unfinished(self, identity: str | None = None) -> Path | None:
         """Return the newest run that can be resumed, or the newest such run of one thing.
 
-        A run whose rows went on in a retry cannot.
+        A run whose rows went on in a retry cannot, nor one older than another of the same thing.
         """
-        went_on = set()
+        over: set[str | None] = set()
         for path, about, end in self.all():
-            went_on.add(about.retry_of)
             is_meant = identity is None or about.identity == identity
-            if is_meant and about.run_id not in went_on and not (end and end.closed):
+            is_over = about.run_id in over or about.identity in over or (end and end.closed)
+            if is_meant and not is_over:
                 return path
+            over |= {about.retry_of, about.identity}
         return None
 
     def lineage(self, run_id: str) -> list[Path]:

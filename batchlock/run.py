@@ -115,6 +115,7 @@ class Runner:
             planning = asyncio.create_task(self._plan(file, path, about))
             async with access(self.settings, account) as way:
                 await planning
+                _supersede(history, about)
                 with Journal.open(path) as journal:
                     if self.settings.input.strict and (refusal := _refusal(journal)):
                         return self._report(journal, Ended(by=refusal, for_good=True))
@@ -236,7 +237,7 @@ class Runner:
         self._probe(self._target(about))
         path = history.path(about.run_id)
         before.start_retry(path, about, refused=refused, earlier=earlier)
-        _hand_over(before, about.run_id)
+        _hand_over(before, f"What was left went on as run {about.run_id}.")
         return path
 
     def report(self, run_id: str) -> Finished:
@@ -313,7 +314,7 @@ class Runner:
             self._need_its_place(about)
             if about.retry_of is not None:  # it may have been killed before it did
                 with suppress(BatchlockError), Journal.open(path.with_stem(about.retry_of)) as it:
-                    _hand_over(it, about.run_id)
+                    _hand_over(it, f"What was left went on as run {about.run_id}.")
             self.voice.says(
                 f"Resuming run {about.run_id} of {about.started_at:%Y-%m-%d %H:%M} UTC: "
                 f"{journal.left():,} of {sum(journal.counts().values()):,} rows are left. "
@@ -491,7 +492,16 @@ def _is_closed(journal: Journal) -> bool:
     return end is not None and end.closed
 
 
-def _hand_over(journal: Journal, run_id: str) -> None:
+def _supersede(history: History, about: About) -> None:
+    """Close the older runs of the same thing, so that none sends its rows over newer ones."""
+    for path, other, end in history.all():
+        is_older = other.identity == about.identity and other.run_id != about.run_id
+        if is_older and not (end and end.closed):
+            with Journal.open(path) as journal:
+                _hand_over(journal, f"The file began anew as run {about.run_id}.")
+
+
+def _hand_over(journal: Journal, how: str) -> None:
     """Close a run whose rows have gone to another one, so that none is sent by both."""
     if not journal.left():
         return
@@ -499,7 +509,7 @@ def _hand_over(journal: Journal, run_id: str) -> None:
     journal.set_end(
         End(
             exit_code=end.exit_code if end else 0,
-            ended_by=f"What was left went on as run {run_id}.",
+            ended_by=how,
             finished_at=datetime.now(UTC),
             output=end.output if end else None,
             closed=True,

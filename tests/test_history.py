@@ -50,7 +50,8 @@ def test_a_run_id_is_the_moment_in_utc_and_something_by_chance() -> None:
     here = NOW.astimezone(timezone(timedelta(hours=-9)))
     assert re.fullmatch(r"20260314-020304-[0-9a-f]{4}", new_run_id(here))
     assert len({new_run_id(NOW) for _ in range(50)}) > 1
-    assert new_run_id(NOW) < new_run_id(NOW + timedelta(seconds=1))
+    assert new_run_id(NOW) < new_run_id(NOW + timedelta(milliseconds=4))
+    assert new_run_id(NOW + timedelta(milliseconds=999)) < new_run_id(NOW + timedelta(seconds=1))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights are others there")
@@ -123,7 +124,7 @@ def test_what_is_no_run_is_told(typed: str, history: History) -> None:
 def test_the_newest_run_that_is_not_closed_is_the_unfinished_one(history: History) -> None:
     put(history, FIRST, closed=False)
     put(history, SECOND)
-    put(history, THIRD, closed=True)
+    put(history, THIRD, identity="something else", closed=True)
     assert history.unfinished() == history.path(SECOND)
 
 
@@ -135,6 +136,16 @@ def test_a_run_is_resumed_only_for_the_same_thing(
     put(history, SECOND, identity="something else", closed=False)
     assert history.unfinished("this") == (history.path(FIRST) if resumable else None)
     assert history.unfinished("neither") is None
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_the_older_of_two_runs_of_the_same_thing_is_never_resumed(
+    closed: bool, history: History
+) -> None:
+    put(history, FIRST, closed=False)
+    put(history, THIRD, closed=closed)
+    left = None if closed else history.path(THIRD)
+    assert (history.unfinished(), history.unfinished("this")) == (left, left)
 
 
 def test_how_the_same_thing_ended_last_is_told(history: History) -> None:

@@ -489,6 +489,18 @@ def test_only_the_same_thing_is_resumed(
     assert balanced(after.json) == {"updated": 4}
 
 
+def test_a_fresh_run_leaves_no_older_one_to_resume(org: StandIn, here: Run) -> None:
+    file = sheet("in.csv", rows(4))
+    before = here("run", file, "--json", "--max-runtime", "1ms").json
+    assert balanced(before) == {"not_sent": 4}
+    fresh = here("run", file, "--json", "--fresh").json
+    assert balanced(fresh) == {"updated": 4}
+    assert "no unfinished run" in here("resume").out
+    assert "no unfinished run" in here("resume", before["run_id"]).out
+    assert f"began anew as run {fresh['run_id']}" in here("show", before["run_id"]).out
+    assert org.state()["updates"] == 4
+
+
 def test_a_changed_file_is_another_thing(stand_in: Start, here: Run) -> None:
     zoho = stand_in()
     zoho.config(state_directory=str(STATE), zoho={"refresh_token": "revoked"})

@@ -188,7 +188,7 @@ def loaded_by(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        "import batchlock.cli",
+        "import batchlock.cli.commands",
         "from batchlock.cli import run_command; assert run_command(['--help']) == 0",
         "from batchlock.cli import run_command; assert run_command(['run', '--help']) == 0",
         "from batchlock.cli import run_command; assert run_command(['--version']) == 0",

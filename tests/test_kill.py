@@ -5,6 +5,7 @@ import random
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -241,6 +242,61 @@ def test_a_signal_at_any_moment_has_its_exit_code_and_no_traceback(
     assert process.returncode == told["exit_code"] == CODES[name], err
     assert "Traceback" not in err
     assert org.state()["updates"] == told["counts"]["updated"]
+
+
+LOADING = """
+import os, sys
+from batchlock.cli import main
+
+class Signalled:
+    left = True
+
+    def find_spec(self, name, path=None, target=None):
+        if name == module and self.left:
+            self.left = False
+            os.kill(os.getpid(), int(number))
+
+_, module, number, *sys.argv[1:] = sys.argv
+sys.meta_path.insert(0, Signalled())
+main()
+"""
+
+
+@pytest.mark.parametrize("name", CODES)
+@pytest.mark.parametrize("module", ["click", "batchlock.cli.told", "asyncio", "batchlock.run"])
+def test_a_signal_while_the_program_loads_has_its_exit_code_and_no_traceback(
+    org: StandIn, name: str, module: str
+) -> None:
+    file = sheet("in.csv", rows(2))
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, module, str(number_of(name).value), "run", file, "--json"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == json.loads(done.stdout)["exit_code"] == CODES[name], done.stderr
+    assert "Traceback" not in done.stderr
+    assert org.state()["calls"]["put"] == 0
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGINT"])
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(stand_in: Start, name: str) -> None:
+    zoho = stand_in("--latency", "50ms")
+    zoho.config(state_directory=str(STATE))
+    ignoring = ["sh", "-c", f'trap "" {name.removeprefix("SIG")}; exec "$@"', "sh"]
+    process = subprocess.Popen(
+        [*ignoring, *command("run", sheet("in.csv", rows(40)), "--json", "--in-flight", 4)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    until(lambda: zoho.state()["updates"] >= 4, process)
+    process.send_signal(number_of(name))
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert balanced(json.loads(out)) == {"updated": 40}
 
 
 def taken_over(process: int) -> bool:

@@ -1,21 +1,9 @@
-"""The command line: what runs a command, and the one place where errors end."""
+"""The command line: its first moment, before the rest of it is loaded."""
 
 import gc
-import logging
-import os
 import sys
-import tempfile
-import traceback
-from pathlib import Path
 
-import click
-
-from batchlock.cli.commands import commands
-from batchlock.cli.echo import aside
-from batchlock.cli.session import Session
-from batchlock.errors import BatchlockError
-
-_log = logging.getLogger(__name__)
+from batchlock.cli.signals import Signals
 
 
 def main() -> None:
@@ -26,49 +14,9 @@ def main() -> None:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run a command and return its exit code: the one place where errors end."""
-    session = Session(as_json="--json" in arguments)
-    try:
-        code = commands.main(arguments, "batchlock", standalone_mode=False, obj=session)
-        return session.exit_code(code or 0)
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except click.Abort:
-        return _failed(session, "Interrupted.", 130)
-    except click.ClickException as error:
-        hint = ""
-        helped = isinstance(error, click.exceptions.NoArgsIsHelpError)
-        if isinstance(error, click.UsageError) and error.ctx is not None and not helped:
-            hint = f" See `{error.ctx.command_path} --help`."
-        return _failed(session, error.format_message() + hint, 2)
-    except BatchlockError as error:
-        return _failed(session, str(error), error.exit_code)
-    except Exception:
-        kept = _keep_traceback(session)
-        return _failed(session, f"Something unexpected went wrong; the details are in {kept}.", 1)
+    """Run a command and return its exit code."""
+    signals = Signals()
+    signals.install()
+    from batchlock.cli import boundary  # takes a moment, in which a signal may come
 
-
-def _failed(session: Session, message: str, code: int) -> int:
-    code = session.exit_code(code)
-    with aside():
-        click.echo(message, err=True)
-    if session.as_json:
-        from batchlock.cli.told import print_json, told_of_nothing
-
-        print_json(told_of_nothing(session.command, session.file, code=code, message=message))
-    return code
-
-
-def _keep_traceback(session: Session) -> Path:
-    """Write the traceback to the log, or where there is none to a file of its own."""
-    from batchlock.cli.logs import logs
-
-    if session.state is not None:
-        with logs(session.state, quiet=True) as path:  # those of the command are closed by now
-            _log.info("unexpected error", exc_info=True)
-        if path is not None:
-            return path
-    descriptor, name = tempfile.mkstemp(prefix="batchlock-", suffix=".log")
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-        traceback.print_exc(file=file)
-    return Path(name)
+    return boundary.run(arguments, signals)

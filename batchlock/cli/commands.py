@@ -237,7 +237,8 @@ def serve(
 
     signals = session.signals
     if add_user is not None:
-        steps.add_user(options.settings(given), add_user)
+        with signals.at_once():
+            steps.add_user(options.settings(given), add_user)
     elif remove_user is not None:
         steps.remove_user(options.settings(given), remove_user)
     elif list_users:

@@ -13,7 +13,6 @@ from batchlock.errors import UsageError
 from batchlock.model import Field
 
 if TYPE_CHECKING:
-    from batchlock.cli.signals import Signals
     from batchlock.config import Settings
     from batchlock.plan import Child
     from batchlock.run import Runner, Voice
@@ -98,10 +97,9 @@ def runner(
     A command that `reads` a file has the process for that started at once: it takes as long to
     get ready as we do. Runs speak to the terminal, unless there is another `voice` for them.
     """
-    signals = session.signals  # before the imports, which take a moment
     with ExitStack() as stack:
         child = stack.enter_context(_reader()) if reads else None
-        yield stack.enter_context(_runner(session, signals, given, child, voice))
+        yield stack.enter_context(_runner(session, given, child, voice))
 
 
 @contextmanager
@@ -117,11 +115,7 @@ def _reader() -> "Iterator[Child]":
 
 @contextmanager
 def _runner(
-    session: Session,
-    signals: "Signals",
-    given: Given,
-    reader: "Child | None",
-    voice: "Voice | None",
+    session: Session, given: Given, reader: "Child | None", voice: "Voice | None"
 ) -> "Iterator[Runner]":
     from batchlock.cli.logs import logs
     from batchlock.cli.screen import Screen
@@ -140,7 +134,7 @@ def _runner(
             config=given["config"],
         )
         try:
-            yield Runner(found, choices, signals.brake, voice or screen, reader)
+            yield Runner(found, choices, session.signals.brake, voice or screen, reader)
         finally:
             screen.close()
 

@@ -12,23 +12,13 @@ if TYPE_CHECKING:
 class Session:
     """One call of the program."""
 
+    signals: "Signals"
     command: str = ""
     file: str | None = None
     as_json: bool = False
     state: Path | None = None
     """The state folder, once the settings are known."""
-    _signals: "Signals | None" = field(default=None, init=False)
     _exit_code: int | None = field(default=None, init=False)
-
-    @property
-    def signals(self) -> "Signals":
-        """The signals, taken over when first asked for."""
-        if self._signals is None:
-            from batchlock.cli.signals import Signals
-
-            self._signals = Signals()
-            self._signals.install()
-        return self._signals
 
     def forgive(self) -> None:
         """Forget the signal: it was how this command is meant to end."""
@@ -41,6 +31,6 @@ class Session:
         the same.
         """
         if self._exit_code is None:
-            number = self._signals.number if self._signals else None
+            number = self.signals.number
             self._exit_code = code if number is None else 128 + number
         return self._exit_code

@@ -1,14 +1,21 @@
-"""Signals: the first asks a command to end, the second ends it."""
+"""Signals: the first asks a command to end, the second ends it.
 
-import asyncio
+They are taken over before nearly all else is loaded, so this imports as little as it can.
+"""
+
 import os
 import signal
-from collections.abc import Callable, Coroutine
-from types import FrameType
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchlock.brake import Brake
 from batchlock.errors import Interrupted
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine
+    from types import FrameType
 
 _T = TypeVar("_T")
 
@@ -20,15 +27,22 @@ class Signals:
         self.brake = Brake()
         self.number: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._at_once = False
 
     def install(self) -> None:
-        """Take over the signals that end a command, for as long as the process lives."""
+        """Take over the signals that end a command, for as long as the process lives.
+
+        One that is ignored stays so: whoever started us wants it, as nohup does.
+        """
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            if (number := getattr(signal, name, None)) is not None:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._came)
 
-    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+    def run(self, work: "Coroutine[Any, Any, _T]") -> _T:
         """Run until the work is done."""
+        import asyncio
+
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             self._loop = runner.get_loop()
             try:
@@ -36,10 +50,23 @@ class Signals:
             finally:
                 self._loop = None
 
-    def _came(self, number: int, _: FrameType | None) -> None:
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let a signal end the block at once, since a person is asked: with KeyboardInterrupt."""
+        self._at_once = True
+        try:
+            if self.number is not None:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._at_once = False
+
+    def _came(self, number: int, _: "FrameType | None") -> None:
         if self.number is not None:
             os._exit(128 + self.number)
         self.number = number
+        if self._at_once:
+            raise KeyboardInterrupt
         why = Interrupted(f"Interrupted by {signal.Signals(number).name}.", signal_number=number)
         if self._loop is None:
             self.brake.pull(why)
@@ -47,7 +74,7 @@ class Signals:
             self._loop.call_soon_threadsafe(self.brake.pull, why)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
     try:
         import uvloop
     except ImportError:

@@ -1,0 +1,67 @@
+"""Around every command: the one place where errors end."""
+
+import logging
+import os
+import tempfile
+import traceback
+from pathlib import Path
+
+import click
+
+from batchlock.cli.commands import commands
+from batchlock.cli.echo import aside
+from batchlock.cli.session import Session
+from batchlock.cli.signals import Signals
+from batchlock.errors import BatchlockError
+
+_log = logging.getLogger(__name__)
+
+
+def run(arguments: list[str], signals: Signals) -> int:
+    """Run a command and return its exit code."""
+    session = Session(signals=signals, as_json="--json" in arguments)
+    try:
+        code = commands.main(arguments, "batchlock", standalone_mode=False, obj=session)
+        return session.exit_code(code or 0)
+    except click.Abort:
+        if signals.number is not None:
+            return _failed(session, "Interrupted.", 130)
+        asks = f"`batchlock {session.command}` asks questions, and got no answer"
+        return _failed(session, f"{asks}. Type it at a terminal.", 2)
+    except click.ClickException as error:
+        hint = ""
+        helped = isinstance(error, click.exceptions.NoArgsIsHelpError)
+        if isinstance(error, click.UsageError) and error.ctx is not None and not helped:
+            hint = f" See `{error.ctx.command_path} --help`."
+        return _failed(session, error.format_message() + hint, 2)
+    except BatchlockError as error:
+        return _failed(session, str(error), error.exit_code)
+    except Exception:
+        kept = _keep_traceback(session)
+        return _failed(session, f"Something unexpected went wrong; the details are in {kept}.", 1)
+
+
+def _failed(session: Session, message: str, code: int) -> int:
+    code = session.exit_code(code)
+    with aside():
+        click.echo(message, err=True)
+    if session.as_json:
+        from batchlock.cli.told import print_json, told_of_nothing
+
+        print_json(told_of_nothing(session.command, session.file, code=code, message=message))
+    return code
+
+
+def _keep_traceback(session: Session) -> Path:
+    """Write the traceback to the log, or where there is none to a file of its own."""
+    from batchlock.cli.logs import logs
+
+    if session.state is not None:
+        with logs(session.state, quiet=True) as path:  # those of the command are closed by now
+            _log.info("unexpected error", exc_info=True)
+        if path is not None:
+            return path
+    descriptor, name = tempfile.mkstemp(prefix="batchlock-", suffix=".log")
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        traceback.print_exc(file=file)
+    return Path(name)

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from conftest import (
     PATIENCE,
     POSIX,
+    SIGNALS,
     Run,
     StandIn,
     Start,
@@ -402,7 +403,9 @@ def test_simulate_behaves_as_told(stand_in: Start, here: Run) -> None:
 # -- login ---------------------------------------------------------------------------------
 
 
-def login(code: str) -> tuple[int, str]:
+def login(
+    code: str, then: Callable[["subprocess.Popen[bytes]"], None] | None = None
+) -> tuple[int, str]:
     """Type what `batchlock login` asks for at a terminal; return exit code and screen."""
     ours, theirs = terminal()
     try:
@@ -419,6 +422,8 @@ def login(code: str) -> tuple[int, str]:
             screen += read_until(ours, f"{prompt}")
             time.sleep(0.1)  # the prompt is written before the terminal stops to echo
             os.write(ours, f"{answer}\n".encode())
+        if then is not None:
+            then(process)
         screen += read_until(ours, None)
         return process.wait(PATIENCE), screen
     finally:
@@ -472,6 +477,53 @@ def test_login_refuses_a_code_that_was_used(org: StandIn) -> None:
     code, screen = login("used")
     assert code == 5
     assert "invalid_code" in screen
+    assert list(Path(os.environ["HOME"]).rglob("default.*")) == []
+
+
+def test_login_without_a_terminal_says_that_it_needs_one(cli: Run) -> None:
+    done = cli("login")
+    assert done.code == 2
+    assert done.err.endswith(
+        "`batchlock login` asks questions, and got no answer. Type it at a terminal.\n"
+    )
+
+
+@POSIX
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_login_at_any_question(number: signal.Signals) -> None:
+    ours, theirs = terminal()
+    try:
+        process = subprocess.Popen(
+            command("login"), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
+        os.close(theirs)
+        read_until(ours, "Client id")
+        os.write(ours, b"me\n")
+        read_until(ours, "Client secret (not shown)")
+        process.send_signal(number)
+        screen = read_until(ours, None)
+        assert process.wait(PATIENCE) == 128 + number
+    finally:
+        os.close(ours)
+    assert "Interrupted" in screen
+    assert "Traceback" not in screen
+
+
+@POSIX
+def test_a_signal_ends_login_while_zoho_is_asked() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+        Path("config.yaml").write_text(f"zoho:\n  accounts_url: http://127.0.0.1:{port}\n", "utf-8")
+
+        def interrupt(process: "subprocess.Popen[bytes]") -> None:
+            asked, _ = deaf.accept()
+            with asked:
+                process.send_signal(signal.SIGINT)
+                process.wait(PATIENCE)
+
+        code, screen = login("1000.the-code", interrupt)
+    assert code == 130, screen
+    assert "Interrupted by SIGINT." in screen
     assert list(Path(os.environ["HOME"]).rglob("default.*")) == []
 
 

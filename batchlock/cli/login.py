@@ -1,12 +1,16 @@
 """`batchlock login`: a Self Client's code becomes a refresh token, and nobody needs curl."""
 
+import asyncio
 import os
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 import platformdirs
 from pydantic import SecretStr
 
+from batchlock.brake import Brake
 from batchlock.cli.echo import echo
 from batchlock.cli.session import Session
 from batchlock.config import Settings
@@ -29,10 +33,15 @@ def login(session: Session, settings: Settings) -> None:
         f"   {','.join(SCOPES)}\n\n"
         f"4. Choose the org and the environment ({zoho.environment}), create, copy the code.\n"
     )
-    client_id = click.prompt("Client id", default=zoho.client_id).strip()
-    client_secret = SecretStr(click.prompt("Client secret (not shown)", hide_input=True).strip())
-    code = SecretStr(click.prompt("Code (not shown)", hide_input=True).strip())
-    token = SecretStr(session.signals.run(_exchange(settings, client_id, client_secret, code)))
+    signals = session.signals
+    with signals.at_once():
+        client_id = click.prompt("Client id", default=zoho.client_id).strip()
+        client_secret = SecretStr(
+            click.prompt("Client secret (not shown)", hide_input=True).strip()
+        )
+        code = SecretStr(click.prompt("Code (not shown)", hide_input=True).strip())
+    exchanged = _exchange(settings, client_id, client_secret, code)
+    token = SecretStr(signals.run(_unless_braked(exchanged, signals.brake)))
     folder = platformdirs.user_config_path("batchlock", appauthor=False)
     secret_file = _store(folder / f"{settings.org}.client_secret", client_secret)
     token_file = _store(folder / f"{settings.org}.refresh_token", token)
@@ -67,6 +76,18 @@ async def _exchange(
     proxy, trusted = way.proxy_to(account.accounts_url), way.trusted()
     async with session(limit=1, proxy=proxy, trusted=trusted) as calls:
         return await exchange(code.get_secret_value(), account, session=calls, longest=_SECONDS)
+
+
+async def _unless_braked(work: Coroutine[Any, Any, str], brake: Brake) -> str:
+    """Do what a signal shall end at once: nothing is lost but a code of ten minutes."""
+    task = asyncio.ensure_future(work)
+    brake.on_pull(task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if brake.why is None:
+            raise
+        raise brake.why from None
 
 
 def _store(path: Path, secret: SecretStr) -> Path:

@@ -106,7 +106,7 @@ class Runner:
             history.clear_drafts()
             if not self.choices.fresh and (left := history.unfinished(about.identity)):
                 tell(f"run {left.stem} of {file}")
-                return await self._go_on(left, account, strict=self.settings.input.strict)
+                return await self._go_on(left, account)
             if (before := history.finished(about.identity)) is not None:
                 self.voice.says(f"The same file was finished before, on {_day(before)}.")
             self._probe(target)
@@ -117,8 +117,6 @@ class Runner:
                 await planning
                 _supersede(history, about)
                 with Journal.open(path) as journal:
-                    if self.settings.input.strict and (refusal := _refusal(journal)):
-                        return self._report(journal, Ended(by=refusal, for_good=True))
                     return await self._send(journal, way)
 
     async def check(self, file: Path) -> Checked:
@@ -308,7 +306,7 @@ class Runner:
                 f"{file.name} changed while it was read. Wait until it is complete, then run again."
             )
 
-    async def _go_on(self, path: Path, account: SignIn, *, strict: bool = False) -> Finished:
+    async def _go_on(self, path: Path, account: SignIn) -> Finished:
         with Journal.open(path) as journal:
             about = journal.about
             self._need_its_place(about)
@@ -323,8 +321,6 @@ class Runner:
             if self.choices.output is not None:
                 journal.set_about(replace(about, output=self._output()))
             self._probe(self._target(journal.about))
-            if strict and (refusal := _refusal(journal)):
-                return self._report(journal, Ended(by=refusal))
             async with access(self.settings, account) as way:
                 return await self._send(journal, way)
 
@@ -332,6 +328,9 @@ class Runner:
         """Deliver what is pending and report, whatever ended the delivery."""
         if not journal.left():
             return self._report(journal)
+        is_strict = journal.about.strict or self.settings.input.strict
+        if is_strict and (refusal := _refusal(journal)) is not None:
+            return self._report(journal, refusal)
         self.voice.starts(rows=sum(journal.counts().values()), left=journal.left())
         gate = self._gate(journal)
         self.brake.on_pull(lambda: self.voice.says("Ending; the calls under way are finished."))
@@ -416,6 +415,7 @@ class Runner:
             version=__version__,
             output=self._output(),
             settings=_told(self.settings, org),
+            strict=self.settings.input.strict,
         )
 
     def _output(self) -> str | None:
@@ -479,11 +479,15 @@ class Runner:
         return shlex.join(["batchlock", "resume", *config, about.run_id])
 
 
-def _refusal(journal: Journal) -> str:
-    """Return why a strict run sends nothing; empty when no row has a problem."""
-    invalid = journal.counts()[Result.INVALID]
+def _refusal(journal: Journal) -> Ended | None:
+    """Return why a strict run sends nothing; None when no row has a problem."""
+    counts = journal.counts()
+    if not (invalid := counts[Result.INVALID]):
+        return None
     rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
-    return f"Nothing was sent, because {rows} problems." if invalid else ""
+    has_sent = bool(journal.totals.requests or counts[Result.UNKNOWN])
+    nothing = "Nothing more" if has_sent else "Nothing"
+    return Ended(by=f"{nothing} was sent, because {rows} problems.", for_good=not has_sent)
 
 
 def _is_closed(journal: Journal) -> bool:

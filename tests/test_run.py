@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import signal
@@ -62,7 +63,7 @@ def by_row(told: dict[str, Any]) -> dict[int, dict[str, Any]]:
 
 def runner() -> Runner:
     """Return what the page makes runs with."""
-    return Runner(config.load(environment={}), Choices(), Brake(), Silence())
+    return Runner(config.load(environment=os.environ), Choices(), Brake(), Silence())
 
 
 def results(told: dict[str, Any]) -> list[str]:
@@ -716,8 +717,37 @@ def test_an_unfinished_run_with_another_setting_is_still_strict(stand_in: Start,
     done = here("run", file, "--strict", "--json")
     assert done.code == done.json["exit_code"] == 3
     assert zoho.state()["calls"]["put"] == 0
-    assert "problems" in done.json["message"]
-    resumed = here(*done.json["resume"].split()[1:], "--json")
+    assert "Nothing was sent, because 1 row has problems" in done.json["message"]
+    assert done.json["resume"] is None
+    assert "no unfinished run" in here("resume").out
+
+
+def test_a_strict_run_is_strict_whoever_goes_on_with_it(
+    org: StandIn, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = sheet("in.csv", [*rows(2), ("Leeds", record(4), lock(4), "why")])
+    monkeypatch.setenv("BATCHLOCK_INPUT__STRICT", "yes")
+    asyncio.run(runner().plan(file, Path("in.plan")))
+    runner().start(Path("in.plan"))
+    monkeypatch.delenv("BATCHLOCK_INPUT__STRICT")
+    done = here("resume", "--json")
+    assert (done.code, balanced(done.json)) == (3, {"invalid": 1, "not_sent": 2})
+    assert done.json["resume"] is None
+    assert "no unfinished run" in here("resume").out
+    assert org.state()["calls"]["put"] == 0
+
+
+def test_a_strict_refusal_in_the_middle_does_not_say_that_nothing_was_sent(
+    org: StandIn, here: Run
+) -> None:
+    org.config(state_directory=str(STATE), limits={"max_credits": 1})
+    file = sheet("in.csv", [*rows(2), ("Leeds", record(4), lock(4), "why")])
+    assert here("run", file).code == 6
+    org.config(state_directory=str(STATE))
+    done = here("run", file, "--strict", "--json").json
+    assert "Nothing more was sent, because 1 row has problems" in done["message"]
+    assert balanced(done) == {"updated": 1, "invalid": 1, "not_sent": 1}
+    resumed = here(*done["resume"].split()[1:], "--json")
     assert balanced(resumed.json) == {"updated": 2, "invalid": 1}
 
 

@@ -29,6 +29,8 @@ class About:
     delimiter: str | None = None
     titles: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False
+    """Whether nothing is sent while any row has a problem."""
     retry_of: str | None = None
     """The run whose rows a retry sends again."""
     but_refused: bool = False

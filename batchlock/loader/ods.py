@@ -1,12 +1,14 @@
 """Survey the sheets of an .ods before they are read, and find the cells that read as blanks."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import IO
 from xml.etree import ElementTree as ET
+from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
 from zipfile import ZipFile
 
 from batchlock.loader.package import Package, damaged, protected, scattered
@@ -14,13 +16,19 @@ from batchlock.loader.unread import LAST_COLUMN, LAST_ROW, Marks, Survey
 from batchlock.model import Unread
 
 _CONTENT = "content.xml"
-_BETWEEN = re.compile(rb">\s+(?=</?(?:table|text:p\b|office:annotation))")
-_CHARACTERS = (
-    (re.compile(rb"<text:line-break\s*/>"), b"&#10;"),
-    (re.compile(rb"<text:tab\s*/>"), b"&#9;"),
+_FOREIGN = re.compile(
+    rb">\s+<table:table-(?:row|cell)|<text:(?:line-break|tab)\b|<!"
+    rb"""|<table:(?:covered-)?table-cell(?![^>]*office:(?:(?:\w+-)?value=|value-type=["']string))"""
+    rb"""(?:[^>"']|"[^"]*"|'[^']*')*+(?<!/)>\s*<(?!/)"""
 )
-_FOREIGN = re.compile(rb">\s+<table:table-(?:row|cell)|<text:(?:line-break|tab)\b")
-_OVERLAP = 1 << 10
+_CELLS = ("table:table-cell", "table:covered-table-cell")
+_VALUES = {f"office:{kind}value" for kind in ("", "string-", "date-", "time-", "boolean-")}
+_CHARACTERS = {"text:line-break": "\n", "text:tab": "\t"}
+_ASIDE = ("office:annotation", "table:shapes")
+"""What has text of its own that is not the cell's."""
+
+_OVERLAP = 1 << 14
+"""Bytes; the longest tag is one with a formula of 8,192 characters."""
 _FORMULA = re.compile(rb"""[\s:]formula=|value-type=["']error["']""")
 _FAR = re.compile(
     rb"""-columns-repeated=["']\d{4,}["'](?:>|[^>]*[^/>]>|[^>]*/>\s*<(?:\w+:)?(?:covered-)?table-cell)"""
@@ -51,17 +59,22 @@ class Ods:
     unread: bool
     foreign: bool
     """Whether it holds what python-calamine does not read: white space around its cells, as
-    Gnumeric and SheetJS write it, and breaks inside a text that are elements."""
+    Gnumeric and SheetJS write it, breaks inside a text that are elements, marked sections and
+    comments in a text, and text in cells that have no type."""
 
     def rewritten(self) -> BytesIO:
         """Return the same file in the form that python-calamine reads."""
-        content = _BETWEEN.sub(b">", self.package.content(_CONTENT))
-        for element, character in _CHARACTERS:
-            content = element.sub(character, content)
         made = BytesIO()
         with ZipFile(made, "w") as archive:
             archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-            archive.writestr(_CONTENT, content)
+            with archive.open(_CONTENT, "w", force_zip64=True) as file:
+                rewriter = _Rewriter()
+                try:
+                    for piece in self.package.pieces(_CONTENT):
+                        file.write(rewriter.feed(piece))
+                    file.write(rewriter.feed(b"", last=True))
+                except expat.ExpatError as error:
+                    raise damaged(self.package.path) from error
             archive.writestr("META-INF/manifest.xml", "<manifest/>")
         made.seek(0)
         return made
@@ -80,6 +93,69 @@ class Ods:
                 yield from [()] * blank
                 yield from [row.marks] * row.times
             blank = 0 if row.marks else blank + row.times
+
+
+class _Rewriter:
+    """Writes elements again, with text only where a cell shows it, and a type for every text."""
+
+    def __init__(self) -> None:
+        self._made: list[str] = []
+        self._aside = 0
+        """How deep in an element that is left out; so too in paragraphs."""
+        self._paragraphs = 0
+        self._cell: tuple[str, Mapping[str, str]] | None = None
+        """A cell whose tag waits until it is known whether there is text in it."""
+        self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text
+
+    def feed(self, piece: bytes, *, last: bool = False) -> bytes:
+        """Return as much as can be written after this piece."""
+        self._parser.Parse(piece, last)
+        made = "".join(self._made)
+        self._made.clear()
+        return made.encode()
+
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if self._aside or name in _ASIDE:
+            self._aside += 1
+            return
+        self._write_cell(text=name == "text:p")
+        if name in _CELLS:
+            self._cell = name, attributes
+            return
+        self._paragraphs += name == "text:p"
+        if name in _CHARACTERS:
+            self._made.append(_CHARACTERS[name])
+        else:
+            self._write(name, attributes)
+
+    def _end(self, name: str) -> None:
+        if self._aside:
+            self._aside -= 1
+            return
+        self._write_cell(text=False)
+        self._paragraphs -= name == "text:p"
+        if name not in _CHARACTERS:
+            self._made.append(f"</{name}>")
+
+    def _text(self, text: str) -> None:
+        if self._paragraphs and not self._aside:
+            self._made.append(escape(text))
+
+    def _write_cell(self, *, text: bool) -> None:
+        if self._cell is None:
+            return
+        (name, attributes), self._cell = self._cell, None
+        if text and attributes.keys().isdisjoint(_VALUES):
+            attributes = {**attributes, "office:value-type": "string"}
+        self._write(name, attributes)
+
+    def _write(self, name: str, attributes: Mapping[str, str]) -> None:
+        told = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items())
+        self._made.append(f"<{name}{told}>")
 
 
 def opened(package: Package) -> Ods:
@@ -114,7 +190,7 @@ def _goes_on(piece: bytes, found: re.Match[bytes]) -> bool:
     """Tell whether anything but blanks follows rows or cells that are stored once for many."""
     if b"columns" in found[0]:
         return True
-    rest = piece[found.end() : found.end() + (_OVERLAP << 4)]
+    rest = piece[found.end() : found.end() + _OVERLAP]
     ends = rest.find(b":table>")
     return b":p" in (rest if ends < 0 else rest[:ends])
 

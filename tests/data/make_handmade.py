@@ -270,6 +270,17 @@ def open_document() -> None:
         head
         + f'<table:table-row table:number-rows-repeated="1048570">{repeated}</table:table-row>',
     )
+    bare = [f"<table:table-cell><text:p>{each}</text:p></table:table-cell>" for each in IDS]
+    marked = "a <!-- not shown --><![CDATA[<b> & ]]>c<?and x?> <text:span>d</text:span>"
+    write_ods(
+        "untyped.ods",
+        head
+        + f"<table:table-row>{''.join(bare)}{text(marked)}</table:table-row>"
+        + f"<table:table-row>{text(IDS[0])}{text(IDS[1])}{bare[2].replace('p>5', 'p><!-- -->5')}"
+        '<table:table-cell table:formula="of:=&quot;a>b&quot;"><office:annotation><text:p>note'
+        "</text:p></office:annotation><text:p>a</text:p><text:p>b</text:p></table:table-cell>"
+        '<table:table-cell table:number-columns-repeated="16380"/></table:table-row>',
+    )
     write_ods("entities.ods", head, before='<!DOCTYPE x [<!ENTITY e "x">]>')
     write_ods("encrypted.ods", head, manifest="<encryption-data/>")
     error = '<table:table-cell table:formula="of:=NA()" office:value-type="string" office:string-value=""><text:p>#N/A</text:p></table:table-cell>'

@@ -2,22 +2,20 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from batchlock.cli.signals import Signals
+from batchlock.cli.signals import Signals
 
 
 @dataclass(slots=True)
 class Session:
     """One call of the program."""
 
-    signals: "Signals"
     command: str = ""
     file: str | None = None
     as_json: bool = False
     state: Path | None = None
     """The state folder, once the settings are known."""
+    signals: Signals = field(default_factory=Signals)
     _exit_code: int | None = field(default=None, init=False)
 
     def forgive(self) -> None:

@@ -142,6 +142,7 @@ def test_run_prints_one_object_with_every_key(here: Run, arguments: list[str], c
     assert told["message"]
     balanced(told)
     assert bool(told["run_id"]) is bool(told["output"]) is (code in (0, 3))
+    assert told["file"] is None or Path(told["file"]).is_absolute()
 
 
 @pytest.mark.parametrize(
@@ -167,6 +168,37 @@ def test_check_prints_one_object_with_every_key(here: Run, arguments: list[str],
     assert (done.code, told["exit_code"]) == (code, code)
     assert set(told) == OF_A_CHECK
     assert told["valid"] + told["invalid"] + told["duplicate"] == told["rows"]
+    assert told["file"] is None or Path(told["file"]).is_absolute()
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["run", "check"])
+@pytest.mark.parametrize("file", ["pipe.csv", os.devnull])
+def test_a_pipe_or_device_is_refused_before_it_is_waited_for(
+    cli: Run, name: str, file: str
+) -> None:
+    os.mkfifo("pipe.csv")
+    done = cli(name, file, "--json")
+    assert done.code == 4
+    assert "is a pipe or device" in done.json["message"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", ""],
+        ["check", ""],
+        ["run", "in.csv", "--simulate", "-c", ""],
+        ["run", "in.csv", "--simulate", "-o", ""],
+        ["template", ""],
+    ],
+    ids=in_words,
+)
+def test_an_empty_name_is_told_as_one(here: Run, arguments: list[str]) -> None:
+    files()
+    done = here(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "The name is empty." in done.err
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def run(session: Session, /, file: Path, **given: Any) -> int:
     """
     from batchlock.cli.told import tell
 
-    with options.runner(session, given, reads=True) as runner:
+    with options.runner(session, given, reads=file) as runner:
         finished = session.signals.run(runner.run(file))
     return tell(session, finished)
 
@@ -57,9 +57,9 @@ def check(session: Session, /, file: Path, **given: Any) -> int:
     """Find every problem in FILE; nothing is sent, and no sign-in is needed."""
     from batchlock.cli.told import tell_of_check
 
-    with options.runner(session, given, reads=True) as runner:
+    with options.runner(session, given, reads=file) as runner:
         found = session.signals.run(runner.check(file))
-    return tell_of_check(session, file, found)
+    return tell_of_check(session, found)
 
 
 @commands.command(cls=options.Command, example="batchlock resume")

@@ -1,6 +1,7 @@
 """Options that several commands have, and what is made of them."""
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from batchlock.cli.session import Session
-from batchlock.errors import UsageError
+from batchlock.errors import UnreadableFile, UsageError
 from batchlock.model import Field
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Remember the file that is asked about, for the report of an error."""
         if (file := ctx.params.get("file")) is not None:
-            ctx.obj.file = str(file)
+            ctx.obj.file = str(file.absolute())
         return super().invoke(ctx)
 
 
@@ -57,7 +58,17 @@ def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
     return add
 
 
-_path = click.Path(path_type=Path)
+class _Path(click.Path):
+    """A path, which an empty text is not: it would mean the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty name, then do as click does."""
+        if value == "":
+            self.fail("The name is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+_path = _Path(path_type=Path)
 file = click.argument("file", type=_path)
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 common = _together(
@@ -90,16 +101,30 @@ sending = _together(
 
 @contextmanager
 def runner(
-    session: Session, given: Given, *, reads: bool = False, voice: "Voice | None" = None
+    session: Session, given: Given, *, reads: Path | None = None, voice: "Voice | None" = None
 ) -> "Iterator[Runner]":
     """Give what a command's runs share, made of its options and the settings.
 
     A command that `reads` a file has the process for that started at once: it takes as long to
     get ready as we do. Runs speak to the terminal, unless there is another `voice` for them.
     """
+    if reads is not None:
+        _refuse_what_never_ends(reads)
     with ExitStack() as stack:
-        child = stack.enter_context(_reader()) if reads else None
+        child = stack.enter_context(_reader()) if reads is not None else None
         yield stack.enter_context(_runner(session, given, child, voice))
+
+
+def _refuse_what_never_ends(file: Path) -> None:
+    """Refuse a pipe or device: its table is gone once it is read, and it may never come."""
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return  # whoever opens it says what is wrong
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UnreadableFile(
+            f"{file} is a pipe or device, not a file. Save the table to a file first."
+        )
 
 
 @contextmanager

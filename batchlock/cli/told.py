@@ -80,7 +80,7 @@ def tell(session: Session, finished: Finished | None, *, nothing: str = "") -> i
     return code
 
 
-def tell_of_check(session: Session, file: Path, found: Checked) -> int:
+def tell_of_check(session: Session, found: Checked) -> int:
     """Print what a check found; return its exit code."""
     counts = found.counts
     rows = sum(counts.values())
@@ -94,7 +94,7 @@ def tell_of_check(session: Session, file: Path, found: Checked) -> int:
     if session.as_json:
         print_json(
             {
-                "file": str(file),
+                "file": found.about.file,
                 "sheet": found.about.sheet,
                 "rows": rows,
                 "valid": valid,

@@ -404,6 +404,31 @@ def test_a_file_that_is_no_settings_says_where(text: str, said: str) -> None:
     assert "batchlock-settings.yaml" in problem
 
 
+def test_what_is_there_twice_is_told_with_everything_else() -> None:
+    text = """\
+limits:
+  per_second: 5
+org: acme
+limits:
+  max_in_flight: 3
+  max_in_flight: many
+input: {columns: {reason: Why, reason: Because}}
+retry: {attempts: never}
+"""
+    environment = {"BATCHLOCK_INPUT__COLUMNS": "{module: A, module: B}"}
+    name = "batchlock-settings.yaml"
+    again = "is here a second time, and only one of them can count; the first is in line"
+    assert sorted(problems_of(text, environment)) == sorted(
+        [
+            f"{name}, line 4: limits {again} 1",
+            f"{name}, line 6: max_in_flight {again} 5",
+            f"{name}, line 7: reason {again} 7",
+            f"BATCHLOCK_INPUT__COLUMNS, line 1: module {again} 1",
+            *problems_of("limits: {max_in_flight: many}\nretry: {attempts: never}\n"),
+        ]
+    )
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.yaml cannot be read"):
         load(file=tmp_path / "none.yaml", environment={})

@@ -98,14 +98,14 @@ def _read(
     """Yield what the file and then the environment say: path, where it was said, value."""
     path = _find(file, environment)
     if path is not None:
-        for key, value in _flat(_yaml(path.name, _text(path))):
+        for key, value in _flat(_yaml(path.name, _text(path), problems)):
             yield key, f"{path.name}: {'.'.join(key)}", value
     for name, value in sorted(environment.items()):
         if name.startswith(_PREFIX) and name != f"{_PREFIX}CONFIG":
             key = tuple(name.removeprefix(_PREFIX).lower().split("__"))
             if key in _SEVERAL and value.startswith(("[", "{")):
                 try:
-                    value = yaml.load(value, yaml.BaseLoader)  # noqa: S506  texts only
+                    value = _loaded(name, value, problems)
                 except yaml.YAMLError:
                     problems.append(f"{name}: this is not valid YAML")
                     continue
@@ -132,9 +132,40 @@ def _text(path: Path) -> str:
         raise UsageError(f"The configuration {path} is not UTF-8 text; save it as such.") from None
 
 
-def _yaml(name: str, text: str) -> Mapping[str, Any]:
+class _Loader(yaml.BaseLoader):
+    """Makes texts, lists and mappings only, and remembers the keys that are there twice."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.twice: list[tuple[str, int, int]] = []
+        """Each with the line of the second and that of the first."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  as in the base
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    self.twice.append((key.value, line, lines[key.value]))
+                lines.setdefault(key.value, line)
+        return super().construct_mapping(node, deep)
+
+
+def _loaded(name: str, text: str, problems: list[str]) -> Any:
+    """Return what YAML says, as texts; a key that is there twice would hide the first."""
+    loader = _Loader(text)
+    told = loader.get_single_data()
+    problems += (
+        f"{name}, line {line}: {key} is here a second time, and only one of them can count; "
+        f"the first is in line {first}"
+        for key, line, first in loader.twice
+    )
+    return told
+
+
+def _yaml(name: str, text: str, problems: list[str]) -> Mapping[str, Any]:
     try:
-        told = yaml.load(text, yaml.BaseLoader)  # noqa: S506  makes texts, lists and mappings only
+        told = _loaded(name, text, problems)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""

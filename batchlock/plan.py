@@ -66,6 +66,11 @@ class Child:
         answer = stdout.read()
         return json.loads(answer) if self._process.wait() == 0 else None
 
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with, a signal as its negative number; None while it lives."""
+        return self._process.returncode
+
     def kill(self) -> None:
         """End it, if it has not ended."""
         self._process.kill()
@@ -109,7 +114,15 @@ async def _read_in_a_child(request: Request, bounds: Bounds, brake: Brake, child
         child.close()
     if brake.why is not None:
         raise brake.why
-    if words:
+    if answer is None and in_time:  # a fault of ours, or of a parser: its evidence is kept
+        _log.error(
+            "reading %s ended with %s, saying: %s",
+            request.file,
+            child.exit_code,
+            words.decode(errors="replace"),
+            extra={"file_only": True},
+        )
+    elif words:
         _log.debug("said while %s was read: %s", request.file, words.decode(errors="replace"))
     name = request.file.name
     if not in_time:

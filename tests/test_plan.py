@@ -15,6 +15,7 @@ import pytest
 import xlsxwriter  # type: ignore[import-untyped]  # comes without types
 
 from batchlock.brake import Brake
+from batchlock.cli.logs import logs
 from batchlock.errors import BatchlockError, Interrupted, UnreadableFile, UsageError
 from batchlock.journal import About, Journal
 from batchlock.model import Result, Update
@@ -391,6 +392,28 @@ def test_a_reader_that_crashes_is_a_sentence_about_the_file(
 
     with pytest.raises(UnreadableFile, match=r"in\.csv: it cannot be read; .* damaged"):
         while_read(endless, crash)
+
+
+@linux
+def test_what_a_reader_said_before_it_crashed_is_in_the_log_file_alone(
+    endless: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
+
+    def crash() -> None:
+        (reader,) = children_of(os.getpid())
+        os.kill(reader, signal.SIGABRT)
+
+    with logs(tmp_path / "kept", quiet=False) as log, pytest.raises(UnreadableFile):
+        while_read(endless, crash)
+    assert log is not None
+    told = log.read_text("utf-8")
+    assert "ended with -6" in told
+    assert "Fatal Python error: Aborted" in told
+    assert capfd.readouterr().err == ""
 
 
 @linux

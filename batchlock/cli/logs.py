@@ -17,10 +17,13 @@ _SIZE = 2 * 2**20
 
 
 class _AroundTheBar(logging.Handler):
-    """Log lines on standard error, above a bar if there is one."""
+    """Log lines on standard error, above a bar if there is one.
+
+    A record with the attribute `file_only` is for those who look into the file.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        if sys.stderr is not None:
+        if sys.stderr is not None and not hasattr(record, "file_only"):
             with aside():
                 tqdm.write(self.format(record), file=sys.stderr)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchlock.errors import BatchlockError, UnreadableFile
+from batchlock.errors import BatchlockError, Stopped, UnreadableFile, UsageError
 from batchlock.journal import About, Journal
 from batchlock.model import Field
 
@@ -66,6 +66,12 @@ def main() -> None:
     answer: dict[str, object] = {}
     try:
         read(request)
+    except Stopped:  # by a full disk; there is no run that could be resumed
+        answer = {
+            "error": UsageError.__name__,
+            "message": f"The disk with {request.journal.parent} is full. Nothing was sent. Make "
+            "room, then run again.",
+        }
     except BatchlockError as error:
         answer = {
             "error": type(error).__name__,

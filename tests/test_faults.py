@@ -564,6 +564,23 @@ def test_a_full_disk_stops_the_run_with_the_journal_intact(stand_in: Start, moun
     assert len(lines("out.csv")) == 1500
 
 
+def test_a_disk_that_is_full_before_anything_is_sent_leaves_nothing_to_resume(
+    org: StandIn, mounts: None
+) -> None:
+    org.config(state_directory="state")
+    sheet("in.csv", [(*row[:3], row[3] * 20) for row in rows(1500)])
+    Path("state").mkdir()
+    refused, runs = in_a_namespace(
+        "mount -t tmpfs -o size=300k tmpfs state; "
+        "batchlock run in.csv --json || true; "
+        "batchlock runs --json || true"
+    )
+    assert refused["exit_code"] == 2
+    assert refused["message"].endswith("is full. Nothing was sent. Make room, then run again.")
+    assert runs["runs"] == []
+    assert org.state()["calls"]["put"] == 0
+
+
 @pytest.mark.parametrize("what", ["state", "state/runs"])
 def test_a_state_folder_that_is_read_only_is_told_before_anything_is_sent(
     org: StandIn, mounts: None, what: str

@@ -6,6 +6,7 @@ child writes a journal under a temporary name; only a whole one gets its real na
 """
 
 import asyncio
+import hashlib
 import json
 import logging
 import os
@@ -24,7 +25,7 @@ from batchlock.errors import UnreadableFile
 from batchlock.journal import whole
 from batchlock.reader import Request
 
-__all__ = ["Bounds", "Child", "Request", "plan"]
+__all__ = ["Bounds", "Child", "Request", "plan", "sha256_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -91,11 +92,26 @@ async def plan(
     """Make the journal at `request.journal`, with every row of the file and every problem.
 
     Raises UnreadableFile or UsageError as the loader does, UnreadableFile when the child came to
-    any other end, and what pulled the brake.
+    any other end or the file is no longer what `request.about` says, and what pulled the brake.
     """
     with whole(request.journal) as draft:
         asked = replace(request, journal=draft, memory=bounds.memory)
         await _read_in_a_child(asked, bounds, brake, child or Child())
+        if await asyncio.to_thread(sha256_of, request.file) != request.about.sha256:
+            raise UnreadableFile(
+                f"{request.file.name} changed while it was read. Wait until it is complete, then "
+                "run again."
+            )
+
+
+def sha256_of(file: Path) -> str:
+    """Return the hash of a file's content; raises UnreadableFile when it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UnreadableFile(f"{file} cannot be opened: {why}.") from None
 
 
 async def _read_in_a_child(request: Request, bounds: Bounds, brake: Brake, child: Child) -> None:

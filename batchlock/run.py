@@ -26,12 +26,12 @@ from batchlock import __version__, orglock, reporter
 from batchlock.access import Access, SignIn, access, address, sign_in
 from batchlock.brake import Brake
 from batchlock.config import SIMULATOR, Settings
-from batchlock.errors import BatchlockError, UnreadableFile, UsageError
+from batchlock.errors import BatchlockError, UsageError
 from batchlock.history import History, new_run_id
 from batchlock.journal import About, End, Journal
 from batchlock.model import Problem, Result, Summary
 from batchlock.pacing import Gate, recall, remember
-from batchlock.plan import Bounds, Child, Request, plan
+from batchlock.plan import Bounds, Child, Request, plan, sha256_of
 from batchlock.pool import Watcher, deadline, deliver
 from batchlock.summaries import NOT_EARLY, Ended, how_it_ended, summary_of
 
@@ -300,11 +300,6 @@ class Runner:
         self.voice.says(f"Reading {file.name}.")
         bounds = Bounds(seconds=given.max_seconds, memory=given.max_memory)
         await plan(request, bounds, brake=self.brake, child=self.reader)
-        if await asyncio.to_thread(_sha256, file) != about.sha256:
-            path.unlink()  # noqa: ASYNC240  a local file, and the end
-            raise UnreadableFile(
-                f"{file.name} changed while it was read. Wait until it is complete, then run again."
-            )
 
     async def _go_on(self, path: Path, account: SignIn) -> Finished:
         with Journal.open(path) as journal:
@@ -333,6 +328,7 @@ class Runner:
             return self._report(journal, refusal)
         self.voice.starts(rows=sum(journal.counts().values()), left=journal.left())
         gate = self._gate(journal)
+        known = gate.ceiling
         self.brake.on_pull(lambda: self.voice.says("Ending; the calls under way are finished."))
         try:
             await _until_braked(way.signed_in(), self.brake)
@@ -350,7 +346,7 @@ class Runner:
                 raise
             return self._report(journal, Ended(by=str(ended), code=ended.exit_code))
         finally:
-            if gate.ceiling is not None:
+            if gate.ceiling is not known:
                 remember(self._pace(journal.about.org), gate.ceiling)
         return self._report(journal)
 
@@ -399,7 +395,7 @@ class Runner:
         environment, api_url = address(self.settings, org)
         now = datetime.now(UTC)
         columns = {one.value: titles for one, titles in self.settings.input.columns.items()}
-        sha256 = _sha256(file)
+        sha256 = sha256_of(file)
         same = (org, environment, api_url, sha256, self.choices.sheet, columns,
                 dict(self.choices.columns))  # fmt: skip
         return About(
@@ -531,15 +527,6 @@ async def _until_braked(work: Coroutine[Any, Any, None], brake: Brake) -> None:
         if brake.why is None:
             raise
         raise brake.why from None
-
-
-def _sha256(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise UnreadableFile(f"{file} cannot be opened: {why}.") from None
 
 
 def _day(end: End) -> str:

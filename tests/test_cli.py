@@ -240,7 +240,7 @@ def test_an_unexpected_error_leaves_its_details_in_the_log(
     def broken(_: object) -> str:
         raise RuntimeError("nobody thought of this")
 
-    monkeypatch.setattr(run, "_sha256", broken)
+    monkeypatch.setattr(run, "sha256_of", broken)
     done = here("run", sheet("in.csv", rows(1)), "--simulate", "--json")
     (log,) = Path(os.environ["HOME"]).rglob("batchlock.log")
     assert (done.code, done.json["exit_code"]) == (1, 1)

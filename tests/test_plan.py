@@ -37,7 +37,7 @@ def request_of(file: Path) -> Request:
         environment="production",
         api_url="https://www.zohoapis.com",
         file=str(file),
-        sha256=hashlib.sha256(b"").hexdigest(),
+        sha256=hashlib.sha256(file.read_bytes() if file.is_file() else b"").hexdigest(),
         identity="1" * 64,
         started_at=datetime(2026, 1, 1, tzinfo=UTC),
         version="0",
@@ -180,12 +180,10 @@ def test_a_plan_takes_the_place_of_an_older_one_only_when_it_is_whole(tmp_path: 
     request = request_of(text_file(tmp_path, HEADER + GOOD))
     assert len(planned(request)) == 1
     before = request.journal.read_bytes()
-    text_file(tmp_path, "No table\n")
     with pytest.raises(BatchlockError):
-        make(request)
+        make(request_of(text_file(tmp_path, "No table\n")))
     assert request.journal.read_bytes() == before
-    text_file(tmp_path, HEADER + GOOD + OTHER)
-    assert len(planned(request)) == 2
+    assert len(planned(request_of(text_file(tmp_path, HEADER + GOOD + OTHER)))) == 2
 
 
 @pytest.mark.parametrize("path", ["", None])
@@ -226,6 +224,14 @@ def test_what_the_loader_says_of_a_file_ends_the_command(
     why = refused(request_of(file))
     assert type(why) is error
     assert told in str(why)
+
+
+def test_a_file_that_is_no_longer_what_it_was_is_no_plan(tmp_path: Path) -> None:
+    request = request_of(text_file(tmp_path, HEADER + GOOD))
+    text_file(tmp_path, HEADER + GOOD + OTHER)
+    with pytest.raises(UnreadableFile, match=r"in\.csv changed while it was read\."):
+        make(request)
+    assert list(request.journal.parent.iterdir()) == []
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -165,6 +165,51 @@ def test_one_odd_byte_in_the_last_of_many_lines_makes_it_windows_1252(tmp_path: 
 
 
 @pytest.mark.parametrize(
+    "reason",
+    [
+        "REFUSÉ\xa0!",
+        "STATUT REFUSÉ\xa0: ATTENTE",
+        "DOSSIER FERMÉ…",
+        "QUALITÉ\u2019",
+        "CAFÉ™",
+        "SOCIÉTÉ® X",
+        "MENÜ\u2013A",
+        "CONTROLLATO LUNEDÌ…",
+        "PERÒ\xa0NO",
+        "VOCÊ…",
+        "REVISIÓ\xa0?",
+        "GIÙ…",
+        "DET GÅR PÅ…",
+        "Spaß…",
+        "payé\xa0\u2013 reste",
+        "Paket 2 \xd7\xa03 / Ø\xa05",
+    ],
+)
+@pytest.mark.parametrize("other", ["plain", "qualité für", "«VALIDITÉ»", "REFUSÉ\xa0?"])
+def test_words_of_windows_1252_that_fit_utf_8_by_chance_are_not_taken_for_it(
+    tmp_path: Path, reason: str, other: str
+) -> None:
+    path = text(tmp_path, lines(HEADER, (*ROW[:3], reason), (*ROW[:3], other)).encode("cp1252"))
+    seen = see(path)
+    assert [row[3] for row in seen.rows.values()] == [reason, other]
+    assert seen.table.encoding == "windows-1252"
+
+
+LONE = (
+    "проверка|в ПРОВЕРКЕ и|Δ|Δέλτα|Đã duyệt|CƠ QUAN|đi|VERGİ|TATİL|İstanbul|dağ|ŞUBE|Və|Wǒ|Yɔ|"
+    "středa|Dvořák|KOŘ|Při tom|SPRZEDAŻ|STRAŻ|Są|Tę|KOŃ|łódź|TOMAŠ|VAŠ PAŠTAS|SUTARTĖ|VIETĒ|AKMEŅI|"
+    "Aș vrea|ȘI|ŢARĂ|IDŐ|GYŰJTŐ|Hawai\u02bbi|KO\u02bbP|œuvre|CŒUR|NÃO|São|Ångström|naïve|€|™|😀|"
+    "X\u0305|E\u0301|IDO\u030b|審査中|a項|頻|नमस्ते|سلام|5 م|שלום"
+)
+
+
+@pytest.mark.parametrize("reason", LONE.split("|"))
+def test_a_lone_letter_of_any_script_is_still_utf_8(tmp_path: Path, reason: str) -> None:
+    seen = see(text(tmp_path, lines(HEADER, (*ROW[:3], reason), ROW)))
+    assert (seen.rows[2][3], seen.table.encoding) == (reason, "utf-8")
+
+
+@pytest.mark.parametrize(
     ("parts", "line", "other"),
     [
         ((b"a,\xc3\xa9\n", b"plain\n", b"b,\xe9\n"), 4, 2),

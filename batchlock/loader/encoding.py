@@ -14,8 +14,18 @@ _MARKS = (
 )
 _PIECE = 1 << 20
 _SAVE_AS = 'Save it from the spreadsheet program as "CSV UTF-8".'
-_BY_CHANCE = re.compile(rb"\xdf[\x80-\xbf]|[\xe0-\xef]\xa0\xbb")
-"""Ends of words in Windows-1252 that read as UTF-8 too: ß or é with what may follow a word."""
+_BY_CHANCE = re.compile(
+    rb"(?<![\x80-\xff])(?:\xdf[\x80\x82-\x8c\x8e\x91-\x9c\x9e-\xbf]"
+    rb"|(?<=[a-z])[\xe0-\xef]\xa0[\x96\x97\xbb]"
+    rb"|(?<=[A-Z])(?:\xc5\x85(?![A-Z])|[\xc7-\xcb\xd2-\xde][\x85\xa0])"
+    rb"|(?<=[A-Z]{2})[\xc7-\xcd\xd2-\xde][\x85\x92\x96\x97\x99\xa0\xae]"
+    rb"|(?<=[ \d])[\xd7\xd8]\xa0(?=\d))(?![\x80-\xff])"
+)
+"""Ends of words in Windows-1252 that read as UTF-8 too: `Spaß…`, `café »`, `REFUSÉ !`.
+
+Only where what it is in UTF-8 never stands alone behind a capital letter, as Š does in `TOMAŠ`,
+Ż in `SPRZEDAŻ`, İ in `VERGİ`, Ė in `SUTARTĖ` and ș in `Aș`.
+"""
 _SURELY_UTF8 = re.compile(
     rb"[\xc2\xc3][\x80-\xbf]|\xe2[\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
     rb"|(?:[\xc4-\xde][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}){2}"
@@ -29,12 +39,12 @@ def encoding_of(path: Path, wanted: str) -> str:
     """Return the encoding of a file, each byte of which it is known to fit.
 
     `wanted` is a name that Python knows, or auto: UTF-8, or UTF-16 with its mark, else
-    Windows-1252. Raises UnreadableFile naming the line that does not fit, also when some lines
-    are in UTF-8 and others are not.
+    Windows-1252, also where that fits UTF-8 by chance. Raises UnreadableFile naming the line that
+    does not fit, also when some lines are in UTF-8 and others are not.
     """
     encoding = _marked(path) if wanted.strip().casefold() == "auto" else _known(wanted)
     fault = _first_fault(path, encoding or "utf-8")
-    if fault == _UNREADABLE and encoding is None:
+    if encoding is None and (fault == _UNREADABLE or (not fault and _fits_by_chance(path))):
         _refuse_a_mixture(path)
         encoding = "windows-1252"
         fault = _first_fault(path, encoding)
@@ -77,6 +87,19 @@ def _first_fault(path: Path, encoding: str) -> str | None:
                 return _NUL
             if not piece:
                 return None
+
+
+def _fits_by_chance(path: Path) -> bool:
+    """Say whether all that is not ASCII in a file in UTF-8 is likelier to be Windows-1252."""
+    found = False
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            piece += file.readline(_PIECE)
+            if not piece.isascii():
+                if not _BY_CHANCE.sub(b"", piece).isascii():
+                    return False
+                found = True
+    return found
 
 
 def _refuse_a_mixture(path: Path) -> None:

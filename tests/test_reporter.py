@@ -380,6 +380,16 @@ def test_the_header_is_frozen_and_filtered_and_repeated(tmp_path: Path) -> None:
     assert sheet["A1"].fill.fgColor.rgb != sheet["E1"].fill.fgColor.rgb
 
 
+def test_titles_of_several_lines_look_like_titles(tmp_path: Path) -> None:
+    sheet = opened(workbook_of(tmp_path, [line(2, ["x", "y"])], titles=["Plain", "two\nlines"]))
+    usual = opened(workbook_of(tmp_path, [line(2, ["x", "y"])], titles=["Plain", "Other"]))
+    for column in range(1, sheet.max_column + 1):
+        found, same = sheet.cell(1, column), usual.cell(1, column)
+        assert (found.font.b, found.fill.fgColor.rgb) == (True, same.fill.fgColor.rgb)
+    assert sheet["B1"].alignment.wrap_text
+    assert sheet.row_dimensions[1].height == 30
+
+
 def test_widths_follow_the_content_within_limits(tmp_path: Path) -> None:
     lines = [line(2, ["x" * 30, "y" * 500, "a\n" * 90])]
     sheet = opened(workbook_of(tmp_path, lines, titles=["A", "B", "C"]))

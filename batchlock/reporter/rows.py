@@ -20,6 +20,7 @@ from batchlock.reporter.cells import cells_of, cut, is_exact, legible, our_title
 from batchlock.reporter.styles import LINE_HEIGHT, Styles
 from batchlock.shown import shown
 
+_HEADER = 1
 _ROWS_MEASURED = 200
 _MOST_LINES = 3
 _LONG = 10**10
@@ -53,7 +54,7 @@ class Rows:
         self._tall = [styles.text] * len(titles) + [styles.badge] + [styles.plain] * (ours - 1)
         self._flat_numbers = [_number(style) for style in self._flat]
         headers = [styles.header] * len(titles) + [styles.our_header] * ours
-        self._header = self._row(1, self.titles, headers)
+        self._header = self._row(_HEADER, self.titles, headers)
 
     def write(self, lines: Iterable[Line]) -> None:
         """Write the titles and all the lines."""
@@ -92,7 +93,7 @@ class Rows:
         height = ""
         if lines > 1:
             height = f' ht="{LINE_HEIGHT * min(lines, _MOST_LINES)}" customHeight="1"'
-            styles = self._tall
+            styles = styles if number == _HEADER else self._tall
         told = (
             self._cell(letter, number, cell, style)
             for letter, cell, style in zip(self.letters, cells, styles, strict=True)
@@ -110,7 +111,7 @@ class Rows:
             if number is not None:
                 return f'<c r="{letter}{row}"{_number(dressed)}><v>{number!r}</v></c>'
             cell, style = shown(cell), self._styles.text
-        if "\n" in cell:
+        if "\n" in cell and row != _HEADER:
             style = self._styles.lines
         text = f'<t xml:space="preserve">{_escaped(cell)}</t>'
         return f'<c r="{letter}{row}"{_number(style)} t="inlineStr"><is>{text}</is></c>'

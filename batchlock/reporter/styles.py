@@ -41,8 +41,8 @@ class Styles:
         self.time = style(num_format="hh:mm:ss")
         self.span = style(num_format="[h]:mm:ss")
         header: dict[str, Any] = {"bold": True, "font_color": "#FFFFFF"}
-        self.header = style(**header, bg_color="#44546A")
-        self.our_header = style(**header, bg_color="#1F4E79")
+        self.header = style(**header, bg_color="#44546A", text_wrap=True)
+        self.our_header = style(**header, bg_color="#1F4E79", text_wrap=True)
         self.section_header = style(**header, bg_color="#1F4E79", **left)
         self.section = style(bold=True, font_size=13, font_color="#1F4E79", **left)
         self.label = style(bold=True, **left)

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ import openpyxl
 import pytest
 import yaml
 from click.testing import CliRunner
-from conftest import Start, command
+from conftest import Start, command, started
 
 from batchlock import errors
 from batchlock.cli.commands import commands
@@ -118,7 +119,7 @@ def test_the_commands_of_the_readme_work_one_after_the_other(place: Path, stand_
     }
     heard, run_id = set(), ""
     for arguments in _readme_commands():
-        if "samples/problem_rows.xlsx" in arguments:  # has a test of its own
+        if "samples/problem_rows.xlsx" in arguments or "serve" in arguments:  # have their own tests
             continue
         what = arguments[0]
         if any(_RUN_ID in argument for argument in arguments):
@@ -137,6 +138,16 @@ def test_the_commands_of_the_readme_work_one_after_the_other(place: Path, stand_
         if what == "template":  # and somebody fills it in
             shutil.copy(place / "samples/lock_updates.xlsx", place / "locks.xlsx")
     assert heard == set(tells)
+
+
+def test_the_page_of_the_readme_is_served(place: Path) -> None:
+    [arguments] = [one for one in _readme_commands() if one[0] == "serve"]
+    with started(*arguments, "--port", 0) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert any("/enter/" in line for line in said)
 
 
 def test_every_option_that_the_readme_names_exists() -> None:

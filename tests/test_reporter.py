@@ -2,6 +2,7 @@ import csv
 import errno
 import gc
 import json
+import os
 import re
 import tempfile
 import zipfile
@@ -705,6 +706,9 @@ def say(text: str) -> Any:
     return lambda draft: draft.write_text(text)
 
 
+RUN = "20260314-020304-1f3a"
+
+
 def files_of(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
 
@@ -718,7 +722,7 @@ def test_results_are_put_in_their_place_whole(tmp_path: Path) -> None:
         draft.write_text("new")
         seen.append((draft.parent, draft.name[0], target.read_text()))
 
-    assert publish(write, target, tmp_path / "state") == target
+    assert publish(write, target, tmp_path / "state", run_id=RUN) == target
     assert seen == [(tmp_path, ".", "old")]
     assert files_of(tmp_path) == {"results.xlsx": "new"}
     assert not (tmp_path / "state").exists()
@@ -729,7 +733,7 @@ def test_results_go_beside_a_target_that_cannot_be_replaced(tmp_path: Path) -> N
     target.mkdir()
     (tmp_path / "results (2).xlsx").write_text("someone's")
     foreseen = probe(target, tmp_path / "state")
-    put = publish(say("new"), target, tmp_path / "state")
+    put = publish(say("new"), target, tmp_path / "state", run_id=RUN)
     assert put == foreseen == tmp_path / "results (3).xlsx"
     assert files_of(tmp_path) == {"results (2).xlsx": "someone's", "results (3).xlsx": "new"}
 
@@ -740,9 +744,9 @@ def test_results_go_to_the_fallback_folder(tmp_path: Path, blocker: str) -> None
     target = tmp_path / blocker / "results.xlsx"
     state = tmp_path / "state" / "results"
     assert probe(target, state) == state / "results.xlsx"
-    assert publish(say("first"), target, state) == state / "results.xlsx"
+    assert publish(say("first"), target, state, run_id=RUN) == state / "results.xlsx"
     assert probe(target, state) == state / "results (2).xlsx"
-    assert publish(say("second"), target, state) == state / "results (2).xlsx"
+    assert publish(say("second"), target, state, run_id=RUN) == state / "results (2).xlsx"
     assert files_of(state) == {"results.xlsx": "first", "results (2).xlsx": "second"}
 
 
@@ -754,23 +758,35 @@ def test_a_disk_that_fills_up_moves_the_results(tmp_path: Path) -> None:
         if draft.parent == tmp_path:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    assert publish(write, target, state) == state / "results.xlsx"
+    assert publish(write, target, state, run_id=RUN) == state / "results.xlsx"
     assert files_of(tmp_path) == {}
 
 
 def test_nowhere_to_write_is_said_with_both_reasons(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     target = tmp_path / "missing" / "results.xlsx"
-    attempts: list[Callable[[], Path]] = [
-        lambda: probe(target, tmp_path / "file"),
-        lambda: publish(say(""), target, tmp_path / "file"),
+    attempts: list[tuple[bool, Callable[[], Path]]] = [
+        (False, lambda: probe(target, tmp_path / "file")),
+        (True, lambda: publish(say(""), target, tmp_path / "file", run_id=RUN)),
     ]
-    for attempt in attempts:
+    for can_be_written_again, attempt in attempts:
         with pytest.raises(BatchlockError) as told:
             attempt()
         assert f"{target} (No such file or directory)" in str(told.value)
         assert f"{tmp_path / 'file' / 'results.xlsx'} (File exists)" in str(told.value)
-        assert "batchlock report" in str(told.value)
+        assert (f"batchlock report {RUN}." in str(told.value)) is can_be_written_again
+
+
+def test_drafts_of_reports_that_were_killed_are_cleared_away(tmp_path: Path) -> None:
+    young, old = ".batchlock-0123abcd.part", ".batchlock-00000000.part"
+    strangers = [".batchlock-notes.part", "batchlock-00000000.part", ".batchlock-00000000.part.old"]
+    for name in (young, old, *strangers):
+        (tmp_path / name).write_text("part")
+        if name != young:
+            os.utime(tmp_path / name, (0, 0))
+    publish(say("new"), tmp_path / "results.xlsx", tmp_path / "state", run_id=RUN)
+    left = dict.fromkeys([young, *strangers], "part")
+    assert files_of(tmp_path) == {"results.xlsx": "new", **left}
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -787,7 +803,7 @@ def test_any_other_fault_leaves_no_draft_and_goes_on_up(tmp_path: Path) -> None:
         raise KeyError(draft.name)
 
     with pytest.raises(KeyError):
-        publish(write, tmp_path / "results.xlsx", tmp_path / "state")
+        publish(write, tmp_path / "results.xlsx", tmp_path / "state", run_id=RUN)
     assert files_of(tmp_path) == {}
 
 
@@ -851,9 +867,11 @@ def test_results_that_do_not_balance_are_kept_and_named(
     tmp_path: Path, name: str, written: list[Line], fault: str
 ) -> None:
     path = tmp_path / name
+    summary = summary_of([line(2), line(3)])
     with pytest.raises(BatchlockError, match="The results do not balance") as told:
-        write_results(path, tmp_path, TITLES, lambda: written, summary_of([line(2), line(3)]))
+        write_results(path, tmp_path, TITLES, lambda: written, summary)
     assert fault in str(told.value)
+    assert str(told.value).endswith(f"batchlock report {summary.run_id}")
     assert str(path) in str(told.value)
     assert told.value.exit_code == 1
     assert path.exists()

@@ -98,7 +98,7 @@ def write_results(
         else:
             write_workbook(draft, titles, counted, summary)
 
-    path = publish(write, target, fallback_folder)
+    path = publish(write, target, fallback_folder, run_id=summary.run_id)
     balance.check(summary, path)
     return path
 
@@ -137,5 +137,5 @@ class Balance:
                 f"The results do not balance: {summary.rows:,} rows read,"
                 f" {reported:,} rows reported{''.join(f'; {fault}' for fault in wrong)}."
                 f" They are in {path} all the same, but do not rely on them."
-                " Write them again with: batchlock report"
+                f" Write them again with: batchlock report {summary.run_id}"
             )

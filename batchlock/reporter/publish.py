@@ -1,15 +1,24 @@
 """Put a results file in its place, so that it is always whole and never lost."""
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
 
 from batchlock.errors import BatchlockError
 
+_DRAFT = re.compile(r"\.batchlock-[\da-f]{8}\.part")
+_STALE = 86_400.0
+"""Seconds after which nobody is at work on a draft."""
 
-def publish(write: Callable[[Path], None], target: Path, fallback_folder: Path) -> Path:
+
+def publish(
+    write: Callable[[Path], None], target: Path, fallback_folder: Path, *, run_id: str
+) -> Path:
     """Let `write` make a draft, put it in the target's place, and return where it really is.
 
     That is beside the target when it is open in Excel, and the fallback folder, where nothing is
@@ -25,7 +34,15 @@ def publish(write: Callable[[Path], None], target: Path, fallback_folder: Path) 
         except (PermissionError, IsADirectoryError):
             return draft.replace(_free(place))
 
-    return _in_a_writable_folder(put, target, fallback_folder)
+    path = _in_a_writable_folder(
+        put,
+        target,
+        fallback_folder,
+        " Nothing that was sent is lost: the results can be written again with batchlock report"
+        f" {run_id}.",
+    )
+    _clear_away(path.parent)
+    return path
 
 
 def probe(target: Path, fallback_folder: Path) -> Path:
@@ -38,7 +55,7 @@ def probe(target: Path, fallback_folder: Path) -> Path:
 
 
 def _in_a_writable_folder(
-    settle: Callable[[Path, Path], Path], target: Path, fallback_folder: Path
+    settle: Callable[[Path, Path], Path], target: Path, fallback_folder: Path, comfort: str = ""
 ) -> Path:
     troubles = []
     for place in (target, fallback_folder / target.name):
@@ -56,9 +73,16 @@ def _in_a_writable_folder(
             troubles.append(f"{place} ({trouble.strerror or trouble})")
     raise BatchlockError(
         f"The results cannot be written: neither {' nor '.join(troubles)}."
-        " Make room there or name another file with --output. Nothing that was sent is lost:"
-        " the results can be written again with batchlock report."
+        f" Make room there or name another file with --output.{comfort}"
     )
+
+
+def _clear_away(folder: Path) -> None:
+    """Remove the drafts of those who were killed; of one who is at work it is younger."""
+    for left in folder.glob(".batchlock-*.part"):
+        with suppress(OSError):
+            if _DRAFT.fullmatch(left.name) and time.time() - left.stat().st_mtime > _STALE:
+                left.unlink()
 
 
 def _free(place: Path) -> Path:

@@ -4,7 +4,7 @@ The files are made by the scripts beside them, with writers that the tests do no
 """
 
 import json
-from datetime import date
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ def shown(cell: object) -> object:
     """Return a cell as the expectations write it."""
     if isinstance(cell, Unread):
         return {"unread": cell.shown}
-    return {"date": cell.isoformat()} if isinstance(cell, date) else cell
+    if isinstance(cell, timedelta):
+        return {"span": str(cell)}
+    return {"date": cell.isoformat()} if isinstance(cell, date | time) else cell
 
 
 def filled(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:

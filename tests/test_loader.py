@@ -593,6 +593,32 @@ def test_cells_of_an_xls_keep_their_type(tmp_path: Path) -> None:
     assert see(path).rows == {2: (*ROW, *READ[:4]), 4: (*ROW, *[None] * 4)}
 
 
+@pytest.mark.parametrize(
+    ("form", "number", "cell"),
+    [
+        ("[h]:mm:ss", 26.5 / 24, timedelta(hours=26.5)),
+        ("[HH]:mm", 0.5, timedelta(hours=12)),
+        ("[m]", -1.25, timedelta(hours=-30)),
+        ('"so many "[s]', 2.0, timedelta(days=2)),
+        ("[s]", 1e300, 1e300),
+        ("h:mm", 0.5, time(12)),
+        ("[Red]h:mm", 0.5, time(12)),
+        ('0.0" [h]"', 0.5, 0.5),
+    ],
+)
+def test_a_length_of_time_in_an_xls_is_no_date(
+    tmp_path: Path, form: str, number: float, cell: object
+) -> None:
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Sheet")
+    for row, cells in enumerate((HEADER, ROW[:3])):
+        for column, each in enumerate(cells):
+            sheet.write(row, column, each)
+    sheet.write(1, 3, number, xlwt.easyxf(num_format_str=form))
+    book.save(str(tmp_path / "a.xls"))
+    assert see(tmp_path / "a.xls").rows == {2: (*ROW[:3], cell)}
+
+
 def test_cells_of_an_ods_keep_their_type(tmp_path: Path) -> None:
     typed = [
         TableCell(valuetype="float", value=5843104000),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import IO
@@ -12,7 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 from zipfile import ZipFile
 
 from batchlock.loader.package import Package, damaged, protected, scattered
-from batchlock.loader.unread import LAST_COLUMN, LAST_ROW, Marks, Survey
+from batchlock.loader.unread import LAST_COLUMN, LAST_ROW, Mark, Marks, Survey
 from batchlock.model import Unread
 
 _CONTENT = "content.xml"
@@ -20,6 +21,12 @@ _FOREIGN = re.compile(
     rb">\s+<table:table-(?:row|cell)|<text:(?:line-break|tab)\b|<!"
     rb"""|<table:(?:covered-)?table-cell(?![^>]*office:(?:(?:\w+-)?value=|value-type=["']string))"""
     rb"""(?:[^>"']|"[^"]*"|'[^']*')*+(?<!/)>\s*<(?!/)"""
+)
+_CLOCK = re.compile(r"PT(?:[01]\d|2[0-3])H[0-5]\dM[0-5]\d(?:\.\d+)?S")
+_SPAN = re.compile(rf"""time-value=["'](?!{_CLOCK.pattern}["'])""".encode())
+"""A time that no clock shows, which python-calamine gives as it is written here."""
+_LENGTH = re.compile(
+    r"(-?)P(?:(\d{1,8})D)?(?:T(?:(\d{1,8})H)?(?:(\d{1,8})M)?(?:(\d{1,8}(?:[.,]\d+)?)S)?)?"
 )
 _CELLS = ("table:table-cell", "table:covered-table-cell")
 _VALUES = {f"office:{kind}value" for kind in ("", "string-", "date-", "time-", "boolean-")}
@@ -48,7 +55,7 @@ class _Row:
     times: int
     width: int
     """Up to the last cell that is not blank."""
-    marks: list[Unread | None]
+    marks: list[Mark | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class Ods:
     foreign: bool
     """Whether it holds what python-calamine does not read: white space around its cells, as
     Gnumeric and SheetJS write it, breaks inside a text that are elements, marked sections and
-    comments in a text, and text in cells that have no type."""
+    comments in a text, text in cells that have no type, and lengths of time."""
 
     def rewritten(self) -> BytesIO:
         """Return the same file in the form that python-calamine reads."""
@@ -149,6 +156,10 @@ class _Rewriter:
         if self._cell is None:
             return
         (name, attributes), self._cell = self._cell, None
+        told = attributes.get("office:time-value")
+        if told and not _CLOCK.fullmatch(told):  # such a cell is left blank, and is marked
+            attributes = {k: v for k, v in attributes.items() if k != "office:time-value"}
+            text = _length(told) is None
         if text and attributes.keys().isdisjoint(_VALUES):
             attributes = {**attributes, "office:value-type": "string"}
         self._write(name, attributes)
@@ -170,8 +181,9 @@ def opened(package: Package) -> Ods:
     unread = far = foreign = False
     for piece in package.pieces(_CONTENT):
         piece = tail + piece
-        unread = unread or bool(_FORMULA.search(piece))
-        foreign = foreign or bool(_FOREIGN.search(piece))
+        spans = bool(_SPAN.search(piece))
+        unread = unread or spans or bool(_FORMULA.search(piece))
+        foreign = foreign or spans or bool(_FOREIGN.search(piece))
         far = far or any(_goes_on(piece, found) for found in _FAR.finditer(piece))
         tail = piece[-_OVERLAP:]
     reach: dict[str, Survey] = {}
@@ -210,7 +222,7 @@ def _rows(package: Package) -> Iterator[tuple[str, _Row]]:
 def _parsed(file: IO[bytes]) -> Iterator[tuple[str, _Row]]:
     table: ET.Element | None = None
     name = ""
-    marks: list[Unread | None] = []
+    marks: list[Mark | None] = []
     column = width = row = 0
     events = ET.iterparse(file, events=("start", "end"))  # noqa: S314 - no part declares an entity
     for event, element in events:
@@ -242,7 +254,7 @@ def _parsed(file: IO[bytes]) -> Iterator[tuple[str, _Row]]:
             table.clear()
 
 
-def _mark(cell: ET.Element) -> Unread | None:
+def _mark(cell: ET.Element) -> Mark | None:
     formula = cell.get(f"{_TABLE_NS}formula")
     text = cell.find(f"{_TEXT_NS}p")
     shown = "" if text is None else "".join(text.itertext())
@@ -251,4 +263,22 @@ def _mark(cell: ET.Element) -> Unread | None:
     # LibreOffice gives a formula whose value is an empty text an empty paragraph.
     if formula and text is None and cell.get(f"{_OFFICE_NS}value-type") is None:
         return Unread(formula[formula.find("=") :])
-    return None
+    told = cell.get(f"{_OFFICE_NS}time-value")
+    return _length(told) if told and not _CLOCK.fullmatch(told) else None
+
+
+def _length(told: str) -> time | timedelta | None:
+    """Return a length of time, as a time of day when it is one; None when it has no such length."""
+    found = _LENGTH.fullmatch(told)
+    if not found:
+        return None
+    sign, days, hours, minutes, seconds = found.groups(default="0")
+    length = timedelta(
+        days=int(days),
+        hours=int(hours),
+        minutes=int(minutes),
+        seconds=float(seconds.replace(",", ".")),
+    )
+    if sign == "-" and length:
+        return -length
+    return length if length.days else (datetime(1, 1, 1) + length).time()  # noqa: DTZ001

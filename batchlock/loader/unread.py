@@ -1,16 +1,20 @@
 """Put the cells that python-calamine shows as blank, and a person does not, back in their place.
 
-They are errors, and formulas that no program has worked out yet. Each format has its own way to
-find them; only a sheet in which a quick look found such a cell is read a second time.
+They are errors, formulas that no program has worked out yet, and in an .ods lengths of time. Each
+format has its own way to find them; only a sheet in which a quick look found such a cell is read a
+second time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import time, timedelta
 from itertools import zip_longest
 
 from batchlock.model import Cell, Unread
 
-Marks = Sequence[Unread | None]
+Mark = Unread | time | timedelta
+
+Marks = Sequence[Mark | None]
 """One for each cell of a row; None where nothing is wrong."""
 
 ERRORS = {

@@ -5,10 +5,11 @@ NUL after each letter. What neither shows is whether a formula was ever worked o
 cannot do so store 0 or nothing for its value, and the wish that it be done on opening.
 """
 
+import re
 import struct
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -29,6 +30,11 @@ _ON_OPENING = 0x0002
 _NOTHING = (bytes(8), b"\x03\0\0\0\0\0\xff\xff")
 """A value of 0, and one of an empty text."""
 
+_XL_CELL_SPAN = 100
+"""Ours, beside those of xlrd, which takes a length of time for a date."""
+_QUOTED = re.compile(r'"[^"]*"|[\\_*].')
+_OF_SPANS = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
+
 _Waiting = Mapping[int, Sequence[int]]
 """The columns, by row, of formulas that have not been worked out; both count from 0."""
 
@@ -37,7 +43,11 @@ def tabs(path: Path) -> Sequence[Tab]:
     """Return the sheets that hold cells."""
     content = path.read_bytes()
     try:
-        book = xlrd.open_workbook(file_contents=content, logfile=StringIO(), ragged_rows=True)
+        book = xlrd.open_workbook(
+            file_contents=content, logfile=StringIO(), ragged_rows=True, on_demand=True
+        )
+        _tell_spans(book)
+        sheets = book.sheets()
         waiting = _formulas_waiting(content)
     except Exception as error:  # it answers a damaged file with any exception
         encrypted = isinstance(error, xlrd.XLRDError) and "encrypted" in str(error)
@@ -46,8 +56,16 @@ def tabs(path: Path) -> Sequence[Tab]:
         raise damaged(path)
     return [
         Tab(name=sheet.name, visible=not sheet.visibility, open=partial(_open, path, sheet, cells))
-        for sheet, cells in zip(book.sheets(), waiting, strict=True)
+        for sheet, cells in zip(sheets, waiting, strict=True)
     ]
+
+
+def _tell_spans(book: Any) -> None:
+    """Give the cells whose format counts beyond 24 hours, such as `[h]:mm`, a type of their own."""
+    for index, cell_format in enumerate(book.xf_list):
+        told = book.format_map.get(cell_format.format_key)
+        if told and _OF_SPANS.search(_QUOTED.sub("", told.format_str)):
+            book._xf_index_to_xl_type_map[index] = _XL_CELL_SPAN  # noqa: SLF001  its only place
 
 
 def _open(path: Path, sheet: Any, waiting: _Waiting) -> Rows:
@@ -74,6 +92,8 @@ def _cell(kind: int, value: Any, datemode: int) -> Cell:
             return bool(value)
         case xlrd.XL_CELL_DATE:
             return _date(value, datemode)
+        case _ if kind == _XL_CELL_SPAN:
+            return _span(value)
         case _:
             assert isinstance(value, str | float)
             return value
@@ -88,6 +108,13 @@ def _date(value: float, datemode: int) -> date | datetime | time | float:
     if 0 <= value < 1:
         return moment.time()
     return moment.date() if value == int(value) else moment
+
+
+def _span(value: float) -> timedelta | float:
+    try:
+        return timedelta(days=value)
+    except (OverflowError, ValueError):
+        return value
 
 
 def _formulas_waiting(content: bytes) -> list[_Waiting]:

@@ -281,6 +281,16 @@ def open_document() -> None:
         "</text:p></office:annotation><text:p>a</text:p><text:p>b</text:p></table:table-cell>"
         '<table:table-cell table:number-columns-repeated="16380"/></table:table-row>',
     )
+    span = '<table:table-cell office:value-type="time" office:time-value="{}"><text:p>shown</text:p></table:table-cell>'
+    lengths = ("PT26H30M00S", "-PT02H30M00S", "PT12H30M00S", "PT90M", "P1DT2H", "P1Y", "-PT0S")
+    write_ods(
+        "spans.ods",
+        head
+        + "".join(
+            f"<table:table-row>{''.join(map(text, IDS))}{span.format(each)}</table:table-row>"
+            for each in lengths
+        ),
+    )
     write_ods("entities.ods", head, before='<!DOCTYPE x [<!ENTITY e "x">]>')
     write_ods("encrypted.ods", head, manifest="<encryption-data/>")
     error = '<table:table-cell table:formula="of:=NA()" office:value-type="string" office:string-value=""><text:p>#N/A</text:p></table:table-cell>'

@@ -49,29 +49,17 @@ def session(
     It keeps no cookies, takes neither a proxy nor a password from the environment, and sends
     nothing a second time by itself.
     """
-    return aiohttp.ClientSession(
+    made = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=30, ssl=trusted or True),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"batchlock/{__version__}"},
-        middlewares=(_once,),
         proxy=proxy,
     )
-
-
-async def _once(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a PUT or GET again when its connection closes.
-
-    It would do so once, unseen: a call would spend two credits, and a call that was sent, and then
-    again to a closed door, would look like one that never left.
-    """
-    try:
-        return await send(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise aiohttp.ClientConnectionError(str(error)) from error
+    # aiohttp would send a PUT or GET a second time when its connection closes, unseen: a call would
+    # spend two credits, and one that was sent, and then again to a closed door, would look like one
+    # that never left. A middleware can keep it from that, too, but costs a tenth of a whole run.
+    made._retry_connection = False  # noqa: SLF001
+    return made
 
 
 class Client:

@@ -18,7 +18,7 @@ from batchlock.model import Unread
 
 _CONTENT = "content.xml"
 _FOREIGN = re.compile(
-    rb">\s+<table:table-(?:row|cell)|<text:(?:line-break|tab)\b|<!"
+    rb">\s+<table:table-(?:row|cell)|<text:(?:line-break|tab)\b|<!|<(?:draw|dr3d):"
     rb"""|<table:(?:covered-)?table-cell(?![^>]*office:(?:(?:\w+-)?value=|value-type=["']string))"""
     rb"""(?:[^>"']|"[^"]*"|'[^']*')*+(?<!/)>\s*<(?!/)"""
 )
@@ -31,7 +31,7 @@ _LENGTH = re.compile(
 _CELLS = ("table:table-cell", "table:covered-table-cell")
 _VALUES = {f"office:{kind}value" for kind in ("", "string-", "date-", "time-", "boolean-")}
 _CHARACTERS = {"text:line-break": "\n", "text:tab": "\t"}
-_ASIDE = ("office:annotation", "table:shapes")
+_ASIDE = ("draw:", "dr3d:", "office:annotation", "table:shapes")
 """What has text of its own that is not the cell's."""
 
 _OVERLAP = 1 << 14
@@ -67,7 +67,7 @@ class Ods:
     foreign: bool
     """Whether it holds what python-calamine does not read: white space around its cells, as
     Gnumeric and SheetJS write it, breaks inside a text that are elements, marked sections and
-    comments in a text, text in cells that have no type, and lengths of time."""
+    comments in a text, text in cells that have no type, lengths of time, and drawings with text."""
 
     def rewritten(self) -> BytesIO:
         """Return the same file in the form that python-calamine reads."""
@@ -126,7 +126,7 @@ class _Rewriter:
         return made.encode()
 
     def _start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if self._aside or name in _ASIDE:
+        if self._aside or name.startswith(_ASIDE):
             self._aside += 1
             return
         self._write_cell(text=name == "text:p")

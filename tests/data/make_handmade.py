@@ -291,6 +291,17 @@ def open_document() -> None:
             for each in lengths
         ),
     )
+    box = (
+        '<draw:frame xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"><draw:text-box>'
+        "<text:p>not in the cell</text:p></draw:text-box></draw:frame>"
+    )
+    shaped = text("reason").replace("<text:p>", f"{box}<text:p>{box}the ")
+    write_ods(
+        "drawings.ods",
+        f"<table:shapes>{box}</table:shapes>{head}"
+        f"<table:table-row>{''.join(map(text, IDS))}{shaped}</table:table-row>"
+        f"<table:table-row><table:table-cell>{box}</table:table-cell></table:table-row>",
+    )
     write_ods("entities.ods", head, before='<!DOCTYPE x [<!ENTITY e "x">]>')
     write_ods("encrypted.ods", head, manifest="<encryption-data/>")
     error = '<table:table-cell table:formula="of:=NA()" office:value-type="string" office:string-value=""><text:p>#N/A</text:p></table:table-cell>'

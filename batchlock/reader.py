@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from batchlock.loader import Reading
     from batchlock.validator import Rules
 
-_TITLES = {
-    Field.MODULE: "Module",
-    Field.RECORD_ID: "Record Id",
-    Field.LOCK_ID: "Lock Id",
-    Field.REASON: "Reason",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -108,7 +101,7 @@ def read(request: Request) -> None:
                 finished=checked.finished,
             )
         titles = {one: table.titles[position] for one, position in table.fields.items()}
-        journal.compare({**_TITLES, **titles})
+        journal.compare({Field.LOCK_ID: "Lock Id", **titles})  # a column that may be absent
         journal.set_about(
             replace(
                 request.about,

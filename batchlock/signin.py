@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import NoReturn
 
 import aiohttp
@@ -15,11 +14,6 @@ from yarl import URL
 from batchlock.connection import call_limits, read_at_most, stray, trouble
 from batchlock.datacenters import DATA_CENTERS
 from batchlock.errors import SignInRefused, Stopped
-
-CONSOLES: Mapping[str, str] = MappingProxyType(
-    {key: center.console_url for key, center in DATA_CENTERS.items()}
-)
-"""Where a person makes the client id, the client secret and the code, by data centre."""
 
 USABLE = re.compile(r"[!-~]{1,4096}")
 """A token that can stand in a header."""
@@ -165,7 +159,7 @@ def _judge_error(
 ) -> NoReturn:
     known = {**_REFUSALS, "invalid_code": _INVALID_CODE[form["grant_type"]]}.get(error)
     if known:
-        console = CONSOLES.get(account.data_center, "the API console")
+        console = DATA_CENTERS[account.data_center].console_url
         raise SignInRefused(known.format(data_center=account.data_center, console=console))
     # A code is the same in every language; being throttled is told in words, in the user's own.
     if status == 429 or (not _CODE.fullmatch(error) and (failure or status == 400)):

@@ -19,11 +19,8 @@ import aiohttp
 import orjson
 from filelock import AsyncFileLock, Timeout
 
-from batchlock.datacenters import SCOPES
 from batchlock.errors import SignInRefused, Stopped, UsageError
-from batchlock.signin import CONSOLES, USABLE, Account, NotNow, ask, exchange
-
-__all__ = ["CONSOLES", "SCOPES", "Account", "Tokens", "exchange"]
+from batchlock.signin import USABLE, Account, NotNow, ask
 
 _LONGEST_FILE = 64 * 1024
 _LIFETIME = 3600.0

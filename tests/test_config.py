@@ -173,14 +173,6 @@ def test_what_an_option_overrides_need_not_be_right() -> None:
     assert of("", environment, options={("limits", "in_flight"): 5}).limits.in_flight == 5
 
 
-def test_a_column_option_adds_to_the_columns_of_the_file() -> None:
-    columns = of(
-        "input: {columns: {record_id: [A, B], reason: C}}",
-        options={("input", "columns"): {"reason": ("D",), "module": ("E",)}},
-    ).input.columns
-    assert columns == {Field.RECORD_ID: ("A", "B"), Field.REASON: ("D",), Field.MODULE: ("E",)}
-
-
 @pytest.mark.parametrize(
     ("key", "text"), [("zoho.data_center", "eu"), ("zoho.environment", "sandbox")]
 )

@@ -442,11 +442,6 @@ def test_exactly_a_sheet_full_needs_no_second(tmp_path: Path) -> None:
     assert openpyxl.load_workbook(path).sheetnames == ["Summary", "Results"]
 
 
-def test_too_many_columns_for_a_workbook_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BatchlockError, match=r"16,375 columns.* \.csv"):
-        workbook_of(tmp_path, [], titles=["x"] * 16_375)
-
-
 def test_a_workbook_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         write_workbook(tmp_path, TITLES, [], summary_of([]))

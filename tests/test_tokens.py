@@ -17,8 +17,10 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
+from batchlock.datacenters import DATA_CENTERS, SCOPES
 from batchlock.errors import BatchlockError, SignInRefused, Stopped, UsageError
-from batchlock.tokens import CONSOLES, SCOPES, Account, Tokens, exchange
+from batchlock.signin import Account, exchange
+from batchlock.tokens import Tokens
 
 SECRET = "s3cr3t-of-the-client"
 REFRESH = "1000.refresh.token"
@@ -218,7 +220,8 @@ import asyncio, sys
 from pathlib import Path
 import aiohttp
 from pydantic import SecretStr
-from batchlock.tokens import Account, Tokens
+from batchlock.signin import Account
+from batchlock.tokens import Tokens
 
 async def main(url, path, rejected):
     account = Account(accounts_url=url, client_id="c", client_secret=SecretStr("s"),
@@ -515,17 +518,11 @@ def test_a_refusal_for_good_is_said_and_not_asked_for_again(
     assert all(word in messages[0] for word in words)
 
 
-def test_a_data_center_of_its_own_has_no_console_to_name(path: Path) -> None:
-    with pytest.raises(SignInRefused, match="from the API console"):
-        found_by_refusal(path, {"error": "invalid_client"}, data_center="elsewhere")
-
-
-def found_by_refusal(path: Path, answer: object, **account: Any) -> None:
+def found_by_refusal(path: Path, answer: object) -> None:
     async def main() -> None:
-        async with serving(answering((200, answer))) as endpoint:
-            changed = replace(ACCOUNT, accounts_url=endpoint.url, **account)
-            async with tokens_at(endpoint, path, account=changed) as tokens:
-                await tokens.current()
+        refusing = answering((200, answer))
+        async with serving(refusing) as endpoint, tokens_at(endpoint, path) as tokens:
+            await tokens.current()
 
     asyncio.run(main())
 
@@ -745,6 +742,6 @@ def test_secrets_are_shown_by_nothing(path: Path, caplog: pytest.LogCaptureFixtu
 
 
 def test_where_to_sign_in_and_what_to_ask_for() -> None:
-    assert CONSOLES["ca"] == "https://api-console.zohocloud.ca"
-    assert len(CONSOLES) == 11
+    assert DATA_CENTERS["ca"].console_url == "https://api-console.zohocloud.ca"
+    assert len(DATA_CENTERS) == 11
     assert "ZohoCRM.modules.lockinginformation.ALL" in SCOPES

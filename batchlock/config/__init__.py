@@ -79,8 +79,6 @@ def load(
     for key, name, value in _read(file, environment, problems):
         told[key], sources[key] = value, name
     for key, value in (options or {}).items():
-        if key == ("input", "columns") and isinstance(told.get(key), Mapping):
-            value = {**told[key], **value}
         told[key], sources[key] = value, f"--{key[-1].replace('_', '-')}"
     for key in list(told):
         if (unknown := _unknown(key)) is not None:

@@ -4,9 +4,7 @@ from pathlib import Path
 
 from batchlock.loader.package import damaged
 from batchlock.model import Cell
-
-_TOO_LONG = 1e15
-"""From here on a number cell may have lost digits, so it keeps the type that says so."""
+from batchlock.shown import INEXACT
 
 
 def as_read(path: Path, cell: Cell) -> Cell:
@@ -16,8 +14,8 @@ def as_read(path: Path, cell: Cell) -> Cell:
     """
     if cell == "":
         return None
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _TOO_LONG:
-        return int(cell)
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < INEXACT:
+        return int(cell)  # a longer one keeps the type that says that digits may be lost
     if isinstance(cell, str) and "\0" in cell:
         raise damaged(path)
     return cell

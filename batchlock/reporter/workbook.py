@@ -12,7 +12,6 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from xlsxwriter import Workbook  # type: ignore[import-untyped]  # comes without types
 
-from batchlock.errors import BatchlockError
 from batchlock.model import RESULT_TITLES, Line, Result, Summary
 from batchlock.reporter.cells import legible
 from batchlock.reporter.rows import Rows
@@ -37,14 +36,8 @@ def write_workbook(
     """Write the results as a workbook: the sheets `Summary`, `Results` and, if need be, more.
 
     XlsxWriter makes a workbook with all but the rows of results, which are then put in.
-    Raises OSError when the file cannot be written, BatchlockError when a sheet cannot hold as
-    many columns.
+    The columns have to fit a sheet. Raises OSError when the file cannot be written.
     """
-    if not fits_a_sheet(titles):
-        raise BatchlockError(
-            f"{summary.file} has {len(titles):,} columns, which leaves no room for the results in"
-            " a workbook. Name a .csv file with --output."
-        )
     frame = io.BytesIO()
     with (
         path.open("wb") as file,

@@ -143,8 +143,13 @@ class Update:
     @property
     def check(self) -> str:
         """A short hash of what is asked, for recognising the row when it is given back."""
-        asked = "\x1f".join((self.module, self.record_id, self.lock_id or "", self.reason))
-        return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return check_of(self.module, self.record_id, self.lock_id, self.reason)
+
+
+def check_of(module: str, record_id: str, lock_id: str | None, reason: str) -> str:
+    """Return `Update.check` of what is asked."""
+    asked = f"{module}\x1f{record_id}\x1f{lock_id or ''}\x1f{reason}"
+    return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

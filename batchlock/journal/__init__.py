@@ -185,28 +185,27 @@ class Journal:
     ) -> None:
         """Add rows to the plan.
 
-        `cells` are all the rows, as they were in the file; a row without an update is invalid,
-        and `finished` are rows that an earlier run has done.
+        `cells` are all the rows, as they were in the file and in its order; a row without an
+        update is invalid, and `finished` are rows that an earlier run has done.
         """
         asked = {update.row: update for update in updates}
-        done = frozenset(finished)
         rows: list[tuple[object, ...]] = []
-        progress: list[tuple[int, str, str]] = []
         for row, values in cells:
             update = asked.get(row)
-            if update is None:
-                rows.append((row, None, None, None, None, pack(values)))
-                progress.append((row, Status.INVALID.value, ""))
-                continue
-            rows.append((row, *_final_form(update), pack(values)))
-            if row in done:
-                progress.append((row, Status.UNCHANGED.value, _LEFT_ALONE))
-            else:
-                progress.append((row, Status.PENDING.value, ""))
+            form = (None,) * 4 if update is None else _final_form(update)
+            rows.append((row, *form, pack(values)))
+        if not rows:
+            return
         with self._transaction() as sql:
             sql.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", rows)
+            sql.execute(
+                "INSERT INTO progress (row, status) SELECT row, iif(module IS NULL, ?, ?)"
+                " FROM rows WHERE row BETWEEN ? AND ?",
+                (Status.INVALID.value, Status.PENDING.value, rows[0][0], rows[-1][0]),
+            )
             sql.executemany(
-                "INSERT INTO progress (row, status, message) VALUES (?, ?, ?)", progress
+                "UPDATE progress SET status = ?, message = ? WHERE row = ?",
+                [(Status.UNCHANGED.value, _LEFT_ALONE, row) for row in finished if row in asked],
             )
             refuse(sql, problems)
 

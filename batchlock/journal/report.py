@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batchlock.journal.cells import unpack
-from batchlock.model import SETTLED, Line, LockId, Problem, RecordId, Result, Status, Update
+from batchlock.model import (
+    SETTLED,
+    Line,
+    LockId,
+    Problem,
+    RecordId,
+    Result,
+    Status,
+    Update,
+    check_of,
+)
 
 _RESULTS = {status.value: Result.of(status) for status in Status}
 _STANDING = {
@@ -180,7 +190,7 @@ def lines(sql: sqlite3.Connection, rows: Sequence[int] | None = None) -> Iterato
             attempts=attempts,
             finished_at=None if finished_at is None else _moment(finished_at),
             duration=duration,
-            check=_check(result, code, update_of(row, *asked) if asked[0] else None),
+            check=check_of(*asked) if asked[0] and _has_check(result, code) else "",
         )
 
 
@@ -222,11 +232,9 @@ def update_of(row: int, module: str, record_id: str, lock_id: str | None, reason
     )
 
 
-def _check(result: Result, code: str, update: Update | None) -> str:
-    """Return a row's check; an invalid one has it when its cells do not show what is wrong."""
-    if update is None or (result is Result.INVALID and "bad_value" not in code.split(", ")):
-        return ""
-    return update.check
+def _has_check(result: Result, code: str) -> bool:
+    """Tell whether a row has a check: an invalid one, when its cells do not show what is wrong."""
+    return result is not Result.INVALID or "bad_value" in code.split(", ")
 
 
 def _duplicate(row: int, status: Status) -> tuple[str, str]:

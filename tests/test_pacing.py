@@ -32,7 +32,7 @@ from batchlock.pacing import (
     recall,
     remember,
 )
-from batchlock.pacing.rules import _FORGET
+from batchlock.pacing.rules import _FIRST_BELIEF, _LONGEST_BELIEF
 
 GOOD = Reply(verdict=Verdict.ACCEPTED)
 BUSY = Reply(verdict=Verdict.THROTTLED, message="too many calls")
@@ -245,20 +245,44 @@ def test_good_answers_show_nothing_while_the_window_is_not_full() -> None:
     assert window.size == 5
 
 
-@pytest.mark.parametrize(
-    ("size", "height", "halved"), [(5, 5, 2), (8, 8, 4), (8, 9, 4), (8, 3, 1), (1, 1, 1)]
-)
-def test_a_refusal_halves_the_window(size: int, height: int, halved: int) -> None:
-    window = window_of()
-    window.size = size
+def refuse(window: Window, height: int, *, now: datetime = THE_DAY) -> None:
+    """Refuse one call, and let the one after it through."""
     window.refused(height=height, first=True)
-    assert window.size == halved
+    window.recovered(at_once=True, now=now)
 
 
-def test_the_height_is_remembered_once_the_next_call_alone_is_good() -> None:
+def test_a_429_takes_one_call_away_and_the_next_at_once_takes_half() -> None:
     window = window_of()
-    window.refused(height=11, first=True)
-    window.recovered(at_once=True, now=THE_DAY)
+    fill(window, 1000)
+    sizes = []
+    for _ in range(3):
+        refuse(window, window.size)
+        sizes.append(window.size)
+    assert sizes == [24, 12, 6]
+    fill(window, 6)
+    refuse(window, 7)
+    assert window.size == 6
+    for _ in range(9):
+        refuse(window, window.size)
+    assert window.size == 1
+
+
+@pytest.mark.parametrize(("together", "size"), [(1, 19), (2, 19), (4, 9), (20, 9)])
+def test_several_429_together_take_half(together: int, size: int) -> None:
+    window = window_of()
+    window.size = 20
+    for number in range(together):
+        window.refused(height=20, first=True, new=number == 0)
+    assert window.size == size
+
+
+def test_a_height_is_remembered_once_it_was_refused_twice_and_the_next_call_alone_is_good() -> None:
+    window = window_of()
+    fill(window, 35)
+    for _ in range(2):
+        assert (window.size, window.ceiling) == (10, None)
+        fill(window, 10)
+        refuse(window, 11)
     assert window.ceiling == Ceiling(11, THE_DAY)
     fill(window, 1000)
     assert window.size == 10
@@ -283,16 +307,18 @@ def test_a_call_refused_alone_says_nothing_of_heights() -> None:
     assert window.ceiling is None
 
 
-def test_after_a_while_the_height_is_tried_again() -> None:
-    window = window_of(ceiling=Ceiling(8, THE_DAY))
-    fill(window, 1000, now=THE_DAY + 0.9 * _FORGET)
-    assert window.size == 7
-    fill(window, 8, now=THE_DAY + 1.1 * _FORGET)
-    assert window.size == 8  # one more, and not all at once
-    window.refused(height=8, first=True)
-    window.recovered(at_once=True, now=THE_DAY + 1.2 * _FORGET)
-    fill(window, 1000, now=THE_DAY + 1.3 * _FORGET)
-    assert window.size == 7
+def test_a_height_is_tried_again_after_a_while_that_grows_each_time() -> None:
+    window, now, belief = window_of(ceiling=Ceiling(8, THE_DAY)), THE_DAY, _FIRST_BELIEF
+    for _ in range(8):
+        fill(window, 1000, now=now + 0.9 * belief)
+        assert window.size == 7
+        now += 1.1 * belief
+        fill(window, 7, now=now)
+        assert window.size == 8  # one more, and not all at once
+        refuse(window, 8, now=now)
+        belief = min(2 * belief, _LONGEST_BELIEF)
+    fill(window, 1000, now=now + 1.1 * belief)
+    assert (window.size, window.ceiling) == (25, None)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +328,7 @@ def test_after_a_while_the_height_is_tried_again() -> None:
 def test_what_an_earlier_run_has_found_counts_from_the_start(
     refused: int, age: float, start: int
 ) -> None:
-    ceiling = Ceiling(refused, THE_DAY - age * _FORGET)
+    ceiling = Ceiling(refused, THE_DAY - age * _FIRST_BELIEF)
     assert window_of(ceiling=ceiling).size == start
 
 
@@ -322,13 +348,15 @@ class Org:
     cap: int
     credits: int = 10**9
     latency: Callable[[], float] = lambda: 0.1
+    stray: Callable[[], bool] = lambda: False
+    """Whether a call is refused for no reason that can be seen."""
     under_way: int = 0
     calls: int = 0
     refused: list[float] = field(default_factory=list)
 
     async def answer(self) -> Reply:
         self.calls += 1
-        if self.under_way >= self.cap or not self.credits:
+        if self.under_way >= self.cap or not self.credits or self.stray():
             self.refused.append(asyncio.get_running_loop().time())
             await asyncio.sleep(self.latency() / 10)
             return BUSY
@@ -417,11 +445,13 @@ def test_many_refusals_at_once_are_one(caplog: pytest.LogCaptureFixture) -> None
         gate._window.size = 20
         seen = await call_all(gate, [(BUSY, 1.0)] * 20 + [(GOOD, 1.0)])
         assert seen.starts[-1] == pytest.approx(1.5)
+        assert (gate.window, gate.ceiling) == (8, None)
+        gate._window.size = 20
+        await call_all(gate, [(BUSY, 1.0)] * 20 + [(GOOD, 1.0)])
         return gate
 
     gate = jump_through(main())
-    assert gate.window == 10
-    assert gate.ceiling == Ceiling(20, THE_DAY + timedelta(seconds=2.5))
+    assert gate.ceiling == Ceiling(20, THE_DAY + timedelta(seconds=5))
     assert caplog.messages == ["Zoho refused 20 calls in flight; going on with fewer."]
 
 
@@ -448,6 +478,10 @@ def test_a_height_is_kept_between_runs(tmp_path: Path) -> None:
         remember(path, ceiling)
         assert recall(path, THE_DAY) == Ceiling(ceiling.refused, THE_DAY)
     assert [one.name for one in path.parent.iterdir()] == ["acme.json"]
+    remember(path, None)
+    remember(path, None)
+    assert recall(path, THE_DAY) is None
+    remember(path, Ceiling(11, THE_DAY))
     if sys.platform != "win32":
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
@@ -466,6 +500,7 @@ def test_a_height_is_kept_between_runs(tmp_path: Path) -> None:
             for refused, at in [
                 ("11", "2026-01-01T00:00:00+00:00"),
                 (1, "2026-01-01T00:00:00+00:00"),
+                (5, "2026-01-01T00:00:00+00:00"),  # no run begins with fewer
                 (-3, "2026-01-01T00:00:00+00:00"),
                 (11.5, "2026-01-01T00:00:00+00:00"),
                 (11, "2026-01-01T00:00:00"),
@@ -491,25 +526,42 @@ def test_a_height_is_kept_for_a_week_and_then_counts_as_new(
     assert found == (Ceiling(11, THE_DAY) if believed else None)
 
 
-def test_a_stray_429_where_all_went_well_before_is_not_believed() -> None:
+def test_a_stray_429_is_not_believed() -> None:
     window = window_of()
-    fill(window, 200, now=THE_DAY)
-    before = window.size
-    window.refused(height=6, first=True)
-    window.recovered(at_once=True, now=THE_DAY)
+    for size in range(5, 25):
+        assert window.size == size
+        fill(window, size)
+        refuse(window, size + 1)
+        assert window.size == size
+        fill(window, size)
     assert window.ceiling is None
-    fill(window, 400, now=THE_DAY)
-    assert window.size > before
+
+
+def test_stray_429s_now_and_then_leave_the_window_wide() -> None:
+    """One call in a hundred is refused, whatever is in flight."""
+
+    async def main(dice: Random) -> tuple[Gate, float]:
+        org = Org(25, stray=lambda: dice.random() < 0.01)
+        gate = gate_of(Limits(), draw=dice.random)
+        await deliver(gate, org, 1500)
+        return gate, gate.clock.now()
+
+    gates, seconds = zip(*(jump_through(main(Random(seed))) for seed in range(5)), strict=True)
+    assert min(gate.window for gate in gates) >= 15
+    assert max(seconds) < 2.5 * 1500 * 0.1 / 25  # the holds alone are as long again
 
 
 def test_a_cap_that_has_come_down_is_believed_after_a_few_times() -> None:
     window = window_of()
-    fill(window, 200, now=THE_DAY)
-    for _ in range(5):
-        window.refused(height=6, first=True)
-        window.recovered(at_once=True, now=THE_DAY)
-    assert window.ceiling is not None
-    assert window.ceiling.refused == 6
+    fill(window, 1000)
+    for _ in range(6):
+        refuse(window, 25)
+    for _ in range(100):
+        if window.size > 6:
+            refuse(window, 7)
+        window.good(full=True, now=THE_DAY)
+    assert window.ceiling == Ceiling(7, THE_DAY)
+    assert window.size == 6
 
 
 def test_a_height_that_cannot_be_kept_harms_nobody(tmp_path: Path) -> None:

@@ -688,7 +688,7 @@ def test_a_run_that_ends_in_time_is_not_stopped(tmp_path: Path) -> None:
 def test_the_watcher_is_told_why_everyone_waits(tmp_path: Path) -> None:
     caller = Scripted({2: [replace(BUSY, retry_after=3.0), GOOD]}, seconds=0.6)
     sent = send(plan(tmp_path / "j", updates_of(1)), caller)
-    in_flight, windows, reasons, seconds = zip(*sent.watching.beats, strict=True)
+    in_flight, windows, reasons, seconds, _ = zip(*sent.watching.beats, strict=True)
     assert in_flight[:2] == (0, 1)
     assert set(windows) == {1}
     assert reasons[0] == ""

@@ -131,8 +131,8 @@ class Gate:
         match reply.verdict:
             case Verdict.THROTTLED | Verdict.UNREACHABLE:
                 new = self._trouble.bad(reply, started=ticket.started, now=now)
-                if new and reply.verdict is Verdict.THROTTLED:
-                    self._window.refused(height=height, first=self._trouble.is_first)
+                if reply.verdict is Verdict.THROTTLED:
+                    self._window.refused(height=height, first=self._trouble.is_first, new=new)
                 if (over := self._trouble.over(now, deadline=self.deadline)) is not None:
                     raise Stopped(f"Stopped: {over}")
             case Verdict.ACCEPTED | Verdict.REFUSED:

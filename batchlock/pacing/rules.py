@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from batchlock.model import Reply
 from batchlock.pacing.settings import Limits, Retry
 
-_START = 5
+START = 5
 """Calls in flight to begin with: what the smallest edition allows."""
-_FORGET = timedelta(minutes=10)
-"""For so long a height at which Zoho refused is not tried again."""
+_FIRST_BELIEF = timedelta(minutes=1)
+_LONGEST_BELIEF = timedelta(minutes=10)
+"""For so long a height at which Zoho refused is not tried again: twice as long each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +23,27 @@ class Ceiling:
 
 
 class Window:
-    """How many calls may be in flight: up by one for each full window, halved by a 429.
+    """How many calls may be in flight: up by one for each full window, down on a 429.
 
-    A 429 does not say which limit was met. Only when the very next call, alone, is answered well
-    was it the one on calls in flight, and its height is remembered; otherwise the day's credits
-    are spent, which says nothing about heights. Nor is a height believed at which whole windows
-    went well before: that 429 was a stray one, unless it comes again and again.
+    A 429 does not say which limit was met, and some come astray. So one of them takes only one
+    call away; several together, or the next before a whole window went well, take half. A height
+    is believed to be refused when it was twice, with no whole window going well there, and the
+    very next call, alone, was answered well: otherwise the day's credits are spent, which says
+    nothing about heights. After a while it is tried again.
     """
 
     def __init__(self, limits: Limits, ceiling: Ceiling | None, *, now: datetime) -> None:
         self.ceiling = ceiling
         self._most = limits.max_in_flight
         self._fixed = limits.in_flight != "auto"
+        self._belief = _FIRST_BELIEF
         self._suspect: int | None = None
+        self._doubted: int | None = None
+        self._shaken = False
+        self._together = 0
         self._good = 0
         self._proven = 0
-        fewest = min(_START, self._top(now))
+        fewest = min(START, self._top(now))
         self.size = fewest if limits.in_flight == "auto" else limits.in_flight
 
     def good(self, *, full: bool, now: datetime) -> bool:
@@ -48,30 +54,52 @@ class Window:
         self._good += full
         if self._good < self.size:
             return False
+        self._shaken = False
         self._proven = max(self._proven, self.size)
+        if self._doubted is not None and self._doubted <= self._proven:
+            self._doubted = None
+        if self.ceiling is not None and self.ceiling.refused <= self._proven and not self._fixed:
+            self.ceiling, self._belief = None, _FIRST_BELIEF
         if self._fixed or self.size >= self._top(now):
             return False
         self.size += 1
         self._good = 0
         return True
 
-    def refused(self, *, height: int, first: bool) -> None:
-        """Take in a 429 to one of `height` calls; `first`, when the episode begins with it."""
+    def refused(self, *, height: int, first: bool, new: bool = True) -> None:
+        """Take in a 429 to one of `height` calls; `first`, when the episode begins with it.
+
+        It is not `new` when its call was under way as everyone began to wait.
+        """
         self._good = 0
-        self._suspect = height if first and height > max(1, self._proven) else None
-        if height <= self._proven:
-            self._proven = (self._proven + height) // 2 - 1
-        if not self._fixed:
+        self._together = 1 if new else self._together + 1
+        if new:
+            self._suspect = height if first and height > max(1, self._proven) else None
+        if self._fixed:
+            return
+        if new and first and not self._shaken:
+            self.size = max(1, self.size - 1)
+        elif new or self._together == max(3, self.size // 4):
             self.size = max(1, min(self.size, height) // 2)
+        self._proven = min(self._proven, self.size)
+        self._shaken = True
 
     def recovered(self, *, at_once: bool, now: datetime) -> None:
         """Take in the end of an episode; `at_once`, when the first call after it was good."""
-        if at_once and self._suspect is not None and not self._fixed:
-            self.ceiling = Ceiling(self._suspect, now)
-        self._suspect = None
+        height, self._suspect = self._suspect, None
+        if height is None or not at_once or self._fixed:
+            return
+        if self.ceiling is not None and abs(height - self.ceiling.refused) <= 1:
+            self._belief = min(2 * self._belief, _LONGEST_BELIEF)
+            self.ceiling = Ceiling(height, now)
+        elif self._doubted is not None and abs(height - self._doubted) <= 1:
+            self._belief = _FIRST_BELIEF
+            self.ceiling = Ceiling(height, now)
+        else:
+            self._doubted = height
 
     def _top(self, now: datetime) -> int:
-        if self.ceiling is None or not timedelta(0) <= now - self.ceiling.at <= _FORGET:
+        if self.ceiling is None or not timedelta(0) <= now - self.ceiling.at <= self._belief:
             return self._most
         return max(1, min(self._most, self.ceiling.refused - 1))
 

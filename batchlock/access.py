@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import random
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,7 +14,7 @@ from batchlock.config import SIMULATOR, Settings, credentials
 from batchlock.errors import BatchlockError, SignInRefused, Stopped, UsageError
 from batchlock.model import Verdict
 from batchlock.network import Network
-from batchlock.pacing import Retry
+from batchlock.pacing import Gate, Retry
 
 if TYPE_CHECKING:
     from batchlock.client import Client
@@ -33,15 +32,6 @@ _ERRORS = {
     Verdict.EXPIRED: SignInRefused,
 }
 """What it means that Zoho does not confirm the org; all else may pass."""
-
-
-_PASSING = (
-    Verdict.EXPIRED,
-    Verdict.THROTTLED,
-    Verdict.UNREACHABLE,
-    Verdict.BROKEN,
-    Verdict.LOST,
-)
 
 
 def address(settings: Settings, org: str) -> tuple[str, str]:
@@ -79,22 +69,36 @@ class Access:
     _org_id: str | None
     _retry: Retry
 
-    async def signed_in(self) -> None:
+    async def signed_in(self, gate: Gate) -> None:
         """Return once there is a token, and it is one of the right org.
 
-        Raises SignInRefused, UsageError for another org than zoho.organization_id, and Stopped
-        when nothing is to be had for now.
+        The org is asked through the gate, as rows are sent. Raises SignInRefused, UsageError for
+        another org than zoho.organization_id, and Stopped when nothing is to be had for now.
         """
         await asyncio.shield(self._first_token)
         if self._org_id is None:
             return
-        for failures in range(1, self._retry.attempts + 1):
-            reply = await self.client.check_org(self._org_id)
-            if reply.verdict not in _PASSING:
-                break
-            pause = self._retry.back_off(failures, random.random)
-            await asyncio.sleep(max(pause, reply.retry_after or 0))
-        if reply.verdict is not Verdict.ACCEPTED:
+        failures, renewed = 0, False
+        while (ticket := await gate.enter()) is not None:
+            try:
+                reply = await self.client.check_org(self._org_id)
+            except BaseException:
+                gate.cancel()
+                raise
+            gate.leave(ticket, reply, cost=0)
+            match reply.verdict:
+                case Verdict.ACCEPTED:
+                    return
+                case Verdict.THROTTLED | Verdict.UNREACHABLE:
+                    continue
+                case Verdict.EXPIRED if not renewed:
+                    renewed = True
+                    continue
+                case Verdict.BROKEN | Verdict.LOST:
+                    failures += 1
+                    if failures < self._retry.attempts:
+                        await gate.back_off(failures)
+                        continue
             told = f"{reply.message.rstrip('.')}. {reply.remedy}"
             raise _ERRORS.get(reply.verdict, Stopped)(told)
 

@@ -26,7 +26,7 @@ from batchlock import __version__, orglock, reporter
 from batchlock.access import Access, SignIn, access, address, sign_in
 from batchlock.brake import Brake
 from batchlock.config import SIMULATOR, Settings
-from batchlock.errors import BatchlockError, UsageError
+from batchlock.errors import BatchlockError, Stopped, UsageError
 from batchlock.history import History, new_run_id
 from batchlock.journal import About, End, Journal
 from batchlock.model import Problem, Result, Summary
@@ -330,8 +330,9 @@ class Runner:
         gate = self._gate(journal)
         known = gate.ceiling
         self.brake.on_pull(lambda: self.voice.says("Ending; the calls under way are finished."))
+        overdue = self._overdue(gate)
         try:
-            await _until_braked(way.signed_in(), self.brake)
+            await _until_braked(way.signed_in(gate), self.brake)
             await deliver(
                 journal,
                 way.client,
@@ -346,6 +347,8 @@ class Runner:
                 raise
             return self._report(journal, Ended(by=str(ended), code=ended.exit_code))
         finally:
+            if overdue is not None:
+                overdue.cancel()
             if gate.ceiling is not known:
                 remember(self._pace(journal.about.org), gate.ceiling)
         return self._report(journal)
@@ -359,6 +362,14 @@ class Runner:
             spent=journal.totals.credits_used,
             deadline=deadline(stop, began=self.began, today=self.today),
         )
+
+    def _overdue(self, gate: Gate) -> asyncio.TimerHandle | None:
+        """Have the brake pulled when the time for the run is over, whatever is waited for then."""
+        if gate.deadline is None:
+            return None
+        why = Stopped("Stopped: the time for this run is over.")
+        left = max(0.0, gate.deadline - gate.clock.now())
+        return asyncio.get_running_loop().call_later(left, self.brake.pull, why)
 
     def _pace(self, org: str) -> Path:
         return self.settings.state / "pace" / f"{org}.json"

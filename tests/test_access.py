@@ -7,6 +7,7 @@ from batchlock.access import SignIn, access, address, sign_in
 from batchlock.config import SIMULATOR, Settings, load
 from batchlock.errors import BatchlockError, SignInRefused, Stopped, UsageError
 from batchlock.model import RecordId, Update, Verdict
+from batchlock.pacing import Gate
 from batchlock.simulator import ORGANIZATION_ID, Behaviour, Fault, Kind, serving
 
 
@@ -29,7 +30,7 @@ def sign_in_to(tmp_path: Path, behaviour: Behaviour | None = None, **more: str) 
         async with serving(behaviour) as simulator:
             given = settings(tmp_path, simulator.url, **more)
             async with access(given, sign_in(given, given.org)) as way:
-                await way.signed_in()
+                await way.signed_in(Gate(given.limits, given.retry))
             return {kind: simulator.ledger.count(kind) for kind in Kind}
 
     return asyncio.run(go())
@@ -72,6 +73,38 @@ def test_an_org_that_cannot_be_asked_for_now_stops_the_run(tmp_path: Path) -> No
         sign_in_to(tmp_path, failing, BATCHLOCK_ZOHO__ORGANIZATION_ID="123")
 
 
+@pytest.mark.parametrize("name", ["GIVE_UP_AFTER", "ATTEMPTS"])
+def test_an_org_that_is_asked_for_in_vain_is_given_up_as_rows_are(
+    tmp_path: Path, name: str
+) -> None:
+    """Throttling is bounded by time, and a fault by attempts."""
+    fault = Fault.THROTTLED if name == "GIVE_UP_AFTER" else Fault.BAD_GATEWAY
+    more = {
+        "BATCHLOCK_ZOHO__ORGANIZATION_ID": "123",
+        "BATCHLOCK_RETRY__ATTEMPTS": "2",
+        "BATCHLOCK_RETRY__FIRST_WAIT": "0.01",
+        "BATCHLOCK_RETRY__LONGEST_WAIT": "0.05",
+    }
+    words = "No good answer came" if name == "GIVE_UP_AFTER" else "fault"
+    with pytest.raises(Stopped, match=words):
+        sign_in_to(tmp_path, Behaviour(faults={fault: 1.0}), **more)
+
+
+def test_a_wait_beyond_all_patience_ends_the_start_at_once(tmp_path: Path) -> None:
+    busy = Behaviour(faults={Fault.THROTTLED: 1.0}, retry_after=3600.0)
+    with pytest.raises(Stopped, match=r"asks to wait 3,600 seconds"):
+        sign_in_to(tmp_path, busy, BATCHLOCK_ZOHO__ORGANIZATION_ID="123")
+
+
+def test_a_token_that_is_not_taken_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SignInRefused):
+        sign_in_to(
+            tmp_path,
+            BATCHLOCK_ZOHO__ORGANIZATION_ID="123",
+            BATCHLOCK_ZOHO__REFRESH_TOKEN="never_valid",
+        )
+
+
 def test_a_rehearsal_has_its_own_org_and_needs_no_credentials(tmp_path: Path) -> None:
     given = load(environment={"BATCHLOCK_STATE_DIRECTORY": str(tmp_path)})
     with pytest.raises(UsageError, match=r"client_id is missing"):
@@ -79,7 +112,7 @@ def test_a_rehearsal_has_its_own_org_and_needs_no_credentials(tmp_path: Path) ->
 
     async def go(how: SignIn) -> Verdict:
         async with access(given, how) as way:
-            await way.signed_in()
+            await way.signed_in(Gate(given.limits, given.retry))
             return (await way.client.find_lock(Update(2, "Leads", RecordId("1" * 18), None, "x"))
                     ).verdict  # fmt: skip
 

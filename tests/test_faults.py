@@ -447,6 +447,18 @@ def test_calls_that_hang_do_not_outlast_the_window(stand_in: Start, here: Run) -
     assert counts["unknown"] + counts["not_sent"] == 9
 
 
+@pytest.mark.parametrize("token", ["throttled", "mine"])
+def test_a_start_that_waits_ends_with_the_window(stand_in: Start, here: Run, token: str) -> None:
+    """For a token, or for an answer that says which org this is."""
+    zoho = stand_in("--faults", "hang=1")
+    zoho.config(state_directory="state", zoho={"refresh_token": token, "organization_id": "123"})
+    told = here("run", sheet("in.csv", rows(3)), "--json", "--max-runtime", "2s").json
+    assert (told["exit_code"], balanced(told)) == (6, {"not_sent": 3})
+    assert "the time for this run is over" in told["message"]
+    assert told["resume"]
+    assert zoho.state()["calls"]["put"] == 0
+
+
 NIGHTS = """
 import sys
 from datetime import datetime, time

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from batchlock import config
 from batchlock.access import access, sign_in
+from batchlock.pacing import Gate
 from batchlock.signin import Account
 
 SECRETS = {
@@ -250,7 +251,7 @@ def test_no_repr_shows_a_secret(org: StandIn) -> None:
     async def use() -> str:
         direct = config.load(environment={"BATCHLOCK_NETWORK__PROXY": ""})
         async with access(direct, account) as way:
-            await way.signed_in()
+            await way.signed_in(Gate(direct.limits, direct.retry))
             return f"{way!r} {way.client!r} {vars(way.client)!r}"
 
     configure(org)

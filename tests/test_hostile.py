@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import xlsxwriter  # type: ignore[import-untyped]  # comes without types
 from conftest import Run
 
 from batchlock.errors import UnreadableFile
@@ -18,6 +19,8 @@ SHEET = "xl/worksheets/sheet1.xml"
 HEAD = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
 TAIL = b"</sheetData></worksheet>"
 MIB = 1 << 20
+TITLES = ("Module", "Record Id", "Lock Id", "Reason")
+ROW = ("Leads", "5843104000000425565", "5843104000000425777", "Under review")
 
 
 def bomb(path: Path, unit: bytes, size: int, part: str = SHEET) -> Path:
@@ -112,7 +115,27 @@ def test_a_cell_without_end_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
-    assert "is damaged" in refusal(path)
+    assert "more text in one cell" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "part"),
+    [
+        (b'<row><c t="inlineStr"><is><t>', b"</t></is></c></row>", SHEET),
+        (b"<sst><si><t>", b"</t></si></sst>", "xl/sharedStrings.xml"),
+    ],
+)
+def test_a_cell_with_more_text_than_one_can_hold_is_refused(
+    tmp_path: Path, before: bytes, after: bytes, part: str
+) -> None:
+    unit = before + b"a" * (MIB - len(before) - len(after)) + after
+    path = bomb(tmp_path / "cell.xlsx", unit, 8 * MIB, part)
+    assert "more text in one cell" in refusal(path)
+
+
+def test_a_part_that_is_read_whole_is_small(tmp_path: Path) -> None:
+    path = bomb(tmp_path / "book.xlsx", b"<x/>", 9 * MIB, "xl/_rels/workbook.xml.rels")
+    assert "far larger when it is unpacked" in refusal(path)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -171,6 +194,40 @@ def test_the_sentence_is_about_the_file_within_the_smallest_bounds(
     assert len(told) == 1
     assert "bomb.xlsx" in told[0]
     assert "takes more than" not in told[0]
+
+
+def sparse(path: Path) -> None:
+    """Write sheets of a few cells each that lie far apart, beside a table."""
+    with xlsxwriter.Workbook(path) as book:
+        for name in "ABCD":
+            sheet = book.add_worksheet(name)
+            for row in range(0, 999_000, 9_000):
+                sheet.write(row, row % 39, "far")
+        sheet = book.add_worksheet("Table")
+        for row, cells in enumerate((TITLES, ROW)):
+            sheet.write_row(row, 0, cells)
+
+
+def copied(path: Path) -> None:
+    """Write a long text once, and show it in cell after cell beside a table."""
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("Table")
+        for row, cells in enumerate((TITLES, ROW)):
+            sheet.write_row(row, 0, cells)
+        sheet = book.add_worksheet("Texts")
+        for row in range(40_000):
+            sheet.write(row, 0, "x" * 32_000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bound of memory is Linux's")
+@pytest.mark.parametrize("make", [sparse, copied])
+def test_a_small_file_takes_little_memory(
+    tmp_path: Path, cli: Run, make: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "small.xlsx")
+    monkeypatch.setenv("BATCHLOCK_INPUT__MAX_MEMORY", "512 MiB")
+    done = cli("check", tmp_path / "small.xlsx", "--json")
+    assert (done.code, done.json["valid"]) == (0, 1)
 
 
 def test_an_unbound_file_is_ended_by_the_setting(

@@ -19,6 +19,9 @@ from batchlock.errors import UnreadableFile
 LARGEST = 2 << 30
 """Bytes of all parts together; a workbook of a million rows has a seventh of it."""
 
+_WHOLE = 8 << 20
+"""Bytes of a part that is read whole, such as the list of the sheets."""
+
 _DENSE = 16 << 20
 _RATIO = 100
 """How much smaller compression may have made a part of more than `_DENSE` bytes. Tables become 8
@@ -56,8 +59,10 @@ class Package:
         except _NOT_A_ZIP as error:
             raise damaged(self.path) from error
 
-    def content(self, part: str) -> bytes:
-        """Return a whole part."""
+    def content(self, part: str, most: int = _WHOLE) -> bytes:
+        """Return a whole part; refuse one that would become larger than `most`."""
+        if self.parts[part.casefold()].file_size > most:
+            raise bomb(self.path)
         return b"".join(self.pieces(part))
 
     def linked(self, part: str) -> dict[str, tuple[str, str]]:
@@ -125,6 +130,14 @@ def bomb(path: Path) -> UnreadableFile:
     return UnreadableFile(
         f"{path.name} would become far larger when it is unpacked than any table does, so it is "
         "not opened. Copy only the table into a new workbook and save that."
+    )
+
+
+def overlong(path: Path) -> UnreadableFile:
+    """Return the refusal of a workbook with more text in a cell than a cell can hold."""
+    return UnreadableFile(
+        f"{path.name} has more text in one cell than a spreadsheet holds there, 32,767 characters. "
+        "Shorten it, or delete it, and save the file again."
     )
 
 

@@ -35,6 +35,11 @@ LAST_ROW, LAST_COLUMN = 1 << 20, 1 << 14
 
 LARGEST = 40_000_000
 """Cells of the rectangle that a sheet is held in, 32 bytes each."""
+_SMALL = 4_000_000
+_SPARSE = 8
+"""How many cells of a rectangle beyond `_SMALL` there may be for each one that holds something."""
+MOST_TEXT = 1 << 30
+"""Bytes, each text counted as often as it is shown: every cell gets its own copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,25 @@ class Survey:
     columns: int = 0
     unread: bool = False
     """Whether there may be errors or formulas without a value."""
+    cells: int | None = None
+    """How many are not blank, where it is known."""
+    text: int = 0
+    """Bytes of text, where it is known."""
+
+    @property
+    def area(self) -> int:
+        """The cells of the rectangle that holds the sheet."""
+        return self.rows * self.columns
 
     @property
     def fits(self) -> bool:
         """Whether the sheet can be held in memory as a rectangle."""
-        return self.rows * self.columns <= LARGEST
+        return self.area <= LARGEST and self.text <= MOST_TEXT
+
+    @property
+    def sparse(self) -> bool:
+        """Whether holding it would take memory for next to nothing."""
+        return self.cells is not None and self.area > max(_SMALL, _SPARSE * self.cells)
 
 
 def with_unread(rows: Iterable[Sequence[Cell]], marks: Iterable[Marks]) -> Iterator[Sequence[Cell]]:

@@ -1,8 +1,8 @@
 """Read a workbook: its sheets, and the rows of one of them.
 
 An .xls is read by xlrd (see `xls`), everything else by python-calamine, after a survey of each
-sheet. Only an .xlsx with a cell far outside its table is read by openpyxl: python-calamine holds
-a sheet as a rectangle, openpyxl holds one row at a time.
+sheet. Only an .xlsx with cells far outside its table, or with more text than can be held, is read
+by openpyxl: python-calamine holds a sheet as a rectangle, openpyxl holds one row at a time.
 """
 
 import warnings
@@ -44,11 +44,19 @@ _INSIDE: Mapping[Kind, Callable[[Package], Inside]] = {
 def open_sheet(path: Path, kind: Kind, reading: Reading) -> Sheet:
     """Find the one visible sheet that has the header, or the sheet that was asked for."""
     with nullcontext(xls.tabs(path)) if kind is Kind.XLS else _zipped(path, kind) as tabs:
-        sheets = []
+        sheets: list[Sheet] = []
         for tab in _candidates(path, tabs, reading.sheet):
             rows = tab.open()
-            sheets.append(Sheet(name=tab.name, header=find(rows(), reading), rows=rows))
+            header = find(rows(), reading)
+            # A sheet that cannot be the one is held no longer, since it may be large.
+            held = not header.missing and all(sheet.header.missing for sheet in sheets)
+            sheets.append(Sheet(name=tab.name, header=header, rows=rows if held else _let_go))
+            del rows
     return _the_one(path, sheets, reading)
+
+
+def _let_go() -> Iterator[Sequence[Cell]]:
+    raise AssertionError("no one reads a sheet that was not chosen")
 
 
 @contextmanager
@@ -133,11 +141,12 @@ def _the_one(path: Path, sheets: Sequence[Sheet], reading: Reading) -> Sheet:
 def _open(path: Path, workbook: CalamineWorkbook, inside: Inside, name: str) -> Rows:
     """Survey a sheet, and hold it in memory when that is not too much."""
     survey = inside.survey(name)
-    if survey.fits:
+    one_by_one = isinstance(inside, xlsx.Xlsx) and not inside.strict
+    if one_by_one and (survey.sparse or not survey.fits):
+        held = partial(_rows_one_by_one, path, name)
+    elif survey.fits:
         with _readable(path):
             held = partial(_rows, path, workbook.get_sheet_by_name(name))
-    elif isinstance(inside, xlsx.Xlsx) and not inside.strict:
-        held = partial(_rows_one_by_one, path, name)
     else:
         raise scattered(path, name, survey.rows, survey.columns)
     if not survey.unread:

@@ -17,6 +17,8 @@ _ROW, _BLANK, _ERROR, _FORMULA_ERROR = 0, 1, 3, 11
 _SHORT, _LAST_CELL = 12, 18
 """From here on cells that leave out their column, which nothing that we use reads."""
 _SHEET, _SHEET_DATA, _SHEET_DATA_END = 156, 145, 146
+_LARGEST = 512 << 20
+"""Bytes of a sheet; one of a million rows has a fifth of it."""
 _NUMBER = struct.Struct("<I")
 
 
@@ -67,7 +69,7 @@ class Xlsb:
 
     def _cells(self, sheet: str) -> Iterator[tuple[int, bytes, int]]:
         """Yield the rows and cells: their type, and where in a content they begin."""
-        content = self.package.content(self.parts[sheet])
+        content = self.package.content(self.parts[sheet], _LARGEST)
         within = False
         try:
             for kind, start, _ in _records(content):

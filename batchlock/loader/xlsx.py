@@ -5,20 +5,28 @@ shows errors and formulas without a value as blanks; and of two rows with one nu
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 
 from batchlock.errors import UnreadableFile
-from batchlock.loader.package import Package, damaged
-from batchlock.loader.unread import LAST_COLUMN, LAST_ROW, Marks, Survey
+from batchlock.loader.package import Package, bomb, damaged, overlong
+from batchlock.loader.unread import LAST_COLUMN, LAST_ROW, MOST_TEXT, Marks, Survey
 from batchlock.model import Unread
 
-_LONGEST_CELL = 8 << 20
+_LONGEST_CELL = 256 << 10
 """Bytes, with its tags; a cell holds at most 32,767 characters."""
+_TAGS = 40
+"""Bytes of the tags of a usual cell."""
+_LONGEST_HEAD = 8 << 20
+"""Bytes before the first row."""
+_MOST_SHARED = 1 << 30
+"""Bytes of all the texts that cells share; they are held at once."""
 _LETTERS = 26
 
 _SHEET_DATA = re.compile(rb"<(\w+:)?sheetData")
+_STRINGS = re.compile(rb"<(\w+:)?sst\b")
 _TAG = re.compile(rb"<(?:\w+:)?(row|c)((?:\s[^>]*?)?)(/?)>")
 _ROW_NUMBER = re.compile(rb"""\sr\s*=\s*["'](\d+)["']""")
 _COLUMN = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]+)\d+["']""")
@@ -35,6 +43,7 @@ _MISPLACED = re.compile(
 )
 """A shared string before the first; a value in the place of an inline string."""
 
+_SHARED = re.compile(rb"""\bt\s*=\s*["']s["'][^>]*>\s*<(?:\w+:)?v(?:\s[^>]*)?>\s*(\d+)""")
 _IS_ERROR = re.compile(rb"""\st\s*=\s*["']e["']""")
 _IS_TEXT = re.compile(rb"""\st\s*=\s*["']str["']""")
 _FORMULA = re.compile(rb"\s*<(?:\w+:)?f(?:\s[^>]*?)?(?:/>|>(.*?)</(?:\w+:)?f\s*>)", re.DOTALL)
@@ -52,13 +61,15 @@ class Xlsx:
     """The part of every sheet, by name."""
     strict: bool
     """Whether it is strict Open XML, which openpyxl takes for empty."""
+    shared: Sequence[int]
+    """The length of each text that cells share, with its tags."""
     recalculated: bool
     """Whether formulas are to be worked out on opening: some writers then store 0 for each."""
 
     def survey(self, sheet: str) -> Survey:
         """Go through a sheet once; refuse one that would not be read as it was meant."""
         path = self.package.path
-        rows = last = columns = 0
+        rows = last = columns = cells = sharing = 0
         unread = False
         for name, piece in self._whole_cells(sheet):
             before, numbers = last, _row_numbers(piece, name, last)
@@ -75,10 +86,24 @@ class Xlsx:
                 blank = piece.count(b"<" + name + b"row", end)
                 rows = numbers[-1 - blank] if blank < len(numbers) else before
                 columns = max(columns, _widest(piece))
+            cells += piece.count(b"</" + name + b"c>")
+            sharing += piece.count(b'"s"') + piece.count(b"'s'")
             if rows > LAST_ROW or columns > LAST_COLUMN or _is_misplaced(piece):
                 raise damaged(path)
             unread = unread or _holds_unread(piece, recalculated=self.recalculated)
-        return Survey(rows, max(columns, _LETTERS), unread)
+        text = sharing * max(self.shared, default=0)
+        if text > MOST_TEXT:
+            text = self._shared_text(sheet)
+        text += self.package.parts[self.parts[sheet]].file_size - _TAGS * cells
+        return Survey(rows, max(columns, _LETTERS), unread, cells, text)
+
+    def _shared_text(self, sheet: str) -> int:
+        """Return what the texts that a sheet shares come to when each cell has its own."""
+        lengths, count, text = self.shared, len(self.shared), 0
+        for _, piece in self._whole_cells(sheet):
+            shown = map(int, _SHARED.findall(piece))
+            text += sum(lengths[at] for at in shown if at < count)
+        return text
 
     def marks(self, sheet: str) -> Iterator[Marks]:
         """Yield the marks of every row from the first on."""
@@ -124,19 +149,35 @@ class Xlsx:
         rest = b""
         if sheet not in self.parts:
             raise damaged(self.package.path)
-        for piece in self.package.pieces(self.parts[sheet]):
+        pieces = self.package.pieces(self.parts[sheet])
+        for piece in pieces:
             piece = rest + piece
             if name is None and (found := _SHEET_DATA.search(piece)):
-                name = found[1] or b""
-            cut = 0 if name is None else _last_start(piece, name)
-            if cut <= 0:
-                if len(piece) > _LONGEST_CELL:
-                    raise damaged(self.package.path)
-                rest = piece
-                continue
-            yield name or b"", piece[:cut]
+                name, piece = found[1] or b"", piece[found.end() :]
+                if piece.startswith(b"/>"):
+                    piece = b"</" + name + b"sheetData>"
+            end = -1 if name is None else piece.find(b"</" + name + b"sheetData")
+            if end >= 0:
+                rest = piece[:end]
+                for _ in pieces:
+                    pass  # to know its size
+                break
+            cut = 0 if name is None else max(0, _last_start(piece, name))
+            if len(piece) - cut > (_LONGEST_HEAD if name is None else _LONGEST_CELL):
+                raise overlong(self.package.path)
+            if cut > 0:
+                self._check_lengths(piece[:cut], name or b"")
+                yield name or b"", piece[:cut]
             rest = piece[cut:]
+        self._check_lengths(rest, name or b"")
         yield name or b"", rest
+
+    def _check_lengths(self, piece: bytes, name: bytes) -> None:
+        """Refuse a cell in whose midst no other begins for longer than any cell is."""
+        for at in range(0, len(piece) - _LONGEST_CELL, _LONGEST_CELL):
+            end = at + _LONGEST_CELL
+            if not any(piece.find(b"<" + name + tag, at, end) >= 0 for tag in (b"c", b"row")):
+                raise overlong(self.package.path)
 
 
 def opened(package: Package) -> Xlsx:
@@ -147,8 +188,11 @@ def opened(package: Package) -> Xlsx:
     if book not in package.parts:
         raise damaged(package.path)
     links = package.linked(book)
+    shared: Sequence[int] = ()
     for kind, part in links.values():
-        if kind in ("sharedStrings", "styles") and part in package.parts:
+        if kind == "sharedStrings" and part in package.parts:
+            shared = _lengths(package, part)
+        if kind == "styles" and part in package.parts:
             for _ in package.pieces(part):
                 pass  # to know its size
     root = package.xml(book)
@@ -162,9 +206,28 @@ def opened(package: Package) -> Xlsx:
     return Xlsx(
         package,
         parts,
+        shared=shared,
         strict="purl.oclc.org" in root.tag,
         recalculated=settings is not None and settings.get("fullCalcOnLoad") in ("1", "true"),
     )
+
+
+def _lengths(package: Package, part: str) -> Sequence[int]:
+    """Return the length of each text that cells share; refuse more than can be held."""
+    if package.parts[part].file_size > _MOST_SHARED:
+        raise bomb(package.path)
+    lengths = array("I")
+    end = b""
+    rest = b""
+    for piece in package.pieces(part):
+        piece = rest + piece
+        if not end and (found := _STRINGS.search(piece)):
+            end = b"</" + (found[1] or b"") + b"si>"
+        *texts, rest = piece.split(end) if end else [piece]
+        lengths.extend(map(len, texts))
+        if max(map(len, (*texts, rest))) > _LONGEST_CELL:
+            raise overlong(package.path)
+    return lengths
 
 
 def _row_numbers(piece: bytes, name: bytes, last: int) -> list[int]:

@@ -241,7 +241,7 @@ class Runner:
     def report(self, run_id: str) -> Finished:
         """Write the results of a run again, as far as it has come."""
         _, path = self._find(run_id)
-        with Journal.open(path) as journal:
+        with Journal.open(path) as journal, journal.as_it_stands():
             about = journal.about
             if self.choices.output is not None:
                 about = replace(about, output=self._output())
@@ -251,7 +251,7 @@ class Runner:
     def show(self, run_id: str) -> tuple[Summary, str | None]:
         """Return what became of a run so far, and where its results are."""
         _, path = self._find(run_id)
-        with Journal.open(path) as journal:
+        with Journal.open(path) as journal, journal.as_it_stands():
             about, end = journal.about, journal.end
             summary = summary_of(journal, about, how_it_ended(journal), self._command(about))
             return summary, end.output if end else None

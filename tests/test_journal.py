@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -674,6 +675,18 @@ def test_rows_of_one_code_with_other_remedies_are_other_groups(opened: Opened) -
         [done(row, Status.REJECTED, code="INVALID_DATA", remedy=f"{row}") for row in (2, 3)]
     )
     assert sorted((one.remedy, *one.rows) for one in journal.groups()) == [("2", 2), ("3", 3)]
+
+
+def test_what_is_read_at_one_moment_balances_while_another_process_sends(opened: Opened) -> None:
+    sender = opened([plain(row) for row in range(2, 12)])
+    sender.turn_over([], claim=5)
+    with Journal.open(sender.path) as reader:
+        with reader.as_it_stands():
+            before = reader.counts()
+            sender.turn_over([done(row) for row in range(2, 7)], claim=5)
+            assert reader.counts() == before
+            assert Counter(line.result for line in reader.lines()) == +Counter(before)
+        assert reader.counts()[Result.UPDATED] == 5
 
 
 # -- retry

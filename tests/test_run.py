@@ -700,6 +700,21 @@ def test_report_writes_the_same_results_again(org: StandIn, here: Run) -> None:
     assert [line["Result"] for line in lines(as_csv["output"])] == ["updated", "updated", "invalid"]
 
 
+def test_a_run_can_be_reported_and_shown_while_it_is_at_work(stand_in: Start, here: Run) -> None:
+    zoho = stand_in("--latency", "5ms", "--in-flight-cap", "none")
+    zoho.config(state_directory=str(STATE))
+    with started("run", sheet("in.csv", rows(2000)), "--in-flight", 20) as process:
+        until(lambda: zoho.state()["updates"] > 0, process)
+        (journal,) = journals()
+        for _ in range(3):
+            told = here("report", journal.stem, "--json", "-o", "now.csv").json
+            assert balanced(told).keys() <= {"updated", "not_sent", "unknown"}
+            assert sorted(results(told)) == sorted(
+                result for result, count in told["counts"].items() for _ in range(count)
+            )
+        process.kill()
+
+
 def test_strict_sends_nothing_and_leaves_nothing_to_resume(org: StandIn, here: Run) -> None:
     content = [*rows(2), ("Leeds", record(4), lock(4), "why")]
     file = sheet("in.csv", content)

@@ -272,6 +272,17 @@ class Journal:
 
     # -- report --------------------------------------------------------------------------
 
+    @contextmanager
+    def as_it_stands(self) -> Iterator[None]:
+        """Let all that is read in the block be of one moment, while another process sends."""
+        with _told(self.path):
+            self._sql.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with _told(self.path):
+                self._sql.execute("ROLLBACK")
+
     def counts(self) -> dict[Result, int]:
         """Count the rows by result; every result is there, zeros too."""
         counts = dict.fromkeys(Result, 0)

@@ -868,6 +868,33 @@ def test_a_wait_that_zoho_asks_for_is_kept_and_never_shortens_ours(
     assert seen.over == []
 
 
+@pytest.mark.parametrize("verdict", [Verdict.BROKEN, Verdict.LOST, Verdict.REFUSED])
+def test_a_wait_that_zoho_asks_for_holds_everyone_whatever_the_reply_means(
+    verdict: Verdict,
+) -> None:
+    reply = Reply(verdict=verdict, message="maintenance", retry_after=30.0)
+
+    async def main() -> Gate:
+        gate = gate_of(Limits())
+        seen = await call_all(gate, [(reply, 1.0)] * 5 + [(GOOD, 1.0)] * 5)
+        assert seen.starts == [0.0] * 5 + [31.0] * 5
+        assert seen.over == []
+        return gate
+
+    gate = jump_through(main())
+    assert (gate.window, gate.ceiling) == (6, None)
+
+
+def test_a_reply_that_asks_to_wait_beyond_the_patience_ends_the_run() -> None:
+    reply = Reply(verdict=Verdict.BROKEN, message="maintenance", retry_after=3600.0)
+
+    async def main() -> Seen:
+        return await call_all(gate_of(Limits()), [(reply, 1.0)])
+
+    seen = jump_through(main())
+    assert seen.over == [(1.0, "Stopped: Zoho asks to wait 3,600 seconds: maintenance.")]
+
+
 def test_a_longer_wait_counts_even_from_a_call_that_was_already_under_way() -> None:
     trouble = longest(Retry(first_wait=8.0))
     trouble.bad(BUSY, started=0.0, now=1.0)
@@ -880,7 +907,7 @@ def test_a_longer_wait_counts_even_from_a_call_that_was_already_under_way() -> N
     [Verdict.BROKEN, Verdict.LOST, Verdict.EXPIRED, Verdict.DENIED, Verdict.UNSUPPORTED],
 )
 def test_other_replies_neither_begin_an_episode_nor_end_one(verdict: Verdict) -> None:
-    other = Reply(verdict=verdict, retry_after=50.0)
+    other = Reply(verdict=verdict)
     gate = gate_of(Limits(in_flight=2))
     assert jump_through(call_all(gate, [(other, 1.0)] * 4)).starts == pytest.approx([0, 0, 1, 1])
     gate = gate_of(Limits(in_flight=2), Retry(first_wait=4.0))

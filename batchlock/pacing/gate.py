@@ -133,10 +133,13 @@ class Gate:
                 new = self._trouble.bad(reply, started=ticket.started, now=now)
                 if reply.verdict is Verdict.THROTTLED:
                     self._window.refused(height=height, first=self._trouble.is_first, new=new)
-                if (over := self._trouble.over(now, deadline=self.deadline)) is not None:
-                    raise Stopped(f"Stopped: {over}")
             case Verdict.ACCEPTED | Verdict.REFUSED:
                 self._good(ticket)
+            case Verdict.DENIED | Verdict.UNSUPPORTED:
+                return  # the run ends by what is said
+        self._trouble.heed(reply, now=now)
+        if (over := self._trouble.over(now, deadline=self.deadline)) is not None:
+            raise Stopped(f"Stopped: {over}")
 
     def _good(self, ticket: Ticket) -> None:
         at_once, today = self._trouble.is_first, self.clock.today()

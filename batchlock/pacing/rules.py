@@ -226,19 +226,24 @@ class Trouble:
             self._holds += 1
             pause = self._retry.back_off(self._holds, self._draw)
             self.until = max(self.until, now + pause)
-        if reply.retry_after is not None:
-            self._asked = max(self._asked, now + reply.retry_after)
-            self.until = max(self.until, self._asked)
+        self.heed(reply, now=now)
         self.reason = (reply.message or reply.verdict.value).rstrip(".")
         return new
 
+    def heed(self, reply: Reply, *, now: float) -> None:
+        """Hold everyone for as long as a reply asks to, whatever else it means."""
+        if reply.retry_after is not None:
+            self._asked = max(self._asked, now + reply.retry_after)
+            self.until = max(self.until, self._asked)
+            self.reason = (reply.message or reply.verdict.value).rstrip(".")
+
     def over(self, now: float, *, deadline: float | None) -> str | None:
         """Return in words why waiting is over for good; None while it is not."""
-        if not self._holds:
+        if self.until <= now and not self._holds:
             return None
         if self._asked - now > self._retry.give_up_after:
             return f"Zoho asks to wait {self._asked - now:,.0f} seconds: {self.reason}."
-        if self.until - self._began > self._retry.give_up_after:
+        if self._holds and self.until - self._began > self._retry.give_up_after:
             waited = max(now - self._began, 0.0)
             return f"No good answer came for {waited:,.0f} seconds: {self.reason}."
         if deadline is not None and self.until >= deadline:

@@ -345,6 +345,8 @@ class Runner:
         except BatchlockError as ended:
             if ended.exit_code == BatchlockError.exit_code:
                 raise
+            if isinstance(ended, Stopped) and not journal.left():  # it ended nothing early
+                return self._report(journal)
             return self._report(journal, Ended(by=str(ended), code=ended.exit_code))
         finally:
             if overdue is not None:

@@ -338,6 +338,26 @@ def test_the_same_refusal_of_the_first_rows_stops_the_run(org: StandIn, here: Ru
     assert "Record locking is not set up" in done.json["message"]
 
 
+@pytest.mark.parametrize(
+    ("module", "result"), [("Not_Configured", "rejected"), ("Leads", "failed")]
+)
+def test_a_rule_that_stops_after_the_last_row_leaves_nothing_to_resume(
+    stand_in: Start, here: Run, module: str, result: str
+) -> None:
+    stand_in(*([] if result == "rejected" else ["--fail-from", 1])).config(
+        state_directory=str(STATE),
+        input={"custom_modules": ["Not_Configured"]},
+        retry={"attempts": 1},
+        stop={"consecutive_failures": 4, "same_refusal": 4},
+    )
+    content = rows(4, module=module)
+    done = here("run", sheet("in.csv", content), "--json")
+    assert (done.code, balanced(done.json)) == (3, {result: 4})
+    assert done.json["resume"] is None
+    assert "esume" not in done.json["message"]
+    assert "no unfinished run" in here("resume").out
+
+
 @pytest.mark.parametrize("option", ["--max-runtime", "--until"])
 def test_a_run_ends_when_its_time_is_over(stand_in: Start, here: Run, option: str) -> None:
     zoho = stand_in("--latency", "200ms")

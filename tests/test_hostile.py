@@ -4,7 +4,7 @@ import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -169,6 +169,63 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path, name: str) -> None:
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
         path.write_bytes(whole[: int(len(whole) * share)])
         refusal(path)
+
+
+def open_document(path: Path, *sheets: str) -> Path:
+    """Write an .ods from the rows of its sheets."""
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    tables = "".join(
+        f'<table:table table:name="S{at}">{rows}</table:table>' for at, rows in enumerate(sheets)
+    )
+    content = (
+        f"<office:document-content {spaces}><office:body><office:spreadsheet>{tables}"
+        "</office:spreadsheet></office:body></office:document-content>"
+    )
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", content)
+        archive.writestr("META-INF/manifest.xml", "<manifest/>")
+    return path
+
+
+def repeated(rows: int, columns: int, text: str = "y") -> str:
+    return (
+        f'<table:table-row table:number-rows-repeated="{rows}"><table:table-cell '
+        f'office:value-type="string" table:number-columns-repeated="{columns}">'
+        f"<text:p>{text}</text:p></table:table-cell></table:table-row>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sheets", "said"),
+    [
+        ([repeated(999, 999) * 1_000], "reaches to row"),
+        ([repeated(9, 9) * 60_000 + repeated(1, 99)], "reaches to row"),
+        ([repeated(3_000, 9_000)] * 2, "far larger when it is unpacked"),
+        ([repeated(99, 99, "y" * 200_000)], "far larger when it is unpacked"),
+    ],
+)
+def test_what_is_stored_once_for_many_is_counted(
+    tmp_path: Path, sheets: Sequence[str], said: str
+) -> None:
+    assert said in refusal(open_document(tmp_path / "bomb.ods", *sheets))
+
+
+def test_blank_rows_to_the_end_of_every_sheet_are_no_reach(tmp_path: Path) -> None:
+    blank = (
+        '<table:table-row table:number-rows-repeated="1048000"><table:table-cell '
+        'table:number-columns-repeated="16384"/></table:table-row>'
+    )
+    cells = "".join(
+        f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p></table:table-cell>'
+        for cell in TITLES
+    )
+    head = f"<table:table-row>{cells}</table:table-row>"
+    path = open_document(tmp_path / "a.ods", head + blank, repeated(2, 9_000) + blank, blank)
+    assert read(path, Reading()).titles == TITLES
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the bound of memory is Linux's")

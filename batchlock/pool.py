@@ -8,10 +8,12 @@ the same commit, so that no row goes out unmarked and none waits for its own com
 """
 
 import asyncio
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from time import localtime
 from typing import Annotated, Any, Protocol, TypeVar
 
 from annotated_types import Ge, Gt
@@ -50,12 +52,27 @@ def deadline(stop: Stop, *, began: float, today: datetime) -> float | None:
     if stop.max_runtime is not None:
         ends.append(began + stop.max_runtime)
     if stop.until is not None:
-        today = today.astimezone()
-        until = datetime.combine(today.date(), stop.until).astimezone()
-        if until <= today:
-            until = datetime.combine(today.date() + timedelta(days=1), stop.until).astimezone()
-        ends.append(began + (until - today).total_seconds())
+        now, day = today.timestamp(), today.astimezone().date()
+        moments = [*_moments(day, stop.until), *_moments(day + timedelta(days=1), stop.until)]
+        ends.append(began + min(at for at in moments if at > now) - now)
     return min(ends, default=None)
+
+
+def _moments(day: date, at: time) -> list[float]:
+    """Return when it is so late on that day here: twice where the clocks are put back.
+
+    Where they are put forward past that time, it is the moment when they are.
+    """
+    first, second = (datetime.combine(day, at.replace(fold=fold)).timestamp() for fold in (0, 1))
+    if first <= second:
+        return [first, second]
+    between = range(int(second), int(first) + 1)
+    return [float(between[bisect_left(between, _offset(first), key=_offset)])]
+
+
+def _offset(moment: float) -> float:
+    """Return the seconds that the clocks here are ahead of UTC."""
+    return localtime(moment).tm_gmtoff
 
 
 class Caller(Protocol):

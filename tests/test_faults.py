@@ -481,6 +481,11 @@ print(deadline(Stop(until=until), began=0.0, today=today) / 3600)
         ("2026-10-25T00:30+02:00", "06:00", 6.5),
         ("2026-12-31T23:00+01:00", "06:00", 7),
         ("2026-03-28T21:00+00:00", "06:00", 7),
+        ("2026-03-29T01:40+01:00", "02:30", 1 / 3),  # at 2:00 it is 3:00
+        ("2026-03-29T03:00+02:00", "02:30", 23.5),
+        ("2026-10-25T01:30+02:00", "02:30", 1),
+        ("2026-10-25T02:45+02:00", "02:30", 0.75),  # at 3:00 it is 2:00 again
+        ("2026-10-25T02:45+01:00", "02:30", 23.75),
     ],
 )
 def test_a_time_of_day_is_right_in_the_night_of_a_switch_too(
@@ -494,7 +499,7 @@ def test_a_time_of_day_is_right_in_the_night_of_a_switch_too(
         encoding="utf-8",
         check=True,
     )
-    assert float(done.stdout) == hours
+    assert float(done.stdout) == pytest.approx(hours)
 
 
 # -- tokens --------------------------------------------------------------------------------

@@ -184,10 +184,12 @@ class Runner:
             with Journal.open(newest) as before:
                 self._need_its_place(before.about)
                 if newest != path and not _is_closed(before):
+                    tell(f"run {newest.stem}")
                     return await self._go_on(newest, account)
                 new = self._make_retry(history, before, earlier, refused=refused)
             if new is None:
                 return None
+            tell(f"run {new.stem}")
             with Journal.open(new) as journal:
                 async with access(self.settings, account) as way:
                     return await self._send(journal, way)
@@ -314,8 +316,9 @@ class Runner:
                 "(--fresh starts anew.)"
             )
             if self.choices.output is not None:
-                journal.set_about(replace(about, output=self._output()))
-            self._probe(self._target(journal.about))
+                about = replace(about, output=self._output())
+            self._probe(self._target(about))
+            journal.set_about(about)
             async with access(self.settings, account) as way:
                 return await self._send(journal, way)
 

@@ -818,6 +818,15 @@ def test_results_go_where_the_settings_say(org: StandIn, here: Run) -> None:
     assert lines(told["output"])[0]["Result"] == Result.UPDATED
 
 
+def test_an_output_that_is_refused_is_forgotten(org: StandIn, here: Run) -> None:
+    file = sheet("in.csv", rows(2))
+    here("run", file, "--max-runtime", "1ms")
+    refused = here("resume", "-o", file)
+    assert refused.code == 2
+    assert "would overwrite the input" in refused.err
+    assert balanced(here("resume", "--json").json) == {"updated": 2}
+
+
 def test_results_go_beside_the_input_by_default(org: StandIn, here: Run) -> None:
     Path("deep").mkdir()
     told = here("run", sheet("deep/in.csv", rows(1)), "--json").json

@@ -30,6 +30,12 @@ to 25 times smaller, and nothing can become 1,033 times smaller."""
 _PIECE = 1 << 20
 _NOT_A_ZIP = (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 _ENCODING = re.compile(rb"""<\?xml[^>]*\bencoding\s*=\s*["']([^"']*)""")
+_PROLOG = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s++|<\?(?:[^?]|\?(?!>))*+\?>|<!--(?:[^-]|-(?!->))*+-->)*+<[^!?]"
+)
+"""What may stand before the first element of a part, and where that begins."""
+_FIRST = 256
+_BLANKS = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 """How UTF-16 begins."""
 _SAVE = "Open it in a spreadsheet program and save it as a new .xlsx file."
@@ -110,11 +116,14 @@ def opened(path: Path) -> Package:
         entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for entry in entries
     ):
         raise damaged(path)
-    package = Package(path, parts)
-    for part in parts:
-        if part.endswith((".xml", ".rels")):
-            _check_prolog(package, part)
-    return package
+    try:
+        with ZipFile(path) as archive:
+            for part, entry in parts.items():
+                if not part.startswith("customxml/"):  # of other programs; Power Query's is UTF-16
+                    _check_prolog(path, part, archive, entry)
+    except _NOT_A_ZIP as error:
+        raise damaged(path) from error
+    return Package(path, parts)
 
 
 def damaged(path: Path) -> UnreadableFile:
@@ -162,10 +171,16 @@ def _is_bomb(entry: ZipInfo) -> bool:
     return entry.file_size > max(_DENSE, entry.compress_size * _RATIO)
 
 
-def _check_prolog(package: Package, part: str) -> None:
+def _check_prolog(path: Path, part: str, archive: ZipFile, entry: ZipInfo) -> None:
     """Refuse what a part says of itself before its first element, unless it is the usual."""
-    name = package.path.name
-    start = next(package.pieces(part), b"")
+    with archive.open(entry) as file:
+        start = file.read(_FIRST)
+        if not part.endswith((".xml", ".rels")) and (
+            part.endswith(".svg") or not start.lstrip(_BLANKS).startswith(b"<")
+        ):
+            return  # pictures and the like
+        start += file.read(_PIECE)
+    name = path.name
     if b"<!DOCTYPE" in start.replace(b"\0", b""):
         raise UnreadableFile(
             f"{name} declares entities (a DTD), which no spreadsheet program does, so it is not "
@@ -177,4 +192,11 @@ def _check_prolog(package: Package, part: str) -> None:
         raise UnreadableFile(
             f"{name} is written in another encoding than UTF-8, which workbooks are in, and would "
             f"be read wrong. {_SAVE}"
+        )
+    if start and not _PROLOG.match(start):
+        if len(start) < _PIECE:
+            raise damaged(path)
+        raise UnreadableFile(
+            f"{name} has a part that does not begin as those that a spreadsheet program writes, so "
+            f"it is not opened. {_SAVE}"
         )

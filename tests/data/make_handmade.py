@@ -161,6 +161,9 @@ def good() -> None:
     write("far-row.xlsx", parts(plain + row(1048576, cell("XFD1048576", "far outside"))))
     write("blank-far.xlsx", parts(plain + row(1048576, '<c r="XFD1048576" s="0"/>')))
     flat = parts(plain)
+    query = '<?xml version="1.0" encoding="utf-16"?><DataMashup>x</DataMashup>'.encode("utf-16")
+    commented = b"<?xml version='1.0'?>\n<!-- made by hand - not in a program -->\n" + flat[SHEET]
+    write("query.xlsx", flat | {"customXml/item1.xml": query, SHEET: commented})
     write(
         "cp1252.xlsx",
         flat | {SHEET: b'<?xml version="1.0" encoding="windows-1252"?>' + flat[SHEET]},
@@ -217,6 +220,8 @@ def bad() -> None:
         flat
         | {SHEET: f"<!DOCTYPE x [{laughs}]>".encode() + flat[SHEET].replace(b"Leads", b"&l9;")},
     )
+    late = b"<!--" + b"x" * (2 << 20) + b"-->"
+    write("late-entity.xlsx", flat | {SHEET: late + entity + flat[SHEET]})
     write("cut-xml.xlsx", flat | {SHEET: flat[SHEET][:-60]})
     write("no-part.xlsx", {name: content for name, content in flat.items() if name != SHEET})
     write(

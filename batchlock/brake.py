@@ -1,6 +1,7 @@
 """What ends a run early, whoever asks for it: a signal, a rule, a refused sign-in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from batchlock.errors import BatchlockError
 
@@ -16,8 +17,9 @@ class Brake:
         """Ask for the end; only the first reason counts."""
         if self.why is None:
             self.why = why
-            for stop in self._stops:
-                stop()
+            with ExitStack() as all_of_them:  # even if one raises
+                for stop in reversed(self._stops):
+                    all_of_them.callback(stop)
 
     def on_pull(self, stop: Callable[[], object]) -> None:
         """Call `stop` once the brake is pulled; at once when it has been."""
@@ -25,3 +27,13 @@ class Brake:
             self._stops.append(stop)
         else:
             stop()
+
+    @contextmanager
+    def stopping(self, *stops: Callable[[], object]) -> Iterator[None]:
+        """Call all `stops` once the brake is pulled while the block runs, and not after it."""
+        for stop in stops:
+            self.on_pull(stop)
+        try:
+            yield
+        finally:
+            self._stops = [stop for stop in self._stops if stop not in stops]

@@ -189,15 +189,18 @@ async def deliver(
     under way finish and are recorded, and rows that never went out are pending again. Raises what
     pulled the brake.
     """
-    brake.on_pull(gate.close)
     pool = _Pool(journal, caller, gate, retry=retry, stop=stop, brake=brake, watcher=watcher)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            pool.tasks = tasks
-            tasks.create_task(pool.keep())
-            tasks.create_task(pool.watch())
+        with brake.stopping(gate.close, pool.hurry):
+            async with asyncio.TaskGroup() as tasks:
+                pool.tasks = tasks
+                tasks.create_task(pool.keep())
+                tasks.create_task(pool.watch())
     except BaseExceptionGroup as group:
         raise _first(group) from None
+    finally:
+        if pool.late is not None:
+            pool.late.cancel()
     if brake.why is not None:
         raise brake.why
 
@@ -226,6 +229,8 @@ class _Pool:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     calls: set[asyncio.Task[None]] = field(default_factory=set)
     """The rows whose calls are under way."""
+    late: asyncio.TimerHandle | None = None
+    """Cuts those off that are still under way long after the brake was pulled."""
     cut: bool = False
     """Whether those have been cut off."""
     short: asyncio.Event = field(default_factory=asyncio.Event)
@@ -235,7 +240,6 @@ class _Pool:
     def __post_init__(self) -> None:
         self.rules = _Rules(self.stop)
         self.spent = _Spent(since=self.gate.clock.now())
-        self.brake.on_pull(self._hurry)
 
     # -- the clerk -----------------------------------------------------------------------
 
@@ -440,12 +444,12 @@ class _Pool:
             for task in self.calls:
                 task.cancel()
 
-    def _hurry(self) -> None:
+    def hurry(self) -> None:
         """Give the calls under way no more than one call may take, whatever they wait for.
 
         That may be a token, for which a call waits longer than for its answer.
         """
-        asyncio.get_running_loop().call_later(self.retry.timeout, self._cut_off)
+        self.late = asyncio.get_running_loop().call_later(self.retry.timeout, self._cut_off)
 
     def _outcome(self, row: _Row, reply: Reply, status: Status | None = None) -> Outcome:
         return Outcome(

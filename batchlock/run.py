@@ -35,6 +35,8 @@ from batchlock.plan import Bounds, Child, Request, plan, sha256_of
 from batchlock.pool import Watcher, deadline, deliver
 from batchlock.summaries import NOT_EARLY, Ended, how_it_ended, summary_of
 
+_ENDING = "Ending; the calls under way are finished."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
@@ -332,19 +334,19 @@ class Runner:
         self.voice.starts(rows=sum(journal.counts().values()), left=journal.left())
         gate = self._gate(journal)
         known = gate.ceiling
-        self.brake.on_pull(lambda: self.voice.says("Ending; the calls under way are finished."))
         overdue = self._overdue(gate)
         try:
-            await _until_braked(way.signed_in(gate), self.brake)
-            await deliver(
-                journal,
-                way.client,
-                gate,
-                retry=self.settings.retry,
-                stop=self.settings.stop,
-                brake=self.brake,
-                watcher=self.voice,
-            )
+            with self.brake.stopping(lambda: self.voice.says(_ENDING)):
+                await _until_braked(way.signed_in(gate), self.brake)
+                await deliver(
+                    journal,
+                    way.client,
+                    gate,
+                    retry=self.settings.retry,
+                    stop=self.settings.stop,
+                    brake=self.brake,
+                    watcher=self.voice,
+                )
         except BatchlockError as ended:
             if ended.exit_code == BatchlockError.exit_code:
                 raise
@@ -536,9 +538,9 @@ def _hand_over(journal: Journal, how: str) -> None:
 async def _until_braked(work: Coroutine[Any, Any, None], brake: Brake) -> None:
     """Do what may take long, unless the brake is pulled; then raise why."""
     task = asyncio.ensure_future(work)
-    brake.on_pull(task.cancel)
     try:
-        await task
+        with brake.stopping(task.cancel):
+            await task
     except asyncio.CancelledError:
         if brake.why is None:
             raise

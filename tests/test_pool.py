@@ -819,6 +819,22 @@ def test_a_commit_under_way_is_over_before_a_bug_surfaces(tmp_path: Path) -> Non
     asyncio.run(main())
 
 
+def test_a_brake_that_is_pulled_after_the_end_stops_nothing(tmp_path: Path) -> None:
+    brake = Brake()
+    assert send(plan(tmp_path / "j", updates_of(3)), Scripted(), brake=brake).error is None
+    brake.pull(Stopped("too late"))  # from a signal's handler, where no loop runs any more
+
+
+def test_what_a_brake_stops_is_stopped_whatever_else_fails() -> None:
+    brake, stopped = Brake(), list[int]()
+    stops = (lambda: stopped.append(1), lambda: 1 // 0, lambda: stopped.append(2))
+    with brake.stopping(*stops), pytest.raises(ZeroDivisionError):
+        brake.pull(Stopped("why"))
+    assert stopped == [1, 2]
+    with brake.stopping(lambda: stopped.append(3)):
+        assert stopped == [1, 2, 3]
+
+
 def test_two_bugs_at_once_surface_as_one(tmp_path: Path) -> None:
     path = plan(tmp_path / "j", updates_of(3))
     caller = Scripted({2: [ZeroDivisionError("first")], 3: [KeyError("second")]})

@@ -331,6 +331,7 @@ class Runner:
         is_strict = journal.about.strict or self.settings.input.strict
         if is_strict and (refusal := _refusal(journal)) is not None:
             return self._report(journal, refusal)
+        journal.forget_end()
         self.voice.starts(rows=sum(journal.counts().values()), left=journal.left())
         gate = self._gate(journal)
         known = gate.ceiling

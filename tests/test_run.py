@@ -449,6 +449,24 @@ def test_a_killed_run_goes_on_and_settles_what_was_under_way(stand_in: Start, he
     assert 0 < len(settled) <= sending
 
 
+def test_the_end_of_an_older_session_is_not_told_of_a_killed_one(
+    stand_in: Start, here: Run
+) -> None:
+    zoho = stand_in("--latency", "100ms")
+    zoho.config(state_directory=str(STATE))
+    file = sheet("in.csv", rows(100))
+    told = here("run", file, "--json", "--max-runtime", "1ms").json
+    assert "the time for this run is over" in here("show", told["run_id"]).out
+    with started("resume", "--in-flight", 5) as process:
+        until(lambda: zoho.state()["updates"] >= 12, process)
+        for _ in range(2):
+            shown = here("show", told["run_id"]).out
+            assert "the time for this run is over" not in shown
+            assert "It has not come to its end yet." in shown
+            process.kill()
+            process.wait(PATIENCE)
+
+
 @POSIX
 def test_a_rehearsal_is_never_taken_for_the_real_thing(org: StandIn, here: Run) -> None:
     file = sheet("in.csv", rows(120))

@@ -164,9 +164,14 @@ class Journal:
         """Write how this session ended."""
         self._write("end", asdict(end))
 
+    def forget_end(self) -> None:
+        """Forget how the last session ended: another one begins."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM run WHERE name = 'end'")
+
     @property
     def end(self) -> End | None:
-        """How the last session ended; None while there was none that got so far."""
+        """How the last session ended; None where it has not got so far."""
         told = self._read("end")
         if told is None:
             return None

@@ -1,6 +1,8 @@
 import re
+import sqlite3
 import stat
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -158,6 +160,13 @@ def test_how_the_same_thing_ended_last_is_told(history: History) -> None:
     assert end is not None
     assert end.ended_by == SECOND
     assert history.finished("neither") is None
+
+
+def test_a_journal_of_another_version_hides_no_other_run(history: History) -> None:
+    put(history, FIRST)
+    with closing(sqlite3.connect(put(history, THIRD))) as sql, sql:
+        sql.execute("PRAGMA user_version = 99")
+    assert [about.run_id for _, about, _ in history.all()] == [FIRST]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database, but long enough for one" * 9])

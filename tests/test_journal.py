@@ -769,6 +769,23 @@ def test_a_journal_that_never_got_its_description_is_told(path: Path) -> None:
         _ = journal.about
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "PRAGMA user_version = 99",
+        """UPDATE run SET value = '{"colour": "red", ' || substr(value, 2)""",
+    ],
+)
+def test_a_journal_of_another_version_is_told(path: Path, change: str) -> None:
+    planned(path, [plain(2)])
+    with closing(sqlite3.connect(path)) as sql, sql:
+        sql.execute(change)
+    told = pytest.raises(BatchlockError, match="another version of batchlock")
+    with told as error, Journal.open(path) as journal:
+        _ = journal.about
+    assert str(path) in str(error.value)
+
+
 def test_a_missing_file_is_told_and_not_made(path: Path) -> None:
     with pytest.raises(BatchlockError, match="cannot be used"):
         Journal.open(path)
@@ -786,6 +803,7 @@ def test_a_folder_that_is_not_there_is_told(path: Path) -> None:
         lambda journal: journal.counts(),
         lambda journal: journal.settled(),
         lambda journal: journal.left(),
+        lambda journal: journal.unsettled(),
         lambda journal: list(journal.lines()),
         lambda journal: list(journal.groups()),
         lambda journal: list(journal.problems()),

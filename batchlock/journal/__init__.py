@@ -16,12 +16,12 @@ import json
 import os
 import sqlite3
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from batchlock.errors import BatchlockError, Stopped
 from batchlock.journal import report
@@ -33,6 +33,10 @@ from batchlock.model import SETTLED, Cell, Field, Line, Outcome, Problem, Result
 
 __all__ = ["About", "End", "Group", "Journal", "Pace", "Totals", "Wanted", "whole"]
 
+_T = TypeVar("_T")
+
+_FORMAT = 1
+"""Changes with the schema, and with the fields of what `run` holds."""
 _SCHEMA = """
 CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE rows (
@@ -98,10 +102,12 @@ class Journal:
     @classmethod
     def create(cls, path: Path, about: About) -> Self:
         """Make the file for a plan: fast, and not durable before its caller makes it so."""
-        with _told(path):
-            connection = sqlite3.connect(path, isolation_level=None)
-            connection.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _SCHEMA)
-        journal = cls(path, connection)
+        with _told(path), _closed_on_error(sqlite3.connect(path, isolation_level=None)) as made:
+            made.executescript(
+                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+                f"PRAGMA user_version={_FORMAT};{_SCHEMA}"
+            )
+        journal = cls(path, made)
         journal.set_about(about)
         return journal
 
@@ -109,23 +115,26 @@ class Journal:
     def open(cls, path: Path) -> Self:
         """Open a planned run, for sending and reporting.
 
-        Raises BatchlockError where the file is damaged or SQLite's write-ahead log cannot work.
+        Raises BatchlockError where the file is damaged or of another version of batchlock, or
+        SQLite's write-ahead log cannot work.
         """
-        with _told(path):
-            connection = sqlite3.connect(
-                path.absolute().as_uri() + "?mode=rw",
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        address = path.absolute().as_uri() + "?mode=rw"
+        with (
+            _told(path),
+            _closed_on_error(
+                sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+            ) as connection,
+        ):
+            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            (number,) = connection.execute("PRAGMA user_version").fetchone()
             connection.execute("PRAGMA synchronous=FULL")
-        if mode != "wal":
-            connection.close()
-            raise BatchlockError(
-                f"The journal cannot be kept in {path.parent}: it seems to be a network drive. "
-                "Set state_directory to a folder on a local disk."
-            )
+            if mode != "wal":
+                raise BatchlockError(
+                    f"The journal cannot be kept in {path.parent}: it seems to be a network drive. "
+                    "Set state_directory to a folder on a local disk."
+                )
+            if number not in (0, _FORMAT):  # 0: from before there were numbers, or no journal
+                raise _another_version(path)
         return cls(path, connection)
 
     def close(self) -> None:
@@ -153,12 +162,12 @@ class Journal:
             raise BatchlockError(f"{self.path} is not a batchlock journal.")
         told["started_at"] = datetime.fromisoformat(told["started_at"])
         told["titles"] = tuple(told["titles"])
-        return About(**told)
+        return self._value(About, told)
 
     @property
     def totals(self) -> Totals:
         """What the run has cost so far."""
-        return Totals(**(self._read("totals") or {}))
+        return self._value(Totals, self._read("totals") or {})
 
     def set_end(self, end: End) -> None:
         """Write how this session ended."""
@@ -176,7 +185,7 @@ class Journal:
         if told is None:
             return None
         told["finished_at"] = datetime.fromisoformat(told["finished_at"])
-        return End(**told)
+        return self._value(End, told)
 
     # -- plan ----------------------------------------------------------------------------
 
@@ -226,7 +235,8 @@ class Journal:
 
     def unsettled(self) -> list[Update]:
         """Return the rows that were being sent when the last session was killed."""
-        return self._updates("status = 'sending'", ())
+        with _told(self.path):
+            return self._updates("status = 'sending'", ())
 
     def turn_over(
         self,
@@ -445,6 +455,12 @@ class Journal:
             found = self._sql.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
         return None if found is None else json.loads(found[0])
 
+    def _value(self, kind: Callable[..., _T], told: Mapping[str, Any]) -> _T:
+        try:
+            return kind(**told)
+        except TypeError:
+            raise _another_version(self.path) from None
+
     def _write(self, name: str, value: Mapping[str, object]) -> None:
         with self._transaction():
             self._put(name, value)
@@ -463,6 +479,21 @@ def _left_out(*, refused: bool) -> tuple[str, ...]:
 
 def _final_form(update: Update) -> tuple[str, str, str | None, str]:
     return update.module, update.record_id, update.lock_id, update.reason
+
+
+def _another_version(path: Path) -> BatchlockError:
+    return BatchlockError(
+        f"The journal {path} was made by another version of batchlock. Use that version for it."
+    )
+
+
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 @contextmanager

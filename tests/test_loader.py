@@ -844,6 +844,18 @@ def test_a_sheet_is_found_in_a_workbook_with_folders_of_its_own(tmp_path: Path) 
     assert see(path).rows[2][2] == Unread("#REF!")
 
 
+@pytest.mark.parametrize("part", ["workbook", "sharedStrings", "styles"])
+def test_parts_are_found_by_their_links_and_not_by_their_names(tmp_path: Path, part: str) -> None:
+    path = with_openpyxl(tmp_path / "a.xlsx", [HEADER, (*ROW[:3], date(2025, 3, 14))])
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            renamed = content.replace(f"{part}.xml".encode(), f"{part}22.xml".encode())
+            archive.writestr(name.replace(f"{part}.xml", f"{part}22.xml"), renamed)
+    assert see(path).rows == {2: (*ROW[:3], date(2025, 3, 14))}
+
+
 def test_errors_of_another_sheet_do_no_harm(tmp_path: Path) -> None:
     path = with_openpyxl(tmp_path / "a.xlsx", [HEADER, ROW], [["#N/A"]])
     assert see(path).rows == {2: ROW}

@@ -33,6 +33,11 @@ _STRANGERS = (
     (b"7z\xbc\xaf", "is a compressed archive"),
     (b"Rar!", "is a compressed archive"),
 )
+_START = 1 << 20
+_MAIN = re.compile(
+    rb"spreadsheetml\.(?:sheet|template)\.main|ms-excel\.(?:sheet|template)\.macroEnabled\.main"
+)
+"""The type of a workbook's main part, which has any name: workbook22.xml, say."""
 _MARKUP = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<(?:!doctype|!--|html|head|meta|table|\?xml)|mime-v)"
 )
@@ -66,10 +71,8 @@ def _kind_of_zip(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.casefold().replace("\\", "/") for name in archive.namelist()}
-            mimetype = b""
-            if "mimetype" in archive.namelist():
-                with archive.open("mimetype") as entry:
-                    mimetype = entry.read(100)
+            mimetype = _start_of(archive, "mimetype")
+            types = _start_of(archive, "[Content_Types].xml")
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -82,9 +85,16 @@ def _kind_of_zip(path: Path) -> Kind:
         return Kind.ODS
     if any(name.endswith("workbook.bin") for name in names):
         return Kind.XLSB
-    if any(name.endswith("workbook.xml") for name in names):
+    if any(name.endswith("workbook.xml") for name in names) or _MAIN.search(types):
         return Kind.XLSX
     raise UnreadableFile(f"{path.name} is a ZIP archive or a document, not a spreadsheet.")
+
+
+def _start_of(archive: zipfile.ZipFile, part: str) -> bytes:
+    if part not in archive.namelist():
+        return b""
+    with archive.open(part) as entry:
+        return entry.read(_START)
 
 
 def _kind_of_ole(path: Path) -> Kind:

@@ -64,7 +64,7 @@ def _zipped(path: Path, kind: Kind) -> Iterator[Sequence[Tab]]:
     """Open a zipped workbook for as long as its sheets are being opened."""
     inside = _INSIDE[kind](opened(path))
     with _readable(path):
-        if isinstance(inside, ods.Ods) and inside.foreign:
+        if not isinstance(inside, xlsb.Xlsb) and inside.foreign:
             workbook = CalamineWorkbook.from_filelike(inside.rewritten())
         # By its path only a file with the usual ending is recognised.
         elif path.suffix.casefold() in kind.value:
@@ -141,7 +141,7 @@ def _the_one(path: Path, sheets: Sequence[Sheet], reading: Reading) -> Sheet:
 def _open(path: Path, workbook: CalamineWorkbook, inside: Inside, name: str) -> Rows:
     """Survey a sheet, and hold it in memory when that is not too much."""
     survey = inside.survey(name)
-    one_by_one = isinstance(inside, xlsx.Xlsx) and not inside.strict
+    one_by_one = isinstance(inside, xlsx.Xlsx) and not inside.strict and not inside.foreign
     if one_by_one and (survey.sparse or not survey.fits):
         held = partial(_rows_one_by_one, path, name)
     elif survey.fits:

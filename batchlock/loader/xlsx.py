@@ -9,6 +9,10 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
+from io import BytesIO
+from pathlib import PurePosixPath
+from xml.sax.saxutils import quoteattr
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from batchlock.errors import UnreadableFile
 from batchlock.loader.package import Package, bomb, damaged, overlong
@@ -52,6 +56,12 @@ _VALUE = re.compile(
 )
 
 
+_USUAL = {"sharedStrings": "sharedStrings.xml", "styles": "styles.xml"}
+"""Where python-calamine looks for these parts, beside workbook.xml, whatever the links say."""
+_LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/"
+_LINK = '<Relationship Id={} Type="{}" Target={}/>'
+
+
 @dataclass(frozen=True, slots=True)
 class Xlsx:
     """The sheets of an .xlsx."""
@@ -61,10 +71,47 @@ class Xlsx:
     """The part of every sheet, by name."""
     strict: bool
     """Whether it is strict Open XML, which openpyxl takes for empty."""
+    book: str
+    """The part that lists the sheets."""
+    links: Mapping[str, tuple[str, str]]
+    """The kind and the part of every link from there, by id."""
     shared: Sequence[int]
     """The length of each text that cells share, with its tags."""
     recalculated: bool
     """Whether formulas are to be worked out on opening: some writers then store 0 for each."""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether python-calamine would not find every part."""
+        place = PurePosixPath(self.book)
+        return place.name != "workbook.xml" or any(
+            part != str(place.with_name(_USUAL[kind])).casefold()
+            for kind, part in self.links.values()
+            if kind in _USUAL
+        )
+
+    def rewritten(self) -> BytesIO:
+        """Return the same sheets in parts that have the usual names."""
+        parts = {"workbook.xml": self.book}
+        links = []
+        for at, (link, (kind, part)) in enumerate(self.links.items()):
+            if part in self.package.parts and (kind in _USUAL or part in self.parts.values()):
+                name = _USUAL.get(kind, f"worksheets/sheet{at}.xml")
+                parts[name] = part
+                links.append(_LINK.format(quoteattr(link), _LINKS + kind, quoteattr(name)))
+        made = BytesIO()
+        with ZipFile(made, "w", ZIP_DEFLATED, compresslevel=1) as archive:
+            for name, part in parts.items():
+                with archive.open(f"xl/{name}", "w", force_zip64=True) as file:
+                    file.writelines(self.package.pieces(part))
+            book = _LINK.format('"a"', f"{_LINKS}officeDocument", '"xl/workbook.xml"')
+            for name, told in (
+                ("_rels/.rels", book),
+                ("xl/_rels/workbook.xml.rels", "".join(links)),
+            ):
+                archive.writestr(name, f"<Relationships>{told}</Relationships>")
+        made.seek(0)
+        return made
 
     def survey(self, sheet: str) -> Survey:
         """Go through a sheet once; refuse one that would not be read as it was meant."""
@@ -206,6 +253,8 @@ def opened(package: Package) -> Xlsx:
     return Xlsx(
         package,
         parts,
+        book=book,
+        links=links,
         shared=shared,
         strict="purl.oclc.org" in root.tag,
         recalculated=settings is not None and settings.get("fullCalcOnLoad") in ("1", "true"),

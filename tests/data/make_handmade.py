@@ -161,6 +161,15 @@ def good() -> None:
     write("far-row.xlsx", parts(plain + row(1048576, cell("XFD1048576", "far outside"))))
     write("blank-far.xlsx", parts(plain + row(1048576, '<c r="XFD1048576" s="0"/>')))
     flat = parts(plain)
+    moved = parts(shared_row(0, 1, 2, 3), shared=strings(*TEXTS, "<t>Under review</t>"))
+    for name in ("workbook", "sharedStrings"):
+        moved = {
+            part.replace(f"{name}.xml", f"{name}22.xml"): content.replace(
+                f"{name}.xml".encode(), f"{name}22.xml".encode()
+            )
+            for part, content in moved.items()
+        }
+    write("workbook22.xlsx", moved)
     query = '<?xml version="1.0" encoding="utf-16"?><DataMashup>x</DataMashup>'.encode("utf-16")
     commented = b"<?xml version='1.0'?>\n<!-- made by hand - not in a program -->\n" + flat[SHEET]
     write("query.xlsx", flat | {"customXml/item1.xml": query, SHEET: commented})

@@ -183,6 +183,21 @@ def test_a_pipe_or_device_is_refused_before_it_is_waited_for(
     assert "is a pipe or device" in done.json["message"]
 
 
+@POSIX
+def test_standard_input_is_refused_even_when_it_is_a_file() -> None:
+    with sheet("in.csv", rows(1)).open() as file:
+        done = subprocess.run(
+            command("check", "/dev/stdin"),
+            stdin=file,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 4
+    assert "is a pipe or device" in done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

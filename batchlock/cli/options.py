@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+_OF_THIS_PROCESS = ("/dev/stdin", "/dev/fd/", "/proc/self/")
+
 Given = Mapping[str, Any]
 """The options of a command, as they were given."""
 
@@ -116,12 +118,16 @@ def runner(
 
 
 def _refuse_what_never_ends(file: Path) -> None:
-    """Refuse a pipe or device: its table is gone once it is read, and it may never come."""
+    """Refuse a pipe or device: its table is gone once it is read, and it may never come.
+
+    What stands for standard input is another thing in the process that reads.
+    """
     try:
         mode = file.stat().st_mode
     except OSError:
         return  # whoever opens it says what is wrong
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    ours = str(file.absolute()).startswith(_OF_THIS_PROCESS)
+    if ours or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise UnreadableFile(
             f"{file} is a pipe or device, not a file. Save the table to a file first."
         )

@@ -72,7 +72,8 @@ def _kind_of_zip(path: Path) -> Kind:
         with zipfile.ZipFile(path) as archive:
             names = {name.casefold().replace("\\", "/") for name in archive.namelist()}
             mimetype = _start_of(archive, "mimetype")
-            types = _start_of(archive, "[Content_Types].xml")
+            named = any(name.endswith(("workbook.xml", "workbook.bin")) for name in names)
+            types = b"" if named else _start_of(archive, "[Content_Types].xml")
     except (
         zipfile.BadZipFile,
         zlib.error,

@@ -682,6 +682,22 @@ def test_results_that_nobody_reads_have_their_exit_code_all_the_same(here: Run) 
     assert Path(told["output"]).exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_output_that_finds_no_room_is_told_and_costs_nothing_else() -> None:
+    files()
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command("run", "bad.csv", "--simulate", "--json", "-q"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert done.stderr == "Standard output cannot be written: No space left on device.\n"
+
+
 @POSIX
 def test_a_terminal_that_is_closed_ends_a_run_like_any_hangup(stand_in: Start, here: Run) -> None:
     zoho = stand_in("--latency", "50ms")

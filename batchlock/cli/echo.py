@@ -15,13 +15,14 @@ _GONE = (errno.EPIPE, errno.EIO, errno.EINVAL)
 
 
 def echo(text: str) -> None:
-    """Print a line on standard output; when its reader has gone, drop it and all that follow."""
+    """Print a line on standard output; when it takes none any more, drop all that follow, too."""
     try:
         click.echo(text)
     except OSError as error:
-        if error.errno not in _GONE:
-            raise
         _forget(sys.stdout)
+        if error.errno not in _GONE:
+            with aside():
+                click.echo(f"Standard output cannot be written: {error.strerror}.", err=True)
 
 
 @contextmanager

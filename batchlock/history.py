@@ -27,6 +27,17 @@ def new_run_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{part:02x}{secrets.token_hex(1)}"
 
 
+def make_state_folder(folder: Path) -> None:
+    """Make a folder for this user only; raises UsageError where it cannot be made."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The state folder {folder} cannot be made: {error.strerror}. "
+            "Set state_directory to a folder that can be written."
+        ) from None
+
+
 class History:
     """The runs of one org, newest first."""
 
@@ -56,8 +67,17 @@ class History:
 
     def ids(self) -> list[str]:
         """Return the ids of all runs, newest first."""
-        names = (path.name for path in self.folder.glob(f"*{_SUFFIX}"))
-        return sorted((name.removesuffix(_SUFFIX) for name in names), reverse=True)
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise UsageError(
+                f"The state folder {self.folder} cannot be read: {error.strerror}. "
+                "Set state_directory to a folder that can be."
+            ) from None
+        ids = (name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+        return sorted(ids, reverse=True)
 
     def matching(self, run_id: str) -> list[str]:
         """Return the ids that begin with `run_id`; the very id alone if it is one."""

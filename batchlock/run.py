@@ -27,7 +27,7 @@ from batchlock.access import Access, SignIn, access, address, sign_in
 from batchlock.brake import Brake
 from batchlock.config import SIMULATOR, Settings
 from batchlock.errors import BatchlockError, Stopped, UsageError
-from batchlock.history import History, new_run_id
+from batchlock.history import History, make_state_folder, new_run_id
 from batchlock.journal import About, End, Journal
 from batchlock.model import Problem, Result, Summary
 from batchlock.pacing import Gate, recall, remember
@@ -458,7 +458,11 @@ class Runner:
             self.voice.says(f"{target} cannot be written; the results will be {place}.")
 
     def _histories(self) -> list[History]:
-        """Return the histories that a run may be in: this org's, then that of rehearsals."""
+        """Return the histories that a run may be in: this org's, then that of rehearsals.
+
+        Raises UsageError where there can be none, which is not the same as none.
+        """
+        make_state_folder(self.settings.state)
         orgs = [self.settings.org, SIMULATOR]
         if self.choices.simulate:
             orgs.reverse()

@@ -930,6 +930,18 @@ def test_a_state_folder_that_cannot_be_made_is_told(
     assert org.state()["calls"]["put"] == 0
 
 
+@pytest.mark.parametrize("command", [("resume",), ("runs",), ("show", "2026")])
+@pytest.mark.parametrize("state", ["file", "file/below"])
+def test_a_state_folder_that_is_none_is_not_taken_for_an_empty_one(
+    here: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], state: str
+) -> None:
+    Path("file").touch()
+    monkeypatch.setenv("BATCHLOCK_STATE_DIRECTORY", state)
+    done = here(*command)
+    assert (done.code, done.out) == (2, "")
+    assert "Set state_directory to" in done.err
+
+
 def test_a_damaged_journal_is_told_and_stops_nobody(here: Run, org: StandIn) -> None:
     sheet("orders.csv", rows(1))
     run_id = here("run", "orders.csv", "--json").json["run_id"]

@@ -108,17 +108,28 @@ function live(region) {
   }
 
   const events = new EventSource(`${address}/events`);
+  let heard = false;
+  let asking = false;
+
+  function ask() {
+    if (asking) return;
+    asking = true;
+    events.close();
+    poll();
+  }
+
   events.onmessage = (event) => {
+    heard = true;
     fails = 0;
     show(JSON.parse(event.data));
   };
   events.onerror = () => {
     fails += 1;
-    if (fails > 3 || events.readyState === EventSource.CLOSED) {
-      events.close();
-      poll();
-    }
+    if (!heard || fails > 3 || events.readyState === EventSource.CLOSED) ask();
   };
+  setTimeout(() => {
+    if (!heard) ask(); // something in between keeps the events back
+  }, 5000);
 }
 
 localTimes(document);

@@ -165,9 +165,9 @@ class Runner:
                 return None
         else:
             history, path = self._find(run_id)
-            with Journal.open(path) as journal:
-                if _is_closed(journal) or history.lineage(path.stem)[0] != path:
-                    return None
+            if why := _why_over(history, path):
+                self.voice.says(f"Run {path.stem} does not go on. {why}")
+                return None
         account = sign_in(self.settings, history.org)
         with orglock.held(self.settings.state, history.org) as tell:
             tell(f"run {path.stem}")
@@ -385,6 +385,8 @@ class Runner:
     def _report(self, journal: Journal, how: Ended = NOT_EARLY) -> Finished:
         """Write the results and how the run ended."""
         about = journal.about
+        if how.for_good:  # which the lines say, too
+            _close(journal, how.by)
         summary = summary_of(journal, about, how, self._command(about))
         output = self._write(journal, about, summary)
         journal.set_end(
@@ -506,7 +508,20 @@ def _refusal(journal: Journal) -> Ended | None:
     rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
     has_sent = bool(journal.totals.requests or counts[Result.UNKNOWN])
     nothing = "Nothing more" if has_sent else "Nothing"
-    return Ended(by=f"{nothing} was sent, because {rows} problems.", for_good=not has_sent)
+    by = f"{nothing} was sent, because {rows} problems."
+    if has_sent:
+        return Ended(by=by)
+    return Ended(by=f"{by} Correct the file, then run it again.", for_good=True)
+
+
+def _why_over(history: History, path: Path) -> str:
+    """Return why a run is not resumed, in a sentence; empty when it can be."""
+    newest = history.lineage(path.stem)[0]
+    if newest != path:
+        return f"What was left went on as run {newest.stem}."
+    with Journal.open(path) as journal:
+        end = journal.end
+    return (end.ended_by or "It has come to its end.") if end and end.closed else ""
 
 
 def _is_closed(journal: Journal) -> bool:
@@ -526,13 +541,17 @@ def _supersede(history: History, about: About) -> None:
 
 def _hand_over(journal: Journal, how: str) -> None:
     """Close a run whose rows have gone to another one, so that none is sent by both."""
-    if not journal.left():
-        return
+    if journal.left():
+        _close(journal, how)
+
+
+def _close(journal: Journal, why: str) -> None:
+    """Keep a run from ever going on."""
     end = journal.end
     journal.set_end(
         End(
             exit_code=end.exit_code if end else 0,
-            ended_by=how,
+            ended_by=why,
             finished_at=datetime.now(UTC),
             output=end.output if end else None,
             closed=True,

@@ -662,6 +662,22 @@ def test_there_is_nothing_to_retry_when_all_is_well(org: StandIn, here: Run) -> 
     assert org.state()["calls"]["put"] == 2
 
 
+def test_rows_of_a_run_that_never_goes_on_say_so(org: StandIn, here: Run) -> None:
+    file = sheet("in.csv", [*rows(2), ("Leeds", record(4), lock(4), "why")])
+    refused = here("run", file, "--strict", "--json").json
+    why = "Nothing was sent, because 1 row has problems. Correct the file, then run it again."
+    assert by_row(refused)[2]["What to do"] == f"This run does not go on. {why}"
+    assert f"This run does not go on. {why}" in here("show", refused["run_id"]).out
+    left = here("run", file, "--json", "--max-runtime", "1ms").json
+    assert "goes out when the run goes on" in by_row(left)[2]["What to do"]
+    new = here("retry", left["run_id"], "--json").json["run_id"]
+    again = here("report", left["run_id"], "--json").json
+    assert by_row(again)[2]["What to do"].endswith(f"went on as run {new}.")
+    resumed = here("resume", left["run_id"])
+    assert resumed.code == 0
+    assert f"What was left went on as run {new}." in resumed.err
+
+
 def test_an_interrupted_retry_goes_on(stand_in: Start, here: Run) -> None:
     zoho = stand_in()
     zoho.config(state_directory=str(STATE))

@@ -328,7 +328,7 @@ class Journal:
     def lines(self) -> Iterator[Line]:
         """Yield one line for each row, in the file's order."""
         with _told(self.path):
-            yield from report.lines(self._sql)
+            yield from report.lines(self._sql, closed_by=self._closed_by)
 
     def matching(self, wanted: Wanted) -> int:
         """Count the rows that are wanted."""
@@ -338,7 +338,9 @@ class Journal:
     def page(self, wanted: Wanted, *, offset: int, limit: int) -> list[Line]:
         """Return some of the lines that are wanted, in the file's order."""
         with _told(self.path):
-            return report.page(self._sql, wanted, offset=offset, limit=limit)
+            return report.page(
+                self._sql, wanted, offset=offset, limit=limit, closed_by=self._closed_by
+            )
 
     def pace(self, spans: int) -> Pace | None:
         """Return how many rows ended in each of so many spans of time; None before any has."""
@@ -357,7 +359,7 @@ class Journal:
         The largest group of each result comes first.
         """
         with _told(self.path):
-            yield from report.groups(self._sql)
+            yield from report.groups(self._sql, closed_by=self._closed_by)
 
     # -- another run ---------------------------------------------------------------------
 
@@ -414,6 +416,12 @@ class Journal:
                 sql.execute("INSERT INTO other.problems SELECT * FROM problems ORDER BY rowid")
 
     # -- below ---------------------------------------------------------------------------
+
+    @property
+    def _closed_by(self) -> str:
+        """Why the run never goes on; empty while it may."""
+        end = self.end
+        return end.ended_by if end is not None and end.closed else ""
 
     @contextmanager
     def _attached(self, others: Mapping[str, Path]) -> Iterator[sqlite3.Connection]:

@@ -30,7 +30,7 @@ _STANDING = {
         "Resume the run; Zoho is asked first what became of the row.",
     ),
 }
-"""Message and remedy of the rows that have no outcome."""
+"""Message and remedy of the rows that have no outcome, while the run may go on."""
 
 _CORRECT = "Correct the row and give the file back to batchlock."
 
@@ -90,7 +90,9 @@ def matching(sql: sqlite3.Connection, wanted: Wanted) -> int:
     return int(count)
 
 
-def page(sql: sqlite3.Connection, wanted: Wanted, *, offset: int, limit: int) -> list[Line]:
+def page(
+    sql: sqlite3.Connection, wanted: Wanted, *, offset: int, limit: int, closed_by: str = ""
+) -> list[Line]:
     """Return some of the lines that are wanted, in the file's order."""
     some, values = _condition(wanted)
     rows = [
@@ -101,7 +103,7 @@ def page(sql: sqlite3.Connection, wanted: Wanted, *, offset: int, limit: int) ->
             (*values, limit, offset),
         )
     ]
-    return list(lines(sql, rows))
+    return list(lines(sql, rows, closed_by=closed_by))
 
 
 def pace(sql: sqlite3.Connection, spans: int) -> Pace | None:
@@ -150,8 +152,13 @@ def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def lines(sql: sqlite3.Connection, rows: Sequence[int] | None = None) -> Iterator[Line]:
-    """Yield one line for each row, or for each of some rows, in the file's order."""
+def lines(
+    sql: sqlite3.Connection, rows: Sequence[int] | None = None, *, closed_by: str = ""
+) -> Iterator[Line]:
+    """Yield one line for each row, or for each of some rows, in the file's order.
+
+    `closed_by` says why the run never goes on; empty while it may.
+    """
     some, values = "", tuple[object, ...]()
     if rows is not None:
         some, values = f" WHERE r.row IN ({_marks(rows)})", tuple(rows)
@@ -168,7 +175,7 @@ def lines(sql: sqlite3.Connection, rows: Sequence[int] | None = None) -> Iterato
             attempts, finished_at, duration in told:  # fmt: skip
         result = _RESULTS[status]
         if result in _STANDING:
-            message, remedy = _STANDING[result]
+            message, remedy = _standing(result, closed_by)
         elif result is Result.DUPLICATE:
             message, remedy = _duplicate(same_as, Status(same_status))
         elif result is Result.INVALID:
@@ -194,7 +201,7 @@ def lines(sql: sqlite3.Connection, rows: Sequence[int] | None = None) -> Iterato
         )
 
 
-def groups(sql: sqlite3.Connection) -> Iterator[Group]:
+def groups(sql: sqlite3.Connection, *, closed_by: str = "") -> Iterator[Group]:
     """Yield the rows that were not updated, and the duplicates, by their causes.
 
     The largest group of each result comes first.
@@ -212,7 +219,7 @@ def groups(sql: sqlite3.Connection) -> Iterator[Group]:
         (message,) = sql.execute("SELECT message FROM progress WHERE row = ?", (first,)).fetchone()
         result = _RESULTS[status]
         if result in _STANDING:
-            message, remedy = _STANDING[result]
+            message, remedy = _standing(result, closed_by)
         elif result is Result.DUPLICATE:
             message = "The same as an earlier row, and not sent again."
         yield Group(result, code, message, remedy, count, (row for (row,) in rows))
@@ -235,6 +242,12 @@ def update_of(row: int, module: str, record_id: str, lock_id: str | None, reason
 def _has_check(result: Result, code: str) -> bool:
     """Tell whether a row has a check: an invalid one, when its cells do not show what is wrong."""
     return result is not Result.INVALID or "bad_value" in code.split(", ")
+
+
+def _standing(result: Result, closed_by: str) -> tuple[str, str]:
+    """Return the message and remedy of a row that has no outcome."""
+    message, remedy = _STANDING[result]
+    return message, f"This run does not go on. {closed_by}" if closed_by else remedy
 
 
 def _duplicate(row: int, status: Status) -> tuple[str, str]:

@@ -99,8 +99,7 @@ class Access:
                     if failures < self._retry.attempts:
                         await gate.back_off(failures)
                         continue
-            told = f"{reply.message.rstrip('.')}. {reply.remedy}"
-            raise _ERRORS.get(reply.verdict, Stopped)(told)
+            raise _ERRORS.get(reply.verdict, Stopped)(reply.told)
 
 
 @asynccontextmanager

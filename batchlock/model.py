@@ -189,6 +189,11 @@ class Reply:
     lock: Lock | None = None
     """The lock that a look-up found; None also when the record has none."""
 
+    @property
+    def told(self) -> str:
+        """Message and remedy, in sentences."""
+        return _sentences(self.message, self.remedy)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -206,6 +211,11 @@ class Outcome:
     """UTC."""
     duration: float | None = None
     """Seconds from the first call for this row to its end, waiting included."""
+
+    @property
+    def told(self) -> str:
+        """Message and remedy, in sentences."""
+        return _sentences(self.message, self.remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +271,7 @@ class Summary:
     started_at: datetime
     finished_at: datetime
     seconds: float
-    """Spent planning and sending, over all the times the run was resumed."""
+    """Spent sending, over all the times the run was resumed."""
     requests: int = 0
     credits_used: int = 0
     in_flight_peak: int = 0
@@ -290,3 +300,7 @@ class Summary:
         told = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
         told = f"{told}: {', '.join(parts)}." if parts else "The file has a header and no rows."
         return f"{told} {self.ended_by}".rstrip()
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part)

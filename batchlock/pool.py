@@ -139,7 +139,7 @@ class _Rules:
             return None
         return Stopped(
             f"Stopped: Zoho refused each of the first {self.refused} rows alike: "
-            f"{outcome.message.rstrip('.')}. {outcome.remedy} Then resume; the refused rows go "
+            f"{outcome.told} Then resume; the refused rows go "
             "out again with retry."
         )
 
@@ -401,11 +401,11 @@ class _Pool:
                         return reply
                     await self.gate.back_off(failures)
                 case Verdict.DENIED:
-                    self.brake.pull(SignInRefused(_told(reply)))
+                    self.brake.pull(SignInRefused(reply.told))
                 case Verdict.UNSUPPORTED:
-                    self.brake.pull(Stopped(f"Stopped: {_told(reply)}"))
+                    self.brake.pull(Stopped(f"Stopped: {reply.told}"))
                 case Verdict.EXPIRED if renewed:
-                    self.brake.pull(SignInRefused(_told(reply)))
+                    self.brake.pull(SignInRefused(reply.told))
             renewed = reply.verdict is Verdict.EXPIRED
         return None
 
@@ -491,7 +491,3 @@ _NOT_LOCKED: dict[str, Any] = {
     "message": "The record is not locked, so there is no reason to change.",
     "remedy": "Lock the record in Zoho CRM first, or take the row out.",
 }
-
-
-def _told(reply: Reply) -> str:
-    return " ".join(f"{part.rstrip('.')}." for part in (reply.message, reply.remedy) if part)

@@ -108,6 +108,7 @@ class Runner:
             history.clear_drafts()
             if not self.choices.fresh and (left := history.unfinished(about.identity)):
                 tell(f"run {left.stem} of {file}")
+                self.voice.says("A run of the same file was not finished. (--fresh starts anew.)")
                 return await self._go_on(left, account)
             if (before := history.finished(about.identity)) is not None:
                 self.voice.says(f"The same file was finished before, on {_day(before)}.")
@@ -314,8 +315,7 @@ class Runner:
                     _hand_over(it, f"What was left went on as run {about.run_id}.")
             self.voice.says(
                 f"Resuming run {about.run_id} of {about.started_at:%Y-%m-%d %H:%M} UTC: "
-                f"{journal.left():,} of {sum(journal.counts().values()):,} rows are left. "
-                "(--fresh starts anew.)"
+                f"{journal.left():,} of {sum(journal.counts().values()):,} rows are left."
             )
             if self.choices.output is not None:
                 about = replace(about, output=self._output())

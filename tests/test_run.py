@@ -539,6 +539,7 @@ def test_only_the_same_thing_is_resumed(
     after = here("run", file, "--json", *options)
     assert (after.json["run_id"] == before["run_id"]) is resumes
     assert ("Resuming run" in after.err) is resumes
+    assert ("--fresh starts anew" in after.err) is resumes
     assert balanced(after.json) == {"updated": 4}
 
 
@@ -597,6 +598,7 @@ def test_the_results_come_from_the_journal_when_the_file_is_gone(
     zoho.config(state_directory=str(STATE))
     done = here("resume", "--json", "-o", "out.csv")
     assert (done.code, done.json["run_id"]) == (0, told["run_id"])
+    assert "--fresh" not in done.err
     assert [tuple(line[title] for title in TITLES) for line in lines("out.csv")] == rows(4)
 
 

@@ -16,6 +16,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from batchlock.errors import UnreadableFile
 from batchlock.loader.package import Package, bomb, damaged, overlong
+from batchlock.loader.places import LETTERS, ROW_NUMBER, TAG, position, row_numbers
 from batchlock.loader.unread import LAST_COLUMN, LAST_ROW, MOST_TEXT, Marks, Survey
 from batchlock.model import Unread
 
@@ -23,16 +24,14 @@ _LONGEST_CELL = 256 << 10
 """Bytes, with its tags; a cell holds at most 32,767 characters."""
 _TAGS = 40
 """Bytes of the tags of a usual cell."""
+_LONGEST_ROW = 16 << 20
+"""Bytes; a row of all 16,384 columns has a tenth of it."""
 _LONGEST_HEAD = 8 << 20
 """Bytes before the first row."""
 _MOST_SHARED = 1 << 30
 """Bytes of all the texts that cells share; they are held at once."""
-_LETTERS = 26
-
 _SHEET_DATA = re.compile(rb"<(\w+:)?sheetData")
 _STRINGS = re.compile(rb"<(\w+:)?sst\b")
-_TAG = re.compile(rb"<(?:\w+:)?(row|c)((?:\s[^>]*?)?)(/?)>")
-_ROW_NUMBER = re.compile(rb"""\sr\s*=\s*["'](\d+)["']""")
 _COLUMN = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]+)\d+["']""")
 _WIDE = re.compile(rb""" r=["']([A-Za-z]{2,})\d+["'][^>/]*>""")
 """The column of a cell that is not blank, when it is beyond Z."""
@@ -118,21 +117,21 @@ class Xlsx:
         path = self.package.path
         rows = last = columns = cells = sharing = 0
         unread = False
-        for name, piece in self._whole_cells(sheet):
-            before, numbers = last, _row_numbers(piece, name, last)
-            if numbers:
-                last = numbers[-1]
-                if numbers[0] <= before or numbers != sorted(set(numbers)):
-                    raise UnreadableFile(
-                        f"{path.name}, sheet {sheet}: the file is damaged, with rows out of order "
-                        "or twice there. Open it in a spreadsheet program and save it as a new "
-                        ".xlsx file."
-                    )
+        for name, piece in self._whole_rows(sheet):
+            try:
+                numbers = row_numbers(piece, name, last)
+            except ValueError as error:
+                raise UnreadableFile(
+                    f"{path.name}, sheet {sheet}: the file is damaged, with rows or cells out of "
+                    "place or twice there. Open it in a spreadsheet program and save it as a new "
+                    ".xlsx file."
+                ) from error
             end = piece.rfind(b"</" + name + b"c>")
             if end >= 0:
                 blank = piece.count(b"<" + name + b"row", end)
-                rows = numbers[-1 - blank] if blank < len(numbers) else before
+                rows = numbers[-1 - blank] if blank < len(numbers) else rows
                 columns = max(columns, _widest(piece))
+            last = numbers[-1] if numbers else last
             cells += piece.count(b"</" + name + b"c>")
             sharing += piece.count(b'"s"') + piece.count(b"'s'")
             if rows > LAST_ROW or columns > LAST_COLUMN or _is_misplaced(piece):
@@ -142,12 +141,12 @@ class Xlsx:
         if text > MOST_TEXT:
             text = self._shared_text(sheet)
         text += self.package.parts[self.parts[sheet]].file_size - _TAGS * cells
-        return Survey(rows, max(columns, _LETTERS), unread, cells, text)
+        return Survey(rows, max(columns, LETTERS), unread, cells, text)
 
     def _shared_text(self, sheet: str) -> int:
         """Return what the texts that a sheet shares come to when each cell has its own."""
         lengths, count, text = self.shared, len(self.shared), 0
-        for _, piece in self._whole_cells(sheet):
+        for _, piece in self._whole_rows(sheet):
             shown = map(int, _SHARED.findall(piece))
             text += sum(lengths[at] for at in shown if at < count)
         return text
@@ -156,19 +155,19 @@ class Xlsx:
         """Yield the marks of every row from the first on."""
         row, column = 0, -1
         found: list[Unread | None] = []
-        for _, piece in self._whole_cells(sheet):
-            for tag in _TAG.finditer(piece):
+        for _, piece in self._whole_rows(sheet):
+            for tag in TAG.finditer(piece):
                 kind, attributes, closed = tag.groups()
                 if kind == b"row":
                     if row:
                         yield found
-                    number = _ROW_NUMBER.search(attributes)
+                    number = ROW_NUMBER.search(attributes)
                     following = int(number[1]) if number else row + 1
                     yield from [()] * (following - row - 1)
                     row, column, found = following, -1, []
                     continue
                 place = _COLUMN.search(attributes)
-                column = _position(place[1]) if place else column + 1
+                column = position(place[1]) if place else column + 1
                 mark = None if closed else self._mark(piece, tag.end(), attributes)
                 if mark and column < LAST_COLUMN:
                     found += [None] * (column + 1 - len(found))
@@ -190,8 +189,8 @@ class Xlsx:
             return None
         return Unread("=" + unescape((formula[1] or b"").decode(errors="replace")))
 
-    def _whole_cells(self, sheet: str) -> Iterator[tuple[bytes, bytes]]:
-        """Yield a sheet's rows in pieces in which no cell is cut, and the prefix of their tags."""
+    def _whole_rows(self, sheet: str) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the prefix of a sheet's tags and its rows, in pieces in which none is cut."""
         name: bytes | None = None
         rest = b""
         if sheet not in self.parts:
@@ -209,8 +208,10 @@ class Xlsx:
                 for _ in pieces:
                     pass  # to know its size
                 break
-            cut = 0 if name is None else max(0, _last_start(piece, name))
-            if len(piece) - cut > (_LONGEST_HEAD if name is None else _LONGEST_CELL):
+            cut = 0 if name is None else max(0, piece.rfind(b"<" + name + b"row"))
+            if name is None and len(piece) > _LONGEST_HEAD:
+                raise damaged(self.package.path)
+            if len(piece) - cut > _LONGEST_ROW:
                 raise overlong(self.package.path)
             if cut > 0:
                 self._check_lengths(piece[:cut], name or b"")
@@ -279,36 +280,8 @@ def _lengths(package: Package, part: str) -> Sequence[int]:
     return lengths
 
 
-def _row_numbers(piece: bytes, name: bytes, last: int) -> list[int]:
-    """Return the number of each row that begins in a piece; one that has none follows the last."""
-    tag = b"<" + name + b"row"
-    plain = re.findall(tag + rb' r="(\d+)"', piece)
-    if len(plain) == piece.count(tag):
-        return [*map(int, plain)]
-    numbers = []
-    for kind, attributes, _ in _TAG.findall(piece):
-        if kind == b"row":
-            number = _ROW_NUMBER.search(attributes)
-            last = int(number[1]) if number else last + 1
-            numbers.append(last)
-    return numbers
-
-
-def _last_start(piece: bytes, name: bytes) -> int:
-    """Return where the last cell or row of a piece begins."""
-    cut = max(piece.rfind(b"<" + name + b"row"), piece.rfind(b"<" + name + b"c "))
-    return cut if cut > 0 else piece.rfind(b"<" + name + b"c>")
-
-
 def _widest(piece: bytes) -> int:
-    return max((_position(letters) + 1 for letters in {*_WIDE.findall(piece)}), default=0)
-
-
-def _position(letters: bytes) -> int:
-    position = 0
-    for letter in letters.upper():
-        position = position * _LETTERS + letter - ord("A") + 1
-    return position - 1
+    return max((position(letters) + 1 for letters in {*_WIDE.findall(piece)}), default=0)
 
 
 def _is_misplaced(piece: bytes) -> bool:

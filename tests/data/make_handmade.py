@@ -209,6 +209,10 @@ def bad() -> None:
     write("misplaced.xlsx", parts(HEADER + row(2, '<c r="A2" t="inlineStr"><v>Leads</v></c>')))
     write("out-of-order.xlsx", parts(HEADER + line(3, *IDS, "c") + line(2, *IDS, "b")))
     write("twice.xlsx", parts(HEADER + line(2, *IDS, "b") + line(2, *IDS, "c")))
+    twice = cell("B2", "5843104000000425566")
+    write("cell-twice.xlsx", parts(HEADER + line(2, *IDS, "b").replace("</row>", twice + "</row>")))
+    wrong = line(2, *IDS, "b").replace('"C2"', '"C3"')
+    write("cell-of-another-row.xlsx", parts(HEADER + wrong + line(4, *IDS, "c")))
     write("beyond-the-last-row.xlsx", parts(plain + row(4000000000, cell("A4000000000", "x"))))
     write("beyond-the-last-column.xlsx", parts(plain + row(3, cell("XFE3", "x"))))
     write(

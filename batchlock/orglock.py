@@ -6,7 +6,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +13,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from batchlock.errors import AlreadyRunning, UsageError
+
+_INSTANT = 0.3
+"""Seconds for which somebody may hold the org only to see whether it is held."""
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def held(state: Path, org: str) -> Iterator[Callable[[str], None]]:
     lock = FileLock(folder / f"{org}.lock", mode=0o600)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_INSTANT, poll_interval=_INSTANT / 10)
     except Timeout:
         raise AlreadyRunning(
             f"Another run is at work on {org}{_who(holder)}. Wait for its end, or stop it first."
@@ -52,28 +54,19 @@ def held(state: Path, org: str) -> Iterator[Callable[[str], None]]:
 
 
 def at_work(state: Path, org: str) -> str | None:
-    """Return what is at work on the org, in words; None when nothing is.
+    """Return what is at work on the org, in words that begin with `run` and its id; None if nothing.
 
-    It looks without taking the lock, which would turn away a run that starts at this moment.
+    It takes the lock for an instant, which a run that starts at this moment waits for.
     """
+    lock = FileLock(state / "locks" / f"{org}.lock", mode=0o600)
     try:
-        told = json.loads((state / "locks" / f"{org}.run").read_text())
-        what, process = str(told["what"]), int(told["process"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return f"{what}, process {process}" if _lives(process) else None
-
-
-def _lives(process: int) -> bool:
-    if sys.platform == "win32":  # where the question would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+        lock.acquire(timeout=0)
+    except Timeout:
+        return _who(state / "locks" / f"{org}.run").removeprefix(": ") or "another run"
+    except OSError:
+        return None  # no run was ever at work here
+    lock.release()
+    return None
 
 
 def _forget(holder: Path) -> None:

@@ -138,7 +138,7 @@ def test_columns_chosen_by_hand_are_remembered(someone: Visitor) -> None:
     eventually(lambda: "can be sent" in someone.get(where).text)
     where = someone.checked("next.csv", odd.replace(b";x", b";y"))
     told = someone.get(where).words
-    assert "as you chose them last time" in told
+    assert "as they were chosen last time" in told
     assert "can be sent 1" in told
 
 
@@ -179,7 +179,7 @@ def test_a_file_that_is_too_large_is_refused_and_not_kept(cli: Run) -> None:
     Path("config.yaml").write_text("web: {max_upload: 1 MiB}\nstate_directory: state\n")
     with serving("--simulate") as page:
         someone = page.visitor()
-        answer = someone.upload("large.csv", b"x" * (2**20 + 1))
+        answer = someone.upload(("large.csv", b"x" * (2**20 + 1)))
         assert answer.status == 413
         assert "larger than 1 MiB" in answer.words
         assert list(Path("state/web/files").iterdir()) == []
@@ -191,6 +191,46 @@ def test_an_upload_of_which_nothing_was_sent_can_be_removed(someone: Visitor) ->
     assert someone.get(where).status == 404
     run = someone.started("two.csv", text(2))
     someone.finished(run)
+
+
+def test_a_start_from_a_page_that_is_out_of_date_sends_nothing(someone: Visitor) -> None:
+    where = someone.checked("one.csv", text(3))
+    someone.finished(someone.post(f"{where}/start").to)
+    answer = someone.post(f"{where}/start")
+    assert answer.status == 409
+    assert "was finished meanwhile" in answer.words
+    [seen] = re.findall(r'name="finished" value="(.+?)"', someone.get(where).text)
+    assert someone.post(f"{where}/start", {"finished": seen}).status == 303
+
+
+def test_strict_sends_nothing_of_a_file_with_problems() -> None:
+    Path("config.yaml").write_text("input: {strict: true}\nstate_directory: state\n")
+    with serving("--simulate") as page:
+        someone = page.visitor()
+        where = someone.checked("problems.xlsx", file(PROBLEMS))
+        assert "/start" not in someone.get(where).text
+        assert someone.post(f"{where}/start").status == 409
+
+
+def test_more_files_than_a_page_takes_are_named(someone: Visitor) -> None:
+    several = [(f"{n}.csv", text(1, first=n)) for n in range(1, 23)]
+    answer = someone.upload(*several)
+    assert answer.status == 413
+    assert "21.csv was not taken" in answer.words
+    assert "22.csv was not taken" in answer.words
+    assert "The other files (20) were taken." in answer.words
+
+
+@POSIX
+def test_a_run_whose_file_has_no_name_in_unicode_is_shown(page: Page, cli: Run) -> None:
+    name = os.fsdecode(b"Gr\xf6sse.csv")
+    sheet(name, rows(2))
+    assert cli("run", name, "--simulate", "-q", "-o", "out.csv").code == 0
+    someone = page.visitor()
+    assert "Gr\ufffdsse.csv" in someone.get("/history").words
+    [run] = re.findall(r'href="(/runs/[\w-]+)"', someone.get("/").text)
+    assert someone.get(run).status == 200
+    assert someone.get(f"{run}/results.csv").status == 200
 
 
 def test_starting_a_file_twice_at_once_makes_one_run(someone: Visitor) -> None:
@@ -279,6 +319,58 @@ def test_a_run_survives_the_server(stand_in: Start) -> None:
     assert once(zoho, 60)
 
 
+def test_a_server_that_starts_again_finds_a_run_that_has_hardly_begun(stand_in: Start) -> None:
+    zoho = stand_in("--latency", "200ms")
+    zoho.config(state_directory="state", limits={"in_flight": 2})
+    with serving() as page:
+        run = page.visitor().started("locks.csv", text(90))
+        eventually(lambda: bool(list(Path("state/web/work").glob("*/said"))))
+        page.process.kill()
+        page.process.wait()
+    with serving() as page:
+        someone = page.visitor()
+        eventually(lambda: "Sending." in someone.get(run).words)
+        someone.post(f"{run}/stop")
+        assert "Stopped by" in someone.finished(run).words
+    assert zoho.state()["in_flight"] == 0
+    assert zoho.state()["updates"] < 90
+
+
+@POSIX
+def test_a_run_that_goes_on_at_a_terminal_is_shown_and_ended_there(
+    slow: tuple[Page, StandIn],
+) -> None:
+    page, _ = slow
+    someone = page.visitor()
+    run = someone.started("locks.csv", text(60))
+    eventually(lambda: "Sending." in someone.get(run).words)
+    someone.post(f"{run}/pause")
+    eventually(lambda: "Paused by" in someone.get(run).words)
+    with started("resume", "--in-flight", 1) as process:
+        eventually(lambda: "at work at a terminal" in someone.get(run).words)
+        answer = someone.post(f"{run}/stop")
+        assert answer.status == 409
+        assert "ended there" in answer.words
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+    assert "stopped" not in someone.get("/log").words
+    eventually(lambda: "Go on" in someone.get(run).words)
+    assert "Paused by" in someone.get(run).words
+
+
+def test_a_run_that_is_just_ending_does_not_go_on_yet(slow: tuple[Page, StandIn]) -> None:
+    page, _ = slow
+    someone = page.visitor()
+    run = someone.started("locks.csv", text(60))
+    eventually(lambda: "Sending." in someone.get(run).words)
+    someone.post(f"{run}/pause")
+    assert someone.post(f"{run}/go-on").status == 409
+    eventually(lambda: "Go on" in someone.get(run).words)
+    assert someone.post(f"{run}/retry").status == 409
+    someone.post(f"{run}/stop")
+    assert someone.post(f"{run}/stop").status == 409
+
+
 @POSIX
 def test_a_run_whose_process_was_killed_goes_on_by_itself(slow: tuple[Page, StandIn]) -> None:
     page, _ = slow
@@ -340,7 +432,7 @@ def test_nobody_is_let_in_without_a_session(page: Page) -> None:
     for path in (f"{run}/stop", f"{run}/pause", f"{run}/go-on", f"{run}/retry", "/files/0/start",
                  "/files/0/read", "/files/0/remove", "/logout"):  # fmt: skip
         assert stranger.post(path).status == 401, path
-    assert stranger.upload("a.csv", b"").status == 401
+    assert stranger.upload(("a.csv", b"")).status == 401
 
 
 def test_no_change_is_taken_without_its_token(page: Page, someone: Visitor) -> None:
@@ -351,7 +443,7 @@ def test_no_change_is_taken_without_its_token(page: Page, someone: Visitor) -> N
                  f"{where}/read", f"{where}/remove", "/logout", "/login"):  # fmt: skip
         for token in ("", "0" * 64):
             assert someone.post(path, {"csrf": token}).status == 403, path
-    assert someone.upload("three.csv", text(1), csrf="").status == 403
+    assert someone.upload(("three.csv", text(1)), csrf="").status == 403
     assert "three.csv" not in someone.get("/").text
     assert someone.get(where).status == 200
 
@@ -456,6 +548,29 @@ def test_whoever_guesses_waits(guarded: Page) -> None:
     assert visitor.post("/login", {"name": "Bert", "password": "x"}, elsewhere).status == 403
 
 
+def test_whoever_guesses_cannot_hide_behind_a_header(guarded: Page) -> None:
+    visitor = Visitor(guarded.url)
+    visitor.get("/login")
+    found = [
+        visitor.post(
+            "/login",
+            {"name": f"Nobody {n}", "password": "x"},
+            {"X-Forwarded-For": f"10.0.0.{n}, 10.9.9.9"},
+        ).status
+        for n in range(7)
+    ]
+    assert found[-1] == 429
+
+
+def test_a_link_is_worth_nothing_once_there_are_people() -> None:
+    Path("config.yaml").write_text("state_directory: state\n")
+    with serving("--simulate") as page:
+        someone = page.visitor()
+        person()
+        assert someone.get("/").to == "/login"
+        assert Visitor(page.url).get(page.link()).status == 403
+
+
 def test_a_cookie_behind_tls_is_secure(guarded: Page) -> None:
     visitor = Visitor(guarded.url)
     assert "Secure" in visitor.get("/login", {"X-Forwarded-Proto": "https"}).headers["Set-Cookie"]
@@ -497,9 +612,16 @@ def test_strangers_need_people(cli: Run) -> None:
 
 
 def test_a_port_that_is_taken_is_said(page: Page, cli: Run) -> None:
+    Path("config.yaml").write_text("state_directory: another\n")
     done = cli("serve", "--simulate", "--port", urlsplit(page.url).port)
     assert done.code == 2
     assert "--port" in done.err
+
+
+def test_one_server_at_a_time_looks_after_an_org(page: Page, cli: Run) -> None:
+    done = cli("serve", "--simulate", "--port", 0)
+    assert done.code == 2
+    assert "served already" in done.err
 
 
 # -- what is hostile ---------------------------------------------------------------------------
@@ -526,9 +648,32 @@ def test_a_hostile_name_harms_nothing(name: str) -> None:
     safe = safe_name(name)
     assert safe not in ("", ".", "..")
     assert not set(safe) & set('/\\<>:"|?*\0\u202e')
-    assert len(safe) <= 120
+    assert len(safe.encode()) <= 160
     assert Path(safe).name == safe
     assert not safe.lower().startswith(("con.", "nul."))
+
+
+@pytest.mark.parametrize("name", ["plan.journal", "plan.1.partial", "wish", "表" * 95 + ".csv"])
+def test_a_file_with_a_name_of_ours_is_read_like_any_other(someone: Visitor, name: str) -> None:
+    assert "can be sent 2" in someone.get(someone.checked(name, text(2))).words
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"csrf=%ff", {"Content-Type": "application/x-www-form-urlencoded; charset=bogus"}),
+        (b"csrf=\xff", {"Content-Type": "application/x-www-form-urlencoded"}),
+        (b"csrf=x", {"Content-Type": "application/x-www-form-urlencoded", "Cookie": "a=\xff"}),
+        (b"", {"Content-Type": "multipart/form-data"}),
+        (b"nonsense", {"Content-Type": "multipart/form-data; boundary=x"}),
+        (b"--x\r\n", {"Content-Type": "multipart/form-data; boundary=x"}),
+    ],
+)
+@pytest.mark.parametrize("path", ["/files", "/logout", "/login"])
+def test_a_malformed_request_is_no_surprise(
+    someone: Visitor, path: str, body: bytes, headers: dict[str, str]
+) -> None:
+    assert 400 <= someone.ask("POST", path, body, headers).status < 500
 
 
 @given(st.text())
@@ -579,7 +724,7 @@ def test_an_unexpected_error_has_a_number_and_no_traceback(page: Page, someone: 
     someone.finished(run)
     [journal] = Path.home().rglob("runs/simulator/*.journal")
     with sqlite3.connect(journal) as sql:
-        sql.execute("UPDATE run SET value = '[1]' WHERE name = 'totals'")
+        sql.execute("UPDATE progress SET finished_at = 'noon'")
     answer = someone.get(run)
     assert answer.status == 500
     assert re.search(r"Tell your administrator: [0-9a-f]{8}", answer.words)

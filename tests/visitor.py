@@ -83,22 +83,21 @@ class Visitor:
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.ask("POST", path, told, {**kind, **(headers or {})})
 
-    def upload(self, name: str, content: bytes, *, csrf: str | None = None) -> Answer:
+    def upload(self, *files: tuple[str, bytes], csrf: str | None = None) -> Answer:
+        """Send files, each a name and its content."""
         edge = secrets.token_hex(8)
-        disposition = f'Content-Disposition: form-data; name="file"; filename="{name}"'
-        head = f"Content-Type: application/octet-stream\r\n{disposition}"
         token = self.csrf if csrf is None else csrf
-        body = (
-            f'--{edge}\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{token}\r\n'
-            f"--{edge}\r\n{head}\r\n\r\n"
-        ).encode() + content + f"\r\n--{edge}--\r\n".encode()  # fmt: skip
-        return self.ask(
-            "POST", "/files", body, {"Content-Type": f"multipart/form-data; boundary={edge}"}
-        )
+        parts = [f'Content-Disposition: form-data; name="csrf"\r\n\r\n{token}'.encode()]
+        for name, content in files:
+            disposition = f'Content-Disposition: form-data; name="file"; filename="{name}"'
+            parts.append(f"{disposition}\r\n\r\n".encode() + content)
+        body = b"".join(f"--{edge}\r\n".encode() + part + b"\r\n" for part in parts)
+        kind = {"Content-Type": f"multipart/form-data; boundary={edge}"}
+        return self.ask("POST", "/files", body + f"--{edge}--\r\n".encode(), kind)
 
     def checked(self, name: str, content: bytes) -> str:
         """Upload a file and wait for its check; return where that is."""
-        answer = self.upload(name, content)
+        answer = self.upload((name, content))
         assert answer.status == 303, answer.words
         eventually(lambda: "being read" not in self.get(answer.to).text)
         return answer.to

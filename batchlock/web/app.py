@@ -6,10 +6,12 @@ import logging
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from aiohttp import web
+from filelock import FileLock, Timeout
 
 from batchlock.access import address
 from batchlock.config import SIMULATOR, Settings
@@ -23,6 +25,7 @@ from batchlock.web.door import Door
 from batchlock.web.files import Files
 from batchlock.web.line import Line
 from batchlock.web.look import Look, static
+from batchlock.web.past import Pasts
 from batchlock.web.runs import Runs
 from batchlock.web.store import Store
 
@@ -49,7 +52,10 @@ async def serving(
     had, and where strangers could reach a page that asks nobody for a password.
     """
     store = Store(settings.state)
+    org = SIMULATOR if choices.simulate else settings.org
+    alone = FileLock(store.folder / f"{org}.lock", mode=0o600)
     try:
+        _hold(alone, org)
         if not is_this_machine(host) and not store.people():
             raise UsageError(
                 f"On {host} others could reach the page, so people must sign in. Add the first "
@@ -67,7 +73,16 @@ async def serving(
         finally:
             await runner.cleanup()
     finally:
+        alone.release()
         store.close()
+
+
+def _hold(alone: FileLock, org: str) -> None:
+    """Make sure that no other server looks after the runs of this org."""
+    try:
+        alone.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(f"The page of {org} is served already, by another process.") from None
 
 
 def _app(
@@ -97,8 +112,9 @@ def _app(
         options = ("--config", str(choices.config.absolute()))
     door = Door(store, look, rules, org=org, alone=_user(), tells=tells)
     line = Line(store, history, settings.state, options)
-    files = Files(settings, choices, store, look, line, history)
-    runs = Runs(settings, choices, store, look, line, history, options)
+    pasts = Pasts(history)
+    files = Files(settings, choices, store, look, line, history, pasts)
+    runs = Runs(settings, choices, store, look, line, history, pasts, options)
     app = web.Application(
         middlewares=safety.middlewares(store, rules, look.page),
         client_max_size=_LARGEST_FORM,
@@ -135,6 +151,7 @@ def _app(
 
     async def beside(_: web.Application) -> AsyncIterator[None]:
         files.go_on_reading()
+        await asyncio.to_thread(_remove_strays, store.folder / "files", store.file_ids())
         tasks = [asyncio.create_task(line.keep())]
         if settings.web.keep is not None:
             tasks.append(asyncio.create_task(_clean(store, history, settings.web.keep)))
@@ -147,6 +164,14 @@ def _app(
 
     app.cleanup_ctx.append(beside)
     return app
+
+
+def _remove_strays(folder: Path, known: Collection[str]) -> None:
+    """Remove uploads that were broken off with an earlier server."""
+    hour = time.time() - 3600  # another org's server may be taking one in
+    for one in folder.glob("*"):
+        if one.name not in known and one.stat().st_mtime < hour:
+            shutil.rmtree(one, ignore_errors=True)
 
 
 async def _clean(store: Store, history: History, keep: float) -> None:

@@ -53,7 +53,8 @@ class Door:
     async def enter(self, request: web.Request) -> web.Response:
         """Let in whoever has the link, once."""
         given = request.match_info["link"]
-        if not self._link or not secrets.compare_digest(given.encode(), self._link.encode()):
+        fits = secrets.compare_digest(given.encode("utf-8", "replace"), self._link.encode())
+        if not self._link or not fits or self._store.people():
             raise web.HTTPForbidden(
                 text="This link has been used, or is none. A new one stands where batchlock was "
                 "started."
@@ -73,7 +74,7 @@ class Door:
     @safety.open_to_all
     async def sign_in(self, request: web.Request) -> web.Response:
         """Look at name and password, but not as often as somebody would like to guess."""
-        form = await request.post()
+        form = await safety.form_of(request)
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
         whom = (f"name {name.casefold()}", f"address {safety.address_of(request, self._rules)}")
         if (wait := self._patience.wait(whom)) > 0:
@@ -88,7 +89,8 @@ class Door:
             kept = self._store.secret(name)
             fits = await asyncio.to_thread(matches, password, kept)
         if not fits:
-            self._store.write(self._org, name[:80], "tried to sign in", "")
+            address = safety.address_of(request, self._rules)
+            self._store.write(self._org, name[:80], "tried to sign in", f"from {address}")
             return self._asked(request, "Name or password is not right.", status=403, name=name)
         self._patience.right(whom)
         return self._signed_in(request, name, "entered.html")

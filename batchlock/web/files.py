@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath, PureWindowsPath
@@ -29,11 +29,16 @@ from batchlock.template import write_template
 from batchlock.web import safety
 from batchlock.web.line import Line as RunLine
 from batchlock.web.look import Look, size
+from batchlock.web.past import Past, Pasts
 from batchlock.web.silence import Silence
 from batchlock.web.store import File, Reading, Store
 
 PAGE = 50
 """Rows on a page."""
+COLUMNS = 12
+"""Columns of the input on a page."""
+_CHOICES = 200
+"""Columns that one can be chosen from."""
 _PIECE = 1 << 20
 _MOST_FILES = 20
 _SOON = 1.5
@@ -41,6 +46,8 @@ _SOON = 1.5
 _AT_ONCE = 2
 """Files that are read together."""
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_LONGEST_STEM = 150
+"""Bytes; the names of its results are longer, and file systems take 255."""
 _UNSAFE = re.compile(r"[^\w .,()\[\]@+=&-]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -64,7 +71,7 @@ def safe_name(given: str | None) -> str:
     stem, dot, suffix = name.rpartition(".")
     if not dot:
         stem, suffix = name, ""
-    stem = (stem.strip(" .") or "upload")[:100]
+    stem = stem.strip(" .").encode()[:_LONGEST_STEM].decode(errors="ignore").strip(" .") or "upload"
     name = f"{stem}.{suffix[:8]}" if suffix else stem
     return f"_{name}" if _RESERVED.fullmatch(name) else name
 
@@ -80,7 +87,9 @@ class Files:
         look: Look,
         line: RunLine,
         history: History,
+        pasts: Pasts,
     ) -> None:
+        self._pasts = pasts
         self._settings = settings
         self._choices = choices
         self._store = store
@@ -89,6 +98,7 @@ class Files:
         self._history = history
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._making = asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._reading: dict[str, asyncio.Task[None]] = {}
 
     # -- upload --------------------------------------------------------------------------
@@ -100,30 +110,36 @@ class Files:
             raise web.HTTPUnsupportedMediaType(text="This takes files only.")
         meant = safety.csrf_fits(request, request.headers.get("X-CSRF-Token"))
         taken: list[str] = []
-        too_large = ""
-        parts = await request.multipart()
-        while (part := await parts.next()) is not None:
-            if isinstance(part, MultipartReader):
-                raise web.HTTPBadRequest
-            if part.name == "csrf":
-                meant = meant or safety.csrf_fits(request, (await _short(part)).decode())
-                continue
-            if not meant:
-                raise safety.refuse_change()
-            if part.name != "file" or not part.filename or len(taken) == _MOST_FILES:
-                continue
-            name = safe_name(part.filename)
-            try:
-                taken.append(await self._take(request, part, name))
-            except web.HTTPRequestEntityTooLarge as refusal:
-                too_large = refusal.text or ""
-                break
-        if not taken or too_large:
-            raise (
-                web.HTTPRequestEntityTooLarge(0, 0, text=too_large)
-                if too_large
-                else (web.HTTPBadRequest(text="Choose a file first."))
-            )
+        refused: list[str] = []
+        try:
+            parts = await request.multipart()
+            while (part := await parts.next()) is not None:
+                if isinstance(part, MultipartReader):
+                    raise web.HTTPBadRequest
+                if part.name == "csrf":
+                    meant = meant or safety.csrf_fits(request, await _short(part))
+                    continue
+                if not meant:
+                    raise safety.refuse_change()
+                if part.name != "file" or not part.filename:
+                    continue
+                name = safe_name(part.filename)
+                if len(taken) == _MOST_FILES:
+                    refused.append(f"{name} was not taken: at most {_MOST_FILES} files at once.")
+                    continue
+                try:
+                    taken.append(await self._take(request, part, name))
+                except BatchlockError as refusal:
+                    refused.append(str(refusal))
+        except (ValueError, LookupError):
+            raise web.HTTPBadRequest from None
+        if refused:
+            who = request[safety.NAME]
+            self._store.write(self._history.org, who, "was refused", " ".join(refused))
+            kept = f"The other files ({len(taken)}) were taken." if taken else ""
+            raise web.HTTPRequestEntityTooLarge(0, 0, text=" ".join([*refused, kept]).strip())
+        if not taken:
+            raise web.HTTPBadRequest(text="Choose a file first.")
         reading = [self._reading[one] for one in taken if one in self._reading]
         if reading:
             await asyncio.wait(reading, timeout=_SOON)
@@ -135,12 +151,12 @@ class Files:
     async def _take(self, request: web.Request, part: BodyPartReader, name: str) -> str:
         """Write a file to the disk, piece by piece, and begin to read it."""
         file_id = secrets.token_hex(8)
-        folder = self._store.place(file_id)
+        folder = self._store.place(file_id) / "upload"  # apart from what we make beside it
         await asyncio.to_thread(partial(folder.mkdir, mode=0o700, parents=True))
         try:
             await _write(part, folder / name, most=self._settings.web.max_upload)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder.parent, ignore_errors=True)
             raise
         who = request[safety.NAME]
         self._store.add_file(file_id, self._history.org, name, who)
@@ -162,13 +178,25 @@ class Files:
             task.cancel()
         await asyncio.gather(*self._reading.values(), return_exceptions=True)
 
-    def _begin(self, file_id: str, chosen: Mapping[str, str], sheet: str | None) -> None:
-        self._store.set_file(file_id, Reading.READING, chosen=dict(chosen), sheet=sheet, refusal="")
-        task = asyncio.create_task(self._read(file_id, dict(chosen), sheet))
+    def _begin(
+        self,
+        file_id: str,
+        chosen: Mapping[str, str],
+        sheet: str | None,
+        *,
+        by_hand: bool = False,
+    ) -> None:
+        self._store.set_file(
+            file_id, Reading.READING, chosen=dict(chosen), sheet=sheet, refusal="", remembered=0
+        )
+        task = asyncio.create_task(self._read(file_id, dict(chosen), sheet, by_hand=by_hand))
         self._reading[file_id] = task
         task.add_done_callback(lambda _: self._reading.pop(file_id, None))
 
-    async def _read(self, file_id: str, chosen: dict[str, str], sheet: str | None) -> None:
+    async def _read(
+        self, file_id: str, chosen: dict[str, str], sheet: str | None, *, by_hand: bool
+    ) -> None:
+        """Read a file, with the columns that were chosen last for such titles unless `by_hand`."""
         file = self._store.file(self._history.org, file_id)
         assert file is not None
         try:
@@ -176,9 +204,9 @@ class Files:
                 await self._plan(file, chosen, sheet)
         except BatchlockError as refusal:
             known = self._store.columns(refusal.columns) if refusal.columns else {}
-            if known and not chosen:
+            if known and not by_hand:
                 self._store.set_file(file_id, Reading.READING, remembered=1)
-                await self._read(file_id, known, sheet)
+                await self._read(file_id, known, sheet, by_hand=True)
                 return
             self._store.set_file(
                 file_id,
@@ -201,7 +229,7 @@ class Files:
         plan = self._plan_of(file)
         plan.unlink(missing_ok=True)
         runner = self._runner(sheet=sheet, columns=chosen)
-        await runner.plan(self._store.place(file.id) / file.name, plan)
+        await runner.plan(self._store.place(file.id) / "upload" / file.name, plan)
 
     def _runner(self, **chosen: Any) -> Runner:
         choices = replace(self._choices, **chosen)
@@ -219,7 +247,11 @@ class Files:
             return self._look.page(request, "reading.html", file=file)
         if file.state is Reading.REFUSED:
             return self._look.page(
-                request, "refused.html", file=file, guesses=_guesses(file), fields=_FIELDS
+                request,
+                "refused.html",
+                file=replace(file, columns=file.columns[:_CHOICES]),
+                guesses=_guesses(file),
+                fields=_FIELDS,
             )
         told = await asyncio.to_thread(self._look_at, file, request.query)
         return self._look.page(request, "check.html", file=file, **told)
@@ -233,23 +265,29 @@ class Files:
             wanted = Wanted(
                 results=_SHOWN.get(shows, frozenset()), words=query.get("words", "")[:200]
             )
-            found, number = journal.matching(wanted), page_number(query)
+            found = journal.matching(wanted)
+            number = page_number(query, found)
             lines = journal.page(wanted, offset=(number - 1) * PAGE, limit=PAGE)
             problems = list(journal.problems([line.row for line in lines]))
             lookups = journal.to_look_up()
             causes = summary_of(journal, about, NOT_EARLY, "").causes
-        before = self._history.finished(about.identity)
-        left = self._history.unfinished(about.identity)
+        past = self._pasts.bare()
+        same = [one for one in past if one.about.identity == about.identity]
+        before = next((one.end for one in same if one.end and one.end.closed), None)
+        left = self._history.unfinished(about.identity) if same else None
         return {
             "counts": counts,
             "rows": sum(counts.values()),
             "ready": ready,
             "lookups": lookups,
-            "forecast": self._forecast(ready + lookups),
+            "forecast": self._forecast(ready + lookups, past),
             "about": about,
             "causes": [cause for cause in causes if cause.result is Result.INVALID],
-            "titles": about.titles,
+            "titles": about.titles[:COLUMNS],
+            "choices": about.titles[:_CHOICES],
+            "more": max(0, len(about.titles) - COLUMNS),
             "lines": [_row(line, about.titles, problems) for line in lines],
+            "strict": self._settings.input.strict,
             "shows": shows,
             "words": wanted.words,
             "found": found,
@@ -260,18 +298,12 @@ class Files:
             "fields": _FIELDS,
         }
 
-    def _forecast(self, calls: int) -> Forecast:
+    def _forecast(self, calls: int, past: Sequence[Past]) -> Forecast:
         """Say how long so many calls take: at the pace of the last run, else of a usual org."""
-        for path, _, end in self._history.all():
-            if end is not None:
-                with Journal.open(path) as journal:
-                    totals = journal.totals
-                if totals.requests >= _ENOUGH and totals.seconds > 0:
-                    return Forecast(
-                        calls=calls,
-                        seconds=calls * totals.seconds / totals.requests,
-                        measured=True,
-                    )
+        for totals in (one.totals for one in past):
+            if totals.requests >= _ENOUGH and totals.seconds > 0:
+                took = calls * totals.seconds / totals.requests
+                return Forecast(calls=calls, seconds=took, measured=True)
         limits = self._settings.limits
         in_flight = limits.max_in_flight if limits.in_flight == "auto" else limits.in_flight
         pace = min(in_flight / _USUAL, limits.per_second or in_flight / _USUAL)
@@ -280,7 +312,7 @@ class Files:
     async def read_again(self, request: web.Request) -> web.Response:
         """Read a file with the sheet and the columns that were chosen by hand."""
         file = self._file(request)
-        form = await request.post()
+        form = await safety.form_of(request)
         chosen = {
             field.value: title
             for field in Field
@@ -288,7 +320,10 @@ class Files:
         }
         sheet = form.get("sheet") or None
         if file.id not in self._reading:
-            self._begin(file.id, chosen, str(sheet) if sheet else None)
+            self._begin(file.id, chosen, str(sheet) if sheet else None, by_hand=True)
+            told = ", ".join(f"{title} as {field}" for field, title in chosen.items())
+            about = f"{file.name}: {sheet or ''} {told}".strip()
+            self._store.write(self._history.org, request[safety.NAME], "read again", about)
             await asyncio.wait([self._reading[file.id]], timeout=_SOON)
         raise web.HTTPSeeOther(f"/files/{file.id}")
 
@@ -297,38 +332,58 @@ class Files:
         file, who = self._file(request), request[safety.NAME]
         if file.state is not Reading.CHECKED:
             raise web.HTTPConflict(text=f"{file.name} has not been checked yet.")
-        plan = self._plan_of(file)
-
-        def begin() -> str:
-            with Journal.open(plan) as journal:
-                left = self._history.unfinished(journal.about.identity)
-            return left.stem if left else self._runner().start(plan)
-
+        seen = (await safety.form_of(request)).get("finished", "")
         async with self._making:  # so that two who start it at once get the same run
-            run_id = await asyncio.to_thread(begin)
-        self._line.add(run_id, file.name, who, file=file.id)
+            run_id = await asyncio.to_thread(self._start, file, seen)
+            self._line.add(run_id, file.name, who, file=file.id)
         self._store.write(self._history.org, who, "started", f"{file.name}, run {run_id}")
         raise web.HTTPSeeOther(f"/runs/{run_id}")
+
+    def _start(self, file: File, seen: object) -> str:
+        """Make the run of a file, unless there is one to go on with, and return its id.
+
+        `seen` says when it was finished last, as the page knew that asks for it.
+        """
+        plan = self._plan_of(file)
+        with Journal.open(plan) as journal:
+            identity, invalid = journal.about.identity, journal.counts()[Result.INVALID]
+        if self._settings.input.strict and invalid:
+            raise BatchlockError(
+                "Nothing was sent: some rows have problems, and input.strict says that then none "
+                "is. Correct them first."
+            )
+        if (left := self._history.unfinished(identity)) is not None:
+            return left.stem
+        before = self._history.finished(identity)
+        if before is not None and before.finished_at.isoformat() != seen:
+            raise BatchlockError(
+                f"This file was finished meanwhile, at {before.finished_at:%H:%M} UTC. See its "
+                "results first; to send every row again, open its check anew and start there."
+            )
+        return self._runner().start(plan)
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove an upload of which nothing was sent."""
         file = self._file(request)
-        if file.id not in {one.id for one in self._store.files(self._history.org, most=10**6)}:
+        async with self._making:  # no run of it is being made meanwhile
+            await self._remove(file)
+        self._store.write(self._history.org, request[safety.NAME], "removed", file.name)
+        raise web.HTTPSeeOther("/")
+
+    async def _remove(self, file: File) -> None:
+        if self._store.has_run(file.id):
             raise web.HTTPConflict(text=f"{file.name} belongs to a run, so it stays.")
         if (task := self._reading.get(file.id)) is not None:
             task.cancel()
             await asyncio.wait([task])
         self._store.remove_file(file.id)
         await asyncio.to_thread(shutil.rmtree, self._store.place(file.id), ignore_errors=True)
-        self._store.write(self._history.org, request[safety.NAME], "removed", file.name)
-        raise web.HTTPSeeOther("/")
 
     async def problems(self, request: web.Request) -> web.StreamResponse:
         """Answer with a workbook of the rows that have problems, to be corrected and given back."""
         file = self._file(request)
         if file.state is not Reading.CHECKED:
             raise web.HTTPNotFound
-        self._store.write(self._history.org, request[safety.NAME], "downloaded problems", file.name)
 
         def write() -> bytes:
             with (
@@ -347,7 +402,10 @@ class Files:
                 reporter.write_workbook(path, about.titles, bad, few)
                 return path.read_bytes()
 
-        return attached(await asyncio.to_thread(write), f"{Path(file.name).stem}-problems.xlsx")
+        async with self._writing:
+            content = await asyncio.to_thread(write)
+        self._store.write(self._history.org, request[safety.NAME], "downloaded problems", file.name)
+        return attached(content, f"{Path(file.name).stem}-problems.xlsx")
 
     async def template(self, request: web.Request) -> web.StreamResponse:
         """Answer with a blank input workbook."""
@@ -386,10 +444,11 @@ _SHOWN = {
 }
 
 
-def page_number(query: Mapping[str, str]) -> int:
-    """Return which page is asked for, from 1 on."""
+def page_number(query: Mapping[str, str], found: int, size: int = PAGE) -> int:
+    """Return which page is asked for, from 1 to the last of those that hold what was found."""
     asked = query.get("page", "1")
-    return min(max(1, int(asked)), 10**6) if asked.isascii() and asked.isdigit() else 1
+    last = max(1, -(-found // size))
+    return min(max(1, int(asked)), last) if re.fullmatch("[0-9]{1,7}", asked) else 1
 
 
 def attached(content: bytes, name: str) -> web.Response:
@@ -419,19 +478,17 @@ async def _write(part: BodyPartReader, path: Path, *, most: int) -> None:
             f"{path.name} cannot be kept: {error.strerror or error}. Nothing was sent."
         ) from None
     if written > most:
-        raise web.HTTPRequestEntityTooLarge(
-            most,
-            written,
-            text=f"{path.name} is larger than {size(most)}, which is the most that this page takes "
-            "(web.max_upload). Split the file, or ask whoever runs batchlock.",
+        raise BatchlockError(
+            f"{path.name} is larger than {size(most)}, which is the most that this page takes "
+            "(web.max_upload). Split the file, or ask whoever runs batchlock."
         )
 
 
-async def _short(part: BodyPartReader) -> bytes:
+async def _short(part: BodyPartReader) -> str:
     content = b""
     while len(content) < 1024 and (piece := await part.read_chunk(256)):
         content += piece
-    return content
+    return content.decode("ascii", "replace")
 
 
 def _guesses(file: File) -> dict[str, str]:
@@ -448,11 +505,12 @@ def _guesses(file: File) -> dict[str, str]:
 def _row(line: Line, titles: tuple[str, ...], problems: list[Problem]) -> dict[str, Any]:
     """Return a row of the table, each problem on its cell or, where it has none, on the row."""
     own = [one for one in problems if one.row == line.row]
+    shows = titles[:COLUMNS]
     return {
         "line": line,
         "cells": [
             (title, shown(value), [one.message for one in own if one.column == title])
-            for title, value in zip(titles, line.cells, strict=True)
+            for title, value in zip(shows, line.cells, strict=False)
         ],
-        "others": [one for one in own if one.column not in titles],
+        "others": [one for one in own if one.column not in shows],
     }

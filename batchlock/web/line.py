@@ -21,6 +21,8 @@ from batchlock.web.worker import Desk
 
 _EVERY = 0.5
 """Seconds between two looks at the run at work."""
+_HEARD = 10.0
+"""Seconds after which a process that says nothing is not there, or not ours."""
 _TRIES = 3
 """Starts of a run whose process was killed, before a person has to ask for it again."""
 _NO_FAULT = (None, 7, 129, 130, 143)
@@ -45,18 +47,23 @@ class Line:
     # -- what people ask for -------------------------------------------------------------
 
     def add(self, run_id: str, name: str, who: str, *, file: str | None = None) -> None:
-        """Put a run at the end of the line, unless it is in it."""
+        """Put a run at the end of the line, unless it is in it.
+
+        Raises BatchlockError while it is just ending.
+        """
         asked = self._store.run(self._history.org, run_id)
+        if asked is not None and asked.state is State.WORKING and self.desk(run_id).wished:
+            raise BatchlockError("It is just ending. Try again in a moment.")
         if asked is None or asked.state not in (State.WAITING, State.WORKING):
             self._store.put_run(run_id, self._history.org, name, who, file=file)
         self._news.set()
 
     def pause(self, run_id: str, who: str) -> None:
-        """End a run until somebody says that it goes on."""
+        """End a run until somebody says that it goes on; raises BatchlockError if it cannot be."""
         self._end(run_id, State.PAUSED, f"Paused by {who}.")
 
     def stop(self, run_id: str, who: str) -> None:
-        """End a run; what is left can still be sent later."""
+        """End a run, of which what is left can still be sent; raises as `pause` does."""
         self._end(run_id, State.ENDED, f"Stopped by {who}.")
 
     def desk(self, run_id: str) -> Desk:
@@ -72,17 +79,24 @@ class Line:
         """Return why the first in line is not at work, in a sentence; empty when it is."""
         if self._store.runs(self._history.org, State.WORKING):
             return ""
-        at_work = orglock.at_work(self._state, self._history.org)
-        return f"Another run is at work on this org: {at_work}." if at_work else ""
+        told = self._at_work()
+        return f"Another run is at work on this org: {told}." if told else ""
+
+    def elsewhere(self, run_id: str) -> bool:
+        """Tell whether a run is at work at a terminal, where the page cannot end it."""
+        is_ours = self._process is not None or self.desk(run_id).told(_HEARD) is not None
+        return not is_ours and self.names(run_id)
 
     def _end(self, run_id: str, state: State, why: str) -> None:
         asked = self._store.run(self._history.org, run_id)
-        if asked is None:
-            return
-        if asked.state is State.WORKING:  # its process ends it, and its end is then read
-            self.desk(run_id).wish(why)
-        elif asked.state in (State.WAITING, State.PAUSED):
+        if self.elsewhere(run_id):
+            raise BatchlockError("This run is at work at a terminal; it is ended there.")
+        if asked is not None and (asked.state is State.WORKING or self.names(run_id)):
+            self.desk(run_id).wish(why)  # its process ends it, and its end is then read
+        elif asked is not None and asked.state in (State.WAITING, State.PAUSED):
             self._store.set_run(run_id, state, why=why)
+        else:
+            raise BatchlockError("This run has ended already.")
         self._news.set()
 
     # -- the line ------------------------------------------------------------------------
@@ -103,16 +117,35 @@ class Line:
         for run in self._store.runs(self._history.org, State.WORKING):
             if not self._is_at_work(run):
                 self._ended(run)
+        for run in self._store.runs(self._history.org, State.WAITING, State.PAUSED):
+            if self.names(run.run_id) and not self.elsewhere(run.run_id):
+                self._store.set_run(run.run_id, State.WORKING)
+            elif (end := self._end_of(run.run_id)) is not None and end.closed:
+                self._store.set_run(run.run_id, State.ENDED)
         waiting = self._store.runs(self._history.org, State.WAITING)
         working = self._store.runs(self._history.org, State.WORKING)
-        if waiting and not working and not orglock.at_work(self._state, self._history.org):
+        if waiting and not working and self._at_work() is None:
             await self._start(waiting[0])
 
+    def _at_work(self) -> str | None:
+        return orglock.at_work(self._state, self._history.org)
+
+    def at_work(self) -> str | None:
+        """Return the id of the run that is at work, whoever has started it."""
+        match (self._at_work() or "").replace(",", " ").split():
+            case ["run", run_id, *_]:
+                return run_id
+        return None
+
+    def names(self, run_id: str) -> bool:
+        """Tell whether this very run is at work."""
+        return self.at_work() == run_id
+
     def _is_at_work(self, run: Asked) -> bool:
+        """Tell whether a run is at work; one that has just been started may not show it yet."""
         if self._process is not None:
             return self._process.returncode is None
-        told = orglock.at_work(self._state, self._history.org)
-        return told is not None and run.run_id in told
+        return self.desk(run.run_id).told(_HEARD) is not None or self.names(run.run_id)
 
     async def _start(self, run: Asked) -> None:
         desk = self.desk(run.run_id)

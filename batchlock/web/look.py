@@ -71,7 +71,12 @@ class Look:
             "path": request.path,
         }
         text = self._env.get_template(template).render(**common, **told)
-        return web.Response(text=text, status=status, content_type="text/html")
+        return web.Response(
+            body=text.encode(errors="replace"),
+            status=status,
+            content_type="text/html",
+            charset="utf-8",
+        )
 
     def part(self, template: str, **told: Any) -> str:
         """Draw a part of a page, which is the same for everybody."""

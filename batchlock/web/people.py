@@ -39,12 +39,12 @@ def new_cookie() -> str:
 
 def key_of(cookie: str) -> str:
     """Return what is kept of a cookie, from which it cannot be had back."""
-    return hashlib.sha256(cookie.encode()).hexdigest()
+    return hashlib.sha256(_bytes(cookie)).hexdigest()
 
 
 def csrf_of(cookie: str) -> str:
     """Return what a page of ours shows with every change, and another's page cannot know."""
-    return hmac.new(cookie.encode(), b"csrf", hashlib.sha256).hexdigest()
+    return hmac.new(_bytes(cookie), b"csrf", hashlib.sha256).hexdigest()
 
 
 class Patience:
@@ -79,8 +79,13 @@ class Patience:
 
 
 def _scrypt(password: str, salt: bytes, cost: dict[str, int]) -> bytes:
-    content = password.encode("utf-8", "surrogatepass")
-    return hashlib.scrypt(content, salt=salt, n=cost["n"], r=cost["r"], p=cost["p"], maxmem=_MEMORY)
+    return hashlib.scrypt(
+        _bytes(password), salt=salt, n=cost["n"], r=cost["r"], p=cost["p"], maxmem=_MEMORY
+    )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _text(content: bytes) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,17 +17,19 @@ from batchlock.brake import Brake
 from batchlock.config import Settings
 from batchlock.errors import BatchlockError
 from batchlock.history import History
-from batchlock.journal import About, End, Journal, Pace, Wanted
+from batchlock.journal import Journal, Pace, Wanted
 from batchlock.model import Result
 from batchlock.run import Choices, Runner
 from batchlock.shown import shown
 from batchlock.summaries import how_it_ended, summary_of
 from batchlock.web import safety
-from batchlock.web.files import PAGE, page_number, saved_as
+from batchlock.web.files import COLUMNS, PAGE, page_number, saved_as
 from batchlock.web.line import Line
 from batchlock.web.look import Look
+from batchlock.web.past import Past, Pasts, shown_name
+from batchlock.web.people import key_of
 from batchlock.web.silence import Silence
-from batchlock.web.store import Asked, State, Store
+from batchlock.web.store import ACTIVE, Asked, State, Store
 from batchlock.web.watch import SPANS, View, Watches, look
 
 _ALIVE = 15.0
@@ -39,31 +42,6 @@ _KINDS = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv; charset=utf-8",
 }
-_ACTIVE = (State.WAITING, State.WORKING, State.PAUSED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """A run in the history."""
-
-    about: About
-    end: End | None
-    rows: int
-    settled: int
-    asked: Asked | None
-    """None for a run of the command line."""
-
-    @property
-    def name(self) -> str:
-        """The name of its file."""
-        return self.asked.name if self.asked else Path(self.about.file).name
-
-    @property
-    def stands(self) -> str:
-        """How it stands: `waiting`, `working`, `paused`, `finished` or `unfinished`."""
-        if self.asked is not None and self.asked.state in _ACTIVE:
-            return self.asked.state.value
-        return "finished" if self.end is not None and self.end.closed else "unfinished"
 
 
 class Runs:
@@ -77,6 +55,7 @@ class Runs:
         look: Look,
         line: Line,
         history: History,
+        pasts: Pasts,
         options: Sequence[str],
     ) -> None:
         """`options` are those of the command line that writes results."""
@@ -90,20 +69,20 @@ class Runs:
         self._watches = Watches(self._draw)
         self._reports = asyncio.Semaphore(_REPORTS)
         self._making = asyncio.Lock()
-        self._known: dict[str, tuple[int, Past]] = {}
+        self._pasts = pasts
 
     # -- home ----------------------------------------------------------------------------
 
     async def home(self, request: web.Request) -> web.Response:
         """Show where to begin: the upload, what is under way, what came last."""
         past = await self._past()
-        files = self._store.files(self._history.org, most=10)
+        files = self._store.files(self._history.org, most=100)
         return self._look.page(
             request,
             "home.html",
-            active=[one for one in past if one.stands in _ACTIVE],
+            active=[one for one in past if one.stands in ACTIVE],
             files=files,
-            latest=[one for one in past if one.stands not in _ACTIVE][:5],
+            latest=[one for one in past if one.stands not in ACTIVE][:5],
             most=self._settings.web.max_upload,
         )
 
@@ -113,10 +92,18 @@ class Runs:
         """Show a run: as it goes, or what became of it."""
         run_id, path = self._run(request)
         asked = self._store.run(self._history.org, run_id)
-        if asked is not None and asked.state in _ACTIVE:
+        if self._state(run_id) in ACTIVE:
             view = await asyncio.to_thread(look, path, self._line.desk(run_id))
             told = self._told(run_id, view)
-            return self._look.page(request, "running.html", asked=asked, run_id=run_id, **told)
+            return self._look.page(
+                request,
+                "running.html",
+                who=asked.who if asked else "the command line",
+                file_name=self._name(run_id, path),
+                run_id=run_id,
+                elsewhere=self._line.elsewhere(run_id),
+                **told,
+            )
         told = await asyncio.to_thread(self._results, run_id, path, asked, request.query)
         return self._look.page(request, "results.html", run_id=run_id, asked=asked, **told)
 
@@ -134,17 +121,19 @@ class Runs:
             shows = query.get("show", "all")
             results = frozenset(Result(one) for one in shows.split(",") if one in set(Result))
             wanted = Wanted(results=results, words=query.get("words", "")[:200])
-            found, number = journal.matching(wanted), page_number(query)
+            found = journal.matching(wanted)
+            number = page_number(query, found)
             lines = journal.page(wanted, offset=(number - 1) * PAGE, limit=PAGE)
             pace = journal.pace(SPANS)
             to_retry = journal.to_retry()
         return {
             "summary": summary,
             "about": about,
-            "file_name": asked.name if asked else Path(about.file).name,
+            "file_name": asked.name if asked else shown_name(about.file),
             "end": end,
-            "titles": about.titles,
-            "lines": [(line, [shown(one) for one in line.cells]) for line in lines],
+            "titles": about.titles[:COLUMNS],
+            "more": max(0, len(about.titles) - COLUMNS),
+            "lines": [(line, [shown(one) for one in line.cells[:COLUMNS]]) for line in lines],
             "shows": ",".join(results) or "all",
             "words": wanted.words,
             "found": found,
@@ -157,8 +146,7 @@ class Runs:
 
     def _told(self, run_id: str, view: View) -> dict[str, Any]:
         """Return what is told of a run that goes on, the same for everybody."""
-        asked = self._store.run(self._history.org, run_id)
-        state = asked.state if asked else State.ENDED
+        asked, state = self._store.run(self._history.org, run_id), self._state(run_id)
         return {
             "view": view,
             "state": state.value,
@@ -168,6 +156,21 @@ class Runs:
             "ending": self._line.desk(run_id).wished if state is State.WORKING else "",
             "chart": chart(view.pace),
         }
+
+    def _state(self, run_id: str) -> State:
+        """Return how a run stands, whoever has started it."""
+        if self._line.names(run_id):
+            return State.WORKING
+        asked = self._store.run(self._history.org, run_id)
+        return asked.state if asked is not None else State.ENDED
+
+    def _name(self, run_id: str, path: Path) -> str:
+        """Return the name of a run's file."""
+        asked = self._store.run(self._history.org, run_id)
+        if asked is not None:
+            return asked.name
+        with Journal.open(path) as journal:
+            return shown_name(journal.about.file)
 
     def _draw(self, run_id: str, view: View) -> str:
         """Return a view of a run as the script takes it: parts of the page, by their ids."""
@@ -198,9 +201,11 @@ class Runs:
         response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         await response.prepare(request)
-        desk, last = self._line.desk(run_id), ""
+        desk, last, seen = self._line.desk(run_id), "", time.monotonic()
         async with self._watches.watching(run_id, path, desk) as following:
-            while True:
+            while time.monotonic() - seen < _ALIVE or self._is_signed_in(request):
+                if time.monotonic() - seen >= _ALIVE:
+                    seen = time.monotonic()
                 try:
                     async with asyncio.timeout(_ALIVE):
                         last = await following(last)
@@ -208,6 +213,11 @@ class Runs:
                     await response.write(b":\n\n")
                 else:
                     await response.write(f"data: {last}\n\n".encode())
+        return response
+
+    def _is_signed_in(self, request: web.Request) -> bool:
+        key = key_of(request[safety.COOKIE])
+        return self._store.session(key, longest=self._settings.web.session) is not None
 
     # -- changes -------------------------------------------------------------------------
 
@@ -227,27 +237,24 @@ class Runs:
         """Go on with a run that was paused, or that ended before its last row."""
         run_id, path = self._run(request)
         with Journal.open(path) as journal:
-            about, end = journal.about, journal.end
+            end = journal.end
         if end is not None and end.closed:
             raise web.HTTPConflict(text="Nothing is left of this run to go on with.")
-        asked = self._store.run(self._history.org, run_id)
-        name = asked.name if asked else Path(about.file).name
-        self._line.add(run_id, name, request[safety.NAME])
+        self._line.add(run_id, self._name(run_id, path), request[safety.NAME])
         raise self._changed(request, "went on with", run_id)
 
     async def retry(self, request: web.Request) -> web.Response:
         """Put a new run in line, of the rows that were not updated."""
         run_id, path = self._run(request)
-        refused = (await request.post()).get("only") != "failed"
+        refused = (await safety.form_of(request)).get("only") != "failed"
+        if self._state(run_id) in ACTIVE:
+            raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
         runner = Runner(self._settings, self._choices, Brake(), Silence())
         async with self._making:  # so that two who ask at once get the same run
             new = await asyncio.to_thread(runner.start_retry, run_id, refused=refused)
         if new is None:
             raise web.HTTPConflict(text="Every row of this run is as its file asks.")
-        asked = self._store.run(self._history.org, run_id)
-        with Journal.open(path) as journal:
-            name = asked.name if asked else Path(journal.about.file).name
-        self._line.add(new, name, request[safety.NAME])
+        self._line.add(new, self._name(run_id, path), request[safety.NAME])
         raise self._changed(request, f"ran again the rest of {run_id}, as", new)
 
     def _changed(self, request: web.Request, what: str, run_id: str) -> web.HTTPSeeOther:
@@ -260,15 +267,12 @@ class Runs:
         """Answer with the results of a run as far as it has come, fresh from its journal."""
         run_id, path = self._run(request)
         kind = request.match_info["kind"]
-        with Journal.open(path) as journal:
-            asked = self._store.run(self._history.org, run_id)
-            stem = Path(asked.name if asked else journal.about.file).stem
-        name = f"{stem}-results-{run_id}.{kind}"
-        self._store.write(self._history.org, request[safety.NAME], "downloaded", name)
+        name = f"{Path(self._name(run_id, path)).stem}-results-{run_id}.{kind}"
         with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
             results = Path(folder) / f"results.{kind}"
             async with self._reports:
                 await self._report(run_id, results)
+            self._store.write(self._history.org, request[safety.NAME], "downloaded", name)
             response = web.StreamResponse(headers={"Content-Disposition": saved_as(name)})
             response.headers["Content-Type"] = _KINDS[kind]
             response.content_length = results.stat().st_size
@@ -303,7 +307,7 @@ class Runs:
         words = request.query.get("words", "")[:200]
         past = await self._past()
         found = [one for one in past if _fits(one, words)]
-        number = page_number(request.query)
+        number = page_number(request.query, len(found))
         return self._look.page(
             request,
             "history.html",
@@ -317,8 +321,9 @@ class Runs:
 
     async def log(self, request: web.Request) -> web.Response:
         """Show who did what."""
-        number = page_number(request.query)
-        count, entries = self._store.log(
+        count = self._store.log_lines(self._history.org)
+        number = page_number(request.query, count, _LOG_PAGE)
+        entries = self._store.log(
             self._history.org, offset=(number - 1) * _LOG_PAGE, limit=_LOG_PAGE
         )
         pages = max(1, -(-count // _LOG_PAGE))
@@ -329,25 +334,7 @@ class Runs:
     async def _past(self) -> list[Past]:
         """Return all runs, newest first."""
         asked = self._store.all_runs(self._history.org)
-        past = await asyncio.to_thread(self._look_at_all)
-        return [replace(one, asked=asked.get(one.about.run_id)) for one in past]
-
-    def _look_at_all(self) -> list[Past]:
-        """Look at all runs; at one that has ended, once."""
-        found = []
-        for run_id in self._history.ids():
-            try:
-                changed = self._history.path(run_id).stat().st_mtime_ns
-                known = self._known.get(run_id)
-                if known is None or known[0] != changed or known[1].end is None:
-                    past = _past(self._history.path(run_id))
-                    self._known[run_id] = changed, past
-                else:
-                    past = known[1]
-            except (BatchlockError, OSError):
-                continue  # it is being made, or was removed
-            found.append(past)
-        return found
+        return await asyncio.to_thread(self._pasts.all, asked, self._line.at_work())
 
     # -- below ---------------------------------------------------------------------------
 
@@ -390,17 +377,6 @@ def chart(pace: Pace | None) -> Chart | None:
         for at, (settled, others) in enumerate(zip(pace.settled, pace.others, strict=True))
     )
     return Chart(bars=bars, most=most / pace.span, began=pace.began, seconds=pace.span * len(bars))
-
-
-def _past(path: Path) -> Past:
-    with Journal.open(path) as journal:
-        return Past(
-            about=journal.about,
-            end=journal.end,
-            rows=sum(journal.counts().values()),
-            settled=journal.settled(),
-            asked=None,
-        )
 
 
 def _fits(past: Past, words: str) -> bool:

@@ -9,7 +9,7 @@ errors      a sentence, or a reference number for what nobody expected
 import ipaddress
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -77,9 +77,8 @@ def address_of(request: web.Request, rules: Rules) -> str:
     """Return where a request comes from: what a trusted proxy says, else who has called."""
     peer = request.remote or ""
     if peer in rules.proxies:
-        forwarded = request.headers.get("X-Forwarded-For", "").split(",")[-1].strip()
         try:
-            return str(ipaddress.ip_address(forwarded))
+            return str(ipaddress.ip_address(_last_of(request, "X-Forwarded-For")))
         except ValueError:
             pass
     return peer
@@ -88,7 +87,7 @@ def address_of(request: web.Request, rules: Rules) -> str:
 def is_encrypted(request: web.Request, rules: Rules) -> bool:
     """Tell whether the browser speaks TLS, to us or to a trusted proxy."""
     if request.remote in rules.proxies:
-        return request.headers.get("X-Forwarded-Proto", "") == "https"
+        return _last_of(request, "X-Forwarded-Proto") == "https"
     return request.secure
 
 
@@ -109,7 +108,9 @@ def keep_cookie(
 def csrf_fits(request: web.Request, given: object) -> bool:
     """Tell whether a change comes from a page of ours."""
     wanted = csrf_of(request[COOKIE])
-    return isinstance(given, str) and secrets.compare_digest(given.encode(), wanted.encode())
+    return isinstance(given, str) and secrets.compare_digest(
+        given.encode("utf-8", "surrogatepass"), wanted.encode()
+    )
 
 
 def refuse_change() -> web.HTTPForbidden:
@@ -178,11 +179,24 @@ def middlewares(store: Store, rules: Rules, page: Page) -> list[Middleware]:
             if not hasattr(request.match_info.handler, "checks_itself"):
                 if request.content_type != "application/x-www-form-urlencoded":
                     raise web.HTTPUnsupportedMediaType(text="This takes a form only.")
-                if not csrf_fits(request, (await request.post()).get("csrf")):
+                if not csrf_fits(request, (await form_of(request)).get("csrf")):
                     raise refuse_change()
         return await handler(request)
 
     return [answered, ours, known, meant]
+
+
+async def form_of(request: web.Request) -> Mapping[str, object]:
+    """Return the form of a request, which may be malformed."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError):
+        raise web.HTTPBadRequest from None
+
+
+def _last_of(request: web.Request, header: str) -> str:
+    """Return the last item of a header that may be there several times."""
+    return ",".join(request.headers.getall(header, [])).split(",")[-1].strip()
 
 
 async def dress(_: web.Request, response: web.StreamResponse) -> None:

@@ -68,6 +68,10 @@ class State(StrEnum):
     """Nothing will happen by itself, be it finished or not."""
 
 
+ACTIVE = (State.WAITING, State.WORKING, State.PAUSED)
+"""Of these runs, something is still to be expected."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """An upload."""
@@ -155,10 +159,14 @@ class Store:
         return None if found is None else str(found[0])
 
     def put_person(self, name: str, secret: str) -> None:
-        """Add a person, or change the password; whoever is signed in by that name is out."""
+        """Add a person, or change the password; whoever is signed in by that name is out.
+
+        So is, with the first person, whoever came in by a link.
+        """
+        is_first = not self.people()
         with self._sql:
             self._sql.execute("INSERT OR REPLACE INTO people VALUES (?, ?)", (name, secret))
-            self._sql.execute("DELETE FROM sessions WHERE name = ?", (name,))
+            self._sql.execute("DELETE FROM sessions WHERE name = ? OR ?", (name, is_first))
 
     def remove_person(self, name: str) -> bool:
         """Remove a person, who is signed out at once; tell whether there was one."""
@@ -228,6 +236,15 @@ class Store:
     def unread(self) -> list[File]:
         """Return the uploads that were being read when the server ended."""
         return self._files("state = ?", (Reading.READING.value,))
+
+    def has_run(self, file_id: str) -> bool:
+        """Tell whether a run was made of an upload."""
+        asked = self._sql.execute("SELECT 1 FROM runs WHERE file = ?", (file_id,))
+        return asked.fetchone() is not None
+
+    def file_ids(self) -> set[str]:
+        """Return the ids of all uploads, of whatever org."""
+        return {file_id for (file_id,) in self._sql.execute("SELECT id FROM files")}
 
     def outdated(self, before: float) -> list[File]:
         """Return the uploads that are older, and whose runs are at no work."""
@@ -325,15 +342,19 @@ class Store:
         self._sql.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?)",
                           (time.time(), org, who, what, about))  # fmt: skip
 
-    def log(self, org: str, *, offset: int, limit: int) -> tuple[int, list[Entry]]:
-        """Return how many lines the log has, and some of them, the newest first."""
-        (count,) = self._sql.execute("SELECT count(*) FROM log WHERE org = ?", (org,)).fetchone()
+    def log_lines(self, org: str) -> int:
+        """Count the lines of the log."""
+        asked = self._sql.execute("SELECT count(*) FROM log WHERE org = ?", (org,))
+        return int(asked.fetchone()[0])
+
+    def log(self, org: str, *, offset: int, limit: int) -> list[Entry]:
+        """Return some lines of the log, the newest first."""
         found = self._sql.execute(
             "SELECT at, org, who, what, about FROM log WHERE org = ? ORDER BY at DESC, rowid DESC"
             " LIMIT ? OFFSET ?",
             (org, limit, offset),
         )
-        return count, [Entry(*one) for one in found]
+        return [Entry(*one) for one in found]
 
 
 def _key(titles: Sequence[str]) -> str:

@@ -56,9 +56,6 @@ def look(path: Path, desk: Desk) -> View:
     with Journal.open(path) as journal:
         counts = journal.counts()
         totals = journal.totals
-        beat = desk.told
-        if beat is not None and time.time() - beat.at > _FRESH:
-            beat = None
         return View(
             rows=sum(counts.values()),
             left=counts[Result.NOT_SENT] + counts[Result.UNKNOWN],
@@ -67,7 +64,7 @@ def look(path: Path, desk: Desk) -> View:
             pace=journal.pace(SPANS),
             requests=totals.requests,
             credits_used=totals.credits_used,
-            beat=beat,
+            beat=desk.told(_FRESH),
             rate=0.0,
         )
 

@@ -53,10 +53,11 @@ class Desk:
         self._pulse = folder / "pulse"
 
     def clear(self) -> None:
-        """Make it, and take away what an earlier process was told."""
+        """Make it, and take away what an earlier process was told and has said."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for one in (self._wish, self._pulse):
             one.unlink(missing_ok=True)
+        self.tell(Beat(at=time.time()))
 
     def wish(self, why: str) -> None:
         """Leave word that the run shall end."""
@@ -80,13 +81,13 @@ class Desk:
             draft.write_text(json.dumps(asdict(beat)), "utf-8")
             draft.replace(self._pulse)
 
-    @property
-    def told(self) -> Beat | None:
-        """How it went when the process last left word."""
+    def told(self, within: float) -> Beat | None:
+        """Return how it went when the process last left word, if that is no longer ago."""
         try:
-            return Beat(**json.loads(self._pulse.read_text("utf-8")))
+            beat = Beat(**json.loads(self._pulse.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+        return beat if time.time() - beat.at < within else None
 
 
 class Teller:

@@ -360,6 +360,13 @@ def test_a_quotation_mark_in_the_header_is_refused_as_such(tmp_path: Path) -> No
     assert refusal(path).startswith("orders.csv, line 1: a quotation mark")
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_lines_that_are_quoted_as_a_whole_are_told(tmp_path: Path, delimiter: str) -> None:
+    rows = [f'"{delimiter.join(row)}"' for row in (('""Module""', *HEADER[1:]), ROW)]
+    message = refusal(text(tmp_path, "\n".join(rows)))
+    assert message.startswith("orders.csv: each line stands in quotation marks as a whole")
+
+
 def test_a_long_cell_is_read(tmp_path: Path) -> None:
     row = (*ROW[:3], "x" * 500_000)
     assert see(text(tmp_path, lines(HEADER, row))).rows == {2: row}

@@ -67,12 +67,26 @@ def open_sheet(path: Path, reading: Reading) -> Sheet:
     ]
     best = max(trials, key=lambda trial: (len(trial.header.fields), trial.alike))
     if problem := refusal(path.name, best.header, reading):
-        raise best.error or problem
+        raise best.error or _quoted_lines(path, best, reading) or problem
     return Sheet(
         rows=lambda: _rows(best.cut, prefixed=bool(best.header.own)),
         header=best.header,
         encoding=encoding.removesuffix("-sig"),
         delimiter=best.cut.delimiter,
+    )
+
+
+def _quoted_lines(path: Path, trial: _Trial, reading: Reading) -> UnreadableFile | None:
+    """Return the refusal of lines that are one quoted cell each, with all their cells in it."""
+    if len(trial.header.titles) != 1 or reading.delimiter != "auto":
+        return None
+    line = trial.header.titles[0].splitlines()[:1]
+    cuts = [next(csv.reader(line, delimiter=each)) for each in _CANDIDATES]
+    if all(find([cut], reading).missing for cut in cuts):
+        return None
+    return UnreadableFile(
+        f"{path.name}: each line stands in quotation marks as a whole, so that it is one cell. "
+        "Save the file from a spreadsheet program, with the cells in columns of their own."
     )
 
 

@@ -1,18 +1,17 @@
 """Survey the sheets of an .ods before they are read, and find the cells that read as blanks."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import IO
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from batchlock.loader.package import Package, bomb, damaged, protected, scattered
+from batchlock.loader.rewriter import CLOCK, Rewriter, length_of
 from batchlock.loader.unread import LARGEST, LAST_COLUMN, LAST_ROW, MOST_TEXT, Mark, Marks, Survey
 from batchlock.model import Unread
 
@@ -29,18 +28,8 @@ _FOREIGN = (
     ),
 )
 """One by one they are found in a third of the time that they take together."""
-_CLOCK = re.compile(r"PT(?:[01]\d|2[0-3])H[0-5]\dM[0-5]\d(?:\.\d+)?S")
-_SPAN = re.compile(rf"""time-value=["'](?!{_CLOCK.pattern}["'])""".encode())
+_SPAN = re.compile(rf"""time-value=["'](?!{CLOCK.pattern}["'])""".encode())
 """A time that no clock shows, which python-calamine gives as it is written here."""
-_LENGTH = re.compile(
-    r"(-?)P(?:(\d{1,8})D)?(?:T(?:(\d{1,8})H)?(?:(\d{1,8})M)?(?:(\d{1,8}(?:[.,]\d+)?)S)?)?"
-)
-_CELLS = ("table:table-cell", "table:covered-table-cell")
-_VALUES = {f"office:{kind}value" for kind in ("", "string-", "date-", "time-", "boolean-")}
-_CHARACTERS = {"text:line-break": "\n", "text:tab": "\t"}
-_ASIDE = ("draw:", "dr3d:", "office:annotation", "table:shapes")
-"""What has text of its own that is not the cell's."""
-
 _UNREAD = (re.compile(rb"formula="), re.compile(rb"""value-type=["']error["']"""))
 _ROW_END = b"</table:table-row>"
 _LONGEST_ROW = 16 << 20
@@ -78,10 +67,10 @@ class Ods:
     def rewritten(self) -> BytesIO:
         """Return the same file in the form that python-calamine reads."""
         made = BytesIO()
-        with ZipFile(made, "w") as archive:
+        with ZipFile(made, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
             with archive.open(_CONTENT, "w", force_zip64=True) as file:
-                rewriter = _Rewriter()
+                rewriter = Rewriter()
                 try:
                     for piece in self.package.pieces(_CONTENT):
                         file.write(rewriter.feed(piece))
@@ -106,73 +95,6 @@ class Ods:
                 yield from [()] * blank
                 yield from [row.marks] * row.times
             blank = 0 if row.marks else blank + row.times
-
-
-class _Rewriter:
-    """Writes elements again, with text only where a cell shows it, and a type for every text."""
-
-    def __init__(self) -> None:
-        self._made: list[str] = []
-        self._aside = 0
-        """How deep in an element that is left out; so too in paragraphs."""
-        self._paragraphs = 0
-        self._cell: tuple[str, Mapping[str, str]] | None = None
-        """A cell whose tag waits until it is known whether there is text in it."""
-        self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text
-
-    def feed(self, piece: bytes, *, last: bool = False) -> bytes:
-        """Return as much as can be written after this piece."""
-        self._parser.Parse(piece, last)
-        made = "".join(self._made)
-        self._made.clear()
-        return made.encode()
-
-    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if self._aside or name.startswith(_ASIDE):
-            self._aside += 1
-            return
-        self._write_cell(text=name == "text:p")
-        if name in _CELLS:
-            self._cell = name, attributes
-            return
-        self._paragraphs += name == "text:p"
-        if name in _CHARACTERS:
-            self._made.append(_CHARACTERS[name])
-        else:
-            self._write(name, attributes)
-
-    def _end(self, name: str) -> None:
-        if self._aside:
-            self._aside -= 1
-            return
-        self._write_cell(text=False)
-        self._paragraphs -= name == "text:p"
-        if name not in _CHARACTERS:
-            self._made.append(f"</{name}>")
-
-    def _text(self, text: str) -> None:
-        if self._paragraphs and not self._aside:
-            self._made.append(escape(text))
-
-    def _write_cell(self, *, text: bool) -> None:
-        if self._cell is None:
-            return
-        (name, attributes), self._cell = self._cell, None
-        told = attributes.get("office:time-value")
-        if told and not _CLOCK.fullmatch(told):  # such a cell is left blank, and is marked
-            attributes = {k: v for k, v in attributes.items() if k != "office:time-value"}
-            text = _length(told) is None
-        if text and attributes.keys().isdisjoint(_VALUES):
-            attributes = {**attributes, "office:value-type": "string"}
-        self._write(name, attributes)
-
-    def _write(self, name: str, attributes: Mapping[str, str]) -> None:
-        told = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items())
-        self._made.append(f"<{name}{told}>")
 
 
 def opened(package: Package) -> Ods:
@@ -329,21 +251,4 @@ def _mark(cell: ET.Element) -> Mark | None:
     if formula and text is None and cell.get(f"{_OFFICE_NS}value-type") is None:
         return Unread(formula[formula.find("=") :])
     told = cell.get(f"{_OFFICE_NS}time-value")
-    return _length(told) if told and not _CLOCK.fullmatch(told) else None
-
-
-def _length(told: str) -> time | timedelta | None:
-    """Return a length of time, as a time of day when it is one; None when it has no such length."""
-    found = _LENGTH.fullmatch(told)
-    if not found:
-        return None
-    sign, days, hours, minutes, seconds = found.groups(default="0")
-    length = timedelta(
-        days=int(days),
-        hours=int(hours),
-        minutes=int(minutes),
-        seconds=float(seconds.replace(",", ".")),
-    )
-    if sign == "-" and length:
-        return -length
-    return length if length.days else (datetime(1, 1, 1) + length).time()  # noqa: DTZ001
+    return length_of(told) if told and not CLOCK.fullmatch(told) else None

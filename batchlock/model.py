@@ -50,6 +50,10 @@ MODULES = (
 """The modules whose records can be locked, beside custom ones, by the name that URLs have."""
 
 
+LONGEST_REASON = 3_000
+"""Characters; Zoho takes no more."""
+
+
 class Status(StrEnum):
     """What a row is in the journal."""
 

@@ -54,7 +54,7 @@ def held(state: Path, org: str) -> Iterator[Callable[[str], None]]:
 
 
 def at_work(state: Path, org: str) -> str | None:
-    """Return what is at work on the org, in words that begin with `run` and its id; None if nothing.
+    """Return what is at work on the org, in words such as `run …`; None if nothing is.
 
     It takes the lock for an instant, which a run that starts at this moment waits for.
     """

@@ -7,14 +7,15 @@ from typing import Any
 from xlsxwriter import Workbook  # type: ignore[import-untyped]  # comes without types
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # the same
 
+from batchlock.model import LONGEST_REASON
+
 _LAST_ROW = 1_048_575
-_LONGEST_REASON = 3_000  # what Zoho takes
 
 _COLUMNS = (  # title, width, what a person reads on choosing a cell
     ("Module", 20, "Choose the module from the list, or type the API name of a custom module."),
     ("Record Id", 26, "All digits of the record's id. The column is text, so none gets lost."),
     ("Lock Id", 26, "All digits of the lock's id. Leave it empty to have batchlock look it up."),
-    ("Reason", 60, f"The new reason for the lock: 1 to {_LONGEST_REASON:,} characters."),
+    ("Reason", 60, f"The new reason for the lock: 1 to {LONGEST_REASON:,} characters."),
     ("Remarks", 30, "For you alone; it comes back in the results. Add more columns if you like."),
 )
 _GUIDE = (  # column, to be filled, what belongs there, example
@@ -49,7 +50,7 @@ _GUIDE = (  # column, to be filled, what belongs there, example
     (
         "Reason",
         "yes",
-        f"The new reason, at most {_LONGEST_REASON:,} characters. Line breaks are kept.",
+        f"The new reason, at most {LONGEST_REASON:,} characters. Line breaks are kept.",
         "Contract under review until 31 March",
     ),
     ("Remarks", "no", "Whatever helps you. It is not sent, and comes back in the results.", ""),
@@ -104,9 +105,9 @@ def _fill_locks(book: Any, sheet: Any, choices: str) -> None:
         "Reason": {
             "validate": "length",
             "criteria": "<=",
-            "value": _LONGEST_REASON,
+            "value": LONGEST_REASON,
             "error_title": "Too long",
-            "error_message": f"Zoho takes at most {_LONGEST_REASON:,} characters.",
+            "error_message": f"Zoho takes at most {LONGEST_REASON:,} characters.",
         },
     }
     for column, (title, width, told) in enumerate(_COLUMNS):

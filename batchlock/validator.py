@@ -10,14 +10,22 @@ from difflib import get_close_matches
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from batchlock.model import MODULES, Cell, Field, LockId, Problem, RecordId, Unread, Update
+from batchlock.model import (
+    LONGEST_REASON,
+    MODULES,
+    Cell,
+    Field,
+    LockId,
+    Problem,
+    RecordId,
+    Unread,
+    Update,
+)
 from batchlock.shown import INEXACT, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LONGEST_REASON = 3_000
-"""Characters; Zoho takes no more."""
 
 _WORDS = {
     Field.MODULE: "The module",

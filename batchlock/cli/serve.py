@@ -7,6 +7,7 @@ import re
 import click
 
 from batchlock.brake import Brake
+from batchlock.cli.echo import echo
 from batchlock.config import SIMULATOR, Settings
 from batchlock.errors import UsageError
 from batchlock.network import is_this_machine
@@ -31,19 +32,19 @@ async def serve(
     brake.on_pull(over.set)
 
     def tells(link: str) -> None:
-        click.echo(f"This link lets one person in, once:\n  {link}")
+        echo(f"This link lets one person in, once:\n  {link}")
 
     async with serving(settings, choices, host=host, port=port, tells=tells) as url:
         org = SIMULATOR if choices.simulate else settings.org
         where = "a rehearsal" if choices.simulate else settings.zoho.environment
-        click.echo(f"The page for {org} ({where}) is at {url}. Stop it with Ctrl-C.")
+        echo(f"The page for {org} ({where}) is at {url}. Stop it with Ctrl-C.")
         if not is_this_machine(host):
-            click.echo(
+            echo(
                 "It speaks plain HTTP: put a server with TLS in front of it, and name that in "
                 "web.trusted_proxy."
             )
         await over.wait()
-    click.echo("The page is closed. A run that is at work goes on by itself.")
+    echo("The page is closed. A run that is at work goes on by itself.")
 
 
 def add_user(settings: Settings, name: str) -> None:
@@ -67,7 +68,7 @@ def add_user(settings: Settings, name: str) -> None:
         store.put_person(name, hashed(password))
     finally:
         store.close()
-    click.echo(f"{name} {'has a new password' if known else 'can sign in'}.")
+    echo(f"{name} {'has a new password' if known else 'can sign in'}.")
 
 
 def remove_user(settings: Settings, name: str) -> None:
@@ -81,7 +82,7 @@ def remove_user(settings: Settings, name: str) -> None:
             raise UsageError(f"There is no {name}. Who may sign in: {people}.")
     finally:
         store.close()
-    click.echo(f"{name} is signed out, and cannot sign in any longer.")
+    echo(f"{name} is signed out, and cannot sign in any longer.")
 
 
 def users(settings: Settings) -> None:
@@ -91,6 +92,6 @@ def users(settings: Settings) -> None:
     store = Store(settings.state)
     try:
         for name in store.people():
-            click.echo(name)
+            echo(name)
     finally:
         store.close()

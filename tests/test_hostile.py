@@ -276,6 +276,35 @@ def copied(path: Path) -> None:
             sheet.write(row, 0, "x" * 32_000)
 
 
+def record(kind: int, content: bytes) -> bytes:
+    """Return a record of an .xlsb."""
+    start = bytes([kind]) if kind < 128 else bytes([kind & 127 | 128, kind >> 7])
+    size = len(content)
+    return (
+        start + bytes(size >> shift & 127 | 128 for shift in (0, 7)) + bytes([size >> 14]) + content
+    )
+
+
+def test_a_text_that_an_xlsb_shows_in_cell_after_cell_is_counted(tmp_path: Path) -> None:
+    with zipfile.ZipFile(DATA / "hand-binary.xlsb") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    text = "x" * 32_000
+    rows = b"".join(
+        record(0, struct.pack("<I13x", row)) + record(7, struct.pack("<III", 0, 0, 0))
+        for row in range(40_000)
+    )
+    parts |= {
+        "xl/sharedStrings.bin": record(159, struct.pack("<II", 1, 1))
+        + record(19, b"\0" + struct.pack("<I", len(text)) + text.encode("utf-16-le"))
+        + record(160, b""),
+        "xl/worksheets/sheet1.bin": record(145, b"") + rows + record(146, b""),
+    }
+    with zipfile.ZipFile(tmp_path / "a.xlsb", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert "far larger when it is unpacked" in refusal(tmp_path / "a.xlsb")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the bound of memory is Linux's")
 @pytest.mark.parametrize("make", [sparse, copied])
 def test_a_small_file_takes_little_memory(

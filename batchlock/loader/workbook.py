@@ -27,9 +27,9 @@ from batchlock.loader import ods, xls, xlsb, xlsx
 from batchlock.loader.cells import as_read
 from batchlock.loader.header import find, refusal
 from batchlock.loader.kinds import Kind
-from batchlock.loader.package import Package, damaged, opened, protected, scattered
+from batchlock.loader.package import Package, bomb, damaged, opened, protected, scattered
 from batchlock.loader.table import Reading, Rows, Sheet, Tab
-from batchlock.loader.unread import with_unread
+from batchlock.loader.unread import LARGEST, with_unread
 from batchlock.model import Cell, Unread
 
 Inside = xlsx.Xlsx | xlsb.Xlsb | ods.Ods
@@ -147,8 +147,10 @@ def _open(path: Path, workbook: CalamineWorkbook, inside: Inside, name: str) -> 
     elif survey.fits:
         with _readable(path):
             held = partial(_rows, path, workbook.get_sheet_by_name(name))
-    else:
+    elif survey.area > LARGEST:
         raise scattered(path, name, survey.rows, survey.columns)
+    else:
+        raise bomb(path)
     if not survey.unread:
         return held
     return lambda: with_unread(held(), inside.marks(name))

@@ -5,7 +5,8 @@ content. [MS-XLSB] 2.1.4 and 2.5 describe them.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchlock.errors import UnreadableFile
@@ -13,7 +14,9 @@ from batchlock.loader.package import Package, damaged
 from batchlock.loader.unread import ERRORS, LAST_COLUMN, LAST_ROW, Marks, Survey
 from batchlock.model import Unread
 
-_ROW, _BLANK, _ERROR, _FORMULA_ERROR = 0, 1, 3, 11
+_ROW, _BLANK, _ERROR, _SHARED, _FORMULA_ERROR = 0, 1, 3, 7, 11
+_TEXT = 19
+"""One of the texts that cells share."""
 _SHORT, _LAST_CELL = 12, 18
 """From here on cells that leave out their column, which nothing that we use reads."""
 _SHEET, _SHEET_DATA, _SHEET_DATA_END = 156, 145, 146
@@ -28,10 +31,12 @@ class Xlsb:
 
     package: Package
     parts: Mapping[str, str]
+    shared: Sequence[int]
+    """The length of each text that cells share."""
 
     def survey(self, sheet: str) -> Survey:
         """Go through the whole sheet once."""
-        row = rows = columns = 0
+        row = rows = columns = text = 0
         unread = False
         for kind, content, start in self._cells(sheet):
             if kind == _ROW:
@@ -45,9 +50,12 @@ class Xlsb:
                 rows = max(rows, row)
                 columns = max(columns, _NUMBER.unpack_from(content, start)[0] + 1)
                 unread = unread or kind in (_ERROR, _FORMULA_ERROR)
+                if kind == _SHARED:
+                    at = _NUMBER.unpack_from(content, start + 8)[0]
+                    text += self.shared[at] if at < len(self.shared) else 0
         if rows > LAST_ROW or columns > LAST_COLUMN:
             raise damaged(self.package.path)
-        return Survey(rows, columns, unread)
+        return Survey(rows, columns, unread, text=text)
 
     def marks(self, sheet: str) -> Iterator[Marks]:
         """Yield the marks of every row from the first on."""
@@ -93,15 +101,20 @@ def opened(package: Package) -> Xlsb:
     links = package.linked(book)
     content = package.content(book)
     parts = {}
+    shared = array("I")
     try:
+        for what, part in links.values():
+            if what == "sharedStrings" and part in package.parts:
+                records = _records(package.content(part, _LARGEST))
+                shared.extend(end - start for kind, start, end in records if kind == _TEXT)
         for kind, start, _ in _records(content):
             if kind == _SHEET:
                 link, end = _text(content, start + 8)
                 name, _ = _text(content, end)
                 parts[name] = links[link][1]
-    except (IndexError, KeyError, ValueError, struct.error) as error:
+    except (IndexError, KeyError, ValueError, OverflowError, struct.error) as error:
         raise damaged(package.path) from error
-    return Xlsb(package, parts)
+    return Xlsb(package, parts, shared)
 
 
 def _records(content: bytes) -> Iterator[tuple[int, int, int]]:

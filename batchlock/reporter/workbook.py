@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from xlsxwriter import Workbook  # type: ignore[import-untyped]  # comes without types
 
@@ -21,6 +21,8 @@ from batchlock.reporter.summary import write_summary
 _ROWS_A_SHEET = 1_048_575  # Excel's limit, less the header
 _COLUMNS_A_SHEET = 16_384
 _WIDEST = 60
+_LEVEL = 3
+"""Of compression: a tenth larger than the usual, in half of the time."""
 _OPENING, _CLOSING = b"<sheetData>", b"</sheetData>"
 _OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
@@ -98,18 +100,19 @@ def _set_up(sheet: Any, rows: Rows, styles: Styles) -> None:
 
 def _fill(frame: BinaryIO, file: BinaryIO, rows: Mapping[str, Path]) -> None:
     """Copy a workbook, with rows in the sheets that have been left without."""
-    with ZipFile(frame) as source, ZipFile(file, "w") as target:
-        for part in source.infolist():
+    with (
+        ZipFile(frame) as source,
+        ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as target,
+    ):
+        for part in source.namelist():
             content = source.read(part)
-            into = ZipInfo(part.filename, part.date_time)
-            into.compress_type = ZIP_DEFLATED
-            if part.filename not in rows:
-                target.writestr(into, content)
+            if part not in rows:
+                target.writestr(part, content)
                 continue
             head, tail = content.partition(_OPENING)[0], content.rpartition(_CLOSING)[2]
             with (
-                target.open(into, "w", force_zip64=True) as sheet,
-                rows[part.filename].open("rb") as told,
+                target.open(part, "w", force_zip64=True) as sheet,
+                rows[part].open("rb") as told,
             ):
                 sheet.write(head + _OPENING)
                 shutil.copyfileobj(told, sheet, 1 << 20)

@@ -164,10 +164,17 @@ class Runs(RuleBasedStateMachine):
     def resume(self, after: int | None, hard: bool) -> None:
         self.go(lambda runner: runner.resume(None), after, hard=hard)
 
-    @rule(after=st.none() | st.integers(0, 8), hard=st.booleans(), refused=st.booleans())
-    def retry(self, after: int | None, hard: bool, refused: bool) -> None:
-        if (run_id := self.last) is None or self.is_unfinished():
+    @rule(
+        after=st.none() | st.integers(0, 8),
+        hard=st.booleans(),
+        refused=st.booleans(),
+        oldest=st.booleans(),
+    )
+    def retry(self, after: int | None, hard: bool, refused: bool, oldest: bool) -> None:
+        if (run_id := self.last) is None:
             return
+        if oldest and self.file.name == "in.csv":  # of which there may be retries already
+            run_id = str(self.runs()[-1]["run_id"])
         self.go(lambda runner: runner.retry(run_id, refused=refused), after, hard=hard)
 
     @rule()

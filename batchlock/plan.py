@@ -23,9 +23,12 @@ from batchlock import errors
 from batchlock.brake import Brake
 from batchlock.errors import UnreadableFile
 from batchlock.journal import whole
-from batchlock.reader import Request
+from batchlock.reader import Request, needs_more_than
 
 __all__ = ["Bounds", "Child", "Request", "plan", "sha256_of"]
+
+_NO_MEMORY = b"memory allocation of"
+"""What python-calamine says before it aborts."""
 
 _log = logging.getLogger(__name__)
 
@@ -146,6 +149,8 @@ async def _read_in_a_child(request: Request, bounds: Bounds, brake: Brake, child
             f"{name}: reading it took more than {bounds.seconds:,.0f} seconds. Save it again as "
             "a new file, or split it."
         )
+    if answer is None and _NO_MEMORY in words:
+        raise UnreadableFile(needs_more_than(request.memory, name))
     if answer is None:
         raise UnreadableFile(
             f"{name}: it cannot be read; the file seems to be damaged. Open it in a spreadsheet "

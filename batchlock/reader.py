@@ -75,9 +75,7 @@ def main() -> None:
     except MemoryError:
         answer = {
             "error": UnreadableFile.__name__,
-            "message": f"{request.file.name}: reading it takes more than "
-            f"{request.memory / 2**30:.1f} GiB of memory. Save only the table as a new file, or "
-            "split it.",
+            "message": needs_more_than(request.memory, request.file.name),
         }
     with answers:
         json.dump(answer, answers)
@@ -111,6 +109,14 @@ def read(request: Request) -> None:
                 titles=table.titles,
             )
         )
+
+
+def needs_more_than(memory: int, name: str) -> str:
+    """Say that reading a file takes more than so many bytes of memory."""
+    return (
+        f"{name}: reading it takes more than {memory / 2**30:.1f} GiB of memory. Save only the "
+        "table as a new file, or split it."
+    )
 
 
 def _reading(request: Request) -> "Reading":

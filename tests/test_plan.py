@@ -273,7 +273,7 @@ def test_a_file_that_takes_too_much_memory_is_refused(tmp_path: Path) -> None:
             sheet.write_row(row, 0, ["Leads", record_id, "", "x", *[row] * 16])
     why = refused(request_of(file), Bounds(memory=100 * 2**20))
     assert type(why) is UnreadableFile
-    assert str(why).startswith("in.xlsx: ")
+    assert str(why).startswith("in.xlsx: reading it takes more than 0.1 GiB of memory.")
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@
 
 import logging
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from batchlock.errors import BatchlockError, UsageError
 from batchlock.journal import About, End, Journal
 
 _SUFFIX = ".journal"
+_LEFT_BEHIND = 3600.0
+"""Seconds after which a draft is nobody's."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,10 +63,11 @@ class History:
             ) from None
 
     def clear_drafts(self) -> None:
-        """Clear away what killed plans have left; only for who holds the org."""
+        """Clear away what killed plans have left, which is what nobody has written to for long."""
         for left in self.folder.glob("*.partial"):
             with suppress(OSError):
-                left.unlink()
+                if time.time() - left.stat().st_mtime > _LEFT_BEHIND:
+                    left.unlink()
 
     def ids(self) -> list[str]:
         """Return the ids of all runs, newest first."""

@@ -1,6 +1,7 @@
 """A run that is killed or signalled at any moment, in processes of its own."""
 
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +82,15 @@ def true(told: dict[str, Any], zoho: StandIn) -> dict[str, int]:
 # -- killed --------------------------------------------------------------------------------
 
 
+def drafts_are(count: int) -> bool:
+    return len(list(RUNS.glob("*.partial"))) == count
+
+
 def test_a_run_killed_while_it_plans_begins_anew(org: StandIn, here: Run) -> None:
     file = sheet("in.csv", rows(20_000))
-    for wait in (0.0, 0.3):
+    for drafts, wait in ((1, 0.0), (2, 0.3)):
         with started("run", file, "--json") as process:
-            until(lambda: any(RUNS.glob("*.partial")), process)
+            until(partial(drafts_are, drafts), process)
             time.sleep(wait)
             kill(process)
     assert org.state()["calls"]["put"] == 0

@@ -131,8 +131,8 @@ class Gate:
         match reply.verdict:
             case Verdict.THROTTLED | Verdict.UNREACHABLE:
                 new = self._trouble.bad(reply, started=ticket.started, now=now)
-                if reply.verdict is Verdict.THROTTLED:
-                    self._window.refused(height=height, first=self._trouble.is_first, new=new)
+                if new and reply.verdict is Verdict.THROTTLED:
+                    self._window.refused(height=height, first=self._trouble.is_first)
             case Verdict.ACCEPTED | Verdict.REFUSED:
                 self._good(ticket)
             case Verdict.DENIED | Verdict.UNSUPPORTED:

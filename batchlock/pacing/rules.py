@@ -23,13 +23,12 @@ class Ceiling:
 
 
 class Window:
-    """How many calls may be in flight: up by one for each full window, down on a 429.
+    """How many calls may be in flight: up by one for each full window, halved by a 429.
 
-    A 429 does not say which limit was met, and some come astray. So one of them takes only one
-    call away; several together, or the next before a whole window went well, take half. A height
-    is believed to be refused when it was twice, with no whole window going well there, and the
-    very next call, alone, was answered well: otherwise the day's credits are spent, which says
-    nothing about heights. After a while it is tried again.
+    A 429 does not say which limit was met, and some come astray. So a height is believed to be
+    refused when it was twice, with no whole window going well there, and the very next call,
+    alone, was answered well: otherwise the day's credits are spent, which says nothing about
+    heights. After a while it is tried again.
     """
 
     def __init__(self, limits: Limits, ceiling: Ceiling | None, *, now: datetime) -> None:
@@ -39,10 +38,10 @@ class Window:
         self._belief = _FIRST_BELIEF
         self._suspect: int | None = None
         self._doubted: int | None = None
-        self._shaken = False
-        self._together = 0
         self._good = 0
         self._proven = 0
+        self._shaken = False
+        """Whether no whole window went well since the last 429."""
         fewest = min(START, self._top(now))
         self.size = fewest if limits.in_flight == "auto" else limits.in_flight
 
@@ -66,22 +65,14 @@ class Window:
         self._good = 0
         return True
 
-    def refused(self, *, height: int, first: bool, new: bool = True) -> None:
-        """Take in a 429 to one of `height` calls; `first`, when the episode begins with it.
-
-        It is not `new` when its call was under way as everyone began to wait.
-        """
+    def refused(self, *, height: int, first: bool) -> None:
+        """Take in a 429 to one of `height` calls; `first`, when the episode begins with it."""
         self._good = 0
-        self._together = 1 if new else self._together + 1
-        if new:
-            self._suspect = height if first and height > max(1, self._proven) else None
-        if self._fixed:
-            return
-        if new and first and not self._shaken:
-            self.size = max(1, self.size - 1)
-        elif new or self._together == max(3, self.size // 4):
+        self._suspect = height if first and height > max(1, self._proven) else None
+        if not self._fixed:
             self.size = max(1, min(self.size, height) // 2)
-        self._proven = min(self._proven, self.size)
+            if self._shaken:
+                self._proven = min(self._proven, self.size)
         self._shaken = True
 
     def recovered(self, *, at_once: bool, now: datetime) -> None:

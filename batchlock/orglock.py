@@ -1,14 +1,16 @@
 """One run at a time for each org, across all processes of this machine.
 
 <state>/locks/<org>.lock   held while a run is at work
-<state>/locks/<org>.run    who holds it: JSON with run and process, for the message
+<state>/locks/<org>.run    who holds it: JSON
 """
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
@@ -18,8 +20,29 @@ _INSTANT = 0.3
 """Seconds for which somebody may hold the org only to see whether it is held."""
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds an org."""
+
+    what: str
+    """In words."""
+    run_id: str
+    """Of the run that is sent; empty while that is not known."""
+    process: int
+
+    def __str__(self) -> str:
+        return f"{self.what}, process {self.process}"
+
+
+class Tell(Protocol):
+    """Where a run says what it is."""
+
+    def __call__(self, what: str, run_id: str = "") -> None:
+        """Take it in: in words and, as soon as that is known, by its id."""
+
+
 @contextmanager
-def held(state: Path, org: str) -> Iterator[Callable[[str], None]]:
+def held(state: Path, org: str) -> Iterator[Tell]:
     """Hold the org while the block runs, which is given the way to say what it does.
 
     Raises AlreadyRunning, which names the other run and its process, and UsageError where the
@@ -33,7 +56,7 @@ def held(state: Path, org: str) -> Iterator[Callable[[str], None]]:
         lock.acquire(timeout=_INSTANT, poll_interval=_INSTANT / 10)
     except Timeout:
         raise AlreadyRunning(
-            f"Another run is at work on {org}{_who(holder)}. Wait for its end, or stop it first."
+            f"Another run is at work on {org}{_told(holder)}. Wait for its end, or stop it first."
         ) from None
     except OSError as error:
         raise UsageError(
@@ -42,9 +65,9 @@ def held(state: Path, org: str) -> Iterator[Callable[[str], None]]:
         ) from None
     _forget(holder)
 
-    def tell(what: str) -> None:
+    def tell(what: str, run_id: str = "") -> None:
         with suppress(OSError):  # it serves another run's message only
-            holder.write_text(json.dumps({"what": what, "process": os.getpid()}))
+            holder.write_text(json.dumps(asdict(Holder(what, run_id, os.getpid()))))
 
     try:
         yield tell
@@ -53,8 +76,8 @@ def held(state: Path, org: str) -> Iterator[Callable[[str], None]]:
         lock.release()
 
 
-def at_work(state: Path, org: str) -> str | None:
-    """Return what is at work on the org, in words such as `run …`; None if nothing is.
+def at_work(state: Path, org: str) -> Holder | None:
+    """Return who is at work on the org; None when nobody is.
 
     It takes the lock for an instant, which a run that starts at this moment waits for.
     """
@@ -62,7 +85,7 @@ def at_work(state: Path, org: str) -> str | None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return _who(state / "locks" / f"{org}.run").removeprefix(": ") or "another run"
+        return _who(state / "locks" / f"{org}.run") or Holder("a run without a name", "", 0)
     except OSError:
         return None  # no run was ever at work here
     lock.release()
@@ -74,9 +97,13 @@ def _forget(holder: Path) -> None:
         holder.unlink(missing_ok=True)
 
 
-def _who(holder: Path) -> str:
+def _told(holder: Path) -> str:
+    found = _who(holder)
+    return f": {found}" if found else ""
+
+
+def _who(holder: Path) -> Holder | None:
     try:
-        told = json.loads(holder.read_text())
-        return f": {told['what']}, process {told['process']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        return Holder(**json.loads(holder.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None

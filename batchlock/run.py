@@ -107,13 +107,13 @@ class Runner:
             history.make_folder()
             history.clear_drafts()
             if not self.choices.fresh and (left := history.unfinished(about.identity)):
-                tell(f"run {left.stem} of {file}")
+                tell(f"run {left.stem} of {file}", left.stem)
                 self.voice.says("A run of the same file was not finished. (--fresh starts anew.)")
                 return await self._go_on(left, account)
             if (before := history.finished(about.identity)) is not None:
                 self.voice.says(f"The same file was finished before, on {_day(before)}.")
             self._probe(target)
-            tell(f"run {about.run_id} of {file}")
+            tell(f"run {about.run_id} of {file}", about.run_id)
             path = history.path(about.run_id)
             planning = asyncio.create_task(self._plan(file, path, about))
             async with access(self.settings, account) as way:
@@ -141,18 +141,22 @@ class Runner:
         about = await asyncio.to_thread(self._about, file, self._org)
         await self._plan(file, path, replace(about, kind="check"))
 
-    def start(self, plan: Path) -> str:
+    def start(self, planned: Path) -> str:
         """Make a run of a plan, for `resume` to send; return its id."""
         history = History(self.settings.state, self._org)
         history.make_folder()
         now = datetime.now(UTC)
-        with Journal.open(plan) as journal:
+        with Journal.open(planned) as journal:
+            self._need_its_place(journal.about)
             about = replace(
                 journal.about,
                 run_id=new_run_id(now),
                 kind="run",
                 started_at=now,
+                version=__version__,
+                strict=self.settings.input.strict,
                 output=self._output(),
+                settings=_told(self.settings, self._org),
             )
             journal.start(history.path(about.run_id), about)
         return about.run_id
@@ -171,7 +175,7 @@ class Runner:
                 return None
         account = sign_in(self.settings, history.org)
         with orglock.held(self.settings.state, history.org) as tell:
-            tell(f"run {path.stem}")
+            tell(f"run {path.stem}", path.stem)
             return await self._go_on(path, account)
 
     async def retry(self, run_id: str, *, refused: bool = True) -> Finished | None:
@@ -187,12 +191,12 @@ class Runner:
             with Journal.open(newest) as before:
                 self._need_its_place(before.about)
                 if newest != path and not _is_closed(before):
-                    tell(f"run {newest.stem}")
+                    tell(f"run {newest.stem}", newest.stem)
                     return await self._go_on(newest, account)
                 new = self._make_retry(history, before, earlier, refused=refused)
             if new is None:
                 return None
-            tell(f"run {new.stem}")
+            tell(f"run {new.stem}", new.stem)
             with Journal.open(new) as journal:
                 async with access(self.settings, account) as way:
                     return await self._send(journal, way)

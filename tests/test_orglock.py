@@ -82,7 +82,7 @@ def test_the_lock_goes_with_the_end_of_the_run(tmp_path: Path) -> None:
         with held(tmp_path, "acme") as tell:
             tell("run 2 of mine.csv")
             told = json.loads((tmp_path / "locks" / "acme.run").read_text())
-            assert told == {"what": "run 2 of mine.csv", "process": os.getpid()}
+            assert told == {"what": "run 2 of mine.csv", "run_id": "", "process": os.getpid()}
     assert not (tmp_path / "locks" / "acme.run").exists()
 
 

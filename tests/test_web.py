@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from visitor import Page, Visitor, eventually, file, serving
 
-from batchlock.web.files import safe_name
 from batchlock.web.people import Patience, hashed, matches
 from batchlock.web.store import Store
+from batchlock.web.uploads import safe_name
 
 SAMPLE = "samples/lock_updates.xlsx"
 PROBLEMS = "samples/problem_rows.xlsx"

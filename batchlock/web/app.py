@@ -160,6 +160,7 @@ def _app(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        line.leave()
         await files.end()
 
     app.cleanup_ctx.append(beside)
@@ -178,8 +179,10 @@ async def _clean(store: Store, history: History, keep: float) -> None:
     """Remove, now and again, what is older than it is to be kept."""
     while True:
         try:
-            await asyncio.to_thread(_remove_runs, history, time.time() - keep)
-            for file in store.outdated(time.time() - keep):
+            for run_id in await asyncio.to_thread(_remove_runs, history, time.time() - keep):
+                store.remove_run(run_id)
+                shutil.rmtree(store.folder / "work" / run_id, ignore_errors=True)
+            for file in store.outdated(history.org, time.time() - keep):
                 store.remove_file(file.id)
                 await asyncio.to_thread(shutil.rmtree, store.place(file.id), ignore_errors=True)
         except Exception:
@@ -187,14 +190,17 @@ async def _clean(store: Store, history: History, keep: float) -> None:
         await asyncio.sleep(_CLEAN_EVERY)
 
 
-def _remove_runs(history: History, before: float) -> None:
-    """Remove the journals of runs that came to their end before that moment."""
-    for path, _, end in list(history.all()):
+def _remove_runs(history: History, before: float) -> list[str]:
+    """Remove the journals of runs that came to their end before that moment; return their ids."""
+    removed = []
+    for path, about, end in list(history.all()):
         if end is not None and end.closed and end.finished_at.timestamp() < before:
             with suppress(OSError, BatchlockError):
                 with Journal.open(path):
                     pass  # so that nothing is left beside it
                 path.unlink()
+                removed.append(about.run_id)
+    return removed
 
 
 def _socket(host: str, port: int) -> socket.socket:

@@ -2,16 +2,14 @@
 
 import asyncio
 import logging
-import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
@@ -24,32 +22,24 @@ from batchlock.journal import Journal, Wanted
 from batchlock.model import MODULES, Field, Line, Problem, Result
 from batchlock.run import Choices, Runner
 from batchlock.shown import shown
-from batchlock.summaries import NOT_EARLY, summary_of
+from batchlock.summaries import NOT_EARLY, causes_of, summary_of
 from batchlock.template import write_template
 from batchlock.web import safety
 from batchlock.web.line import Line as RunLine
-from batchlock.web.look import Look, size
+from batchlock.web.look import Look, attached
 from batchlock.web.past import Past, Pasts
 from batchlock.web.silence import Silence
 from batchlock.web.store import File, Reading, Store
+from batchlock.web.table import COLUMNS, PAGE, page_number
+from batchlock.web.uploads import safe_name, short, write
 
-PAGE = 50
-"""Rows on a page."""
-COLUMNS = 12
-"""Columns of the input on a page."""
 _CHOICES = 200
 """Columns that one can be chosen from."""
-_PIECE = 1 << 20
 _MOST_FILES = 20
 _SOON = 1.5
 """Seconds that an upload waits for its check, so that most people never see the waiting."""
 _AT_ONCE = 2
 """Files that are read together."""
-_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_LONGEST_STEM = 150
-"""Bytes; the names of its results are longer, and file systems take 255."""
-_UNSAFE = re.compile(r"[^\w .,()\[\]@+=&-]")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 _log = logging.getLogger(__name__)
 
@@ -62,18 +52,6 @@ class Forecast:
     seconds: float
     measured: bool
     """Whether an earlier run of this org has shown the pace."""
-
-
-def safe_name(given: str | None) -> str:
-    """Return a file name from a browser as one that harms nothing, wherever it is put."""
-    name = PurePath(PureWindowsPath(given or "").name).name
-    name = _UNSAFE.sub("_", name).strip(" .")
-    stem, dot, suffix = name.rpartition(".")
-    if not dot:
-        stem, suffix = name, ""
-    stem = stem.strip(" .").encode()[:_LONGEST_STEM].decode(errors="ignore").strip(" .") or "upload"
-    name = f"{stem}.{suffix[:8]}" if suffix else stem
-    return f"_{name}" if _RESERVED.fullmatch(name) else name
 
 
 class Files:
@@ -117,7 +95,7 @@ class Files:
                 if isinstance(part, MultipartReader):
                     raise web.HTTPBadRequest
                 if part.name == "csrf":
-                    meant = meant or safety.csrf_fits(request, await _short(part))
+                    meant = meant or safety.csrf_fits(request, await short(part))
                     continue
                 if not meant:
                     raise safety.refuse_change()
@@ -154,7 +132,7 @@ class Files:
         folder = self._store.place(file_id) / "upload"  # apart from what we make beside it
         await asyncio.to_thread(partial(folder.mkdir, mode=0o700, parents=True))
         try:
-            await _write(part, folder / name, most=self._settings.web.max_upload)
+            await write(part, folder / name, most=self._settings.web.max_upload)
         except BaseException:
             shutil.rmtree(folder.parent, ignore_errors=True)
             raise
@@ -168,9 +146,8 @@ class Files:
 
     def go_on_reading(self) -> None:
         """Read what was being read when the last server ended."""
-        for file in self._store.unread():
-            if file.org == self._history.org:
-                self._begin(file.id, file.chosen, file.sheet)
+        for file in self._store.unread(self._history.org):
+            self._begin(file.id, file.chosen, file.sheet)
 
     async def end(self) -> None:
         """Stop reading; it is begun anew by the next server."""
@@ -202,6 +179,10 @@ class Files:
         try:
             async with self._slots:
                 await self._plan(file, chosen, sheet)
+            if chosen:
+                with Journal.open(self._plan_of(file)) as journal:
+                    self._store.remember_columns(journal.about.titles, chosen)
+            self._store.set_file(file_id, Reading.CHECKED, chosen=chosen, sheet=sheet)
         except BatchlockError as refusal:
             known = self._store.columns(refusal.columns) if refusal.columns else {}
             if known and not by_hand:
@@ -214,16 +195,12 @@ class Files:
                 refusal=str(refusal),
                 columns=refusal.columns,
                 sheets=refusal.sheets,
+                chosen=chosen,
             )
         except Exception:
             _log.exception("reading %s", file.name)
             said = f"{file.name} cannot be read; the details are in the log of batchlock."
             self._store.set_file(file_id, Reading.REFUSED, refusal=said)
-        else:
-            if chosen:
-                with Journal.open(self._plan_of(file)) as journal:
-                    self._store.remember_columns(journal.about.titles, chosen)
-            self._store.set_file(file_id, Reading.CHECKED, chosen=chosen, sheet=sheet)
 
     async def _plan(self, file: File, chosen: Mapping[str, str], sheet: str | None) -> None:
         plan = self._plan_of(file)
@@ -270,7 +247,7 @@ class Files:
             lines = journal.page(wanted, offset=(number - 1) * PAGE, limit=PAGE)
             problems = list(journal.problems([line.row for line in lines]))
             lookups = journal.to_look_up()
-            causes = summary_of(journal, about, NOT_EARLY, "").causes
+            causes = causes_of(journal)
         past = self._pasts.bare()
         same = [one for one in past if one.about.identity == about.identity]
         before = next((one.end for one in same if one.end and one.end.closed), None)
@@ -333,10 +310,15 @@ class Files:
         if file.state is not Reading.CHECKED:
             raise web.HTTPConflict(text=f"{file.name} has not been checked yet.")
         seen = (await safety.form_of(request)).get("finished", "")
-        async with self._making:  # so that two who start it at once get the same run
-            run_id = await asyncio.to_thread(self._start, file, seen)
-            self._line.add(run_id, file.name, who, file=file.id)
-        self._store.write(self._history.org, who, "started", f"{file.name}, run {run_id}")
+
+        async def make() -> str:
+            async with self._making:  # so that two who start it at once get the same run
+                run_id = await asyncio.to_thread(self._start, file, seen)
+                self._line.add(run_id, file.name, who, file=file.id)
+            self._store.write(self._history.org, who, "started", f"{file.name}, run {run_id}")
+            return run_id
+
+        run_id = await asyncio.shield(make())  # whoever has asked may be gone
         raise web.HTTPSeeOther(f"/runs/{run_id}")
 
     def _start(self, file: File, seen: object) -> str:
@@ -385,7 +367,7 @@ class Files:
         if file.state is not Reading.CHECKED:
             raise web.HTTPNotFound
 
-        def write() -> bytes:
+        def make() -> bytes:
             with (
                 Journal.open(self._plan_of(file)) as journal,
                 tempfile.TemporaryDirectory(prefix="batchlock-") as folder,
@@ -403,21 +385,21 @@ class Files:
                 return path.read_bytes()
 
         async with self._writing:
-            content = await asyncio.to_thread(write)
+            content = await asyncio.to_thread(make)
         self._store.write(self._history.org, request[safety.NAME], "downloaded problems", file.name)
         return attached(content, f"{Path(file.name).stem}-problems.xlsx")
 
     async def template(self, request: web.Request) -> web.StreamResponse:
         """Answer with a blank input workbook."""
 
-        def write() -> bytes:
+        def make() -> bytes:
             with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
                 path = Path(folder) / "template.xlsx"
                 write_template(path, (*MODULES, *self._settings.input.custom_modules))
                 return path.read_bytes()
 
         self._store.write(self._history.org, request[safety.NAME], "downloaded", "the template")
-        return attached(await asyncio.to_thread(write), "locks.xlsx")
+        return attached(await asyncio.to_thread(make), "locks.xlsx")
 
     def _file(self, request: web.Request) -> File:
         file = self._store.file(self._history.org, request.match_info["id"])
@@ -442,53 +424,6 @@ _SHOWN = {
     "duplicates": frozenset({Result.DUPLICATE}),
     "done": frozenset({Result.UNCHANGED}),
 }
-
-
-def page_number(query: Mapping[str, str], found: int, size: int = PAGE) -> int:
-    """Return which page is asked for, from 1 to the last of those that hold what was found."""
-    asked = query.get("page", "1")
-    last = max(1, -(-found // size))
-    return min(max(1, int(asked)), last) if re.fullmatch("[0-9]{1,7}", asked) else 1
-
-
-def attached(content: bytes, name: str) -> web.Response:
-    """Return a workbook for saving under a name."""
-    headers = {"Content-Disposition": saved_as(name)}
-    return web.Response(body=content, content_type=_WORKBOOK, headers=headers)
-
-
-def saved_as(name: str) -> str:
-    """Return the header that saves an answer under a name (RFC 6266)."""
-    plain = re.sub(r"[^\w .()-]", "_", name, flags=re.ASCII)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-
-
-async def _write(part: BodyPartReader, path: Path, *, most: int) -> None:
-    """Write an upload to a file, piece by piece; a larger one than `most` bytes is refused."""
-    written = 0
-    try:
-        with path.open("xb") as file:
-            while piece := await part.read_chunk(_PIECE):
-                written += len(piece)
-                if written > most:
-                    break
-                await asyncio.to_thread(file.write, piece)
-    except OSError as error:
-        raise BatchlockError(
-            f"{path.name} cannot be kept: {error.strerror or error}. Nothing was sent."
-        ) from None
-    if written > most:
-        raise BatchlockError(
-            f"{path.name} is larger than {size(most)}, which is the most that this page takes "
-            "(web.max_upload). Split the file, or ask whoever runs batchlock."
-        )
-
-
-async def _short(part: BodyPartReader) -> str:
-    content = b""
-    while len(content) < 1024 and (piece := await part.read_chunk(256)):
-        content += piece
-    return content.decode("ascii", "replace")
 
 
 def _guesses(file: File) -> dict[str, str]:

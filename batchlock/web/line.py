@@ -16,13 +16,14 @@ from batchlock import orglock
 from batchlock.errors import BatchlockError
 from batchlock.history import History
 from batchlock.journal import End, Journal
+from batchlock.orglock import Holder
 from batchlock.web.store import Asked, State, Store
-from batchlock.web.worker import Desk
+from batchlock.web.worker import Desk, Wish
 
 _EVERY = 0.5
 """Seconds between two looks at the run at work."""
 _HEARD = 10.0
-"""Seconds after which a process that says nothing is not there, or not ours."""
+"""Seconds after which a process that says nothing, and holds nothing, is not there."""
 _TRIES = 3
 """Starts of a run whose process was killed, before a person has to ask for it again."""
 _NO_FAULT = (None, 7, 129, 130, 143)
@@ -41,7 +42,10 @@ class Line:
         self._history = history
         self._state = state
         self._options = options
-        self._process: asyncio.subprocess.Process | None = None
+        self._own: tuple[str, subprocess.Popen[bytes]] | None = None
+        """The run whose process this server has started, and that process."""
+        self._seen: Holder | bool | None = False
+        """Who held the org when the line was last looked through; False before."""
         self._news = asyncio.Event()
 
     # -- what people ask for -------------------------------------------------------------
@@ -60,11 +64,11 @@ class Line:
 
     def pause(self, run_id: str, who: str) -> None:
         """End a run until somebody says that it goes on; raises BatchlockError if it cannot be."""
-        self._end(run_id, State.PAUSED, f"Paused by {who}.")
+        self._end(run_id, Wish(why=f"Paused by {who}.", pauses=True))
 
     def stop(self, run_id: str, who: str) -> None:
         """End a run, of which what is left can still be sent; raises as `pause` does."""
-        self._end(run_id, State.ENDED, f"Stopped by {who}.")
+        self._end(run_id, Wish(why=f"Stopped by {who}.", pauses=False))
 
     def desk(self, run_id: str) -> Desk:
         """Return where word is left for the process of a run."""
@@ -79,24 +83,38 @@ class Line:
         """Return why the first in line is not at work, in a sentence; empty when it is."""
         if self._store.runs(self._history.org, State.WORKING):
             return ""
-        told = self._at_work()
-        return f"Another run is at work on this org: {told}." if told else ""
+        holder = self.holder()
+        return f"Another run is at work on this org: {holder}." if holder else ""
+
+    def holder(self) -> Holder | None:
+        """Return what is at work on the org, whoever has started it."""
+        return orglock.at_work(self._state, self._history.org)
+
+    def is_at_work(self, run_id: str) -> bool:
+        """Tell whether a run is at work, whoever has started it."""
+        holder = self.holder()
+        return holder is not None and holder.run_id == run_id
 
     def elsewhere(self, run_id: str) -> bool:
         """Tell whether a run is at work at a terminal, where the page cannot end it."""
-        is_ours = self._process is not None or self.desk(run_id).told(_HEARD) is not None
-        return not is_ours and self.names(run_id)
+        holder = self.holder()
+        return holder is not None and holder.run_id == run_id and not self._is_ours(holder)
 
-    def _end(self, run_id: str, state: State, why: str) -> None:
+    def _is_ours(self, holder: Holder) -> bool:
+        """Tell whether it is a process that the page has started, this server or an earlier."""
+        beat = self.desk(holder.run_id).told()
+        return beat is not None and beat.process == holder.process
+
+    def _end(self, run_id: str, wish: Wish) -> None:
         asked = self._store.run(self._history.org, run_id)
         if self.elsewhere(run_id):
             raise BatchlockError("This run is at work at a terminal; it is ended there.")
-        if asked is not None and (asked.state is State.WORKING or self.names(run_id)):
-            self.desk(run_id).wish(why)  # its process ends it, and its end is then read
-        elif asked is not None and asked.state in (State.WAITING, State.PAUSED):
-            self._store.set_run(run_id, state, why=why)
-        else:
+        if asked is None or asked.state is State.ENDED:
             raise BatchlockError("This run has ended already.")
+        if asked.state is State.WORKING:  # its process ends it, and its end is then read
+            self.desk(run_id).wish(wish)
+        else:
+            self._store.set_run(run_id, State.PAUSED if wish.pauses else State.ENDED, why=wish.why)
         self._news.set()
 
     # -- the line ------------------------------------------------------------------------
@@ -105,7 +123,7 @@ class Line:
         """Start what comes next and see to its end, until cancelled."""
         while True:
             try:
-                await self._turn()
+                self._turn()
             except Exception:
                 _log.exception("The line of runs has stumbled, and goes on.")
             self._news.clear()
@@ -113,78 +131,68 @@ class Line:
                 async with asyncio.timeout(_EVERY):
                     await self._news.wait()
 
-    async def _turn(self) -> None:
-        for run in self._store.runs(self._history.org, State.WORKING):
-            if not self._is_at_work(run):
+    def leave(self) -> None:
+        """Let the process of a run go on without this server."""
+        if self._own is not None:
+            self._own[1].returncode = 0  # so that nobody waits for it
+
+    def _turn(self) -> None:
+        org, holder = self._history.org, self.holder()
+        for run in self._store.runs(org, State.WORKING):
+            if not self._lives(run, holder):
                 self._ended(run)
-        for run in self._store.runs(self._history.org, State.WAITING, State.PAUSED):
-            if self.names(run.run_id) and not self.elsewhere(run.run_id):
-                self._store.set_run(run.run_id, State.WORKING)
-            elif (end := self._end_of(run.run_id)) is not None and end.closed:
-                self._store.set_run(run.run_id, State.ENDED)
-        waiting = self._store.runs(self._history.org, State.WAITING)
-        working = self._store.runs(self._history.org, State.WORKING)
-        if waiting and not working and self._at_work() is None:
-            await self._start(waiting[0])
+        if holder != self._seen:  # something has begun or ended, so it is worth a look
+            for run in self._store.runs(org, State.WAITING, State.PAUSED):
+                if holder and holder.run_id == run.run_id and self._is_ours(holder):
+                    self._store.set_run(run.run_id, State.WORKING)
+                elif (end := self._end_of(run.run_id)) is not None and end.closed:
+                    self._store.set_run(run.run_id, State.ENDED)
+            self._seen = holder
+        waiting = self._store.runs(org, State.WAITING)
+        if waiting and holder is None and not self._store.runs(org, State.WORKING):
+            self._start(waiting[0])
 
-    def _at_work(self) -> str | None:
-        return orglock.at_work(self._state, self._history.org)
-
-    def at_work(self) -> str | None:
-        """Return the id of the run that is at work, whoever has started it."""
-        match (self._at_work() or "").replace(",", " ").split():
-            case ["run", run_id, *_]:
-                return run_id
-        return None
-
-    def names(self, run_id: str) -> bool:
-        """Tell whether this very run is at work."""
-        return self.at_work() == run_id
-
-    def _is_at_work(self, run: Asked) -> bool:
+    def _lives(self, run: Asked, holder: Holder | None) -> bool:
         """Tell whether a run is at work; one that has just been started may not show it yet."""
-        if self._process is not None:
-            return self._process.returncode is None
-        return self.desk(run.run_id).told(_HEARD) is not None or self.names(run.run_id)
+        if self._own is not None and self._own[0] == run.run_id:
+            return self._own[1].poll() is None
+        is_named = holder is not None and holder.run_id == run.run_id
+        return is_named or self.desk(run.run_id).told(_HEARD) is not None
 
-    async def _start(self, run: Asked) -> None:
+    def _start(self, run: Asked) -> None:
         desk = self.desk(run.run_id)
-        desk.clear()
+        desk.make_ready()
+        self._store.set_run(run.run_id, State.WORKING, tries=run.tries + 1)
         with (desk.folder / "said").open("wb") as said:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "batchlock",
-                "work",
-                run.run_id,
-                str(desk.folder),
-                *self._options,
-                stdin=asyncio.subprocess.DEVNULL,
+            process = subprocess.Popen(  # noqa: S603  our own command
+                [sys.executable, "-P", "-m", "batchlock", "work", run.run_id, str(desk.folder),
+                 *self._options],
+                stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
-        self._store.set_run(run.run_id, State.WORKING, tries=run.tries + 1)
+            )  # fmt: skip
+        self._own = run.run_id, process
 
     def _ended(self, run: Asked) -> None:
         """Take in that the process of a run has ended, or was gone when the server started."""
-        process, self._process = self._process, None
-        code = None if process is None else process.returncode
-        end = self._end_of(run.run_id)
-        wish = self.desk(run.run_id).wished
+        end, wish = self._end_of(run.run_id), self.desk(run.run_id).wished
+        code = None if end is None else end.exit_code
+        if self._own is not None and self._own[0] == run.run_id:
+            code, self._own = self._own[1].poll(), None
         if end is not None and end.closed:
             self._store.set_run(run.run_id, State.ENDED)
-        elif wish:
-            paused = wish.startswith("Paused")
-            self._store.set_run(run.run_id, State.PAUSED if paused else State.ENDED, why=wish)
+        elif wish is not None:
+            state = State.PAUSED if wish.pauses else State.ENDED
+            self._store.set_run(run.run_id, state, why=wish.why)
         elif code in _NO_FAULT:
             self._store.set_run(run.run_id, State.WAITING, tries=run.tries - 1)
         elif code < 0 and run.tries < _TRIES:
             self._store.set_run(run.run_id, State.WAITING)
         else:
             self._store.set_run(run.run_id, State.ENDED, why=self._why(run.run_id, end, code))
+        self.desk(run.run_id).clear()
 
     def _end_of(self, run_id: str) -> End | None:
         try:

@@ -2,10 +2,12 @@
 
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,6 +18,7 @@ from batchlock.model import Result
 from batchlock.web import safety
 from batchlock.web.people import csrf_of
 
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _STATIC = Path(__file__).parent / "static"
 STATIC = {path.name: path.read_bytes() for path in sorted(_STATIC.iterdir()) if path.is_file()}
 """The stylesheet, the script and the icon, by name: nothing else is ever served from a disk."""
@@ -129,3 +132,15 @@ def size(count: int) -> str:
 def cell(text: str, most: int = 300) -> str:
     """Return a cell no longer than a page can bear."""
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def attached(content: bytes, name: str) -> web.Response:
+    """Return a workbook for saving under a name."""
+    headers = {"Content-Disposition": saved_as(name)}
+    return web.Response(body=content, content_type=WORKBOOK, headers=headers)
+
+
+def saved_as(name: str) -> str:
+    """Return the header that saves an answer under a name (RFC 6266)."""
+    plain = re.sub(r"[^\w .()-]", "_", name, flags=re.ASCII)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

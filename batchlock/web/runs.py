@@ -6,8 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,20 @@ from batchlock.brake import Brake
 from batchlock.config import Settings
 from batchlock.errors import BatchlockError
 from batchlock.history import History
-from batchlock.journal import Journal, Pace, Wanted
+from batchlock.journal import Journal, Wanted
 from batchlock.model import Result
 from batchlock.run import Choices, Runner
 from batchlock.shown import shown
 from batchlock.summaries import how_it_ended, summary_of
 from batchlock.web import safety
-from batchlock.web.files import COLUMNS, PAGE, page_number, saved_as
+from batchlock.web.chart import chart
 from batchlock.web.line import Line
-from batchlock.web.look import Look
+from batchlock.web.look import WORKBOOK, Look, saved_as
 from batchlock.web.past import Past, Pasts, shown_name
 from batchlock.web.people import key_of
 from batchlock.web.silence import Silence
 from batchlock.web.store import ACTIVE, Asked, State, Store
+from batchlock.web.table import COLUMNS, PAGE, page_number
 from batchlock.web.watch import SPANS, View, Watches, look
 
 _ALIVE = 15.0
@@ -39,7 +39,7 @@ _REPORTS = 2
 _LOG_PAGE = 100
 _PIECE = 1 << 20
 _KINDS = {
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xlsx": WORKBOOK,
     "csv": "text/csv; charset=utf-8",
 }
 
@@ -92,9 +92,10 @@ class Runs:
         """Show a run: as it goes, or what became of it."""
         run_id, path = self._run(request)
         asked = self._store.run(self._history.org, run_id)
-        if self._state(run_id) in ACTIVE:
+        state = self._state(run_id)
+        if state in ACTIVE:
             view = await asyncio.to_thread(look, path, self._line.desk(run_id))
-            told = self._told(run_id, view)
+            told = self._told(run_id, view, state)
             return self._look.page(
                 request,
                 "running.html",
@@ -116,8 +117,6 @@ class Runs:
             summary = summary_of(journal, about, how_it_ended(journal), run_id)
             if asked is not None and asked.why and summary.resume:
                 summary = replace(summary, ended_by=asked.why)
-            if end is not None:
-                summary = replace(summary, finished_at=end.finished_at)
             shows = query.get("show", "all")
             results = frozenset(Result(one) for one in shows.split(",") if one in set(Result))
             wanted = Wanted(results=results, words=query.get("words", "")[:200])
@@ -144,22 +143,23 @@ class Runs:
             "invalid": summary.counts[Result.INVALID],
         }
 
-    def _told(self, run_id: str, view: View) -> dict[str, Any]:
+    def _told(self, run_id: str, view: View, state: State) -> dict[str, Any]:
         """Return what is told of a run that goes on, the same for everybody."""
-        asked, state = self._store.run(self._history.org, run_id), self._state(run_id)
+        asked = self._store.run(self._history.org, run_id)
+        wish = self._line.desk(run_id).wished if state is State.WORKING else None
         return {
             "view": view,
             "state": state.value,
             "why": asked.why if asked else "",
             "ahead": self._line.ahead(run_id) if state is State.WAITING else 0,
             "blocked": self._line.blocked() if state is State.WAITING else "",
-            "ending": self._line.desk(run_id).wished if state is State.WORKING else "",
+            "ending": wish.why if wish else "",
             "chart": chart(view.pace),
         }
 
     def _state(self, run_id: str) -> State:
         """Return how a run stands, whoever has started it."""
-        if self._line.names(run_id):
+        if self._line.is_at_work(run_id):
             return State.WORKING
         asked = self._store.run(self._history.org, run_id)
         return asked.state if asked is not None else State.ENDED
@@ -174,7 +174,7 @@ class Runs:
 
     def _draw(self, run_id: str, view: View) -> str:
         """Return a view of a run as the script takes it: parts of the page, by their ids."""
-        told = self._told(run_id, view)
+        told = self._told(run_id, view, self._state(run_id))
         part = self._look.part
         return json.dumps(
             {
@@ -191,8 +191,11 @@ class Runs:
         """Answer with how a run goes now, for those whom events do not reach."""
         run_id, path = self._run(request)
         desk = self._line.desk(run_id)
-        async with self._watches.watching(run_id, path, desk) as following, asyncio.timeout(30):
-            drawn = await following("")
+        try:
+            async with self._watches.watching(run_id, path, desk) as following, asyncio.timeout(30):
+                drawn = await following("")
+        except TimeoutError:
+            raise web.HTTPServiceUnavailable(text="There is no word of this run yet.") from None
         return web.Response(text=drawn, content_type="application/json")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -250,11 +253,17 @@ class Runs:
         if self._state(run_id) in ACTIVE:
             raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
         runner = Runner(self._settings, self._choices, Brake(), Silence())
-        async with self._making:  # so that two who ask at once get the same run
-            new = await asyncio.to_thread(runner.start_retry, run_id, refused=refused)
-        if new is None:
-            raise web.HTTPConflict(text="Every row of this run is as its file asks.")
-        self._line.add(new, self._name(run_id, path), request[safety.NAME])
+        who, name = request[safety.NAME], self._name(run_id, path)
+
+        async def make() -> str:
+            async with self._making:  # so that two who ask at once get the same run
+                new = await asyncio.to_thread(runner.start_retry, run_id, refused=refused)
+                if new is None:
+                    raise BatchlockError("Every row of this run is as its file asks.")
+                self._line.add(new, name, who)
+                return new
+
+        new = await asyncio.shield(make())  # whoever has asked may be gone
         raise self._changed(request, f"ran again the rest of {run_id}, as", new)
 
     def _changed(self, request: web.Request, what: str, run_id: str) -> web.HTTPSeeOther:
@@ -288,7 +297,7 @@ class Runs:
             sys.executable, "-P", "-m", "batchlock", "report", run_id, "--output", str(results),
             "--quiet", *self._options,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
@@ -333,8 +342,8 @@ class Runs:
 
     async def _past(self) -> list[Past]:
         """Return all runs, newest first."""
-        asked = self._store.all_runs(self._history.org)
-        return await asyncio.to_thread(self._pasts.all, asked, self._line.at_work())
+        asked, holder = self._store.all_runs(self._history.org), self._line.holder()
+        return await asyncio.to_thread(self._pasts.all, asked, holder.run_id if holder else None)
 
     # -- below ---------------------------------------------------------------------------
 
@@ -344,39 +353,6 @@ class Runs:
         if run_id not in self._history.ids():
             raise web.HTTPNotFound
         return run_id, self._history.path(run_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A bar of the chart; sizes are in hundredths of its height, from the bottom."""
-
-    at: int
-    settled: float
-    others: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """A run over time."""
-
-    bars: tuple[Bar, ...]
-    """A span without any is a pause."""
-    most: float
-    """Rows a second at the full height."""
-    began: datetime
-    seconds: float
-
-
-def chart(pace: Pace | None) -> Chart | None:
-    """Return the chart of a run; None while there is nothing to draw."""
-    if pace is None or len(pace.settled) < 2:
-        return None
-    most = max(map(sum, zip(pace.settled, pace.others, strict=True)))
-    bars = tuple(
-        Bar(at, 100 * settled / most, 100 * others / most)
-        for at, (settled, others) in enumerate(zip(pace.settled, pace.others, strict=True))
-    )
-    return Chart(bars=bars, most=most / pace.span, began=pace.began, seconds=pace.span * len(bars))
 
 
 def _fits(past: Past, words: str) -> bool:

@@ -137,6 +137,8 @@ def middlewares(store: Store, rules: Rules, page: Page) -> list[Middleware]:
         except (ConnectionError, TimeoutError):
             raise
         except Exception:
+            if request.writer.output_size > 0:
+                raise  # a part of the answer is out, so nothing can be said any more
             reference = secrets.token_hex(4)
             _log.exception("unexpected error %s at %s %s", reference, request.method, request.path)
             said = f"Something unexpected went wrong. Tell your administrator: {reference}."

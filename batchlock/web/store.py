@@ -14,7 +14,8 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -147,6 +148,16 @@ class Store:
         """Close it."""
         self._sql.close()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._sql.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._sql.execute("ROLLBACK")
+            raise
+        self._sql.execute("COMMIT")
+
     # -- people --------------------------------------------------------------------------
 
     def people(self) -> list[str]:
@@ -163,14 +174,14 @@ class Store:
 
         So is, with the first person, whoever came in by a link.
         """
-        is_first = not self.people()
-        with self._sql:
+        with self._transaction():
+            is_first = not self.people()
             self._sql.execute("INSERT OR REPLACE INTO people VALUES (?, ?)", (name, secret))
             self._sql.execute("DELETE FROM sessions WHERE name = ? OR ?", (name, is_first))
 
     def remove_person(self, name: str) -> bool:
         """Remove a person, who is signed out at once; tell whether there was one."""
-        with self._sql:
+        with self._transaction():
             self._sql.execute("DELETE FROM sessions WHERE name = ?", (name,))
             return self._sql.execute("DELETE FROM people WHERE name = ?", (name,)).rowcount > 0
 
@@ -233,9 +244,9 @@ class Store:
             (org, most),
         )
 
-    def unread(self) -> list[File]:
+    def unread(self, org: str) -> list[File]:
         """Return the uploads that were being read when the server ended."""
-        return self._files("state = ?", (Reading.READING.value,))
+        return self._files("org = ? AND state = ?", (org, Reading.READING.value))
 
     def has_run(self, file_id: str) -> bool:
         """Tell whether a run was made of an upload."""
@@ -246,12 +257,13 @@ class Store:
         """Return the ids of all uploads, of whatever org."""
         return {file_id for (file_id,) in self._sql.execute("SELECT id FROM files")}
 
-    def outdated(self, before: float) -> list[File]:
-        """Return the uploads that are older, and whose runs are at no work."""
+    def outdated(self, org: str, before: float) -> list[File]:
+        """Return the uploads that are older, and of whose runs nothing is to be expected."""
+        marks = ", ".join("?" * len(ACTIVE))
         return self._files(
-            "at < ? AND id NOT IN (SELECT file FROM runs WHERE file IS NOT NULL"
-            " AND state IN ('waiting', 'working', 'paused'))",
-            (before,),
+            "org = ? AND at < ? AND id NOT IN"
+            f" (SELECT file FROM runs WHERE file IS NOT NULL AND state IN ({marks}))",
+            (org, before, *ACTIVE),
         )
 
     def remove_file(self, file_id: str) -> None:
@@ -318,6 +330,10 @@ class Store:
         """Return the runs that stand so, in the order in which they were asked for."""
         marks = ", ".join("?" * len(states))
         return self._runs(f"org = ? AND state IN ({marks}) ORDER BY at", (org, *states))
+
+    def remove_run(self, run_id: str) -> None:
+        """Forget a run; its journal is its own matter."""
+        self._sql.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
 
     def all_runs(self, org: str) -> dict[str, Asked]:
         """Return all runs that were asked for here, by their ids."""

@@ -1,6 +1,7 @@
 """A run as it goes, looked at once for all who watch it."""
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -13,6 +14,8 @@ from batchlock.journal import Journal, Pace
 from batchlock.model import Cause, Result
 from batchlock.summaries import causes_of
 from batchlock.web.worker import Beat, Desk
+
+_log = logging.getLogger(__name__)
 
 SPANS = 60
 """Spans of time in the chart."""
@@ -33,7 +36,6 @@ class View:
     counts: Mapping[Result, int]
     causes: tuple[Cause, ...]
     pace: Pace | None
-    requests: int
     credits_used: int
     beat: Beat | None
     """What its process says; None when none is at work."""
@@ -53,7 +55,7 @@ class View:
 
 def look(path: Path, desk: Desk) -> View:
     """Look at a run once; `rate` is not known from that."""
-    with Journal.open(path) as journal:
+    with Journal.open(path) as journal, journal.as_it_stands():
         counts = journal.counts()
         totals = journal.totals
         return View(
@@ -62,7 +64,6 @@ def look(path: Path, desk: Desk) -> View:
             counts=counts,
             causes=causes_of(journal, but=(Result.NOT_SENT, Result.UNKNOWN)),
             pace=journal.pace(SPANS),
-            requests=totals.requests,
             credits_used=totals.credits_used,
             beat=desk.told(_FRESH),
             rate=0.0,
@@ -95,11 +96,6 @@ class Watches:
                 del self._watches[run_id]
                 await watch.end()
 
-    @property
-    def count(self) -> int:
-        """How many watch anything."""
-        return sum(watch.watchers for watch in self._watches.values())
-
 
 class _Watch:
     def __init__(self, draw: Callable[[View], str], path: Path, desk: Desk) -> None:
@@ -127,11 +123,16 @@ class _Watch:
     async def _look(self) -> None:
         while True:
             began = time.monotonic()
-            with suppress(BatchlockError):  # it is being made, or was removed
+            try:
                 view = await asyncio.to_thread(look, self._path, self._desk)
-                view = self._with_rate(view, time.monotonic())
+                drawn = self._draw(self._with_rate(view, time.monotonic()))
+            except BatchlockError:
+                pass  # it is being made, or was removed
+            except Exception:
+                _log.exception("looking at a run")
+            else:
                 async with self._news:
-                    self._told = self._draw(view)
+                    self._told = drawn
                     self._news.notify_all()
             await asyncio.sleep(max(_EVERY, 5 * (time.monotonic() - began)))
 

@@ -1,13 +1,14 @@
 """The process that sends a run for the page, and how the two speak with each other.
 
 <state>/web/work/<run id>/pulse   how it goes (JSON), written by the process
-<state>/web/work/<run id>/wish    why it shall end (text), written by the page
+<state>/web/work/<run id>/wish    that it shall end, and why (JSON), written by the page
 
 Files, and no pipe: the process outlives the server that started it, and the next server finds it.
 """
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,6 +34,8 @@ class Beat:
 
     at: float
     """Seconds since 1970."""
+    process: int = 0
+    """Which one it is; 0 before it has said anything."""
     says: str = ""
     """What it said last, in a sentence."""
     in_flight: int = 0
@@ -44,6 +47,16 @@ class Beat:
     credits_left: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """That a run shall end."""
+
+    why: str
+    """In a sentence."""
+    pauses: bool
+    """Whether it is meant to go on."""
+
+
 class Desk:
     """The folder in which the page and the process of a run leave each other word."""
 
@@ -52,27 +65,30 @@ class Desk:
         self._wish = folder / "wish"
         self._pulse = folder / "pulse"
 
-    def clear(self) -> None:
-        """Make it, and take away what an earlier process was told and has said."""
+    def make_ready(self) -> None:
+        """Make it for a process that is about to start."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for one in (self._wish, self._pulse):
-            one.unlink(missing_ok=True)
+        self.clear()
         self.tell(Beat(at=time.time()))
 
-    def wish(self, why: str) -> None:
+    def clear(self) -> None:
+        """Take away what a process was told and has said."""
+        for one in (self._wish, self._pulse):
+            one.unlink(missing_ok=True)
+
+    def wish(self, wish: Wish) -> None:
         """Leave word that the run shall end."""
-        with suppress(FileNotFoundError):  # it has not begun
-            draft = self._wish.with_suffix(".part")
-            draft.write_text(why, "utf-8")
-            draft.replace(self._wish)
+        draft = self._wish.with_suffix(".part")
+        draft.write_text(json.dumps(asdict(wish)), "utf-8")
+        draft.replace(self._wish)
 
     @property
-    def wished(self) -> str:
-        """Why the run shall end; empty while it shall not."""
+    def wished(self) -> Wish | None:
+        """That the run shall end; None while it shall not."""
         try:
-            return self._wish.read_text("utf-8")
-        except OSError:
-            return ""
+            return Wish(**json.loads(self._wish.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
 
     def tell(self, beat: Beat) -> None:
         """Leave word of how it goes; a run is not worse for not being able to."""
@@ -81,7 +97,7 @@ class Desk:
             draft.write_text(json.dumps(asdict(beat)), "utf-8")
             draft.replace(self._pulse)
 
-    def told(self, within: float) -> Beat | None:
+    def told(self, within: float = float("inf")) -> Beat | None:
         """Return how it went when the process last left word, if that is no longer ago."""
         try:
             beat = Beat(**json.loads(self._pulse.read_text("utf-8")))
@@ -101,7 +117,7 @@ class Teller:
     def says(self, sentence: str) -> None:
         """Pass a sentence on."""
         self._said = sentence
-        self._desk.tell(Beat(at=self._clock(), says=sentence))
+        self._desk.tell(Beat(at=self._clock(), process=os.getpid(), says=sentence))
 
     def starts(self, *, rows: int, left: int) -> None:
         """Pass on that the sending begins."""
@@ -112,11 +128,13 @@ class Teller:
 
     def beat(self, pulse: Pulse) -> None:
         """Pass on how the gate stands."""
-        self._desk.tell(Beat(at=self._clock(), says=self._said, **pulse._asdict()))
+        now, me = self._clock(), os.getpid()
+        self._desk.tell(Beat(at=now, process=me, says=self._said, **pulse._asdict()))
 
 
 async def work(runner: "Runner", run_id: str, desk: Desk) -> "Finished | None":
     """Bring a run to its end, or as far as the page wishes."""
+    runner.voice.says("Getting ready.")
     watching = asyncio.create_task(_heed(desk, runner.brake))
     try:
         return await runner.resume(run_id)
@@ -126,6 +144,6 @@ async def work(runner: "Runner", run_id: str, desk: Desk) -> "Finished | None":
 
 async def _heed(desk: Desk, brake: Brake) -> None:
     """End the run once that is wished."""
-    while not (why := desk.wished):  # noqa: ASYNC110  it comes from another process
+    while (wish := desk.wished) is None:  # noqa: ASYNC110  it comes from another process
         await asyncio.sleep(_EVERY)
-    brake.pull(Stopped(why))
+    brake.pull(Stopped(wish.why))

@@ -21,7 +21,7 @@ function upload(form) {
   const button = form.querySelector("button");
 
   function send(files) {
-    if (!files.length) return;
+    if (!files.length || button.disabled) return;
     const body = new FormData();
     for (const file of files) body.append("file", file, file.name);
     const request = new XMLHttpRequest();

@@ -1,9 +1,5 @@
 """Around every command: the one place where errors end."""
 
-import logging
-import os
-import tempfile
-import traceback
 from pathlib import Path
 
 import click
@@ -13,8 +9,6 @@ from batchlock.cli.echo import aside
 from batchlock.cli.session import Session
 from batchlock.cli.signals import Signals
 from batchlock.errors import BatchlockError
-
-_log = logging.getLogger(__name__)
 
 
 def run(arguments: list[str], signals: Signals) -> int:
@@ -36,8 +30,8 @@ def run(arguments: list[str], signals: Signals) -> int:
         return _failed(session, error.format_message() + hint, 2)
     except BatchlockError as error:
         return _failed(session, str(error), error.exit_code)
-    except Exception:
-        kept = _keep_traceback(session)
+    except Exception as error:
+        kept = _keep_traceback(session, error)
         return _failed(session, f"Something unexpected went wrong; the details are in {kept}.", 1)
 
 
@@ -52,16 +46,21 @@ def _failed(session: Session, message: str, code: int) -> int:
     return code
 
 
-def _keep_traceback(session: Session) -> Path:
+def _keep_traceback(session: Session, error: Exception) -> Path:
     """Write the traceback to the log, or where there is none to a file of its own."""
+    import logging
+    import os
+    import tempfile
+    import traceback
+
     from batchlock.cli.logs import logs
 
     if session.state is not None:
         with logs(session.state, quiet=True) as path:  # those of the command are closed by now
-            _log.info("unexpected error", exc_info=True)
+            logging.getLogger(__name__).info("unexpected error", exc_info=error)
         if path is not None:
             return path
     descriptor, name = tempfile.mkstemp(prefix="batchlock-", suffix=".log")
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-        traceback.print_exc(file=file)
+        traceback.print_exception(error, file=file)
     return Path(name)

@@ -11,7 +11,6 @@ import click
 
 from batchlock.cli.session import Session
 from batchlock.errors import UnreadableFile, UsageError
-from batchlock.model import Field
 
 if TYPE_CHECKING:
     from batchlock.config import Settings
@@ -186,6 +185,8 @@ def settings(given: Given) -> "Settings":
 
 
 def _columns(told: tuple[str, ...]) -> dict[str, str]:
+    from batchlock.model import Field
+
     columns = {}
     for one in told:
         name, equals, title = one.partition("=")

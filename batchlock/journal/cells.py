@@ -53,4 +53,6 @@ def unpack(packed: bytes) -> tuple[Cell, ...]:
         cells = orjson.loads(packed)
     except orjson.JSONDecodeError:  # a lone surrogate
         cells = json.loads(packed)
-    return tuple(_untagged(*cell.popitem()) if type(cell) is dict else cell for cell in cells)
+    if dict in map(type, cells):  # seldom
+        cells = [_untagged(*cell.popitem()) if type(cell) is dict else cell for cell in cells]
+    return tuple(cells)

@@ -56,6 +56,11 @@ class Rows:
         headers = [styles.header] * len(titles) + [styles.our_header] * ours
         self._header = self._row(_HEADER, self.titles, headers)
 
+    @property
+    def reach(self) -> str:
+        """The cells from the first to the last."""
+        return f"A1:{self.letters[-1]}{self.count + 1}"
+
     def write(self, lines: Iterable[Line]) -> None:
         """Write the titles and all the lines."""
         with self.path.open("w", encoding="utf-8", newline="") as file:

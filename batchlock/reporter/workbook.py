@@ -23,6 +23,7 @@ _COLUMNS_A_SHEET = 16_384
 _WIDEST = 60
 _LEVEL = 3
 """Of compression: a tenth larger than the usual, in half of the time."""
+_REACH = b'<dimension ref="%b"/>'
 _OPENING, _CLOSING = b"<sheetData>", b"</sheetData>"
 _OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
@@ -61,7 +62,7 @@ def write_workbook(
                 part.write(some)
                 sheet = book.add_worksheet("Results" if number == 1 else f"Results {number}")
                 _set_up(sheet, part, styles)
-                rows[f"xl/worksheets/sheet{number + 1}.xml"] = part.path
+                rows[f"xl/worksheets/sheet{number + 1}.xml"] = part
         _fill(frame, file, rows)
 
 
@@ -85,8 +86,7 @@ def _set_up(sheet: Any, rows: Rows, styles: Styles) -> None:
         # Text, so that an id typed into the column later keeps its digits.
         style = styles.text if column < ours and letter not in rows.not_text else None
         sheet.set_column(column, column, min(width, _WIDEST), style)
-    for corner in ((0, 0), (rows.count, last)):
-        sheet.write_blank(*corner, None, styles.text)  # how far it reaches
+    sheet.write_blank(0, 0, None, styles.text)  # so that it is a sheet with cells
     sheet.freeze_panes(1, 0)
     sheet.autofilter(0, 0, rows.count, last)
     for result in Result if rows.count else ():
@@ -98,7 +98,7 @@ def _set_up(sheet: Any, rows: Rows, styles: Styles) -> None:
     sheet.repeat_rows(0)
 
 
-def _fill(frame: BinaryIO, file: BinaryIO, rows: Mapping[str, Path]) -> None:
+def _fill(frame: BinaryIO, file: BinaryIO, rows: Mapping[str, Rows]) -> None:
     """Copy a workbook, with rows in the sheets that have been left without."""
     with (
         ZipFile(frame) as source,
@@ -110,9 +110,10 @@ def _fill(frame: BinaryIO, file: BinaryIO, rows: Mapping[str, Path]) -> None:
                 target.writestr(part, content)
                 continue
             head, tail = content.partition(_OPENING)[0], content.rpartition(_CLOSING)[2]
+            head = head.replace(_REACH % b"A1", _REACH % rows[part].reach.encode(), 1)
             with (
                 target.open(part, "w", force_zip64=True) as sheet,
-                rows[part].open("rb") as told,
+                rows[part].path.open("rb") as told,
             ):
                 sheet.write(head + _OPENING)
                 shutil.copyfileobj(told, sheet, 1 << 20)

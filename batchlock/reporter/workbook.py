@@ -1,6 +1,7 @@
 """The results as a workbook, in memory that does not grow with the rows."""
 
 import io
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
@@ -23,7 +24,7 @@ _COLUMNS_A_SHEET = 16_384
 _WIDEST = 60
 _LEVEL = 3
 """Of compression: a tenth larger than the usual, in half of the time."""
-_REACH = b'<dimension ref="%b"/>'
+_REACH = re.compile(rb'(<dimension ref=")[^"]*(")')
 _OPENING, _CLOSING = b"<sheetData>", b"</sheetData>"
 _OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
@@ -110,7 +111,7 @@ def _fill(frame: BinaryIO, file: BinaryIO, rows: Mapping[str, Rows]) -> None:
                 target.writestr(part, content)
                 continue
             head, tail = content.partition(_OPENING)[0], content.rpartition(_CLOSING)[2]
-            head = head.replace(_REACH % b"A1", _REACH % rows[part].reach.encode(), 1)
+            head = _REACH.sub(rf"\g<1>{rows[part].reach}\2".encode(), head, count=1)
             with (
                 target.open(part, "w", force_zip64=True) as sheet,
                 rows[part].path.open("rb") as told,

@@ -135,3 +135,48 @@ class History:
                 _log.warning("%s Its run cannot be resumed.", error)
                 continue
             yield told
+
+
+def why_over(history: History, path: Path) -> str:
+    """Return why a run is not resumed, in a sentence; empty when it can be."""
+    newest = history.lineage(path.stem)[0]
+    if newest != path:
+        return f"What was left went on as run {newest.stem}."
+    with Journal.open(path) as journal:
+        end = journal.end
+    return (end.ended_by or "It has come to its end.") if end and end.closed else ""
+
+
+def is_closed(journal: Journal) -> bool:
+    """Tell whether there is nothing to resume."""
+    end = journal.end
+    return end is not None and end.closed
+
+
+def supersede(history: History, about: About) -> None:
+    """Close the older runs of the same thing, so that none sends its rows over newer ones."""
+    for path, other, end in history.all():
+        is_older = other.identity == about.identity and other.run_id != about.run_id
+        if is_older and not (end and end.closed):
+            with Journal.open(path) as journal:
+                hand_over(journal, f"The file began anew as run {about.run_id}.")
+
+
+def hand_over(journal: Journal, how: str) -> None:
+    """Close a run whose rows have gone to another one, so that none is sent by both."""
+    if journal.left():
+        close(journal, how)
+
+
+def close(journal: Journal, why: str) -> None:
+    """Keep a run from ever going on."""
+    end = journal.end
+    journal.set_end(
+        End(
+            exit_code=end.exit_code if end else 0,
+            ended_by=why,
+            finished_at=datetime.now(UTC),
+            output=end.output if end else None,
+            closed=True,
+        )
+    )

@@ -8,21 +8,18 @@ the same commit, so that no row goes out unmarked and none waits for its own com
 """
 
 import asyncio
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
-from time import localtime
-from typing import Annotated, Any, Protocol, TypeVar
-
-from annotated_types import Ge, Gt
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
 
 from batchlock.brake import Brake
 from batchlock.errors import BatchlockError, SignInRefused, Stopped
 from batchlock.journal import Journal, Totals
 from batchlock.model import LockId, Outcome, Reply, Status, Update, Verdict
 from batchlock.pacing import Gate, Pulse, Retry, Ticket
+from batchlock.stop import Rules, Stop
 
 _T = TypeVar("_T")
 
@@ -30,49 +27,6 @@ _GROUP = 0.05
 """Seconds that outcomes may wait for others to share their commit."""
 _BEAT = 0.5
 """Seconds between two looks at why everyone waits."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """The rules that end a run early."""
-
-    consecutive_failures: Annotated[int, Ge(1)] = 50
-    """Rows in a row that failed: an outage, and not a few bad rows."""
-    same_refusal: Annotated[int, Ge(1)] = 20
-    """First answers that are all the same refusal: a wrong set-up, not wrong rows."""
-    max_runtime: Annotated[float, Gt(0)] | None = None
-    """Seconds."""
-    until: time | None = None
-    """Local time of day."""
-
-
-def deadline(stop: Stop, *, began: float, today: datetime) -> float | None:
-    """Return when a run must end that began at `began`, which was `today` here."""
-    ends = []
-    if stop.max_runtime is not None:
-        ends.append(began + stop.max_runtime)
-    if stop.until is not None:
-        now, day = today.timestamp(), today.astimezone().date()
-        moments = [*_moments(day, stop.until), *_moments(day + timedelta(days=1), stop.until)]
-        ends.append(began + min(at for at in moments if at > now) - now)
-    return min(ends, default=None)
-
-
-def _moments(day: date, at: time) -> list[float]:
-    """Return when it is so late on that day here: twice where the clocks are put back.
-
-    Where they are put forward past that time, it is the moment when they are.
-    """
-    first, second = (datetime.combine(day, at.replace(fold=fold)).timestamp() for fold in (0, 1))
-    if first <= second:
-        return [first, second]
-    between = range(int(second), int(first) + 1)
-    return [float(between[bisect_left(between, _offset(first), key=_offset)])]
-
-
-def _offset(moment: float) -> float:
-    """Return the seconds that the clocks here are ahead of UTC."""
-    return localtime(moment).tm_gmtoff
 
 
 class Caller(Protocol):
@@ -104,44 +58,6 @@ class _Row:
     """Whether Zoho may have done it without our knowing."""
     began: float
     attempts: int = 0
-
-
-@dataclass(slots=True)
-class _Rules:
-    """The stop rules, fed with every outcome."""
-
-    stop: Stop
-    failed: int = 0
-    refused: int = 0
-    refusal: tuple[int | None, str, str] | None = None
-    varied: bool = False
-
-    def add(self, outcome: Outcome) -> Stopped | None:
-        """Take in an outcome; return why the run must end, or None."""
-        if outcome.status is Status.FAILED:
-            self.failed += 1
-            if self.failed < self.stop.consecutive_failures:
-                return None
-            return Stopped(
-                f"Stopped: {self.failed} rows in a row failed, the last one with: "
-                f"{outcome.message.rstrip('.')}. Resume when Zoho works again."
-            )
-        self.failed = 0
-        if self.varied:
-            return None
-        refusal = (outcome.http_status, outcome.code, outcome.remedy)
-        if outcome.status is not Status.REJECTED or self.refusal not in (None, refusal):
-            self.varied = True
-            return None
-        self.refusal = refusal
-        self.refused += 1
-        if self.refused < self.stop.same_refusal:
-            return None
-        return Stopped(
-            f"Stopped: Zoho refused each of the first {self.refused} rows alike: "
-            f"{outcome.told} Then resume; the refused rows go "
-            "out again with retry."
-        )
 
 
 @dataclass(slots=True)
@@ -220,7 +136,7 @@ class _Pool:
     brake: Brake = field(kw_only=True)
     watcher: Watcher = field(kw_only=True)
     tasks: asyncio.TaskGroup = field(init=False)
-    rules: _Rules = field(init=False)
+    rules: Rules = field(init=False)
     spent: _Spent = field(init=False)
     held: int = 0
     """Rows claimed that have not ended."""
@@ -238,7 +154,7 @@ class _Pool:
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.rules = _Rules(self.stop)
+        self.rules = Rules(self.stop)
         self.spent = _Spent(since=self.gate.clock.now())
 
     # -- the clerk -----------------------------------------------------------------------

@@ -27,13 +27,23 @@ from batchlock.access import Access, SignIn, access, address, sign_in
 from batchlock.brake import Brake
 from batchlock.config import SIMULATOR, Settings
 from batchlock.errors import BatchlockError, Stopped, UsageError
-from batchlock.history import History, make_state_folder, new_run_id
+from batchlock.history import (
+    History,
+    close,
+    hand_over,
+    is_closed,
+    make_state_folder,
+    new_run_id,
+    supersede,
+    why_over,
+)
 from batchlock.journal import About, End, Journal
 from batchlock.model import Problem, Result, Summary
 from batchlock.pacing import Gate, recall, remember
 from batchlock.plan import Bounds, Child, Request, plan, sha256_of
-from batchlock.pool import Watcher, deadline, deliver
-from batchlock.summaries import NOT_EARLY, Ended, how_it_ended, summary_of
+from batchlock.pool import Watcher, deliver
+from batchlock.stop import deadline
+from batchlock.summaries import NOT_EARLY, Ended, how_it_ended, refusal_of, summary_of
 
 _ENDING = "Ending; the calls under way are finished."
 
@@ -118,7 +128,7 @@ class Runner:
             planning = asyncio.create_task(self._plan(file, path, about))
             async with access(self.settings, account) as way:
                 await planning
-                _supersede(history, about)
+                supersede(history, about)
                 with Journal.open(path) as journal:
                     return await self._send(journal, way)
 
@@ -170,7 +180,7 @@ class Runner:
                 return None
         else:
             history, path = self._find(run_id)
-            if why := _why_over(history, path):
+            if why := why_over(history, path):
                 self.voice.says(f"Run {path.stem} does not go on. {why}")
                 return None
         account = sign_in(self.settings, history.org)
@@ -190,7 +200,7 @@ class Runner:
             newest, *earlier = history.lineage(path.stem)
             with Journal.open(newest) as before:
                 self._need_its_place(before.about)
-                if newest != path and not _is_closed(before):
+                if newest != path and not is_closed(before):
                     tell(f"run {newest.stem}", newest.stem)
                     return await self._go_on(newest, account)
                 new = self._make_retry(history, before, earlier, refused=refused)
@@ -210,7 +220,7 @@ class Runner:
         newest, *earlier = history.lineage(path.stem)
         with Journal.open(newest) as before, ExitStack() as stack:
             self._need_its_place(before.about)
-            if newest != path and not _is_closed(before):
+            if newest != path and not is_closed(before):
                 return newest.stem
             if before.left():
                 stack.enter_context(orglock.held(self.settings.state, history.org))
@@ -244,7 +254,7 @@ class Runner:
         self._probe(self._target(about))
         path = history.path(about.run_id)
         before.start_retry(path, about, refused=refused, earlier=earlier)
-        _hand_over(before, f"What was left went on as run {about.run_id}.")
+        hand_over(before, f"What was left went on as run {about.run_id}.")
         return path
 
     def report(self, run_id: str) -> Finished:
@@ -316,7 +326,7 @@ class Runner:
             self._need_its_place(about)
             if about.retry_of is not None:  # it may have been killed before it did
                 with suppress(BatchlockError), Journal.open(path.with_stem(about.retry_of)) as it:
-                    _hand_over(it, f"What was left went on as run {about.run_id}.")
+                    hand_over(it, f"What was left went on as run {about.run_id}.")
             self.voice.says(
                 f"Resuming run {about.run_id} of {about.started_at:%Y-%m-%d %H:%M} UTC: "
                 f"{journal.left():,} of {sum(journal.counts().values()):,} rows are left."
@@ -333,7 +343,7 @@ class Runner:
         if not journal.left():
             return self._report(journal)
         is_strict = journal.about.strict or self.settings.input.strict
-        if is_strict and (refusal := _refusal(journal)) is not None:
+        if is_strict and (refusal := refusal_of(journal)) is not None:
             return self._report(journal, refusal)
         journal.forget_end()
         self.voice.starts(rows=sum(journal.counts().values()), left=journal.left())
@@ -390,7 +400,7 @@ class Runner:
         """Write the results and how the run ended."""
         about = journal.about
         if how.for_good:  # which the lines say, too
-            _close(journal, how.by)
+            close(journal, how.by)
         summary = summary_of(journal, about, how, self._command(about))
         output = self._write(journal, about, summary)
         journal.set_end(
@@ -502,65 +512,6 @@ class Runner:
         """Return the command that goes on with a run."""
         config = [] if self.choices.config is None else ["--config", str(self.choices.config)]
         return shlex.join(["batchlock", "resume", *config, about.run_id])
-
-
-def _refusal(journal: Journal) -> Ended | None:
-    """Return why a strict run sends nothing; None when no row has a problem."""
-    counts = journal.counts()
-    if not (invalid := counts[Result.INVALID]):
-        return None
-    rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
-    has_sent = bool(journal.totals.requests or counts[Result.UNKNOWN])
-    nothing = "Nothing more" if has_sent else "Nothing"
-    by = f"{nothing} was sent, because {rows} problems."
-    if has_sent:
-        return Ended(by=by)
-    return Ended(by=f"{by} Correct the file, then run it again.", for_good=True)
-
-
-def _why_over(history: History, path: Path) -> str:
-    """Return why a run is not resumed, in a sentence; empty when it can be."""
-    newest = history.lineage(path.stem)[0]
-    if newest != path:
-        return f"What was left went on as run {newest.stem}."
-    with Journal.open(path) as journal:
-        end = journal.end
-    return (end.ended_by or "It has come to its end.") if end and end.closed else ""
-
-
-def _is_closed(journal: Journal) -> bool:
-    """Tell whether there is nothing to resume."""
-    end = journal.end
-    return end is not None and end.closed
-
-
-def _supersede(history: History, about: About) -> None:
-    """Close the older runs of the same thing, so that none sends its rows over newer ones."""
-    for path, other, end in history.all():
-        is_older = other.identity == about.identity and other.run_id != about.run_id
-        if is_older and not (end and end.closed):
-            with Journal.open(path) as journal:
-                _hand_over(journal, f"The file began anew as run {about.run_id}.")
-
-
-def _hand_over(journal: Journal, how: str) -> None:
-    """Close a run whose rows have gone to another one, so that none is sent by both."""
-    if journal.left():
-        _close(journal, how)
-
-
-def _close(journal: Journal, why: str) -> None:
-    """Keep a run from ever going on."""
-    end = journal.end
-    journal.set_end(
-        End(
-            exit_code=end.exit_code if end else 0,
-            ended_by=why,
-            finished_at=datetime.now(UTC),
-            output=end.output if end else None,
-            closed=True,
-        )
-    )
 
 
 async def _until_braked(work: Coroutine[Any, Any, None], brake: Brake) -> None:

@@ -76,3 +76,17 @@ def how_it_ended(journal: Journal) -> Ended:
         code=end.exit_code if early and not end.closed else 0,
         for_good=early and end.closed,
     )
+
+
+def refusal_of(journal: Journal) -> Ended | None:
+    """Return why a strict run sends nothing; None when no row has a problem."""
+    counts = journal.counts()
+    if not (invalid := counts[Result.INVALID]):
+        return None
+    rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
+    has_sent = bool(journal.totals.requests or counts[Result.UNKNOWN])
+    nothing = "Nothing more" if has_sent else "Nothing"
+    by = f"{nothing} was sent, because {rows} problems."
+    if has_sent:
+        return Ended(by=by)
+    return Ended(by=f"{by} Correct the file, then run it again.", for_good=True)

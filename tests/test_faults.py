@@ -462,7 +462,7 @@ def test_a_start_that_waits_ends_with_the_window(stand_in: Start, here: Run, tok
 NIGHTS = """
 import sys
 from datetime import datetime, time
-from batchlock.pool import Stop, deadline
+from batchlock.stop import Stop, deadline
 today, until = datetime.fromisoformat(sys.argv[1]), time.fromisoformat(sys.argv[2])
 print(deadline(Stop(until=until), began=0.0, today=today) / 3600)
 """

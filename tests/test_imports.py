@@ -25,6 +25,7 @@ LAYERS = (
         "reporter",
         "template",
         "orglock",
+        "stop",
     },
     {"config", "plan", "reader", "pool", "history", "summaries"},
     {"access"},
@@ -37,7 +38,6 @@ TALKING_TO_ZOHO = {"client", "replies", "remedies", "connection", "tokens", "sig
 """Parts of the first layer that know each other: one topic, cut for its size."""
 NEIGHBOURS = {
     ("plan", "reader"),  # the two ends of one pipe
-    ("config", "pool"),  # a setting's type is beside the code that obeys it
     ("brake", "errors"),  # what it is pulled for is an error
     ("network", "errors"),  # a file of certificates that cannot be used is one
     ("shown", "model"),  # what it shows is a value

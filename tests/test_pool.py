@@ -22,9 +22,10 @@ from batchlock.errors import BatchlockError, Interrupted, SignInRefused, Stopped
 from batchlock.journal import About, Journal, Totals
 from batchlock.model import Line, Lock, LockId, Outcome, RecordId, Reply, Result, Update, Verdict
 from batchlock.pacing import Gate, Limits, Pulse, Retry, SystemClock
-from batchlock.pool import Caller, Stop, deadline, deliver
+from batchlock.pool import Caller, deliver
 from batchlock.signin import Account
 from batchlock.simulator import Behaviour, Fault, Kind, Simulator, lock_id_of, serving
+from batchlock.stop import Stop, deadline
 from batchlock.tokens import Tokens
 
 ABOUT = About(

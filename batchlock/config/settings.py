@@ -16,7 +16,7 @@ from batchlock.datacenters import DATA_CENTERS, ENVIRONMENTS
 from batchlock.model import Field
 from batchlock.network import Network, is_this_machine
 from batchlock.pacing import Limits, Retry
-from batchlock.pool import Stop
+from batchlock.stop import Stop
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -324,7 +324,7 @@ def test_a_server_that_starts_again_finds_a_run_that_has_hardly_begun(stand_in: 
     zoho.config(state_directory="state", limits={"in_flight": 2})
     with serving() as page:
         run = page.visitor().started("locks.csv", text(90))
-        eventually(lambda: bool(list(Path("state/web/work").glob("*/said"))))
+        eventually(lambda: bool(list(Path("state/web/desks").glob("*/said"))))
         page.process.kill()
         page.process.wait()
     with serving() as page:

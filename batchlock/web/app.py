@@ -181,7 +181,7 @@ async def _clean(store: Store, history: History, keep: float) -> None:
         try:
             for run_id in await asyncio.to_thread(_remove_runs, history, time.time() - keep):
                 store.remove_run(run_id)
-                shutil.rmtree(store.folder / "work" / run_id, ignore_errors=True)
+                shutil.rmtree(store.folder / "desks" / run_id, ignore_errors=True)
             for file in store.outdated(history.org, time.time() - keep):
                 store.remove_file(file.id)
                 await asyncio.to_thread(shutil.rmtree, store.place(file.id), ignore_errors=True)

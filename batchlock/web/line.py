@@ -72,7 +72,7 @@ class Line:
 
     def desk(self, run_id: str) -> Desk:
         """Return where word is left for the process of a run."""
-        return Desk(self._store.folder / "work" / run_id)
+        return Desk(self._store.folder / "desks" / run_id)
 
     def ahead(self, run_id: str) -> int:
         """Count the runs that come before this one."""

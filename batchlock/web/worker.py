@@ -1,7 +1,7 @@
 """The process that sends a run for the page, and how the two speak with each other.
 
-<state>/web/work/<run id>/pulse   how it goes (JSON), written by the process
-<state>/web/work/<run id>/wish    that it shall end, and why (JSON), written by the page
+<state>/web/desks/<run id>/pulse   how it goes (JSON), written by the process
+<state>/web/desks/<run id>/wish    that it shall end, and why (JSON), written by the page
 
 Files, and no pipe: the process outlives the server that started it, and the next server finds it.
 """

@@ -18,7 +18,7 @@ def need_the_extra() -> None:
     """Raise UsageError where what the page needs is not installed."""
     if importlib.util.find_spec("jinja2") is None:
         raise UsageError(
-            "The page needs a package more. Install it with: pip install 'batchlock[web]'"
+            "The page needs a package more, jinja2. Install it beside batchlock: pip install jinja2"
         )
 
 

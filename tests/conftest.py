@@ -9,7 +9,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
@@ -88,7 +88,9 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture(autouse=True)
-def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def isolated(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """Keep every test away from the user's own folders and settings."""
     for name in list(os.environ):
         if name.startswith(("BATCHLOCK_", "XDG_")):
@@ -98,7 +100,8 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(home))
     monkeypatch.chdir(work)
-    return work
+    yield work
+    end_what_goes_on(home, work)
 
 
 @pytest.fixture
@@ -177,6 +180,19 @@ def org() -> Iterator[StandIn]:
     loop.call_soon_threadsafe(over.set)
     thread.join(PATIENCE)
     loop.close()
+
+
+def end_what_goes_on(*folders: Path) -> None:
+    """End the runs of the page in these folders: they outlive the server, and the test.
+
+    Only where a process can be seen to be the one, so that no other is hit.
+    """
+    for pulse in (one for folder in folders for one in folder.rglob("web/desks/*/pulse")):
+        with suppress(OSError):  # it has ended meanwhile
+            process = json.loads(pulse.read_text())["process"]
+            told = Path(f"/proc/{process}/cmdline").read_bytes()
+            if os.fsencode(pulse.parent) in told:
+                os.kill(process, signal.SIGKILL)
 
 
 @contextmanager

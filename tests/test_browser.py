@@ -9,7 +9,16 @@ from urllib.parse import urlsplit
 
 import openpyxl
 import pytest
-from conftest import PATIENCE, StandIn, Start, record, rows, sheet, started
+from conftest import (
+    PATIENCE,
+    StandIn,
+    Start,
+    end_what_goes_on,
+    record,
+    rows,
+    sheet,
+    started,
+)
 from visitor import Page, Visitor, eventually, file, serving
 
 from batchlock.web.people import hashed
@@ -350,6 +359,7 @@ def sights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sights]:
                 anna.post("/login", {"name": "Anna", "password": "a long password"}).status == 200
             )
             yield Sights(page.url, anna.cookie, _all_there_is(anna, place))
+        end_what_goes_on(place)
 
 
 def _all_there_is(anna: Visitor, place: Path) -> dict[str, str]:

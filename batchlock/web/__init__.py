@@ -1,7 +1,8 @@
 """The page for people who never open a terminal: upload, check, run, watch, download.
 
     browser ─▶ safety ─▶ door        who may come in: links, people and their sessions
-                       ─▶ files      uploads, and what a check found in them
+                       ─▶ intake     uploads: onto the disk, and into a plan
+                       ─▶ files      what a check found in them, and what is made of it
                        ─▶ runs       a run as it goes, its results, all runs, the log
     door, files, runs  ─▶ store      what the page remembers (SQLite)
                        ─▶ look       the templates, and how values look in them

@@ -23,10 +23,12 @@ from batchlock.run import Choices
 from batchlock.web import safety
 from batchlock.web.door import Door
 from batchlock.web.files import Files
+from batchlock.web.intake import Intake
 from batchlock.web.line import Line
 from batchlock.web.look import Look, static
 from batchlock.web.past import Pasts
 from batchlock.web.runs import Runs
+from batchlock.web.site import Site
 from batchlock.web.store import Store
 
 _LARGEST_FORM = 64 * 1024
@@ -112,9 +114,18 @@ def _app(
         options = ("--config", str(choices.config.absolute()))
     door = Door(store, look, rules, org=org, alone=_user(), tells=tells)
     line = Line(store, history, settings.state, options)
-    pasts = Pasts(history)
-    files = Files(settings, choices, store, look, line, history, pasts)
-    runs = Runs(settings, choices, store, look, line, history, pasts, options)
+    site = Site(
+        settings=settings,
+        choices=choices,
+        store=store,
+        look=look,
+        history=history,
+        pasts=Pasts(history),
+        line=line,
+        options=options,
+    )
+    intake, runs = Intake(site), Runs(site)
+    files = Files(site, intake)
     app = web.Application(
         middlewares=safety.middlewares(store, rules, look.page),
         client_max_size=_LARGEST_FORM,
@@ -130,7 +141,7 @@ def _app(
             web.get("/static/{name}", static),
             web.get("/", runs.home),
             web.get("/template.xlsx", files.template),
-            web.post("/files", files.upload),
+            web.post("/files", intake.upload),
             web.get("/files/{id}", files.show),
             web.get("/files/{id}/problems.xlsx", files.problems),
             web.post("/files/{id}/read", files.read_again),
@@ -150,7 +161,7 @@ def _app(
     )
 
     async def beside(_: web.Application) -> AsyncIterator[None]:
-        files.go_on_reading()
+        intake.go_on()
         await asyncio.to_thread(_remove_strays, store.folder / "files", store.file_ids())
         tasks = [asyncio.create_task(line.keep())]
         if settings.web.keep is not None:
@@ -161,7 +172,7 @@ def _app(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         line.leave()
-        await files.end()
+        await intake.end()
 
     app.cleanup_ctx.append(beside)
     return app

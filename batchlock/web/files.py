@@ -1,47 +1,32 @@
-"""Uploads: onto the disk, into a plan, and what the check shows of it."""
+"""What the check shows of an upload, and what is made of it."""
 
 import asyncio
-import logging
-import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp import web
 
 from batchlock import reporter
-from batchlock.brake import Brake
-from batchlock.config import Settings
 from batchlock.errors import BatchlockError
-from batchlock.history import History
 from batchlock.journal import Journal, Wanted
 from batchlock.model import MODULES, Field, Line, Problem, Result
-from batchlock.run import Choices, Runner
 from batchlock.shown import shown
 from batchlock.summaries import NOT_EARLY, causes_of, summary_of
 from batchlock.template import write_template
 from batchlock.web import safety
-from batchlock.web.line import Line as RunLine
-from batchlock.web.look import Look, attached
-from batchlock.web.past import Past, Pasts
-from batchlock.web.silence import Silence
-from batchlock.web.store import File, Reading, Store
+from batchlock.web.intake import Intake
+from batchlock.web.look import attached
+from batchlock.web.past import Past
+from batchlock.web.site import Site
+from batchlock.web.store import File, Reading
 from batchlock.web.table import COLUMNS, PAGE, page_number
-from batchlock.web.uploads import safe_name, short, write
 
 _CHOICES = 200
 """Columns that one can be chosen from."""
-_MOST_FILES = 20
-_SOON = 1.5
-"""Seconds that an upload waits for its check, so that most people never see the waiting."""
-_AT_ONCE = 2
-"""Files that are read together."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,163 +42,11 @@ class Forecast:
 class Files:
     """The pages of uploads."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        choices: Choices,
-        store: Store,
-        look: Look,
-        line: RunLine,
-        history: History,
-        pasts: Pasts,
-    ) -> None:
-        self._pasts = pasts
-        self._settings = settings
-        self._choices = choices
-        self._store = store
-        self._look = look
-        self._line = line
-        self._history = history
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+    def __init__(self, site: Site, intake: Intake) -> None:
+        self._site = site
+        self._intake = intake
         self._making = asyncio.Lock()
         self._writing = asyncio.Lock()
-        self._reading: dict[str, asyncio.Task[None]] = {}
-
-    # -- upload --------------------------------------------------------------------------
-
-    @safety.checks_itself
-    async def upload(self, request: web.Request) -> web.Response:
-        """Take in files, have each checked, and lead to the check of the first."""
-        if not request.content_type.startswith("multipart/form-data"):
-            raise web.HTTPUnsupportedMediaType(text="This takes files only.")
-        meant = safety.csrf_fits(request, request.headers.get("X-CSRF-Token"))
-        taken: list[str] = []
-        refused: list[str] = []
-        try:
-            parts = await request.multipart()
-            while (part := await parts.next()) is not None:
-                if isinstance(part, MultipartReader):
-                    raise web.HTTPBadRequest
-                if part.name == "csrf":
-                    meant = meant or safety.csrf_fits(request, await short(part))
-                    continue
-                if not meant:
-                    raise safety.refuse_change()
-                if part.name != "file" or not part.filename:
-                    continue
-                name = safe_name(part.filename)
-                if len(taken) == _MOST_FILES:
-                    refused.append(f"{name} was not taken: at most {_MOST_FILES} files at once.")
-                    continue
-                try:
-                    taken.append(await self._take(request, part, name))
-                except BatchlockError as refusal:
-                    refused.append(str(refusal))
-        except (ValueError, LookupError):
-            raise web.HTTPBadRequest from None
-        if refused:
-            who = request[safety.NAME]
-            self._store.write(self._history.org, who, "was refused", " ".join(refused))
-            kept = f"The other files ({len(taken)}) were taken." if taken else ""
-            raise web.HTTPRequestEntityTooLarge(0, 0, text=" ".join([*refused, kept]).strip())
-        if not taken:
-            raise web.HTTPBadRequest(text="Choose a file first.")
-        reading = [self._reading[one] for one in taken if one in self._reading]
-        if reading:
-            await asyncio.wait(reading, timeout=_SOON)
-        to = f"/files/{taken[0]}" if len(taken) == 1 else "/"
-        if "application/json" in request.headers.get("Accept", ""):
-            return web.json_response({"to": to})
-        raise web.HTTPSeeOther(to)
-
-    async def _take(self, request: web.Request, part: BodyPartReader, name: str) -> str:
-        """Write a file to the disk, piece by piece, and begin to read it."""
-        file_id = secrets.token_hex(8)
-        folder = self._store.place(file_id) / "upload"  # apart from what we make beside it
-        await asyncio.to_thread(partial(folder.mkdir, mode=0o700, parents=True))
-        try:
-            await write(part, folder / name, most=self._settings.web.max_upload)
-        except BaseException:
-            shutil.rmtree(folder.parent, ignore_errors=True)
-            raise
-        who = request[safety.NAME]
-        self._store.add_file(file_id, self._history.org, name, who)
-        self._store.write(self._history.org, who, "uploaded", name)
-        self._begin(file_id, {}, None)
-        return file_id
-
-    # -- reading -------------------------------------------------------------------------
-
-    def go_on_reading(self) -> None:
-        """Read what was being read when the last server ended."""
-        for file in self._store.unread(self._history.org):
-            self._begin(file.id, file.chosen, file.sheet)
-
-    async def end(self) -> None:
-        """Stop reading; it is begun anew by the next server."""
-        for task in self._reading.values():
-            task.cancel()
-        await asyncio.gather(*self._reading.values(), return_exceptions=True)
-
-    def _begin(
-        self,
-        file_id: str,
-        chosen: Mapping[str, str],
-        sheet: str | None,
-        *,
-        by_hand: bool = False,
-    ) -> None:
-        self._store.set_file(
-            file_id, Reading.READING, chosen=dict(chosen), sheet=sheet, refusal="", remembered=0
-        )
-        task = asyncio.create_task(self._read(file_id, dict(chosen), sheet, by_hand=by_hand))
-        self._reading[file_id] = task
-        task.add_done_callback(lambda _: self._reading.pop(file_id, None))
-
-    async def _read(
-        self, file_id: str, chosen: dict[str, str], sheet: str | None, *, by_hand: bool
-    ) -> None:
-        """Read a file, with the columns that were chosen last for such titles unless `by_hand`."""
-        file = self._store.file(self._history.org, file_id)
-        assert file is not None
-        try:
-            async with self._slots:
-                await self._plan(file, chosen, sheet)
-            if chosen:
-                with Journal.open(self._plan_of(file)) as journal:
-                    self._store.remember_columns(journal.about.titles, chosen)
-            self._store.set_file(file_id, Reading.CHECKED, chosen=chosen, sheet=sheet)
-        except BatchlockError as refusal:
-            known = self._store.columns(refusal.columns) if refusal.columns else {}
-            if known and not by_hand:
-                self._store.set_file(file_id, Reading.READING, remembered=1)
-                await self._read(file_id, known, sheet, by_hand=True)
-                return
-            self._store.set_file(
-                file_id,
-                Reading.REFUSED,
-                refusal=str(refusal),
-                columns=refusal.columns,
-                sheets=refusal.sheets,
-                chosen=chosen,
-            )
-        except Exception:
-            _log.exception("reading %s", file.name)
-            said = f"{file.name} cannot be read; the details are in the log of batchlock."
-            self._store.set_file(file_id, Reading.REFUSED, refusal=said)
-
-    async def _plan(self, file: File, chosen: Mapping[str, str], sheet: str | None) -> None:
-        plan = self._plan_of(file)
-        plan.unlink(missing_ok=True)
-        runner = self._runner(sheet=sheet, columns=chosen)
-        await runner.plan(self._store.place(file.id) / "upload" / file.name, plan)
-
-    def _runner(self, **chosen: Any) -> Runner:
-        choices = replace(self._choices, **chosen)
-        return Runner(self._settings, choices, Brake(), Silence())
-
-    def _plan_of(self, file: File) -> Path:
-        return self._store.place(file.id) / "plan.journal"
 
     # -- check ---------------------------------------------------------------------------
 
@@ -221,9 +54,9 @@ class Files:
         """Show what the check has found, or that it is not done, or why there is none."""
         file = self._file(request)
         if file.state is Reading.READING:
-            return self._look.page(request, "reading.html", file=file)
+            return self._site.look.page(request, "reading.html", file=file)
         if file.state is Reading.REFUSED:
-            return self._look.page(
+            return self._site.look.page(
                 request,
                 "refused.html",
                 file=replace(file, columns=file.columns[:_CHOICES]),
@@ -231,11 +64,11 @@ class Files:
                 fields=_FIELDS,
             )
         told = await asyncio.to_thread(self._look_at, file, request.query)
-        return self._look.page(request, "check.html", file=file, **told)
+        return self._site.look.page(request, "check.html", file=file, **told)
 
     def _look_at(self, file: File, query: Mapping[str, str]) -> dict[str, Any]:
         """Return what the page of a check shows."""
-        with Journal.open(self._plan_of(file)) as journal:
+        with Journal.open(self._intake.plan_of(file)) as journal:
             about, counts = journal.about, journal.counts()
             invalid, ready = counts[Result.INVALID], counts[Result.NOT_SENT]
             shows = query.get("show", "problems" if invalid else "all")
@@ -248,10 +81,10 @@ class Files:
             problems = list(journal.problems([line.row for line in lines]))
             lookups = journal.to_look_up()
             causes = causes_of(journal)
-        past = self._pasts.bare()
+        past = self._site.pasts.bare()
         same = [one for one in past if one.about.identity == about.identity]
         before = next((one.end for one in same if one.end and one.end.closed), None)
-        left = self._history.unfinished(about.identity) if same else None
+        left = self._site.history.unfinished(about.identity) if same else None
         return {
             "counts": counts,
             "rows": sum(counts.values()),
@@ -264,7 +97,7 @@ class Files:
             "choices": about.titles[:_CHOICES],
             "more": max(0, len(about.titles) - COLUMNS),
             "lines": [_row(line, about.titles, problems) for line in lines],
-            "strict": self._settings.input.strict,
+            "strict": self._site.settings.input.strict,
             "shows": shows,
             "words": wanted.words,
             "found": found,
@@ -281,7 +114,7 @@ class Files:
             if totals.requests >= _ENOUGH and totals.seconds > 0:
                 took = calls * totals.seconds / totals.requests
                 return Forecast(calls=calls, seconds=took, measured=True)
-        limits = self._settings.limits
+        limits = self._site.settings.limits
         in_flight = limits.max_in_flight if limits.in_flight == "auto" else limits.in_flight
         pace = min(in_flight / _USUAL, limits.per_second or in_flight / _USUAL)
         return Forecast(calls=calls, seconds=calls / pace, measured=False)
@@ -296,12 +129,12 @@ class Files:
             if isinstance(title := form.get(field.value, ""), str) and title
         }
         sheet = form.get("sheet") or None
-        if file.id not in self._reading:
-            self._begin(file.id, chosen, str(sheet) if sheet else None, by_hand=True)
+        if file.state is not Reading.READING:
+            self._intake.begin(file.id, chosen, str(sheet) if sheet else None, by_hand=True)
             told = ", ".join(f"{title} as {field}" for field, title in chosen.items())
             about = f"{file.name}: {sheet or ''} {told}".strip()
-            self._store.write(self._history.org, request[safety.NAME], "read again", about)
-            await asyncio.wait([self._reading[file.id]], timeout=_SOON)
+            self._site.log(request[safety.NAME], "read again", about)
+            await self._intake.wait(file.id)
         raise web.HTTPSeeOther(f"/files/{file.id}")
 
     async def start(self, request: web.Request) -> web.Response:
@@ -314,8 +147,8 @@ class Files:
         async def make() -> str:
             async with self._making:  # so that two who start it at once get the same run
                 run_id = await asyncio.to_thread(self._start, file, seen)
-                self._line.add(run_id, file.name, who, file=file.id)
-            self._store.write(self._history.org, who, "started", f"{file.name}, run {run_id}")
+                self._site.line.add(run_id, file.name, who, file=file.id)
+            self._site.log(who, "started", f"{file.name}, run {run_id}")
             return run_id
 
         run_id = await asyncio.shield(make())  # whoever has asked may be gone
@@ -326,40 +159,38 @@ class Files:
 
         `seen` says when it was finished last, as the page knew that asks for it.
         """
-        plan = self._plan_of(file)
+        plan = self._intake.plan_of(file)
         with Journal.open(plan) as journal:
             identity, invalid = journal.about.identity, journal.counts()[Result.INVALID]
-        if self._settings.input.strict and invalid:
+        if self._site.settings.input.strict and invalid:
             raise BatchlockError(
                 "Nothing was sent: some rows have problems, and input.strict says that then none "
                 "is. Correct them first."
             )
-        if (left := self._history.unfinished(identity)) is not None:
+        if (left := self._site.history.unfinished(identity)) is not None:
             return left.stem
-        before = self._history.finished(identity)
+        before = self._site.history.finished(identity)
         if before is not None and before.finished_at.isoformat() != seen:
             raise BatchlockError(
                 f"This file was finished meanwhile, at {before.finished_at:%H:%M} UTC. See its "
                 "results first; to send every row again, open its check anew and start there."
             )
-        return self._runner().start(plan)
+        return self._site.runner().start(plan)
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove an upload of which nothing was sent."""
         file = self._file(request)
         async with self._making:  # no run of it is being made meanwhile
             await self._remove(file)
-        self._store.write(self._history.org, request[safety.NAME], "removed", file.name)
+        self._site.log(request[safety.NAME], "removed", file.name)
         raise web.HTTPSeeOther("/")
 
     async def _remove(self, file: File) -> None:
-        if self._store.has_run(file.id):
+        if self._site.store.has_run(file.id):
             raise web.HTTPConflict(text=f"{file.name} belongs to a run, so it stays.")
-        if (task := self._reading.get(file.id)) is not None:
-            task.cancel()
-            await asyncio.wait([task])
-        self._store.remove_file(file.id)
-        await asyncio.to_thread(shutil.rmtree, self._store.place(file.id), ignore_errors=True)
+        await self._intake.stop(file.id)
+        self._site.store.remove_file(file.id)
+        await asyncio.to_thread(shutil.rmtree, self._site.store.place(file.id), ignore_errors=True)
 
     async def problems(self, request: web.Request) -> web.StreamResponse:
         """Answer with a workbook of the rows that have problems, to be corrected and given back."""
@@ -369,7 +200,7 @@ class Files:
 
         def make() -> bytes:
             with (
-                Journal.open(self._plan_of(file)) as journal,
+                Journal.open(self._intake.plan_of(file)) as journal,
                 tempfile.TemporaryDirectory(prefix="batchlock-") as folder,
             ):
                 about = journal.about
@@ -386,7 +217,7 @@ class Files:
 
         async with self._writing:
             content = await asyncio.to_thread(make)
-        self._store.write(self._history.org, request[safety.NAME], "downloaded problems", file.name)
+        self._site.log(request[safety.NAME], "downloaded problems", file.name)
         return attached(content, f"{Path(file.name).stem}-problems.xlsx")
 
     async def template(self, request: web.Request) -> web.StreamResponse:
@@ -395,14 +226,14 @@ class Files:
         def make() -> bytes:
             with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
                 path = Path(folder) / "template.xlsx"
-                write_template(path, (*MODULES, *self._settings.input.custom_modules))
+                write_template(path, (*MODULES, *self._site.settings.input.custom_modules))
                 return path.read_bytes()
 
-        self._store.write(self._history.org, request[safety.NAME], "downloaded", "the template")
+        self._site.log(request[safety.NAME], "downloaded", "the template")
         return attached(await asyncio.to_thread(make), "locks.xlsx")
 
     def _file(self, request: web.Request) -> File:
-        file = self._store.file(self._history.org, request.match_info["id"])
+        file = self._site.store.file(self._site.history.org, request.match_info["id"])
         if file is None:
             raise web.HTTPNotFound
         return file

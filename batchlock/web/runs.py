@@ -5,30 +5,25 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from batchlock.brake import Brake
-from batchlock.config import Settings
 from batchlock.errors import BatchlockError
-from batchlock.history import History
 from batchlock.journal import Journal, Wanted
 from batchlock.model import Result
-from batchlock.run import Choices, Runner
 from batchlock.shown import shown
 from batchlock.summaries import how_it_ended, summary_of
 from batchlock.web import safety
 from batchlock.web.chart import chart
-from batchlock.web.line import Line
-from batchlock.web.look import WORKBOOK, Look, saved_as
-from batchlock.web.past import Past, Pasts, shown_name
+from batchlock.web.look import WORKBOOK, saved_as
+from batchlock.web.past import Past, shown_name
 from batchlock.web.people import key_of
-from batchlock.web.silence import Silence
-from batchlock.web.store import ACTIVE, Asked, State, Store
+from batchlock.web.site import Site
+from batchlock.web.store import ACTIVE, Asked, State
 from batchlock.web.table import COLUMNS, PAGE, page_number
 from batchlock.web.watch import SPANS, View, Watches, look
 
@@ -47,43 +42,25 @@ _KINDS = {
 class Runs:
     """The pages of runs."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        choices: Choices,
-        store: Store,
-        look: Look,
-        line: Line,
-        history: History,
-        pasts: Pasts,
-        options: Sequence[str],
-    ) -> None:
-        """`options` are those of the command line that writes results."""
-        self._settings = settings
-        self._choices = choices
-        self._store = store
-        self._look = look
-        self._line = line
-        self._history = history
-        self._options = options
+    def __init__(self, site: Site) -> None:
+        self._site = site
         self._watches = Watches(self._draw)
         self._reports = asyncio.Semaphore(_REPORTS)
         self._making = asyncio.Lock()
-        self._pasts = pasts
 
     # -- home ----------------------------------------------------------------------------
 
     async def home(self, request: web.Request) -> web.Response:
         """Show where to begin: the upload, what is under way, what came last."""
         past = await self._past()
-        files = self._store.files(self._history.org, most=100)
-        return self._look.page(
+        files = self._site.store.files(self._site.history.org, most=100)
+        return self._site.look.page(
             request,
             "home.html",
             active=[one for one in past if one.stands in ACTIVE],
             files=files,
             latest=[one for one in past if one.stands not in ACTIVE][:5],
-            most=self._settings.web.max_upload,
+            most=self._site.settings.web.max_upload,
         )
 
     # -- one run -------------------------------------------------------------------------
@@ -91,22 +68,22 @@ class Runs:
     async def show(self, request: web.Request) -> web.Response:
         """Show a run: as it goes, or what became of it."""
         run_id, path = self._run(request)
-        asked = self._store.run(self._history.org, run_id)
+        asked = self._site.store.run(self._site.history.org, run_id)
         state = self._state(run_id)
         if state in ACTIVE:
-            view = await asyncio.to_thread(look, path, self._line.desk(run_id))
+            view = await asyncio.to_thread(look, path, self._site.line.desk(run_id))
             told = self._told(run_id, view, state)
-            return self._look.page(
+            return self._site.look.page(
                 request,
                 "running.html",
                 who=asked.who if asked else "the command line",
                 file_name=self._name(run_id, path),
                 run_id=run_id,
-                elsewhere=self._line.elsewhere(run_id),
+                elsewhere=self._site.line.elsewhere(run_id),
                 **told,
             )
         told = await asyncio.to_thread(self._results, run_id, path, asked, request.query)
-        return self._look.page(request, "results.html", run_id=run_id, asked=asked, **told)
+        return self._site.look.page(request, "results.html", run_id=run_id, asked=asked, **told)
 
     def _results(
         self, run_id: str, path: Path, asked: Asked | None, query: Mapping[str, str]
@@ -145,28 +122,28 @@ class Runs:
 
     def _told(self, run_id: str, view: View, state: State) -> dict[str, Any]:
         """Return what is told of a run that goes on, the same for everybody."""
-        asked = self._store.run(self._history.org, run_id)
-        wish = self._line.desk(run_id).wished if state is State.WORKING else None
+        asked = self._site.store.run(self._site.history.org, run_id)
+        wish = self._site.line.desk(run_id).wished if state is State.WORKING else None
         return {
             "view": view,
             "state": state.value,
             "why": asked.why if asked else "",
-            "ahead": self._line.ahead(run_id) if state is State.WAITING else 0,
-            "blocked": self._line.blocked() if state is State.WAITING else "",
+            "ahead": self._site.line.ahead(run_id) if state is State.WAITING else 0,
+            "blocked": self._site.line.blocked() if state is State.WAITING else "",
             "ending": wish.why if wish else "",
             "chart": chart(view.pace),
         }
 
     def _state(self, run_id: str) -> State:
         """Return how a run stands, whoever has started it."""
-        if self._line.is_at_work(run_id):
+        if self._site.line.is_at_work(run_id):
             return State.WORKING
-        asked = self._store.run(self._history.org, run_id)
+        asked = self._site.store.run(self._site.history.org, run_id)
         return asked.state if asked is not None else State.ENDED
 
     def _name(self, run_id: str, path: Path) -> str:
         """Return the name of a run's file."""
-        asked = self._store.run(self._history.org, run_id)
+        asked = self._site.store.run(self._site.history.org, run_id)
         if asked is not None:
             return asked.name
         with Journal.open(path) as journal:
@@ -175,7 +152,7 @@ class Runs:
     def _draw(self, run_id: str, view: View) -> str:
         """Return a view of a run as the script takes it: parts of the page, by their ids."""
         told = self._told(run_id, view, self._state(run_id))
-        part = self._look.part
+        part = self._site.look.part
         return json.dumps(
             {
                 "state": told["state"],
@@ -190,7 +167,7 @@ class Runs:
     async def now(self, request: web.Request) -> web.Response:
         """Answer with how a run goes now, for those whom events do not reach."""
         run_id, path = self._run(request)
-        desk = self._line.desk(run_id)
+        desk = self._site.line.desk(run_id)
         try:
             async with self._watches.watching(run_id, path, desk) as following, asyncio.timeout(30):
                 drawn = await following("")
@@ -204,7 +181,7 @@ class Runs:
         response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         await response.prepare(request)
-        desk, last, seen = self._line.desk(run_id), "", time.monotonic()
+        desk, last, seen = self._site.line.desk(run_id), "", time.monotonic()
         async with self._watches.watching(run_id, path, desk) as following:
             while time.monotonic() - seen < _ALIVE or self._is_signed_in(request):
                 if time.monotonic() - seen >= _ALIVE:
@@ -220,20 +197,20 @@ class Runs:
 
     def _is_signed_in(self, request: web.Request) -> bool:
         key = key_of(request[safety.COOKIE])
-        return self._store.session(key, longest=self._settings.web.session) is not None
+        return self._site.store.session(key, longest=self._site.settings.web.session) is not None
 
     # -- changes -------------------------------------------------------------------------
 
     async def pause(self, request: web.Request) -> web.Response:
         """Pause a run, until somebody says that it goes on."""
         run_id, _ = self._run(request)
-        self._line.pause(run_id, request[safety.NAME])
+        self._site.line.pause(run_id, request[safety.NAME])
         raise self._changed(request, "paused", run_id)
 
     async def stop(self, request: web.Request) -> web.Response:
         """Stop a run."""
         run_id, _ = self._run(request)
-        self._line.stop(run_id, request[safety.NAME])
+        self._site.line.stop(run_id, request[safety.NAME])
         raise self._changed(request, "stopped", run_id)
 
     async def go_on(self, request: web.Request) -> web.Response:
@@ -243,7 +220,7 @@ class Runs:
             end = journal.end
         if end is not None and end.closed:
             raise web.HTTPConflict(text="Nothing is left of this run to go on with.")
-        self._line.add(run_id, self._name(run_id, path), request[safety.NAME])
+        self._site.line.add(run_id, self._name(run_id, path), request[safety.NAME])
         raise self._changed(request, "went on with", run_id)
 
     async def retry(self, request: web.Request) -> web.Response:
@@ -252,7 +229,7 @@ class Runs:
         refused = (await safety.form_of(request)).get("only") != "failed"
         if self._state(run_id) in ACTIVE:
             raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
-        runner = Runner(self._settings, self._choices, Brake(), Silence())
+        runner = self._site.runner()
         who, name = request[safety.NAME], self._name(run_id, path)
 
         async def make() -> str:
@@ -260,14 +237,14 @@ class Runs:
                 new = await asyncio.to_thread(runner.start_retry, run_id, refused=refused)
                 if new is None:
                     raise BatchlockError("Every row of this run is as its file asks.")
-                self._line.add(new, name, who)
+                self._site.line.add(new, name, who)
                 return new
 
         new = await asyncio.shield(make())  # whoever has asked may be gone
         raise self._changed(request, f"ran again the rest of {run_id}, as", new)
 
     def _changed(self, request: web.Request, what: str, run_id: str) -> web.HTTPSeeOther:
-        self._store.write(self._history.org, request[safety.NAME], what, f"run {run_id}")
+        self._site.log(request[safety.NAME], what, f"run {run_id}")
         return web.HTTPSeeOther(f"/runs/{run_id}")
 
     # -- downloads -----------------------------------------------------------------------
@@ -281,7 +258,7 @@ class Runs:
             results = Path(folder) / f"results.{kind}"
             async with self._reports:
                 await self._report(run_id, results)
-            self._store.write(self._history.org, request[safety.NAME], "downloaded", name)
+            self._site.log(request[safety.NAME], "downloaded", name)
             response = web.StreamResponse(headers={"Content-Disposition": saved_as(name)})
             response.headers["Content-Type"] = _KINDS[kind]
             response.content_length = results.stat().st_size
@@ -295,7 +272,7 @@ class Runs:
         """Write the results in a process of their own, which takes its memory with it."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "batchlock", "report", run_id, "--output", str(results),
-            "--quiet", *self._options,
+            "--quiet", *self._site.options,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
@@ -317,7 +294,7 @@ class Runs:
         past = await self._past()
         found = [one for one in past if _fits(one, words)]
         number = page_number(request.query, len(found))
-        return self._look.page(
+        return self._site.look.page(
             request,
             "history.html",
             runs=found[(number - 1) * PAGE : number * PAGE],
@@ -325,34 +302,36 @@ class Runs:
             found=len(found),
             number=number,
             pages=max(1, -(-len(found) // PAGE)),
-            keep=self._settings.web.keep,
+            keep=self._site.settings.web.keep,
         )
 
     async def log(self, request: web.Request) -> web.Response:
         """Show who did what."""
-        count = self._store.log_lines(self._history.org)
+        count = self._site.store.log_lines(self._site.history.org)
         number = page_number(request.query, count, _LOG_PAGE)
-        entries = self._store.log(
-            self._history.org, offset=(number - 1) * _LOG_PAGE, limit=_LOG_PAGE
+        entries = self._site.store.log(
+            self._site.history.org, offset=(number - 1) * _LOG_PAGE, limit=_LOG_PAGE
         )
         pages = max(1, -(-count // _LOG_PAGE))
-        return self._look.page(
+        return self._site.look.page(
             request, "log.html", entries=entries, number=number, pages=pages, found=count, words=""
         )
 
     async def _past(self) -> list[Past]:
         """Return all runs, newest first."""
-        asked, holder = self._store.all_runs(self._history.org), self._line.holder()
-        return await asyncio.to_thread(self._pasts.all, asked, holder.run_id if holder else None)
+        asked, holder = self._site.store.all_runs(self._site.history.org), self._site.line.holder()
+        return await asyncio.to_thread(
+            self._site.pasts.all, asked, holder.run_id if holder else None
+        )
 
     # -- below ---------------------------------------------------------------------------
 
     def _run(self, request: web.Request) -> tuple[str, Path]:
         """Return the run that is asked for: one that is there, never a path from outside."""
         run_id = request.match_info["run"]
-        if run_id not in self._history.ids():
+        if run_id not in self._site.history.ids():
             raise web.HTTPNotFound
-        return run_id, self._history.path(run_id)
+        return run_id, self._site.history.path(run_id)
 
 
 def _fits(past: Past, words: str) -> bool:

@@ -58,7 +58,7 @@ def session(
     # aiohttp would send a PUT or GET a second time when its connection closes, unseen: a call would
     # spend two credits, and one that was sent, and then again to a closed door, would look like one
     # that never left. A middleware can keep it from that, too, but costs a tenth of a whole run.
-    made._retry_connection = False  # noqa: SLF001
+    made._retry_connection = False  # noqa: SLF001  for want of a public one
     return made
 
 

@@ -1031,7 +1031,7 @@ def test_what_is_written_as_text_is_read_back(
 ) -> None:
     path = tmp_path / "a.csv"
     with path.open("w", encoding=encoding, newline="") as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
+        writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]  # drawn
         writer.writerows([HEADER, *rows])
     seen = see(path)
     assert seen.rows == as_read(rows)

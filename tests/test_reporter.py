@@ -41,7 +41,7 @@ NOON = datetime(2026, 3, 14, 12, 0, 0, tzinfo=UTC)
 
 def at(*parts: int) -> datetime:
     """A moment as cells have it: without a zone."""
-    return datetime(*parts, tzinfo=UTC).replace(tzinfo=None)  # type: ignore[arg-type,misc]
+    return datetime(*parts, tzinfo=UTC).replace(tzinfo=None)  # type: ignore[arg-type,misc]  # a date's
 
 
 def line(row: int = 2, cells: Sequence[Cell] = CELLS, **given: Any) -> Line:

@@ -283,8 +283,8 @@ def test_the_column_of_the_lock_id_may_be_absent() -> None:
         (time(5, 0), "05:00"),
         (time(5, 0, 9), "05:00:09"),
         (time(4, 59, 59, 999_600), "05:00"),
-        (datetime(2025, 3, 14, 4, 59, 59, 999_999), "2025-03-14 05:00"),  # noqa: DTZ001
-        (datetime(9999, 12, 31, 23, 59, 59, 999_999), "9999-12-31 23:59:59"),  # noqa: DTZ001
+        (datetime(2025, 3, 14, 4, 59, 59, 999_999), "2025-03-14 05:00"),  # noqa: DTZ001  cells have no zone
+        (datetime(9999, 12, 31, 23, 59, 59, 999_999), "9999-12-31 23:59:59"),  # noqa: DTZ001  the same
         (timedelta(hours=30, minutes=5), "30:05"),
         (timedelta(minutes=5, seconds=9), "00:05:09"),
         (timedelta(minutes=-30), "-00:30"),

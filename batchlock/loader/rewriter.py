@@ -103,4 +103,4 @@ def length_of(told: str) -> time | timedelta | None:
     )
     if sign == "-" and length:
         return -length
-    return length if length.days else (datetime(1, 1, 1) + length).time()  # noqa: DTZ001
+    return length if length.days else (datetime(1, 1, 1) + length).time()  # noqa: DTZ001  no zone

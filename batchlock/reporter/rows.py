@@ -158,7 +158,7 @@ def _number(style: Any) -> str:
     XlsxWriter numbers a style when a cell first asks for it, which only its own writer can do in
     public.
     """
-    return "" if style is None else f' s="{style._get_xf_index()}"'  # noqa: SLF001
+    return "" if style is None else f' s="{style._get_xf_index()}"'  # noqa: SLF001  it has no other name
 
 
 def _escaped(text: str) -> str:

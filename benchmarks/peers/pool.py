@@ -23,7 +23,7 @@ async def main(
 ) -> None:
     """Read, send and write row by row."""
     # Waiting for a local file costs less than a thread for it would.
-    with Path(file).open(newline="") as source, Path(results).open("w", newline="") as target:  # noqa: ASYNC230
+    with Path(file).open(newline="") as source, Path(results).open("w", newline="") as target:  # noqa: ASYNC230  see above
         rows, write = csv.reader(source), csv.writer(target).writerow
         write([*next(rows), "Result", "HTTP status", "Code", "Message"])
         connector = aiohttp.TCPConnector(limit=workers)

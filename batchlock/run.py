@@ -20,36 +20,41 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from batchlock import __version__, orglock, reporter
-from batchlock.access import Access, SignIn, access, address, sign_in
-from batchlock.brake import Brake
+from batchlock import __version__
 from batchlock.config import SIMULATOR, Settings
-from batchlock.errors import BatchlockError, Stopped, UsageError
-from batchlock.history import (
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import BatchlockError, Stopped, UsageError
+from batchlock.core.observer import RunObserver
+from batchlock.core.results import Result, Summary
+from batchlock.core.rows import Problem
+from batchlock.plan.child import Bounds, Child, Request, plan, sha256_of
+from batchlock.report import results
+from batchlock.report.summaries import COMPLETED, StopReason, how_it_ended, refusal_of, summary_of
+from batchlock.send.pacing.ceiling import load_ceiling, save_ceiling
+from batchlock.send.pacing.limiter import CallLimiter
+from batchlock.send.sender import deliver
+from batchlock.send.stop_rules import deadline
+from batchlock.store import org_lock
+from batchlock.store.history import (
     History,
     close,
-    hand_over,
+    close_if_unfinished,
     is_closed,
     make_state_folder,
     new_run_id,
+    not_resumable_because,
     supersede,
-    why_over,
 )
-from batchlock.journal import About, End, Journal
-from batchlock.model import Problem, Result, Summary
-from batchlock.pacing import Gate, recall, remember
-from batchlock.plan import Bounds, Child, Request, plan, sha256_of
-from batchlock.pool import Watcher, deliver
-from batchlock.stop import deadline
-from batchlock.summaries import NOT_EARLY, Ended, how_it_ended, refusal_of, summary_of
+from batchlock.store.journal import Journal, RunInfo, SessionEnd
+from batchlock.zoho.connect import Connection, Credentials, address, connect, load_credentials
 
 _ENDING = "Ending; the calls under way are finished."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
+class RunOptions:
     """What a command asks for, beside the settings."""
 
     output: Path | None = None
@@ -63,7 +68,7 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class RunResult:
     """How a run ended, and where its results are."""
 
     summary: Summary
@@ -71,22 +76,12 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckResult:
     """What a check found."""
 
-    about: About
+    about: RunInfo
     counts: Mapping[Result, int]
     problems: list[Problem]
-
-
-class Voice(Watcher, Protocol):
-    """Where a run tells how it goes."""
-
-    def says(self, sentence: str) -> None:
-        """Take in a sentence for the person."""
-
-    def starts(self, *, rows: int, left: int) -> None:
-        """Take in that the sending begins, with so many of the rows left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,52 +89,54 @@ class Runner:
     """What all runs of one command share."""
 
     settings: Settings
-    choices: Choices
-    brake: Brake
-    voice: Voice
+    options: RunOptions
+    cancel_token: CancelToken
+    observer: RunObserver
     reader: Child | None = None
     """A process to plan in that was started beforehand."""
     began: float = field(default_factory=time.monotonic)
     today: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When it began: `until` means the first such time after it, however long planning takes."""
 
-    async def run(self, file: Path) -> Finished:
+    async def run(self, file: Path) -> RunResult:
         """Bring every row of a file to its end, or go on with an unfinished run of the same.
 
         Raises what ends it before there is anything to report; later ends are in the summary.
         """
         org = self._org
-        account = sign_in(self.settings, org)
+        credentials = load_credentials(self.settings, org)
         about = self._about(file, org)
         target = self._target(about)
         history = History(self.settings.state, org)
-        with orglock.held(self.settings.state, org) as tell:
+        with org_lock.org_lock(self.settings.state, org) as set_holder:
             history.make_folder()
             history.clear_drafts()
-            if not self.choices.fresh and (left := history.unfinished(about.identity)):
-                tell(f"run {left.stem} of {file}", left.stem)
-                self.voice.says("A run of the same file was not finished. (--fresh starts anew.)")
-                return await self._go_on(left, account)
+            if not self.options.fresh and (left := history.unfinished(about.identity)):
+                set_holder(f"run {left.stem} of {file}", left.stem)
+                self.observer.on_message(
+                    "A run of the same file was not finished. (--fresh starts anew.)"
+                )
+                return await self._go_on(left, credentials)
             if (before := history.finished(about.identity)) is not None:
-                self.voice.says(f"The same file was finished before, on {_day(before)}.")
+                self.observer.on_message(f"The same file was finished before, on {_day(before)}.")
             self._probe(target)
-            tell(f"run {about.run_id} of {file}", about.run_id)
+            set_holder(f"run {about.run_id} of {file}", about.run_id)
             path = history.path(about.run_id)
             planning = asyncio.create_task(self._plan(file, path, about))
-            async with access(self.settings, account) as way:
+            async with connect(self.settings, credentials) as connection:
                 await planning
                 supersede(history, about)
                 with Journal.open(path) as journal:
-                    return await self._send(journal, way)
+                    return await self._send(journal, connection)
 
-    async def check(self, file: Path) -> Checked:
+    async def check(self, file: Path) -> CheckResult:
         """Find every problem of a file; nothing is sent, and no run is left behind."""
         about = replace(self._about(file, self.settings.org), kind="check")
         with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
             path = Path(folder) / "check.journal"
             await self._plan(file, path, about)
             with Journal.open(path) as journal:
-                return Checked(
+                return CheckResult(
                     about=journal.about, counts=journal.counts(), problems=list(journal.problems())
                 )
 
@@ -171,7 +168,7 @@ class Runner:
             journal.start(history.path(about.run_id), about)
         return about.run_id
 
-    async def resume(self, run_id: str | None) -> Finished | None:
+    async def resume(self, run_id: str | None) -> RunResult | None:
         """Go on with a run, or with the newest that is unfinished; None when there is none."""
         if run_id is None:
             history = self._histories()[0]
@@ -180,36 +177,36 @@ class Runner:
                 return None
         else:
             history, path = self._find(run_id)
-            if why := why_over(history, path):
-                self.voice.says(f"Run {path.stem} does not go on. {why}")
+            if why := not_resumable_because(history, path):
+                self.observer.on_message(f"Run {path.stem} does not go on. {why}")
                 return None
-        account = sign_in(self.settings, history.org)
-        with orglock.held(self.settings.state, history.org) as tell:
-            tell(f"run {path.stem}", path.stem)
-            return await self._go_on(path, account)
+        credentials = load_credentials(self.settings, history.org)
+        with org_lock.org_lock(self.settings.state, history.org) as set_holder:
+            set_holder(f"run {path.stem}", path.stem)
+            return await self._go_on(path, credentials)
 
-    async def retry(self, run_id: str, *, refused: bool = True) -> Finished | None:
+    async def retry(self, run_id: str, *, refused: bool = True) -> RunResult | None:
         """Run the rows of a run again that were not updated; None when there are none.
 
         Without `refused`, the rows that Zoho refused are left out.
         """
         history, path = self._find(run_id)
-        account = sign_in(self.settings, history.org)
-        with orglock.held(self.settings.state, history.org) as tell:
-            tell(f"a retry of run {path.stem}")
+        credentials = load_credentials(self.settings, history.org)
+        with org_lock.org_lock(self.settings.state, history.org) as set_holder:
+            set_holder(f"a retry of run {path.stem}")
             newest, *earlier = history.lineage(path.stem)
             with Journal.open(newest) as before:
                 self._need_its_place(before.about)
                 if newest != path and not is_closed(before):
-                    tell(f"run {newest.stem}", newest.stem)
-                    return await self._go_on(newest, account)
+                    set_holder(f"run {newest.stem}", newest.stem)
+                    return await self._go_on(newest, credentials)
                 new = self._make_retry(history, before, earlier, refused=refused)
             if new is None:
                 return None
-            tell(f"run {new.stem}", new.stem)
+            set_holder(f"run {new.stem}", new.stem)
             with Journal.open(new) as journal:
-                async with access(self.settings, account) as way:
-                    return await self._send(journal, way)
+                async with connect(self.settings, credentials) as connection:
+                    return await self._send(journal, connection)
 
     def start_retry(self, run_id: str, *, refused: bool = True) -> str | None:
         """Make the run that `retry` makes, for `resume` to send; return its id.
@@ -223,7 +220,7 @@ class Runner:
             if newest != path and not is_closed(before):
                 return newest.stem
             if before.left():
-                stack.enter_context(orglock.held(self.settings.state, history.org))
+                stack.enter_context(org_lock.org_lock(self.settings.state, history.org))
             new = self._make_retry(history, before, earlier, refused=refused)
             return None if new is None else new.stem
 
@@ -254,23 +251,23 @@ class Runner:
         self._probe(self._target(about))
         path = history.path(about.run_id)
         before.start_retry(path, about, refused=refused, earlier=earlier)
-        hand_over(before, f"What was left went on as run {about.run_id}.")
+        close_if_unfinished(before, f"What was left went on as run {about.run_id}.")
         return path
 
-    def report(self, run_id: str) -> Finished:
+    def report(self, run_id: str) -> RunResult:
         """Write the results of a run again, as far as it has come."""
         _, path = self._find(run_id)
-        with Journal.open(path) as journal, journal.as_it_stands():
+        with Journal.open(path) as journal, journal.snapshot():
             about = journal.about
-            if self.choices.output is not None:
+            if self.options.output is not None:
                 about = replace(about, output=self._output())
             summary = summary_of(journal, about, how_it_ended(journal), self._command(about))
-            return Finished(summary=summary, output=self._write(journal, about, summary))
+            return RunResult(summary=summary, output=self._write(journal, about, summary))
 
     def show(self, run_id: str) -> tuple[Summary, str | None]:
         """Return what became of a run so far, and where its results are."""
         _, path = self._find(run_id)
-        with Journal.open(path) as journal, journal.as_it_stands():
+        with Journal.open(path) as journal, journal.snapshot():
             about, end = journal.about, journal.end
             summary = summary_of(journal, about, how_it_ended(journal), self._command(about))
             return summary, end.output if end else None
@@ -302,101 +299,101 @@ class Runner:
 
     # -- the steps -----------------------------------------------------------------------
 
-    async def _plan(self, file: Path, path: Path, about: About) -> None:
+    async def _plan(self, file: Path, path: Path, about: RunInfo) -> None:
         given = self.settings.input
         request = Request(
             file=file,
             journal=path,
             about=about,
             columns={field.value: titles for field, titles in given.columns.items()},
-            chosen=self.choices.columns,
+            explicit_columns=self.options.columns,
             encoding=given.encoding,
             delimiter=given.delimiter,
-            sheet=self.choices.sheet,
+            sheet=self.options.sheet,
             custom_modules=given.custom_modules,
             lookup_lock_ids=given.lookup_lock_ids,
         )
-        self.voice.says(f"Reading {file.name}.")
+        self.observer.on_message(f"Reading {file.name}.")
         bounds = Bounds(seconds=given.max_seconds, memory=given.max_memory)
-        await plan(request, bounds, brake=self.brake, child=self.reader)
+        await plan(request, bounds, cancel_token=self.cancel_token, child=self.reader)
 
-    async def _go_on(self, path: Path, account: SignIn) -> Finished:
+    async def _go_on(self, path: Path, credentials: Credentials) -> RunResult:
         with Journal.open(path) as journal:
             about = journal.about
             self._need_its_place(about)
             if about.retry_of is not None:  # it may have been killed before it did
                 with suppress(BatchlockError), Journal.open(path.with_stem(about.retry_of)) as it:
-                    hand_over(it, f"What was left went on as run {about.run_id}.")
-            self.voice.says(
+                    close_if_unfinished(it, f"What was left went on as run {about.run_id}.")
+            self.observer.on_message(
                 f"Resuming run {about.run_id} of {about.started_at:%Y-%m-%d %H:%M} UTC: "
                 f"{journal.left():,} of {sum(journal.counts().values()):,} rows are left."
             )
-            if self.choices.output is not None:
+            if self.options.output is not None:
                 about = replace(about, output=self._output())
             self._probe(self._target(about))
             journal.set_about(about)
-            async with access(self.settings, account) as way:
-                return await self._send(journal, way)
+            async with connect(self.settings, credentials) as connection:
+                return await self._send(journal, connection)
 
-    async def _send(self, journal: Journal, way: Access) -> Finished:
+    async def _send(self, journal: Journal, connection: Connection) -> RunResult:
         """Deliver what is pending and report, whatever ended the delivery."""
         if not journal.left():
             return self._report(journal)
         is_strict = journal.about.strict or self.settings.input.strict
         if is_strict and (refusal := refusal_of(journal)) is not None:
             return self._report(journal, refusal)
-        journal.forget_end()
-        self.voice.starts(rows=sum(journal.counts().values()), left=journal.left())
-        gate = self._gate(journal)
-        known = gate.ceiling
-        overdue = self._overdue(gate)
+        journal.clear_end()
+        self.observer.on_sending(rows=sum(journal.counts().values()), left=journal.left())
+        limiter = self._limiter(journal)
+        known = limiter.ceiling
+        overdue = self._overdue(limiter)
         try:
-            with self.brake.stopping(lambda: self.voice.says(_ENDING)):
-                await _until_braked(way.signed_in(gate), self.brake)
+            with self.cancel_token.callbacks_while(lambda: self.observer.on_message(_ENDING)):
+                await _until_braked(connection.ready(limiter), self.cancel_token)
                 await deliver(
                     journal,
-                    way.client,
-                    gate,
+                    connection.client,
+                    limiter,
                     retry=self.settings.retry,
                     stop=self.settings.stop,
-                    brake=self.brake,
-                    watcher=self.voice,
+                    cancel_token=self.cancel_token,
+                    observer=self.observer,
                 )
         except BatchlockError as ended:
             if ended.exit_code == BatchlockError.exit_code:
                 raise
             if isinstance(ended, Stopped) and not journal.left():  # it ended nothing early
                 return self._report(journal)
-            return self._report(journal, Ended(by=str(ended), code=ended.exit_code))
+            return self._report(journal, StopReason(by=str(ended), code=ended.exit_code))
         finally:
             if overdue is not None:
                 overdue.cancel()
-            if gate.ceiling is not known:
-                remember(self._pace(journal.about.org), gate.ceiling)
+            if limiter.ceiling is not known:
+                save_ceiling(self._pace(journal.about.org), limiter.ceiling)
         return self._report(journal)
 
-    def _gate(self, journal: Journal) -> Gate:
+    def _limiter(self, journal: Journal) -> CallLimiter:
         stop, pace = self.settings.stop, self._pace(journal.about.org)
-        return Gate(
+        return CallLimiter(
             self.settings.limits,
             self.settings.retry,
-            ceiling=recall(pace, datetime.now(UTC)),
+            ceiling=load_ceiling(pace, datetime.now(UTC)),
             spent=journal.totals.credits_used,
             deadline=deadline(stop, began=self.began, today=self.today),
         )
 
-    def _overdue(self, gate: Gate) -> asyncio.TimerHandle | None:
+    def _overdue(self, limiter: CallLimiter) -> asyncio.TimerHandle | None:
         """Have the brake pulled when the time for the run is over, whatever is waited for then."""
-        if gate.deadline is None:
+        if limiter.deadline is None:
             return None
         why = Stopped("Stopped: the time for this run is over.")
-        left = max(0.0, gate.deadline - gate.clock.now())
-        return asyncio.get_running_loop().call_later(left, self.brake.pull, why)
+        left = max(0.0, limiter.deadline - limiter.clock.now())
+        return asyncio.get_running_loop().call_later(left, self.cancel_token.cancel, why)
 
     def _pace(self, org: str) -> Path:
         return self.settings.state / "pace" / f"{org}.json"
 
-    def _report(self, journal: Journal, how: Ended = NOT_EARLY) -> Finished:
+    def _report(self, journal: Journal, how: StopReason = COMPLETED) -> RunResult:
         """Write the results and how the run ended."""
         about = journal.about
         if how.for_good:  # which the lines say, too
@@ -404,7 +401,7 @@ class Runner:
         summary = summary_of(journal, about, how, self._command(about))
         output = self._write(journal, about, summary)
         journal.set_end(
-            End(
+            SessionEnd(
                 exit_code=summary.exit_code,
                 ended_by=how.by,
                 finished_at=summary.finished_at,
@@ -412,11 +409,11 @@ class Runner:
                 closed=how.for_good or not journal.left(),
             )
         )
-        return Finished(summary=summary, output=output)
+        return RunResult(summary=summary, output=output)
 
-    def _write(self, journal: Journal, about: About, summary: Summary) -> Path:
+    def _write(self, journal: Journal, about: RunInfo, summary: Summary) -> Path:
         fallback = self.settings.state / "results"
-        return reporter.write_results(
+        return results.write_results(
             self._target(about), fallback, about.titles, journal.lines, summary
         )
 
@@ -424,16 +421,16 @@ class Runner:
 
     @property
     def _org(self) -> str:
-        return SIMULATOR if self.choices.simulate else self.settings.org
+        return SIMULATOR if self.options.simulate else self.settings.org
 
-    def _about(self, file: Path, org: str) -> About:
+    def _about(self, file: Path, org: str) -> RunInfo:
         environment, api_url = address(self.settings, org)
         now = datetime.now(UTC)
         columns = {one.value: titles for one, titles in self.settings.input.columns.items()}
         sha256 = sha256_of(file)
-        same = (org, environment, api_url, sha256, self.choices.sheet, columns,
-                dict(self.choices.columns))  # fmt: skip
-        return About(
+        same = (org, environment, api_url, sha256, self.options.sheet, columns,
+                dict(self.options.columns))  # fmt: skip
+        return RunInfo(
             run_id=new_run_id(now),
             kind="run",
             org=org,
@@ -450,12 +447,12 @@ class Runner:
         )
 
     def _output(self) -> str | None:
-        output = self.choices.output
+        output = self.options.output
         if output is not None and output.suffix.lower() not in (".xlsx", ".csv"):
             raise UsageError(f"The results are written as .xlsx or .csv, not as {output.name}.")
         return None if output is None else str(output.absolute())
 
-    def _target(self, about: About) -> Path:
+    def _target(self, about: RunInfo) -> Path:
         """Return where the results belong."""
         file = Path(about.file)
         if about.output is not None:
@@ -469,9 +466,9 @@ class Runner:
 
     def _probe(self, target: Path) -> None:
         """Find out before the first call whether the results can be written."""
-        place = reporter.probe(target, self.settings.state / "results")
+        place = results.probe(target, self.settings.state / "results")
         if place != target:
-            self.voice.says(f"{target} cannot be written; the results will be {place}.")
+            self.observer.on_message(f"{target} cannot be written; the results will be {place}.")
 
     def _histories(self) -> list[History]:
         """Return the histories that a run may be in: this org's, then that of rehearsals.
@@ -480,11 +477,11 @@ class Runner:
         """
         make_state_folder(self.settings.state)
         orgs = [self.settings.org, SIMULATOR]
-        if self.choices.simulate:
+        if self.options.simulate:
             orgs.reverse()
         return [History(self.settings.state, org) for org in orgs]
 
-    def _need_its_place(self, about: About) -> None:
+    def _need_its_place(self, about: RunInfo) -> None:
         """Raise UsageError unless the settings lead to where a run belongs."""
         here = address(self.settings, about.org)
         if (about.environment, about.api_url) != here:
@@ -496,37 +493,37 @@ class Runner:
 
     def _find(self, run_id: str) -> tuple[History, Path]:
         """Return the one run whose id begins with `run_id`; UsageError without one."""
-        found = [(one, whole) for one in self._histories() for whole in one.matching(run_id)]
+        found = [(one, run_id_) for one in self._histories() for run_id_ in one.matching(run_id)]
         if len(found) == 1:
-            history, whole = found[0]
-            return history, history.path(whole)
+            history, run_id_ = found[0]
+            return history, history.path(run_id_)
         if found:
-            ids = ", ".join(whole for _, whole in found[:5])
+            ids = ", ".join(run_id_ for _, run_id_ in found[:5])
             raise UsageError(f"Several runs begin with {run_id}: {ids}. Name one in full.")
         raise UsageError(
             f"There is no run {run_id} of {self.settings.org}. `batchlock runs` lists those there "
             "are."
         )
 
-    def _command(self, about: About) -> str:
+    def _command(self, about: RunInfo) -> str:
         """Return the command that goes on with a run."""
-        config = [] if self.choices.config is None else ["--config", str(self.choices.config)]
+        config = [] if self.options.config is None else ["--config", str(self.options.config)]
         return shlex.join(["batchlock", "resume", *config, about.run_id])
 
 
-async def _until_braked(work: Coroutine[Any, Any, None], brake: Brake) -> None:
+async def _until_braked(work: Coroutine[Any, Any, None], cancel_token: CancelToken) -> None:
     """Do what may take long, unless the brake is pulled; then raise why."""
     task = asyncio.ensure_future(work)
     try:
-        with brake.stopping(task.cancel):
+        with cancel_token.callbacks_while(task.cancel):
             await task
     except asyncio.CancelledError:
-        if brake.why is None:
+        if cancel_token.reason is None:
             raise
-        raise brake.why from None
+        raise cancel_token.reason from None
 
 
-def _day(end: End) -> str:
+def _day(end: SessionEnd) -> str:
     return f"{end.finished_at:%Y-%m-%d at %H:%M} UTC"
 
 

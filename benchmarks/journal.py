@@ -11,8 +11,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from batchlock.journal import About, Journal
-from batchlock.model import Field, LockId, Outcome, RecordId, Status, Update
+from batchlock.core.results import Outcome, Status
+from batchlock.core.rows import Field, LockId, RecordId, Update
+from batchlock.store.journal import Journal, RunInfo
 from benchmarks.data import TITLES, rows
 
 _CHUNK = 10_000
@@ -51,9 +52,9 @@ def main(count: int) -> dict[str, float]:
             journal.compare(dict(zip(Field, TITLES, strict=True)))
         planned = time.process_time()
         with Journal.open(path) as journal:
-            journal.turn_over([], claim=_GROUP)
+            journal.commit_batch([], claim=_GROUP)
             for start in range(0, count, _GROUP):
-                journal.turn_over(outcomes[start : start + _GROUP], claim=_GROUP)
+                journal.commit_batch(outcomes[start : start + _GROUP], claim=_GROUP)
             sent = time.process_time()
             found = sum(1 for _ in journal.lines())
             told = time.process_time()
@@ -61,8 +62,8 @@ def main(count: int) -> dict[str, float]:
     return {"plan": planned - began, "send": sent - planned, "report": told - sent}
 
 
-def _about(now: datetime) -> About:
-    return About(
+def _about(now: datetime) -> RunInfo:
+    return RunInfo(
         run_id="benchmark",
         kind="run",
         org="benchmark",

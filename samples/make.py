@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from xlsxwriter import Workbook  # type: ignore[import-untyped]  # comes without types
 
-from batchlock.model import MODULES
+from batchlock.core.rows import MODULES
 from batchlock.simulator import DEFAULT_REASON, MAGIC_RECORDS, lock_id_of
 
 _ROWS = 200

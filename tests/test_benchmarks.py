@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 ROWS = (
     "whole",
     "csv",

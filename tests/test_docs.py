@@ -17,16 +17,19 @@ import openpyxl
 import pytest
 import yaml
 from click.testing import CliRunner
-from conftest import Start, command, started
+from support.commands import command, started
+from support.paths import ROOT
+from support.zoho import Start
 
-from batchlock import errors
 from batchlock.cli.commands import commands
-from batchlock.cli.session import Session
+from batchlock.cli.context import Context
 from batchlock.config import Settings, load
-from batchlock.model import MODULES, Result
+from batchlock.core import errors
+from batchlock.core.results import Result
+from batchlock.core.rows import MODULES
 from batchlock.simulator import MAGIC_RECORDS
 
-_ROOT = Path(__file__).parent.parent
+_ROOT = ROOT
 _README = (_ROOT / "README.md").read_text("utf-8")
 _RUN_ID = "20260314-020304-1f3a"  # the one that README and help have for an example
 _NOT_OURS = {"--cov"}
@@ -208,18 +211,18 @@ def test_what_the_readme_links_to_exists() -> None:
 
 @pytest.mark.parametrize("name", sorted(commands.commands))
 def test_help_begins_with_an_example_that_would_be_understood(name: str) -> None:
-    told = CliRunner().invoke(commands, [name, "--help"], obj=Session())
+    told = CliRunner().invoke(commands, [name, "--help"], obj=Context())
     assert told.exit_code == 0
     first = told.output.splitlines()[0]
     program, called, *arguments = shlex.split(first.removeprefix("Example: "))
     assert (program, called) == ("batchlock", name)
-    commands.commands[name].make_context(name, arguments, obj=Session())
+    commands.commands[name].make_context(name, arguments, obj=Context())
 
 
 def test_an_example_with_an_unknown_option_would_not_be_understood() -> None:
     with pytest.raises(click.NoSuchOption):
         commands.commands["run"].make_context(
-            "run", ["orders.xlsx", "--no-such-option"], obj=Session()
+            "run", ["orders.xlsx", "--no-such-option"], obj=Context()
         )
 
 

@@ -7,43 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
-PACKAGE = Path(__file__).parent.parent / "batchlock"
+PACKAGE = ROOT / "batchlock"
 LAYERS = (
-    {"model", "errors", "brake", "datacenters", "network", "shown"},
-    {
-        "loader",
-        "validator",
-        "client",
-        "tokens",
-        "signin",
-        "connection",
-        "replies",
-        "remedies",
-        "pacing",
-        "journal",
-        "reporter",
-        "template",
-        "orglock",
-        "stop",
-    },
-    {"config", "plan", "reader", "pool", "history", "summaries"},
-    {"access"},
+    {"core"},
+    {"config", "zoho", "store"},
+    {"plan", "send", "report"},
     {"run"},
-    {"web"},
-    {"cli", "__main__"},
+    {"web", "cli", "__main__"},
 )
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
-TALKING_TO_ZOHO = {"client", "replies", "remedies", "connection", "tokens", "signin"}
-"""Parts of the first layer that know each other: one topic, cut for its size."""
-NEIGHBOURS = {
-    ("plan", "reader"),  # the two ends of one pipe
-    ("brake", "errors"),  # what it is pulled for is an error
-    ("network", "errors"),  # a file of certificates that cannot be used is one
-    ("shown", "model"),  # what it shows is a value
+SIDEWAYS = {
+    ("config", "zoho"),  # builds the settings of the connection
+    ("config", "send"),
+    ("zoho", "config"),
+    ("zoho", "send"),
+    ("cli", "web"),  # `batchlock serve` starts the page
     ("__main__", "cli"),
 }
-"""Who knows whom on the same layer."""
+"""The imports within one layer, each in one direction."""
 HEAVY = {"pandas", "numpy", "aiohttp", "openpyxl", "python_calamine", "xlsxwriter", "pydantic",
          "tqdm", "yaml", "asyncio", "uvloop"}  # fmt: skip
 
@@ -107,73 +90,37 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 IMPORTS = [one for path in MODULES for one in imports_of(path) if one.imported != one.importer]
 
 
-def test_imports_are_found_wherever_they_are(tmp_path: Path) -> None:
-    told = {(one.importer, one.imported) for one in IMPORTS}
-    assert ("journal", "model") in told
-    assert ("reader", "loader") in told  # inside a function
-    assert ("access", "client") in told
-    assert ("run", "orglock") in told  # from batchlock import …
+def test_imports_are_found_wherever_they_are() -> None:
+    edges = {(one.importer, one.imported) for one in IMPORTS}
+    assert {("store", "core"), ("plan", "store"), ("run", "zoho"), ("cli", "run")} <= edges
     assert any(one.for_types_only for one in IMPORTS)
     assert any(not one.at_once for one in IMPORTS)
 
 
-def test_every_part_has_its_place() -> None:
+def test_every_folder_has_its_layer() -> None:
     parts = {part_of(path) for path in MODULES} - {"__init__"}
     assert parts == LAYER.keys() | {"simulator"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_down_only(path: Path) -> None:
-    part = part_of(path)
+def test_imports_go_down_only() -> None:
     wrong = [
         one
-        for one in imports_of(path)
-        if one.imported not in (part, "simulator")
-        and part != "simulator"
-        and not (
-            LAYER[one.imported] < LAYER[part]
-            or (LAYER[part] == 1 and {part, one.imported} <= TALKING_TO_ZOHO)
-            or (part, one.imported) in NEIGHBOURS
-        )
+        for one in IMPORTS
+        if "simulator" not in (one.importer, one.imported)
+        and LAYER[one.imported] >= LAYER[one.importer]
+        and (one.importer, one.imported) not in SIDEWAYS
     ]
     assert wrong == []
 
 
-def test_the_parts_that_talk_to_zoho_import_each_other_in_one_direction() -> None:
-    knows = {part: set[str]() for part in LAYER}
-    for one in IMPORTS:
-        if one.importer in knows:
-            knows[one.importer].add(one.imported)
-    ended: set[str] = set()
-    while ready := {
-        part for part in knows if part not in ended and knows[part] <= ended | {"simulator"}
-    }:
-        ended |= ready
-    assert ended == LAYER.keys()
-
-
-def test_the_simulator_knows_nothing_of_the_rest() -> None:
+def test_the_simulator_imports_nothing_of_ours() -> None:
     assert [one for one in IMPORTS if one.importer == "simulator"] == []
 
 
-def test_only_those_who_start_the_simulator_know_it() -> None:
-    knowing = [one for one in IMPORTS if one.imported == "simulator"]
-    assert {one.importer for one in knowing} == {"access", "cli"}
-    assert not any(one.at_once for one in knowing if one.importer == "access")
-
-
-def test_the_journal_knows_the_bottom_alone() -> None:
-    assert {one.imported for one in IMPORTS if one.importer == "journal"} <= LAYERS[0]
-
-
-def test_plan_loads_the_readers_in_its_child_alone() -> None:
-    readers = [
-        one
-        for one in IMPORTS
-        if one.importer == "reader" and one.imported in ("loader", "validator")
-    ]
-    assert readers
-    assert all(one.for_types_only or not one.at_once for one in readers)
+def test_only_those_who_start_the_simulator_import_it() -> None:
+    importers = [one for one in IMPORTS if one.imported == "simulator"]
+    assert {one.importer for one in importers} == {"zoho", "cli"}
+    assert not any(one.at_once for one in importers if one.importer == "zoho")
 
 
 def loaded_by(code: str) -> set[str]:

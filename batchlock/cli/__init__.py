@@ -17,6 +17,6 @@ def run_command(arguments: list[str]) -> int:
     """Run a command and return its exit code."""
     signals = Signals()
     signals.install()
-    from batchlock.cli import boundary  # takes a moment, in which a signal may come
+    from batchlock.cli import error_boundary  # takes a moment, in which a signal may come
 
-    return boundary.run(arguments, signals)
+    return error_boundary.run(arguments, signals)

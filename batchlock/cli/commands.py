@@ -7,9 +7,9 @@ import click
 
 from batchlock import __version__
 from batchlock.cli import options
-from batchlock.cli.echo import echo
-from batchlock.cli.session import Session
-from batchlock.errors import UsageError
+from batchlock.cli.context import Context
+from batchlock.cli.streams import echo
+from batchlock.core.errors import UsageError
 
 
 @click.group(
@@ -35,16 +35,16 @@ def commands() -> None:
 @click.option("--fresh", is_flag=True, help="Start anew, even if an unfinished run is there.")
 @options.json
 @click.pass_obj
-def run(session: Session, /, file: Path, **given: Any) -> int:
+def run(session: Context, /, file: Path, **given: Any) -> int:
     """Send every row of FILE to Zoho and write what became of each.
 
     An unfinished run of the same file goes on where it stopped.
     """
-    from batchlock.cli.told import tell
+    from batchlock.cli.output import print_result
 
     with options.runner(session, given, reads=file) as runner:
-        finished = session.signals.run(runner.run(file))
-    return tell(session, finished)
+        finished = session.signals.run_async(runner.run(file))
+    return print_result(session, finished)
 
 
 @commands.command(cls=options.Command, example="batchlock check orders.xlsx")
@@ -53,13 +53,13 @@ def run(session: Session, /, file: Path, **given: Any) -> int:
 @options.reading
 @options.json
 @click.pass_obj
-def check(session: Session, /, file: Path, **given: Any) -> int:
+def check(session: Context, /, file: Path, **given: Any) -> int:
     """Find every problem in FILE; nothing is sent, and no sign-in is needed."""
-    from batchlock.cli.told import tell_of_check
+    from batchlock.cli.output import print_check
 
     with options.runner(session, given, reads=file) as runner:
-        found = session.signals.run(runner.check(file))
-    return tell_of_check(session, found)
+        found = session.signals.run_async(runner.check(file))
+    return print_check(session, found)
 
 
 @commands.command(cls=options.Command, example="batchlock resume")
@@ -70,13 +70,13 @@ def check(session: Session, /, file: Path, **given: Any) -> int:
 @options.sending
 @options.json
 @click.pass_obj
-def resume(session: Session, /, run_id: str | None, **given: Any) -> int:
+def resume(session: Context, /, run_id: str | None, **given: Any) -> int:
     """Go on with a run that did not come to its end: RUN, or the newest such."""
-    from batchlock.cli.told import tell
+    from batchlock.cli.output import print_result
 
     with options.runner(session, given) as runner:
-        finished = session.signals.run(runner.resume(run_id))
-    return tell(session, finished, nothing="There is no unfinished run to resume.")
+        finished = session.signals.run_async(runner.resume(run_id))
+    return print_result(session, finished, nothing="There is no unfinished run to resume.")
 
 
 @commands.command(cls=options.Command, example="batchlock retry 20260314-020304-1f3a")
@@ -89,14 +89,14 @@ def resume(session: Session, /, run_id: str | None, **given: Any) -> int:
 @options.sending
 @options.json
 @click.pass_obj
-def retry(session: Session, /, run_id: str, *, only: str | None, **given: Any) -> int:
+def retry(session: Context, /, run_id: str, *, only: str | None, **given: Any) -> int:
     """Send the rows of RUN again that were not updated, as a new run."""
-    from batchlock.cli.told import tell
+    from batchlock.cli.output import print_result
 
     with options.runner(session, given) as runner:
-        finished = session.signals.run(runner.retry(run_id, refused=only is None))
+        finished = session.signals.run_async(runner.retry(run_id, refused=only is None))
     but = "" if only is None else ", but for those that Zoho refused"
-    return tell(
+    return print_result(
         session,
         finished,
         nothing=f"Every row of run {run_id} is as its file asks{but}.",
@@ -109,26 +109,26 @@ def retry(session: Session, /, run_id: str, *, only: str | None, **given: Any) -
 @options.output
 @options.json
 @click.pass_obj
-def report(session: Session, /, run_id: str, **given: Any) -> int:
+def report(session: Context, /, run_id: str, **given: Any) -> int:
     """Write the results of RUN again."""
-    from batchlock.cli.told import tell
+    from batchlock.cli.output import print_result
 
     with options.runner(session, given) as runner:
         finished = runner.report(run_id)
-    return tell(session, finished)
+    return print_result(session, finished)
 
 
 @commands.command(cls=options.Command, example="batchlock runs")
 @options.common
 @options.json
 @click.pass_obj
-def runs(session: Session, /, **given: Any) -> int:
+def runs(session: Context, /, **given: Any) -> int:
     """List the runs of this org and the rehearsals, newest first."""
-    from batchlock.cli.told import tell_of_runs
+    from batchlock.cli.output import print_runs
 
     with options.runner(session, given) as runner:
         found = runner.runs()
-    tell_of_runs(found, as_json=given["as_json"])
+    print_runs(found, as_json=given["as_json"])
     return 0
 
 
@@ -137,13 +137,13 @@ def runs(session: Session, /, **given: Any) -> int:
 @options.common
 @options.json
 @click.pass_obj
-def show(session: Session, /, run_id: str, **given: Any) -> int:
+def show(session: Context, /, run_id: str, **given: Any) -> int:
     """Show what became of RUN so far."""
-    from batchlock.cli.told import tell_of_run
+    from batchlock.cli.output import print_run
 
     with options.runner(session, given) as runner:
         summary, output = runner.show(run_id)
-    tell_of_run(summary, output, as_json=given["as_json"])
+    print_run(summary, output, as_json=given["as_json"])
     return 0
 
 
@@ -152,10 +152,10 @@ def show(session: Session, /, run_id: str, **given: Any) -> int:
 @options.common
 @click.option("--force", is_flag=True, help="Overwrite FILE if it is there.")
 @click.pass_obj
-def template(_: Session, /, file: Path, *, force: bool, **given: Any) -> int:
+def template(_: Context, /, file: Path, *, force: bool, **given: Any) -> int:
     """Write a blank input workbook to FILE, an .xlsx file."""
-    from batchlock.model import MODULES
-    from batchlock.template import write_template
+    from batchlock.core.rows import MODULES
+    from batchlock.report.template import write_template
 
     if file.suffix.lower() != ".xlsx":
         raise UsageError(f"A template is an .xlsx workbook, not {file.name}.")
@@ -172,7 +172,7 @@ def template(_: Session, /, file: Path, *, force: bool, **given: Any) -> int:
 @commands.command(cls=options.Command, example="batchlock login")
 @options.common
 @click.pass_obj
-def login(session: Session, /, **given: Any) -> int:
+def login(session: Context, /, **given: Any) -> int:
     """Turn the code of a Zoho Self Client into a refresh token.
 
     It asks for the client id, the client secret and the code, and says where to get them.
@@ -197,14 +197,14 @@ def login(session: Session, /, **given: Any) -> int:
 @click.option("--fail-calls", type=int, help="How many calls that lasts.")
 @click.option("--seed", type=int, help="The same seed meets the same faults.")
 @click.pass_obj
-def simulate(session: Session, /, port: int, **given: Any) -> int:
+def simulate(session: Context, /, port: int, **given: Any) -> int:
     """Run the stand-in for Zoho on a local port, for rehearsals and tests."""
     from batchlock.cli import simulate as steps
 
     signals = session.signals
     shall = steps.behaviour(given)
-    signals.run(steps.serve(shall, port=port, brake=signals.brake))
-    session.forgive()
+    signals.run_async(steps.serve(shall, port=port, cancel_token=signals.cancel_token))
+    session.clear_signal()
     return 0
 
 
@@ -218,7 +218,7 @@ def simulate(session: Session, /, port: int, **given: Any) -> int:
 @click.option("--users", "list_users", is_flag=True, help="List who may sign in.")
 @click.pass_obj
 def serve(
-    session: Session,
+    session: Context,
     /,
     *,
     host: str,
@@ -237,7 +237,7 @@ def serve(
 
     signals = session.signals
     if add_user is not None:
-        with signals.at_once():
+        with signals.interruptible():
             steps.add_user(options.settings(given), add_user)
     elif remove_user is not None:
         steps.remove_user(options.settings(given), remove_user)
@@ -247,10 +247,14 @@ def serve(
         steps.need_the_extra()
         with options.runner(session, given) as runner:
             page = steps.serve(
-                runner.settings, runner.choices, host=host, port=port, brake=signals.brake
+                runner.settings,
+                runner.options,
+                host=host,
+                port=port,
+                cancel_token=signals.cancel_token,
             )
-            signals.run(page)
-        session.forgive()
+            signals.run_async(page)
+        session.clear_signal()
     return 0
 
 
@@ -259,13 +263,13 @@ def serve(
 @click.argument("folder", type=click.Path(path_type=Path))
 @options.common
 @click.pass_obj
-def work(session: Session, /, run_id: str, folder: Path, **given: Any) -> int:
+def work(session: Context, /, run_id: str, folder: Path, **given: Any) -> int:
     """Bring RUN to its end for the page, which leaves word and is told in FOLDER."""
-    from batchlock.cli.told import tell
-    from batchlock.web.worker import Desk, Teller
+    from batchlock.cli.output import print_result
+    from batchlock.web.worker import HeartbeatObserver, WorkerFolder
     from batchlock.web.worker import work as bring
 
-    desk = Desk(folder)
-    with options.runner(session, given, voice=Teller(desk)) as runner:
-        finished = session.signals.run(bring(runner, run_id, desk))
-    return tell(session, finished, nothing="Nothing is left of this run.")
+    desk = WorkerFolder(folder)
+    with options.runner(session, given, observer=HeartbeatObserver(desk)) as runner:
+        finished = session.signals.run_async(bring(runner, run_id, desk))
+    return print_result(session, finished, nothing="Nothing is left of this run.")

@@ -10,17 +10,17 @@ import click
 import platformdirs
 from pydantic import SecretStr
 
-from batchlock.brake import Brake
-from batchlock.cli.echo import echo
-from batchlock.cli.session import Session
+from batchlock.cli.context import Context
+from batchlock.cli.streams import echo
 from batchlock.config import Settings
-from batchlock.datacenters import DATA_CENTERS, SCOPES
-from batchlock.errors import UsageError
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import UsageError
+from batchlock.zoho.datacenters import DATA_CENTERS, SCOPES
 
 _SECONDS = 60.0
 
 
-def login(session: Session, settings: Settings) -> None:
+def login(session: Context, settings: Settings) -> None:
     """Ask for what Zoho needs, exchange it, and store the secrets for this user only."""
     zoho = settings.zoho
     console = DATA_CENTERS[zoho.data_center].console_url
@@ -34,14 +34,14 @@ def login(session: Session, settings: Settings) -> None:
         f"4. Choose the org and the environment ({zoho.environment}), create, copy the code.\n"
     )
     signals = session.signals
-    with signals.at_once():
+    with signals.interruptible():
         client_id = click.prompt("Client id", default=zoho.client_id).strip()
         client_secret = SecretStr(
             click.prompt("Client secret (not shown)", hide_input=True).strip()
         )
         code = SecretStr(click.prompt("Code (not shown)", hide_input=True).strip())
     exchanged = _exchange(settings, client_id, client_secret, code)
-    token = SecretStr(signals.run(_unless_braked(exchanged, signals.brake)))
+    token = SecretStr(signals.run_async(_unless_braked(exchanged, signals.cancel_token)))
     folder = platformdirs.user_config_path("batchlock", appauthor=False)
     secret_file = _store(folder / f"{settings.org}.client_secret", client_secret)
     token_file = _store(folder / f"{settings.org}.refresh_token", token)
@@ -61,10 +61,10 @@ def login(session: Session, settings: Settings) -> None:
 async def _exchange(
     settings: Settings, client_id: str, client_secret: SecretStr, code: SecretStr
 ) -> str:
-    from batchlock.client import session
-    from batchlock.signin import Account, exchange
+    from batchlock.zoho.client import session
+    from batchlock.zoho.oauth import OAuthClient, exchange
 
-    account = Account(
+    account = OAuthClient(
         accounts_url=settings.zoho.accounts,
         client_id=client_id,
         client_secret=client_secret,
@@ -78,16 +78,16 @@ async def _exchange(
         return await exchange(code.get_secret_value(), account, session=calls, longest=_SECONDS)
 
 
-async def _unless_braked(work: Coroutine[Any, Any, str], brake: Brake) -> str:
+async def _unless_braked(work: Coroutine[Any, Any, str], cancel_token: CancelToken) -> str:
     """Do what a signal shall end at once: nothing is lost but a code of ten minutes."""
     task = asyncio.ensure_future(work)
-    brake.on_pull(task.cancel)
+    cancel_token.add_callback(task.cancel)
     try:
         return await task
     except asyncio.CancelledError:
-        if brake.why is None:
+        if cancel_token.reason is None:
             raise
-        raise brake.why from None
+        raise cancel_token.reason from None
 
 
 def _store(path: Path, secret: SecretStr) -> Path:

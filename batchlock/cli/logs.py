@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from batchlock.cli.echo import aside
+from batchlock.cli.streams import aside
 
 _log = logging.getLogger("batchlock")
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchlock.cli.session import Session
-from batchlock.errors import UnreadableFile, UsageError
+from batchlock.cli.context import Context
+from batchlock.core.errors import UnreadableFile, UsageError
 
 if TYPE_CHECKING:
     from batchlock.config import Settings
-    from batchlock.plan import Child
-    from batchlock.run import Runner, Voice
+    from batchlock.core.observer import RunObserver
+    from batchlock.plan.child import Child
+    from batchlock.run import Runner
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -102,7 +103,11 @@ sending = _together(
 
 @contextmanager
 def runner(
-    session: Session, given: Given, *, reads: Path | None = None, voice: "Voice | None" = None
+    session: Context,
+    given: Given,
+    *,
+    reads: Path | None = None,
+    observer: "RunObserver | None" = None,
 ) -> "Iterator[Runner]":
     """Give what a command's runs share, made of its options and the settings.
 
@@ -113,7 +118,7 @@ def runner(
         _refuse_what_never_ends(reads)
     with ExitStack() as stack:
         child = stack.enter_context(_reader()) if reads is not None else None
-        yield stack.enter_context(_runner(session, given, child, voice))
+        yield stack.enter_context(_runner(session, given, child, observer))
 
 
 def _refuse_what_never_ends(file: Path) -> None:
@@ -134,7 +139,7 @@ def _refuse_what_never_ends(file: Path) -> None:
 
 @contextmanager
 def _reader() -> "Iterator[Child]":
-    from batchlock.plan import Child
+    from batchlock.plan.child import Child
 
     child = Child()
     try:
@@ -145,17 +150,17 @@ def _reader() -> "Iterator[Child]":
 
 @contextmanager
 def _runner(
-    session: Session, given: Given, reader: "Child | None", voice: "Voice | None"
+    session: Context, given: Given, reader: "Child | None", observer: "RunObserver | None"
 ) -> "Iterator[Runner]":
     from batchlock.cli.logs import logs
-    from batchlock.cli.screen import Screen
-    from batchlock.run import Choices, Runner
+    from batchlock.cli.progress import TerminalProgress
+    from batchlock.run import Runner, RunOptions
 
     found = settings(given)
-    screen = Screen(bar=not given.get("no_progress") and not given["quiet"])
+    screen = TerminalProgress(bar=not given.get("no_progress") and not given["quiet"])
     session.state = found.state
     with logs(found.state, verbose=given["verbose"], quiet=given["quiet"]):
-        choices = Choices(
+        options = RunOptions(
             output=given.get("output"),
             sheet=given.get("sheet"),
             columns=_columns(given.get("columns", ())),
@@ -164,7 +169,7 @@ def _runner(
             config=given["config"],
         )
         try:
-            yield Runner(found, choices, session.signals.brake, voice or screen, reader)
+            yield Runner(found, options, session.signals.cancel_token, observer or screen, reader)
         finally:
             screen.close()
 
@@ -185,7 +190,7 @@ def settings(given: Given) -> "Settings":
 
 
 def _columns(told: tuple[str, ...]) -> dict[str, str]:
-    from batchlock.model import Field
+    from batchlock.core.rows import Field
 
     columns = {}
     for one in told:

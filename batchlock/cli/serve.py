@@ -6,12 +6,12 @@ import re
 
 import click
 
-from batchlock.brake import Brake
-from batchlock.cli.echo import echo
+from batchlock.cli.streams import echo
 from batchlock.config import SIMULATOR, Settings
-from batchlock.errors import UsageError
-from batchlock.network import is_this_machine
-from batchlock.run import Choices
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import UsageError
+from batchlock.run import RunOptions
+from batchlock.zoho.network import is_this_machine
 
 
 def need_the_extra() -> None:
@@ -23,20 +23,20 @@ def need_the_extra() -> None:
 
 
 async def serve(
-    settings: Settings, choices: Choices, *, host: str, port: int, brake: Brake
+    settings: Settings, options: RunOptions, *, host: str, port: int, cancel_token: CancelToken
 ) -> None:
     """Serve the page until a signal comes."""
     from batchlock.web.app import serving
 
     over = asyncio.Event()
-    brake.on_pull(over.set)
+    cancel_token.add_callback(over.set)
 
     def tells(link: str) -> None:
         echo(f"This link lets one person in, once:\n  {link}")
 
-    async with serving(settings, choices, host=host, port=port, tells=tells) as url:
-        org = SIMULATOR if choices.simulate else settings.org
-        where = "a rehearsal" if choices.simulate else settings.zoho.environment
+    async with serving(settings, options, host=host, port=port, tells=tells) as url:
+        org = SIMULATOR if options.simulate else settings.org
+        where = "a rehearsal" if options.simulate else settings.zoho.environment
         echo(f"The page for {org} ({where}) is at {url}. Stop it with Ctrl-C.")
         if not is_this_machine(host):
             echo(
@@ -49,8 +49,8 @@ async def serve(
 
 def add_user(settings: Settings, name: str) -> None:
     """Ask for a person's password, for the first time or to change it."""
-    from batchlock.web.people import SHORTEST, hashed
-    from batchlock.web.store import Store
+    from batchlock.store.page import Store
+    from batchlock.web.auth.passwords import SHORTEST, hashed
 
     name = name.strip()
     if not re.fullmatch(r"[\w.@ -]{1,64}", name):
@@ -73,7 +73,7 @@ def add_user(settings: Settings, name: str) -> None:
 
 def remove_user(settings: Settings, name: str) -> None:
     """Let a person in no longer, from this moment on."""
-    from batchlock.web.store import Store
+    from batchlock.store.page import Store
 
     store = Store(settings.state)
     try:
@@ -87,7 +87,7 @@ def remove_user(settings: Settings, name: str) -> None:
 
 def users(settings: Settings) -> None:
     """List who may sign in."""
-    from batchlock.web.store import Store
+    from batchlock.store.page import Store
 
     store = Store(settings.state)
     try:

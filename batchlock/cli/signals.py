@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchlock.brake import Brake
-from batchlock.errors import Interrupted
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import Interrupted
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,10 +24,10 @@ class Signals:
     """The first signal asks for the end, the second is the end."""
 
     def __init__(self) -> None:
-        self.brake = Brake()
+        self.cancel_token = CancelToken()
         self.number: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._at_once = False
+        self._interruptible = False
 
     def install(self) -> None:
         """Take over the signals that end a command, for as long as the process lives.
@@ -37,9 +37,9 @@ class Signals:
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._came)
+                signal.signal(number, self._handle)
 
-    def run(self, work: "Coroutine[Any, Any, _T]") -> _T:
+    def run_async(self, work: "Coroutine[Any, Any, _T]") -> _T:
         """Run until the work is done."""
         import asyncio
 
@@ -51,27 +51,27 @@ class Signals:
                 self._loop = None
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
+    def interruptible(self) -> Iterator[None]:
         """Let a signal end the block at once, since a person is asked: with KeyboardInterrupt."""
-        self._at_once = True
+        self._interruptible = True
         try:
             if self.number is not None:
                 raise KeyboardInterrupt
             yield
         finally:
-            self._at_once = False
+            self._interruptible = False
 
-    def _came(self, number: int, _: "FrameType | None") -> None:
+    def _handle(self, number: int, _: "FrameType | None") -> None:
         if self.number is not None:
             os._exit(128 + self.number)
         self.number = number
-        if self._at_once:
+        if self._interruptible:
             raise KeyboardInterrupt
         why = Interrupted(f"Interrupted by {signal.Signals(number).name}.", signal_number=number)
         if self._loop is None:
-            self.brake.pull(why)
+            self.cancel_token.cancel(why)
         else:
-            self._loop.call_soon_threadsafe(self.brake.pull, why)
+            self._loop.call_soon_threadsafe(self.cancel_token.cancel, why)
 
 
 def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from batchlock.brake import Brake
-from batchlock.cli.echo import echo
+from batchlock.cli.streams import echo
 from batchlock.config import seconds
-from batchlock.errors import UsageError
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import UsageError
 from batchlock.simulator import Behaviour, Fault, serving
 
 
@@ -52,10 +52,10 @@ _EXPECTED = {
 }
 
 
-async def serve(shall: Behaviour, *, port: int, brake: Brake) -> None:
+async def serve(shall: Behaviour, *, port: int, cancel_token: CancelToken) -> None:
     """Run the stand-in until a signal comes."""
     over = asyncio.Event()
-    brake.on_pull(over.set)
+    cancel_token.add_callback(over.set)
     try:
         async with serving(shall, port=port) as simulator:
             echo(

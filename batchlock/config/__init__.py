@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from batchlock.config.credentials import SECRETS, credentials
 from batchlock.config.settings import SIMULATOR, Input, Results, Settings, Web, Zoho, seconds
-from batchlock.errors import UsageError
+from batchlock.core.errors import UsageError
 
 __all__ = [
     "SIMULATOR",

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from batchlock.config.settings import Zoho
-from batchlock.errors import UsageError
+from batchlock.core.errors import UsageError
 
 SECRETS = ("client_id", "client_secret", "refresh_token")
 

@@ -12,11 +12,11 @@ import platformdirs
 from annotated_types import Ge, Gt
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from batchlock.datacenters import DATA_CENTERS, ENVIRONMENTS
-from batchlock.model import Field
-from batchlock.network import Network, is_this_machine
-from batchlock.pacing import Limits, Retry
-from batchlock.stop import Stop
+from batchlock.core.rows import Field
+from batchlock.send.pacing.settings import Limits, Retry
+from batchlock.send.settings import StopSettings
+from batchlock.zoho.datacenters import DATA_CENTERS, ENVIRONMENTS
+from batchlock.zoho.network import Network, is_this_machine
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -179,7 +179,7 @@ class Settings:
     network: Network = field(default_factory=Network)
     limits: Limits = field(default_factory=Limits)
     retry: Retry = field(default_factory=Retry)
-    stop: Stop = field(default_factory=Stop)
+    stop: StopSettings = field(default_factory=StopSettings)
     input: Input = field(default_factory=Input)
     results: Results = field(default_factory=Results)
     web: Web = field(default_factory=Web)

@@ -15,7 +15,7 @@ from batchlock.simulator.behaviour import Behaviour, Fault
 from batchlock.simulator.ledger import Kind, Ledger
 from batchlock.simulator.locks import Locks, well_formed
 from batchlock.simulator.magic import FAULT_ANSWERS, MAGIC_RECORDS, MagicRecord, Start
-from batchlock.simulator.sign_in import SignIn
+from batchlock.simulator.sign_in import Credentials
 
 VERSIONS = frozenset({"v3", "v4", "v5", "v6", "v7", "v8"})
 
@@ -34,7 +34,7 @@ class Simulator:
         """Where it listens, for both the API and the accounts URL."""
         self.locks = Locks()
         self.ledger = Ledger(clock=clock)
-        self.sign_in = SignIn(lifetime=behaviour.token_lifetime, clock=clock)
+        self.sign_in = Credentials(lifetime=behaviour.token_lifetime, clock=clock)
         self._chance = random.Random(behaviour.seed)  # noqa: S311 - faults are no secret
         self._jitter = random.Random(behaviour.seed)  # noqa: S311 - nor are delays
         self._struck: dict[str, int] = {}

@@ -27,7 +27,7 @@ class _Access:
     to_calls: Answer | None
 
 
-class SignIn:
+class Credentials:
     """The tokens of the stand-in's org."""
 
     def __init__(self, *, lifetime: float, clock: Callable[[], float]) -> None:

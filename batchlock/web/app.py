@@ -13,23 +13,23 @@ from pathlib import Path
 from aiohttp import web
 from filelock import FileLock, Timeout
 
-from batchlock.access import address
 from batchlock.config import SIMULATOR, Settings
-from batchlock.errors import BatchlockError, UsageError
-from batchlock.history import History
-from batchlock.journal import Journal
-from batchlock.network import is_this_machine
-from batchlock.run import Choices
-from batchlock.web import safety
-from batchlock.web.door import Door
-from batchlock.web.files import Files
-from batchlock.web.intake import Intake
-from batchlock.web.line import Line
-from batchlock.web.look import Look, static
-from batchlock.web.past import Pasts
-from batchlock.web.runs import Runs
-from batchlock.web.site import Site
-from batchlock.web.store import Store
+from batchlock.core.errors import BatchlockError, UsageError
+from batchlock.run import RunOptions
+from batchlock.store.history import History
+from batchlock.store.journal import Journal
+from batchlock.store.page import Store
+from batchlock.web import security
+from batchlock.web.auth.views import AuthViews
+from batchlock.web.context import AppContext
+from batchlock.web.queue import RunQueue
+from batchlock.web.runs.list import RunList
+from batchlock.web.runs.pages import Runs
+from batchlock.web.templating import Templates, static
+from batchlock.web.uploads.intake import Uploads
+from batchlock.web.uploads.views import Files
+from batchlock.zoho.connect import address
+from batchlock.zoho.network import is_this_machine
 
 _LARGEST_FORM = 64 * 1024
 _CLEAN_EVERY = 3600.0
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 @asynccontextmanager
 async def serving(
     settings: Settings,
-    choices: Choices,
+    choices: RunOptions,
     *,
     host: str,
     port: int,
@@ -89,7 +89,7 @@ def _hold(alone: FileLock, org: str) -> None:
 
 def _app(
     settings: Settings,
-    choices: Choices,
+    choices: RunOptions,
     store: Store,
     *,
     host: str,
@@ -100,8 +100,8 @@ def _app(
     history = History(settings.state, org)
     history.make_folder()
     where = "" if choices.simulate else settings.zoho.data_center.upper()
-    look = Look({"name": org, "environment": environment, "api": api, "data_center": where})
-    rules = safety.Rules(
+    look = Templates({"name": org, "environment": environment, "api": api, "data_center": where})
+    rules = security.SecurityRules(
         hosts=frozenset(
             name.lower() for name in ("localhost", "127.0.0.1", "::1", host, *settings.web.hosts)
         ),
@@ -112,25 +112,25 @@ def _app(
     options: Sequence[str] = ()
     if choices.config is not None:
         options = ("--config", str(choices.config.absolute()))
-    door = Door(store, look, rules, org=org, alone=_user(), tells=tells)
-    line = Line(store, history, settings.state, options)
-    site = Site(
+    door = AuthViews(store, look, rules, org=org, alone=_user(), tells=tells)
+    queue = RunQueue(store, history, settings.state, options)
+    site = AppContext(
         settings=settings,
         choices=choices,
         store=store,
         look=look,
         history=history,
-        pasts=Pasts(history),
-        line=line,
+        pasts=RunList(history),
+        queue=queue,
         options=options,
     )
-    intake, runs = Intake(site), Runs(site)
+    intake, runs = Uploads(site), Runs(site)
     files = Files(site, intake)
     app = web.Application(
-        middlewares=safety.middlewares(store, rules, look.page),
+        middlewares=security.middlewares(store, rules, look.page),
         client_max_size=_LARGEST_FORM,
     )
-    app.on_response_prepare.append(safety.dress)
+    app.on_response_prepare.append(security.dress)
     run = "/runs/{run:[0-9a-f-]{1,40}}"
     app.add_routes(
         [
@@ -163,7 +163,7 @@ def _app(
     async def beside(_: web.Application) -> AsyncIterator[None]:
         intake.go_on()
         await asyncio.to_thread(_remove_strays, store.folder / "files", store.file_ids())
-        tasks = [asyncio.create_task(line.keep())]
+        tasks = [asyncio.create_task(queue.keep())]
         if settings.web.keep is not None:
             tasks.append(asyncio.create_task(_clean(store, history, settings.web.keep)))
         door.open_a_link()
@@ -171,7 +171,7 @@ def _app(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        line.leave()
+        queue.leave()
         await intake.end()
 
     app.cleanup_ctx.append(beside)

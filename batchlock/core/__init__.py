@@ -1,0 +1,1 @@
+"""Values, errors, cancellation and the observer of a run. Imports nothing else of batchlock."""

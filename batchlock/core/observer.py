@@ -1,0 +1,39 @@
+"""How a run reports its progress to whoever started it.
+
+`RunObserver` is a null object: every method does nothing, and an observer overrides those it needs.
+The phases call it and never ask what it does with the call.
+"""
+
+from typing import NamedTuple
+
+from batchlock.core.results import Outcome
+
+
+class LimiterSnapshot(NamedTuple):
+    """The state of the call limiter at one moment."""
+
+    in_flight: int
+    window: int
+    """How many calls may be in flight."""
+    reason: str
+    """Why all calls wait; empty when none has to."""
+    seconds: float
+    """How much longer all calls wait."""
+    credits_left: int | None = None
+    """Credits of the day that Zoho last reported as left; None before it reported any."""
+
+
+class RunObserver:
+    """Receives the events of one run."""
+
+    def on_message(self, sentence: str) -> None:
+        """Receive a sentence for the person who started the run."""
+
+    def on_sending(self, *, rows: int, left: int) -> None:
+        """Receive the start of sending: `left` of the run's `rows` are still to be sent."""
+
+    def on_row(self, outcome: Outcome) -> None:
+        """Receive the outcome of a row, once per row, when the row reaches its final status."""
+
+    def on_progress(self, snapshot: LimiterSnapshot) -> None:
+        """Receive the state of the limiter, about twice a second while rows are sent."""

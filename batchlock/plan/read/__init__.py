@@ -1,0 +1,52 @@
+"""Read a spreadsheet or a text file as a table.
+
+Text: .csv, .tsv, .txt in UTF-8, UTF-16 or Windows-1252; comma, semicolon, tab or bar.
+Workbooks: .xlsx, .xlsm, .xls, .xlsb, .ods.
+
+The content decides which of them a file is, never its name. Cells keep the type they have in the
+file, and rows the number that a spreadsheet shows for them.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+from batchlock.core.errors import UnreadableFile, UsageError
+from batchlock.core.rows import Field
+from batchlock.plan.read import detect, table, text
+from batchlock.plan.read.table import ReadOptions, Table
+from batchlock.plan.read.workbook import sheets
+
+__all__ = ["ReadOptions", "Table", "read_table"]
+
+
+def read_table(path: Path, options: ReadOptions) -> Table:
+    """Open a file, find its sheet and header, and return its rows as lazy chunks.
+
+    The chunks read the file as they are asked for; both this and they raise UnreadableFile when
+    the file is not a table, or UsageError when it is one that `reading` does not fit.
+    """
+    _check_names(options)
+    try:
+        kind = detect.detect_kind(path)
+        if kind is not None:
+            return table.build(sheets.open_sheet(path, kind, options))
+        if options.sheet is not None:
+            raise UsageError(f"{path.name} is a text file: it has no sheets to choose from.")
+        return table.build(text.open_sheet(path, options))
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UnreadableFile(f"{path.name}: cannot be opened: {why}.") from error
+
+
+def _check_names(options: ReadOptions) -> None:
+    """Refuse a field that does not exist, and one column named for two fields."""
+    for name in (*options.columns, *options.explicit_columns):
+        if name not in set(Field):
+            raise UsageError(
+                f'There is no field "{name}" to name a column for. The fields are: '
+                f"{', '.join(Field)}."
+            )
+    titles = Counter(options.explicit_columns.values())
+    for title, count in titles.items():
+        if count > 1:
+            raise UsageError(f'The column "{title}" is named for more than one field.')

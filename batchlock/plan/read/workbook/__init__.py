@@ -1,0 +1,1 @@
+"""The workbook formats: .xlsx, .xlsb, .xls and .ods."""

@@ -1,0 +1,1 @@
+"""Who may use the page: one-time links, passwords and sessions."""

@@ -1,0 +1,1 @@
+"""The pages of runs: live view, results, history and log."""

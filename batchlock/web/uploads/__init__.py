@@ -1,0 +1,1 @@
+"""Uploaded files: writing them to the disk, checking them, starting their runs."""

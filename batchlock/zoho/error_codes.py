@@ -1,0 +1,143 @@
+"""What Zoho's error codes mean, and what a person can do about each."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from batchlock.core.reply import Verdict
+from batchlock.zoho.datacenters import SCOPES
+
+
+class ErrorCode(NamedTuple):
+    """The verdict on a code, and what to do."""
+
+    verdict: Verdict
+    remedy: str
+
+
+_LOGIN = "Run `batchlock login`"
+_ADMINISTRATOR = "Ask your CRM administrator"
+BUSY = ErrorCode(
+    Verdict.THROTTLED,
+    "Too many calls at once, or the day's credits are spent. Run the same command again later; "
+    "if other programs use this Zoho org, lower limits.max_in_flight in the configuration.",
+)
+FAULT = ErrorCode(
+    Verdict.BROKEN,
+    "Zoho had a fault of its own. Run the row again later; if it stays, contact Zoho's support.",
+)
+_EXPIRED = ErrorCode(
+    Verdict.EXPIRED,
+    "If a new token is not taken either, the sign-in belongs to another data centre or "
+    "environment: check zoho.data_center and zoho.environment in the configuration, then "
+    "run `batchlock login`.",
+)
+DENIED = ErrorCode(
+    Verdict.DENIED,
+    f"Zoho does not take this sign-in. {_LOGIN}, as a user of this org, with these scopes: "
+    f"{','.join(SCOPES)}",
+)
+_NO_API = ErrorCode(
+    Verdict.DENIED,
+    f"{_ADMINISTRATOR} to switch on the permission Zoho CRM API Access in the profile of the "
+    "user who signed in, or sign in as another user with `batchlock login`.",
+)
+
+
+def _refused(remedy: str) -> ErrorCode:
+    return ErrorCode(Verdict.REFUSED, remedy)
+
+
+_MODULE = _refused(
+    "Zoho knows no such module. Check the row's module: it must be the module's API name, and a "
+    "custom module must have been made by a user, not by an extension."
+)
+_FIXED_LOCK = _refused(
+    "This lock cannot be changed by hand: the record is locked already, or the module is locked by "
+    f"rules alone. {_ADMINISTRATOR} about the module's record locking configuration."
+)
+
+# By code, and then by the part of the address, or the field, that Zoho points at.
+MEANINGS: Mapping[tuple[str, object], ErrorCode] = {
+    ("MANDATORY_NOT_FOUND", None): _refused("Zoho misses the reason. Fill it in and run the row."),
+    ("INVALID_MODULE", None): _MODULE,
+    ("INVALID_DATA", 0): _MODULE,
+    ("INVALID_DATA", 1): _refused(
+        "Zoho has no record with this id in this module. Check the row's record id and module; the "
+        "record may have been deleted, or belong to another org."
+    ),
+    ("INVALID_DATA", 3): _refused(
+        "This record has no lock with this id. Check the row's lock id, which is not the record "
+        "id, or leave it blank to have it looked up."
+    ),
+    ("INVALID_DATA", "Locked_Reason__s"): _refused(
+        "Zoho does not take this reason. Check its length and its characters."
+    ),
+    ("INVALID_DATA", None): _refused(
+        "The record is not locked any more, record locking is switched off, or an id of the row is "
+        "wrong. Look at the record in Zoho; if it is meant to be locked, lock it there, then run "
+        "the row again."
+    ),
+    ("NOT_ALLOWED", 2): _refused(
+        f"Record locking is not set up for this module. {_ADMINISTRATOR} to add a record locking "
+        "configuration for it, then run the row again."
+    ),
+    ("NOT_ALLOWED", None): _FIXED_LOCK,
+    ("INVALID_REQUEST_METHOD", None): _refused(
+        "Zoho did not recognise the call. Check zoho.api_url and zoho.api_version in the "
+        "configuration; a proxy may also have changed the call on its way."
+    ),
+    ("INVALID_URL_PATTERN", None): _refused(
+        "Zoho cannot read the row's address. Check its module, record id and lock id, and "
+        "zoho.api_version in the configuration."
+    ),
+    ("NO_PERMISSION", None): _refused(
+        "The user who signed in may not change the locks of this record. "
+        f"{_ADMINISTRATOR} for the permission, or sign in as another user with `batchlock login`."
+    ),
+    ("AUTHORIZATION_FAILED", None): _refused(
+        "The user who signed in may not work with this record. "
+        f"{_ADMINISTRATOR} for access to it, or sign in as another user with `batchlock login`."
+    ),
+    ("RECORD_LOCKED", None): _refused(
+        "The record is locked against this change. Ask whoever locked it, or your CRM "
+        "administrator, to release it."
+    ),
+    ("LIMIT_EXCEEDED", None): _refused(
+        f"A limit of this Zoho org is reached. {_ADMINISTRATOR} which, then run the row again."
+    ),
+    ("REQUIRED_PARAM_MISSING", None): _refused(
+        "Zoho misses a part of the call. Check the row's module, ids and reason, and "
+        "zoho.api_version in the configuration."
+    ),
+    ("FEATURE_NOT_SUPPORTED", None): ErrorCode(
+        Verdict.UNSUPPORTED,
+        "The edition of this Zoho org has no record locking. "
+        f"{_ADMINISTRATOR} about the edition; nothing can be updated until it has.",
+    ),
+    ("INVALID_TOKEN", None): _EXPIRED,
+    ("INVALID_OAUTHTOKEN", None): _EXPIRED,
+    ("AUTHENTICATION_FAILURE", None): DENIED,
+    ("OAUTH_SCOPE_MISMATCH", None): ErrorCode(
+        Verdict.DENIED,
+        f"The sign-in was made without a scope that is needed. {_LOGIN} and generate the code with "
+        f"these scopes: {','.join(SCOPES)}",
+    ),
+    ("TOO_MANY_REQUESTS", None): BUSY,
+    ("RATE_LIMIT_EXCEEDED", None): BUSY,
+    ("INTERNAL_ERROR", None): FAULT,
+    ("INTERNAL_SERVER_ERROR", None): FAULT,
+}
+
+
+def meaning(code: str, details: Mapping[str, object], permissions: list[str]) -> ErrorCode | None:
+    """Return what the code means with what Zoho points at beside it; None: it is not known."""
+    if code == "NO_PERMISSION" and "Crm_Implied_Api_Access" in permissions:
+        return _NO_API
+    place = details.get("resource_path_index", details.get("api_name"))
+    found = MEANINGS.get((code, place)) if isinstance(place, (int, str)) else None
+    return found or MEANINGS.get((code, None))
+
+
+def unknown(status: int) -> ErrorCode:
+    """Return what a code that is not known means, by its HTTP status."""
+    return DENIED if status == 401 else _refused(f"{_ADMINISTRATOR}, showing the message.")

@@ -1,0 +1,6 @@
+"""Where the checkout and the test data are."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+DATA = ROOT / "tests" / "data"

@@ -137,7 +137,7 @@ class Runner:
             await self._plan(file, path, about)
             with Journal.open(path) as journal:
                 return CheckResult(
-                    about=journal.about, counts=journal.counts(), problems=list(journal.problems())
+                    about=journal.info, counts=journal.counts(), problems=list(journal.problems())
                 )
 
     async def plan(self, file: Path, path: Path) -> None:
@@ -154,9 +154,9 @@ class Runner:
         history.make_folder()
         now = datetime.now(UTC)
         with Journal.open(planned) as journal:
-            self._need_its_place(journal.about)
+            self._need_its_place(journal.info)
             about = replace(
-                journal.about,
+                journal.info,
                 run_id=new_run_id(now),
                 kind="run",
                 started_at=now,
@@ -196,7 +196,7 @@ class Runner:
             set_holder(f"a retry of run {path.stem}")
             newest, *earlier = history.lineage(path.stem)
             with Journal.open(newest) as before:
-                self._need_its_place(before.about)
+                self._need_its_place(before.info)
                 if newest != path and not is_closed(before):
                     set_holder(f"run {newest.stem}", newest.stem)
                     return await self._go_on(newest, credentials)
@@ -216,10 +216,10 @@ class Runner:
         history, path = self._find(run_id)
         newest, *earlier = history.lineage(path.stem)
         with Journal.open(newest) as before, ExitStack() as stack:
-            self._need_its_place(before.about)
+            self._need_its_place(before.info)
             if newest != path and not is_closed(before):
                 return newest.stem
-            if before.left():
+            if before.remaining():
                 stack.enter_context(org_lock.org_lock(self.settings.state, history.org))
             new = self._make_retry(history, before, earlier, refused=refused)
             return None if new is None else new.stem
@@ -235,7 +235,7 @@ class Runner:
             earlier = ()
         if not before.to_retry(refused=refused) and not earlier:
             return None
-        now, about = datetime.now(UTC), before.about
+        now, about = datetime.now(UTC), before.info
         about = replace(
             about,
             run_id=new_run_id(now),
@@ -258,7 +258,7 @@ class Runner:
         """Write the results of a run again, as far as it has come."""
         _, path = self._find(run_id)
         with Journal.open(path) as journal, journal.snapshot():
-            about = journal.about
+            about = journal.info
             if self.options.output is not None:
                 about = replace(about, output=self._output())
             summary = summary_of(journal, about, how_it_ended(journal), self._command(about))
@@ -268,7 +268,7 @@ class Runner:
         """Return what became of a run so far, and where its results are."""
         _, path = self._find(run_id)
         with Journal.open(path) as journal, journal.snapshot():
-            about, end = journal.about, journal.end
+            about, end = journal.info, journal.end
             summary = summary_of(journal, about, how_it_ended(journal), self._command(about))
             return summary, end.output if end else None
 
@@ -319,31 +319,31 @@ class Runner:
 
     async def _go_on(self, path: Path, credentials: Credentials) -> RunResult:
         with Journal.open(path) as journal:
-            about = journal.about
+            about = journal.info
             self._need_its_place(about)
             if about.retry_of is not None:  # it may have been killed before it did
                 with suppress(BatchlockError), Journal.open(path.with_stem(about.retry_of)) as it:
                     close_if_unfinished(it, f"What was left went on as run {about.run_id}.")
             self.observer.on_message(
                 f"Resuming run {about.run_id} of {about.started_at:%Y-%m-%d %H:%M} UTC: "
-                f"{journal.left():,} of {sum(journal.counts().values()):,} rows are left."
+                f"{journal.remaining():,} of {sum(journal.counts().values()):,} rows are left."
             )
             if self.options.output is not None:
                 about = replace(about, output=self._output())
             self._probe(self._target(about))
-            journal.set_about(about)
+            journal.set_info(about)
             async with connect(self.settings, credentials) as connection:
                 return await self._send(journal, connection)
 
     async def _send(self, journal: Journal, connection: Connection) -> RunResult:
         """Deliver what is pending and report, whatever ended the delivery."""
-        if not journal.left():
+        if not journal.remaining():
             return self._report(journal)
-        is_strict = journal.about.strict or self.settings.input.strict
+        is_strict = journal.info.strict or self.settings.input.strict
         if is_strict and (refusal := refusal_of(journal)) is not None:
             return self._report(journal, refusal)
         journal.clear_end()
-        self.observer.on_sending(rows=sum(journal.counts().values()), left=journal.left())
+        self.observer.on_sending(rows=sum(journal.counts().values()), left=journal.remaining())
         limiter = self._limiter(journal)
         known = limiter.ceiling
         overdue = self._overdue(limiter)
@@ -362,18 +362,18 @@ class Runner:
         except BatchlockError as ended:
             if ended.exit_code == BatchlockError.exit_code:
                 raise
-            if isinstance(ended, Stopped) and not journal.left():  # it ended nothing early
+            if isinstance(ended, Stopped) and not journal.remaining():  # it ended nothing early
                 return self._report(journal)
             return self._report(journal, StopReason(by=str(ended), code=ended.exit_code))
         finally:
             if overdue is not None:
                 overdue.cancel()
             if limiter.ceiling is not known:
-                save_ceiling(self._pace(journal.about.org), limiter.ceiling)
+                save_ceiling(self._pace(journal.info.org), limiter.ceiling)
         return self._report(journal)
 
     def _limiter(self, journal: Journal) -> CallLimiter:
-        stop, pace = self.settings.stop, self._pace(journal.about.org)
+        stop, pace = self.settings.stop, self._pace(journal.info.org)
         return CallLimiter(
             self.settings.limits,
             self.settings.retry,
@@ -395,7 +395,7 @@ class Runner:
 
     def _report(self, journal: Journal, how: StopReason = COMPLETED) -> RunResult:
         """Write the results and how the run ended."""
-        about = journal.about
+        about = journal.info
         if how.for_good:  # which the lines say, too
             close(journal, how.by)
         summary = summary_of(journal, about, how, self._command(about))
@@ -406,7 +406,7 @@ class Runner:
                 ended_by=how.by,
                 finished_at=summary.finished_at,
                 output=str(output),
-                closed=how.for_good or not journal.left(),
+                closed=how.for_good or not journal.remaining(),
             )
         )
         return RunResult(summary=summary, output=output)
@@ -414,7 +414,7 @@ class Runner:
     def _write(self, journal: Journal, about: RunInfo, summary: Summary) -> Path:
         fallback = self.settings.state / "results"
         return results.write_results(
-            self._target(about), fallback, about.titles, journal.lines, summary
+            self._target(about), fallback, about.titles, journal.result_rows, summary
         )
 
     # -- below ---------------------------------------------------------------------------

@@ -49,14 +49,14 @@ def main(count: int) -> dict[str, float]:
             for start in range(0, count, _CHUNK):
                 some = slice(start, start + _CHUNK)
                 journal.add(cells[some], updates=asked[some], problems=[])
-            journal.compare(dict(zip(Field, TITLES, strict=True)))
+            journal.check_whole_file(dict(zip(Field, TITLES, strict=True)))
         planned = time.process_time()
         with Journal.open(path) as journal:
             journal.commit_batch([], claim=_GROUP)
             for start in range(0, count, _GROUP):
                 journal.commit_batch(outcomes[start : start + _GROUP], claim=_GROUP)
             sent = time.process_time()
-            found = sum(1 for _ in journal.lines())
+            found = sum(1 for _ in journal.result_rows())
             told = time.process_time()
     assert found == count
     return {"plan": planned - began, "send": sent - planned, "report": told - sent}

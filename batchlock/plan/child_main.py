@@ -103,7 +103,7 @@ def plan_file(request: Request) -> None:
         journal.check_whole_file(
             {Field.LOCK_ID: "Lock Id", **titles}
         )  # a column that may be absent
-        journal.set_about(
+        journal.set_info(
             replace(
                 request.about,
                 sheet=table.sheet,

@@ -45,7 +45,7 @@ def summary_of(journal: Journal, about: RunInfo, how: StopReason, command: str) 
         in_flight_peak=totals.in_flight_peak,
         ended_by=how.by,
         ended_code=how.code,
-        resume=None if how.for_good or not journal.left() else command,
+        resume=None if how.for_good or not journal.remaining() else command,
     )
 
 
@@ -69,7 +69,9 @@ def how_it_ended(journal: Journal) -> StopReason:
     """Return how the last session of a run ended, as far as it has come."""
     end = journal.end
     if end is None:
-        return StopReason(by="It has not come to its end yet.") if journal.left() else COMPLETED
+        return (
+            StopReason(by="It has not come to its end yet.") if journal.remaining() else COMPLETED
+        )
     early = bool(end.ended_by)
     return StopReason(
         by=end.ended_by,

@@ -188,9 +188,9 @@ class Sender:
             asyncio.to_thread(
                 self.journal.commit_batch,
                 outcomes,
-                give_back=given_back,
+                released=given_back,
                 claim=claim,
-                spent=self.spent.take(now=self.limiter.clock.now(), peak=self.limiter.peak),
+                costs=self.spent.take(now=self.limiter.clock.now(), peak=self.limiter.peak),
             )
         )
 

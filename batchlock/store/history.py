@@ -130,7 +130,7 @@ class History:
             path = self.path(run_id)
             try:
                 with Journal.open(path) as journal:
-                    told = path, journal.about, journal.end
+                    told = path, journal.info, journal.end
             except BatchlockError as error:
                 _log.warning("%s Its run cannot be resumed.", error)
                 continue
@@ -164,7 +164,7 @@ def supersede(history: History, about: RunInfo) -> None:
 
 def close_if_unfinished(journal: Journal, how: str) -> None:
     """Close a run whose rows have gone to another one, so that none is sent by both."""
-    if journal.left():
+    if journal.remaining():
         close(journal, how)
 
 

@@ -97,7 +97,7 @@ def test_every_row_and_every_problem_is_in_the_journal(tmp_path: Path) -> None:
             (6, "Record Id", "lossy_number"),
             (7, "Reason", "missing_value"),
         ]
-        about = journal.about
+        about = journal.info
         assert about.titles == ("Module", "Record Id", "Lock Id", "Reason")
         assert (about.encoding, about.delimiter, about.sheet) == ("utf-8", ",", None)
         assert about == replace(
@@ -106,7 +106,7 @@ def test_every_row_and_every_problem_is_in_the_journal(tmp_path: Path) -> None:
             encoding=about.encoding,
             delimiter=about.delimiter,
         )
-        assert [line.row for line in journal.lines()] == [2, 4, 5, 6, 7]
+        assert [line.row for line in journal.result_rows()] == [2, 4, 5, 6, 7]
         claimed = journal.commit_batch([], claim=10)
     assert [(one.row, one.module, one.record_id, one.lock_id, one.reason) for one in claimed] == [
         (2, "Leads", "5843104000000425565", "5843104000000425777", "Under review"),
@@ -124,7 +124,7 @@ def test_a_workbook_is_planned_like_a_text_file(tmp_path: Path) -> None:
     make(request)
     with Journal.open(request.journal) as journal:
         assert journal.counts()[Result.NOT_SENT] == 2
-        assert journal.about.sheet == "Locks"
+        assert journal.info.sheet == "Locks"
 
 
 def test_a_file_without_rows_is_a_plan_without_rows(tmp_path: Path) -> None:

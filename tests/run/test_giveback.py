@@ -49,7 +49,7 @@ class Pass:
         with Journal.open(path) as journal:
             self.planned = journal.counts()
             self.problems: list[Problem] = list(journal.problems())
-            self.titles = journal.about.titles
+            self.titles = journal.info.titles
             self.sent = {}
             while claimed := journal.commit_batch((), claim=1_000):
                 self.sent.update({update.row: update for update in claimed})
@@ -58,14 +58,14 @@ class Pass:
                     for one in claimed
                 ]
                 journal.commit_batch(done)
-            self.lines = list(journal.lines())
+            self.lines = list(journal.result_rows())
             counts = journal.counts()
             summary = Summary(
                 run_id="x", file="in.xlsx", sheet=None, sha256="ab", version="1", settings={},
                 rows=sum(counts.values()), settled=journal.settled(), counts=counts, causes=(),
                 started_at=NOW, finished_at=NOW, seconds=1.0,
             )  # fmt: skip
-            write_results(results, results.parent, self.titles, journal.lines, summary)
+            write_results(results, results.parent, self.titles, journal.result_rows, summary)
 
 
 def workbook(path: Path, content: Sequence[Sequence[Any]]) -> Path:

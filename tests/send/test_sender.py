@@ -157,7 +157,7 @@ class Sent:
 
 def left_behind(path: Path, error: BaseException | None, watching: Watching) -> Sent:
     with Journal.open(path) as journal:
-        lines = {line.row: line for line in journal.lines()}
+        lines = {line.row: line for line in journal.result_rows()}
         return Sent(error=error, lines=lines, totals=journal.totals, watching=watching)
 
 

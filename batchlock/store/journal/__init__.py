@@ -118,7 +118,7 @@ class Journal:
                 f"PRAGMA user_version={_FORMAT};{_SCHEMA}"
             )
         journal = cls(path, made)
-        journal.set_about(about)
+        journal.set_info(about)
         return journal
 
     @classmethod
@@ -160,12 +160,12 @@ class Journal:
 
     # -- about the run -------------------------------------------------------------------
 
-    def set_about(self, about: RunInfo) -> None:
+    def set_info(self, about: RunInfo) -> None:
         """Write what the run is."""
         self._write("about", asdict(about))
 
     @property
-    def about(self) -> RunInfo:
+    def info(self) -> RunInfo:
         """What the run is."""
         told = self._read("about")
         if told is None:
@@ -252,9 +252,9 @@ class Journal:
         self,
         outcomes: Iterable[Outcome],
         *,
-        give_back: Iterable[int] = (),
+        released: Iterable[int] = (),
         claim: int = 0,
-        spent: Totals = Totals(),  # noqa: B008  frozen
+        costs: Totals = Totals(),  # noqa: B008  frozen
     ) -> list[Update]:
         """Record outcomes and costs, give rows back, and claim the next ones, in one commit.
 
@@ -281,9 +281,9 @@ class Journal:
             )
             sql.executemany(
                 "UPDATE progress SET status = 'pending' WHERE row = ?",
-                [(row,) for row in give_back],
+                [(row,) for row in released],
             )
-            self._put("totals", asdict(self.totals + spent))
+            self._put("totals", asdict(self.totals + costs))
             claimed = self._updates(
                 "status = 'pending' AND row > ? ORDER BY row LIMIT ?", (self._claimed_up_to, claim)
             )
@@ -326,7 +326,7 @@ class Journal:
             _SETTLED,
         )
 
-    def left(self) -> int:
+    def remaining(self) -> int:
         """Count the rows that are still to be sent or settled."""
         return self._count("progress WHERE status IN ('pending', 'sending')")
 
@@ -335,12 +335,12 @@ class Journal:
         with _told(self.path):
             yield from results.problems(self._sql, rows)
 
-    def lines(self) -> Iterator[ResultRow]:
+    def result_rows(self) -> Iterator[ResultRow]:
         """Yield one line for each row, in the file's order."""
         with _told(self.path):
             yield from results.lines(self._sql, closed_by=self._closed_by)
 
-    def matching(self, wanted: RowFilter) -> int:
+    def count_rows(self, wanted: RowFilter) -> int:
         """Count the rows that are wanted."""
         with _told(self.path):
             return results.matching(self._sql, wanted)
@@ -352,7 +352,7 @@ class Journal:
                 self._sql, wanted, offset=offset, limit=limit, closed_by=self._closed_by
             )
 
-    def pace(self, spans: int) -> Throughput | None:
+    def throughput(self, spans: int) -> Throughput | None:
         """Return how many rows ended in each of so many spans of time; None before any has."""
         with _told(self.path):
             return results.pace(self._sql, spans)
@@ -379,7 +379,7 @@ class Journal:
             with _told(draft):
                 self._sql.execute("VACUUM INTO ?", (str(draft),))
             with Journal.open(draft) as journal:
-                journal.set_about(about)
+                journal.set_info(about)
 
     def to_retry(self, *, refused: bool = True) -> int:
         """Count the rows that a retry has; without `refused`, not those that Zoho refused."""

@@ -83,7 +83,7 @@ def shown_name(file: str) -> str:
 def _look(path: Path) -> ListedRun:
     with Journal.open(path) as journal, journal.snapshot():
         return ListedRun(
-            about=journal.about,
+            about=journal.info,
             end=journal.end,
             rows=sum(journal.counts().values()),
             settled=journal.settled(),

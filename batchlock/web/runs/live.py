@@ -63,7 +63,7 @@ def look(path: Path, desk: WorkerFolder) -> RunView:
             left=counts[Result.NOT_SENT] + counts[Result.UNKNOWN],
             counts=counts,
             causes=causes_of(journal, but=(Result.NOT_SENT, Result.UNKNOWN)),
-            pace=journal.pace(SPANS),
+            pace=journal.throughput(SPANS),
             credits_used=totals.credits_used,
             beat=desk.told(_FRESH),
             rate=0.0,

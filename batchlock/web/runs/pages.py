@@ -90,17 +90,17 @@ class Runs:
     ) -> dict[str, Any]:
         """Return what the page of results shows."""
         with Journal.open(path) as journal:
-            about, end = journal.about, journal.end
+            about, end = journal.info, journal.end
             summary = summary_of(journal, about, how_it_ended(journal), run_id)
             if asked is not None and asked.why and summary.resume:
                 summary = replace(summary, ended_by=asked.why)
             shows = query.get("show", "all")
             results = frozenset(Result(one) for one in shows.split(",") if one in set(Result))
             wanted = RowFilter(results=results, words=query.get("words", "")[:200])
-            found = journal.matching(wanted)
+            found = journal.count_rows(wanted)
             number = page_number(query, found)
             lines = journal.page(wanted, offset=(number - 1) * PAGE, limit=PAGE)
-            pace = journal.pace(SPANS)
+            pace = journal.throughput(SPANS)
             to_retry = journal.to_retry()
         return {
             "summary": summary,
@@ -147,7 +147,7 @@ class Runs:
         if asked is not None:
             return asked.name
         with Journal.open(path) as journal:
-            return shown_name(journal.about.file)
+            return shown_name(journal.info.file)
 
     def _draw(self, run_id: str, view: RunView) -> str:
         """Return a view of a run as the script takes it: parts of the page, by their ids."""

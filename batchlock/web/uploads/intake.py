@@ -149,7 +149,7 @@ class Uploads:
                 await self._plan(file, chosen, sheet)
             if chosen:
                 with Journal.open(self.plan_of(file)) as journal:
-                    self._site.store.remember_columns(journal.about.titles, chosen)
+                    self._site.store.remember_columns(journal.info.titles, chosen)
             self._site.store.set_file(file_id, ReadState.CHECKED, chosen=chosen, sheet=sheet)
         except BatchlockError as refusal:
             known = self._site.store.columns(refusal.columns) if refusal.columns else {}

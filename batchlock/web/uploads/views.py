@@ -70,13 +70,13 @@ class Files:
     def _look_at(self, file: File, query: Mapping[str, str]) -> dict[str, Any]:
         """Return what the page of a check shows."""
         with Journal.open(self._intake.plan_of(file)) as journal:
-            about, counts = journal.about, journal.counts()
+            about, counts = journal.info, journal.counts()
             invalid, ready = counts[Result.INVALID], counts[Result.NOT_SENT]
             shows = query.get("show", "problems" if invalid else "all")
             wanted = RowFilter(
                 results=_SHOWN.get(shows, frozenset()), words=query.get("words", "")[:200]
             )
-            found = journal.matching(wanted)
+            found = journal.count_rows(wanted)
             number = page_number(query, found)
             lines = journal.page(wanted, offset=(number - 1) * PAGE, limit=PAGE)
             problems = list(journal.problems([row.row for row in lines]))
@@ -162,7 +162,7 @@ class Files:
         """
         plan = self._intake.plan_of(file)
         with Journal.open(plan) as journal:
-            identity, invalid = journal.about.identity, journal.counts()[Result.INVALID]
+            identity, invalid = journal.info.identity, journal.counts()[Result.INVALID]
         if self._site.settings.input.strict and invalid:
             raise BatchlockError(
                 "Nothing was sent: some rows have problems, and input.strict says that then none "
@@ -204,14 +204,14 @@ class Files:
                 Journal.open(self._intake.plan_of(file)) as journal,
                 tempfile.TemporaryDirectory(prefix="batchlock-") as folder,
             ):
-                about = journal.about
+                about = journal.info
                 summary = summary_of(journal, about, COMPLETED, "")
                 rows = summary.counts[Result.INVALID]
                 counts = dict.fromkeys(Result, 0) | {Result.INVALID: rows}
                 causes = tuple(one for one in summary.causes if one.result is Result.INVALID)
                 few = replace(summary, rows=rows, settled=0, counts=counts, causes=causes,
                               resume=None)  # fmt: skip
-                bad = (row for row in journal.lines() if row.result is Result.INVALID)
+                bad = (row for row in journal.result_rows() if row.result is Result.INVALID)
                 path = Path(folder) / "problems.xlsx"
                 results.write_workbook(path, about.titles, bad, few)
                 return path.read_bytes()

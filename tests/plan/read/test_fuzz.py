@@ -138,7 +138,7 @@ def test_bytes_are_a_table_or_a_sentence(
     file.write_bytes(head.encode(encoding) + content)
     try:
         with planned(file, tmp_path / "journal") as journal:
-            assert sum(journal.counts().values()) == len(list(journal.lines()))
+            assert sum(journal.counts().values()) == len(list(journal.result_rows()))
     except (UnreadableFile, UsageError) as refused:
         told = str(refused)
     else:

@@ -119,7 +119,7 @@ def done(row: int, status: Status = Status.UPDATED, **more: Any) -> Outcome:
 
 
 def results(journal: Journal) -> dict[int, Result]:
-    lines = list(journal.lines())
+    lines = list(journal.result_rows())
     told = {line.row: line.result for line in lines}
     assert len(told) == len(lines)
     return told
@@ -135,10 +135,10 @@ def found(journal: Journal) -> list[tuple[int, str, str]]:
 def test_what_the_run_is_is_read_back(path: Path) -> None:
     about = replace(ABOUT, sheet="Sheet1", encoding="cp1252", delimiter=";", output="x.csv")
     with Journal.create(path, ABOUT) as journal:
-        assert journal.about == ABOUT
-        journal.set_about(about)
+        assert journal.info == ABOUT
+        journal.set_info(about)
     with Journal.open(path) as journal:
-        assert journal.about == about
+        assert journal.info == about
         assert journal.end is None
         assert journal.totals == Totals()
         journal.set_end(END)
@@ -150,7 +150,7 @@ def test_what_the_run_is_is_read_back(path: Path) -> None:
 def test_a_file_whose_name_is_no_unicode_can_be_run(path: Path) -> None:
     about = replace(ABOUT, file=os.fsdecode(b"/data/caf\xe9.csv"), titles=("a\ud800",))
     with Journal.create(path, about) as journal:
-        assert journal.about == about
+        assert journal.info == about
 
 
 def test_a_second_plan_never_goes_into_the_same_file(path: Path) -> None:
@@ -169,7 +169,7 @@ def test_rows_keep_their_cells_and_numbers_over_several_chunks(path: Path) -> No
         journal.add([(9, ("a", 1)), (12, (None, 2.5))], updates=[plain(9)], problems=[])
         journal.add([(3, (True, "x"))], updates=[plain(3)], problems=[])
         journal.check_whole_file(TITLES)
-        told = [(line.row, line.cells, line.result) for line in journal.lines()]
+        told = [(line.row, line.cells, line.result) for line in journal.result_rows()]
     assert told == [
         (3, (True, "x"), Result.NOT_SENT),
         (9, ("a", 1), Result.NOT_SENT),
@@ -190,7 +190,7 @@ def test_a_row_with_problems_is_invalid_and_tells_all_of_them(opened: Opened) ->
         Problem(5, "Why", "missing_value", "other"),
     ]
     journal = opened([plain(2), plain(4)], problems=problems)
-    lines = {line.row: line for line in journal.lines()}
+    lines = {line.row: line for line in journal.result_rows()}
     assert list(lines) == [2, 3, 4, 5]
     assert lines[3].code == "bad_id, missing_value"
     assert lines[3].message == "Record: first\nWhy: second\nLock: third"
@@ -211,12 +211,16 @@ def test_problems_come_in_the_order_of_rows_whenever_they_were_found(opened: Ope
     twice = [asked(2, RECORD, None, "a"), asked(9, RECORD, None, "b")]
     journal = opened(twice, problems=[Problem(5, "Why", "missing_value", "blank")])
     assert [one.row for one in journal.problems()] == [2, 5, 9]
-    assert [line.code for line in journal.lines()] == ["conflict", "missing_value", "conflict"]
+    assert [line.code for line in journal.result_rows()] == [
+        "conflict",
+        "missing_value",
+        "conflict",
+    ]
 
 
 def test_a_finished_row_is_left_alone_as_unchanged(opened: Opened) -> None:
     journal = opened([plain(2), plain(3)], finished=[2, 77])
-    line = next(journal.lines())
+    line = next(journal.result_rows())
     assert (line.row, line.result, line.check) == (2, Result.UNCHANGED, plain(2).check)
     assert "earlier run" in line.message
     assert [one.row for one in journal.commit_batch([], claim=9)] == [3]
@@ -270,7 +274,7 @@ def test_a_duplicate_tells_what_became_of_the_earlier_row(
         journal.commit_batch([], claim=1)
     if status not in (None, Status.SENDING):
         journal.commit_batch([done(2, status)])
-    line = list(journal.lines())[1]
+    line = list(journal.result_rows())[1]
     assert line.result is Result.DUPLICATE
     assert line.message == f"The same as row 2, {told}."
     assert line.remedy == ("See row 2." if remedy else "")
@@ -280,13 +284,13 @@ def test_a_duplicate_tells_what_became_of_the_earlier_row(
 def test_a_duplicate_of_a_finished_row_counts_as_done(opened: Opened) -> None:
     journal = opened([asked(2, RECORD), asked(3, RECORD)], finished=[2])
     assert results(journal) == {2: Result.UNCHANGED, 3: Result.DUPLICATE}
-    assert (journal.settled(), journal.left()) == (2, 0)
+    assert (journal.settled(), journal.remaining()) == (2, 0)
 
 
 def test_a_finished_row_stays_unchanged_behind_the_same_row_unfinished(opened: Opened) -> None:
     journal = opened([asked(row, RECORD) for row in (2, 3, 4)], finished=[3])
     assert results(journal) == {2: Result.NOT_SENT, 3: Result.UNCHANGED, 4: Result.DUPLICATE}
-    line = list(journal.lines())[1]
+    line = list(journal.result_rows())[1]
     assert "earlier run" in line.message
 
 
@@ -328,7 +332,7 @@ def test_the_same_record_id_in_another_module_is_another_record(opened: Opened) 
         [asked(2, RECORD, None, "a"), asked(3, RECORD, None, "b", module="Deals")],
     )
     assert found(journal) == []
-    assert journal.left() == 2
+    assert journal.remaining() == 2
 
 
 def test_one_lock_on_two_records_is_a_conflict(opened: Opened) -> None:
@@ -338,7 +342,7 @@ def test_one_lock_on_two_records_is_a_conflict(opened: Opened) -> None:
     shared = [one for one in journal.problems() if "the same lock" in one.message]
     assert [one.row for one in shared] == [2, 3, 4]
     assert {one.column for one in shared} == {"Lock"}
-    assert next(journal.lines()).code == "conflict"
+    assert next(journal.result_rows()).code == "conflict"
 
 
 def test_one_lock_in_two_modules_is_a_conflict_even_where_the_names_run_together(
@@ -428,7 +432,7 @@ def test_rounded_ids_are_found_however_many_rows_there_are(ids: int, path: Path)
 def test_ids_of_a_large_file_that_end_in_zeros_by_chance_are_sent(path: Path) -> None:
     rows = rounded_rows(Field.RECORD_ID, [f"{58431040000000000 + n}" for n in range(90_000)])
     with Journal.open(planned(path, rows)) as journal:
-        assert journal.left() == 90_000
+        assert journal.remaining() == 90_000
 
 
 def test_rows_already_done_are_not_taken_for_rounded(opened: Opened) -> None:
@@ -473,7 +477,7 @@ def test_an_outcome_is_told_in_the_results_to_the_letter(opened: Opened) -> None
     journal = opened([plain(2)])
     journal.commit_batch([], claim=1)
     journal.commit_batch([outcome])
-    (line,) = journal.lines()
+    (line,) = journal.result_rows()
     told = {name: getattr(line, name) for name in Outcome.__slots__ if name != "status"}
     assert told == {name: getattr(outcome, name) for name in Outcome.__slots__ if name != "status"}
     assert line.result is Result.REJECTED
@@ -488,7 +492,7 @@ def test_outcomes_returned_rows_claims_and_costs_are_one_commit(opened: Opened, 
         reader.execute("BEGIN")
         before = reader.execute("SELECT group_concat(status) FROM progress").fetchone()
         claimed = journal.commit_batch(
-            [done(2)], give_back=[3], claim=2, spent=Totals(requests=1, seconds=1.0)
+            [done(2)], released=[3], claim=2, costs=Totals(requests=1, seconds=1.0)
         )
         assert reader.execute("SELECT group_concat(status) FROM progress").fetchone() == before
     assert [one.row for one in claimed] == [5, 6]
@@ -512,7 +516,7 @@ def test_a_turn_over_that_fails_leaves_nothing_of_itself(opened: Opened) -> None
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        journal.commit_batch(outcomes(), claim=1, spent=Totals(requests=9))
+        journal.commit_batch(outcomes(), claim=1, costs=Totals(requests=9))
     assert results(journal) == {2: Result.UNKNOWN, 3: Result.NOT_SENT}
     assert journal.totals == Totals()
     assert [one.row for one in journal.commit_batch([done(2)], claim=1)] == [3]
@@ -521,9 +525,9 @@ def test_a_turn_over_that_fails_leaves_nothing_of_itself(opened: Opened) -> None
 def test_a_row_given_back_waits_for_the_next_session(opened: Opened, path: Path) -> None:
     journal = opened([plain(2), plain(3), plain(4)])
     journal.commit_batch([], claim=2)
-    assert [one.row for one in journal.commit_batch([], give_back=[2], claim=9)] == [4]
+    assert [one.row for one in journal.commit_batch([], released=[2], claim=9)] == [4]
     assert journal.commit_batch([], claim=9) == []
-    assert journal.left() == 3
+    assert journal.remaining() == 3
     journal.close()
     with Journal.open(path) as again:
         assert [one.row for one in again.in_doubt()] == [3, 4]
@@ -545,7 +549,7 @@ def test_attempts_add_up_over_sessions(opened: Opened) -> None:
     journal.commit_batch([], claim=1)
     journal.commit_batch([replace(done(2, Status.FAILED), attempts=3)])
     journal.commit_batch([replace(done(2), attempts=2)])
-    assert [(line.result, line.attempts) for line in journal.lines()] == [(Result.UPDATED, 5)]
+    assert [(line.result, line.attempts) for line in journal.result_rows()] == [(Result.UPDATED, 5)]
 
 
 def test_costs_add_up_over_sessions_and_the_peak_is_the_highest(opened: Opened) -> None:
@@ -555,7 +559,7 @@ def test_costs_add_up_over_sessions_and_the_peak_is_the_highest(opened: Opened) 
         Totals(requests=1, credits_used=1, in_flight_peak=4, seconds=0.25),
     ]
     for one in spent:
-        journal.commit_batch([], spent=one)
+        journal.commit_batch([], costs=one)
     with Journal.open(journal.path) as again:
         assert again.totals == Totals(requests=4, credits_used=3, in_flight_peak=7, seconds=1.75)
 
@@ -595,26 +599,26 @@ def test_every_row_has_one_line_in_order_and_the_counts_are_those_of_the_lines(
     opened: Opened,
 ) -> None:
     journal = every_status(opened)
-    lines = list(journal.lines())
+    lines = list(journal.result_rows())
     assert [line.row for line in lines] == [*range(2, 14), 20, 21, 30, 31]
     assert all(line.cells == (f"row {line.row}",) for line in lines)
     told = [line.result for line in lines]
     assert journal.counts() == {one: told.count(one) for one in Result}
     assert list(journal.counts().values()) == [3, 1, 4, 1, 2, 2, 2, 1]
     assert sum(journal.counts().values()) == len(lines)
-    assert (journal.settled(), journal.left()) == (5, 3)
+    assert (journal.settled(), journal.remaining()) == (5, 3)
 
 
 def test_counts_name_every_result_even_without_rows(opened: Opened) -> None:
     journal = opened([])
     assert journal.counts() == dict.fromkeys(Result, 0)
-    assert list(journal.lines()) == []
+    assert list(journal.result_rows()) == []
     assert list(journal.groups()) == []
-    assert (journal.settled(), journal.left()) == (0, 0)
+    assert (journal.settled(), journal.remaining()) == (0, 0)
 
 
 def test_rows_without_an_outcome_say_what_to_do(opened: Opened) -> None:
-    lines = {line.row: line for line in every_status(opened).lines()}
+    lines = {line.row: line for line in every_status(opened).result_rows()}
     assert lines[11].result is Result.UNKNOWN
     assert "nobody knows" in lines[11].message
     assert lines[12].result is Result.NOT_SENT
@@ -675,7 +679,7 @@ def test_what_is_read_at_one_moment_balances_while_another_process_sends(opened:
             before = reader.counts()
             sender.commit_batch([done(row) for row in range(2, 7)], claim=5)
             assert reader.counts() == before
-            assert Counter(line.result for line in reader.lines()) == +Counter(before)
+            assert Counter(line.result for line in reader.result_rows()) == +Counter(before)
         assert reader.counts()[Result.UPDATED] == 5
 
 
@@ -687,9 +691,9 @@ def test_a_retry_takes_what_was_not_updated(opened: Opened, tmp_path: Path) -> N
     again = replace(ABOUT, run_id="20260315-020304-aaaa", kind="retry")
     journal.set_end(END)
     journal.start_retry(tmp_path / "again.journal", again)
-    old = {line.row: line for line in journal.lines()}
+    old = {line.row: line for line in journal.result_rows()}
     with Journal.open(tmp_path / "again.journal") as retry:
-        assert (retry.about, retry.totals, retry.end) == (again, Totals(), None)
+        assert (retry.info, retry.totals, retry.end) == (again, Totals(), None)
         assert results(retry) == {
             **dict.fromkeys((6, 7, 8, 9, 10, 12, 13), Result.NOT_SENT),
             11: Result.UNKNOWN,
@@ -697,7 +701,7 @@ def test_a_retry_takes_what_was_not_updated(opened: Opened, tmp_path: Path) -> N
             30: Result.INVALID,
             31: Result.INVALID,
         }
-        new = {line.row: line for line in retry.lines()}
+        new = {line.row: line for line in retry.result_rows()}
         assert all(new[row].cells == old[row].cells for row in new)
         assert all(new[row].check == old[row].check for row in new)
         assert [new[row] for row in (30, 31)] == [old[row] for row in (30, 31)]
@@ -707,7 +711,7 @@ def test_a_retry_takes_what_was_not_updated(opened: Opened, tmp_path: Path) -> N
         claimed = retry.commit_batch([], claim=99)
         assert [one.row for one in claimed] == [6, 7, 8, 9, 10, 12, 13]
         retry.commit_batch([done(one.row) for one in claimed] + [done(11)])
-        assert (retry.settled(), retry.left()) == (9, 0)
+        assert (retry.settled(), retry.remaining()) == (9, 0)
     assert journal.counts()[Result.UPDATED] == 3
 
 
@@ -747,7 +751,7 @@ def test_a_file_that_is_no_database_is_told(content: bytes, path: Path) -> None:
 def test_an_empty_file_is_no_journal(path: Path) -> None:
     path.touch()
     with Journal.open(path) as journal, pytest.raises(BatchlockError) as told:
-        _ = journal.about
+        _ = journal.info
     assert str(path) in str(told.value)
 
 
@@ -756,7 +760,7 @@ def test_a_journal_that_never_got_its_description_is_told(path: Path) -> None:
     with closing(sqlite3.connect(path)) as sql, sql:
         sql.execute("DELETE FROM run")
     with Journal.open(path) as journal, pytest.raises(BatchlockError, match="not a batchlock"):
-        _ = journal.about
+        _ = journal.info
 
 
 @pytest.mark.parametrize(
@@ -772,7 +776,7 @@ def test_a_journal_of_another_version_is_told(path: Path, change: str) -> None:
         sql.execute(change)
     told = pytest.raises(BatchlockError, match="another version of batchlock")
     with told as error, Journal.open(path) as journal:
-        _ = journal.about
+        _ = journal.info
     assert str(path) in str(error.value)
 
 
@@ -792,9 +796,9 @@ def test_a_folder_that_is_not_there_is_told(path: Path) -> None:
     [
         lambda journal: journal.counts(),
         lambda journal: journal.settled(),
-        lambda journal: journal.left(),
+        lambda journal: journal.remaining(),
         lambda journal: journal.in_doubt(),
-        lambda journal: list(journal.lines()),
+        lambda journal: list(journal.result_rows()),
         lambda journal: list(journal.groups()),
         lambda journal: list(journal.problems()),
         lambda journal: journal.commit_batch([done(900)], claim=900),
@@ -869,7 +873,7 @@ _WRITER = textwrap.dedent(
         if not outcomes:
             outcomes = [Outcome(row=held[0].row, status=Status.UPDATED, attempts=1)]
             spent = Totals(requests=1, credits_used=1)
-        held = kept + journal.commit_batch(outcomes, claim=6, spent=spent)
+        held = kept + journal.commit_batch(outcomes, claim=6, costs=spent)
     journal.close()
     """
 )
@@ -924,7 +928,7 @@ def test_a_killed_process_leaves_a_journal_that_is_right(updated: int, path: Pat
         rest = journal.commit_batch([done(one.row) for one in in_doubt], claim=ROWS)
         assert [one.row for one in rest] == list(range(2 + len(claimed), ROWS + 2))
         journal.commit_batch([done(one.row) for one in rest])
-        assert (journal.settled(), journal.left()) == (ROWS, 0)
+        assert (journal.settled(), journal.remaining()) == (ROWS, 0)
 
 
 # -- cells
@@ -981,7 +985,7 @@ def test_an_awkward_cell_beside_others_is_kept(cell: Cell, path: Path) -> None:
         assert typed(unpack(pack(kept))) == typed(kept)
     with Journal.create(path, ABOUT) as journal:
         journal.add([(2, cells)], updates=[plain(2)], problems=[])
-        assert typed(next(journal.lines()).cells) == typed(cells)
+        assert typed(next(journal.result_rows()).cells) == typed(cells)
 
 
 def test_a_cell_of_an_unknown_type_is_an_error_and_not_a_guess() -> None:
@@ -1027,7 +1031,7 @@ def test_every_row_has_one_line_and_the_totals_balance_whatever_happened(
             outcomes = [done(row, Status.UPDATED if row % 2 else Status.FAILED) for row in ended]
             sent += ended
             held += [
-                one.row for one in journal.commit_batch(outcomes, give_back=returned, claim=claim)
+                one.row for one in journal.commit_batch(outcomes, released=returned, claim=claim)
             ]
         told = results(journal)
         assert list(told) == list(range(2, len(rows) + 2))

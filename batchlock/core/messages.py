@@ -1,0 +1,133 @@
+"""Every sentence that people read about a row of a run, apart from Zoho's own and the validator's.
+
+The results file, the page and the command line show the same row. The texts stand together so
+that all three say the same thing in the same words. `plan/validate.py` holds the sentences about
+a single wrong cell, and `zoho/error_codes.py` those about the errors of Zoho.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from batchlock.core.results import SETTLED, Result, Status
+
+
+class Explanation(NamedTuple):
+    """Why a row has its result, and what a person can do about it."""
+
+    message: str
+    remedy: str = ""
+    """Empty when there is nothing to do."""
+
+
+RESULT_LABELS = {
+    Result.UPDATED: "Updated",
+    Result.UNCHANGED: "Already right",
+    Result.REJECTED: "Refused by Zoho",
+    Result.FAILED: "Failed",
+    Result.INVALID: "Has problems",
+    Result.DUPLICATE: "Same as an earlier row",
+    Result.NOT_SENT: "Not sent",
+    Result.UNKNOWN: "Not known yet",
+}
+"""The page's word for each result; the files use the value of the result itself."""
+
+RESULT_MEANINGS = {
+    Result.UPDATED: "Zoho has taken the new reason.",
+    Result.UNCHANGED: "The lock already has this reason; nothing was sent.",
+    Result.REJECTED: "Zoho refused the row.",
+    Result.FAILED: "No usable answer from Zoho after all attempts.",
+    Result.INVALID: "Never sent: something is wrong in the row's cells.",
+    Result.DUPLICATE: "The same as an earlier row; counts as that row does.",
+    Result.NOT_SENT: "The run ended before the row was sent.",
+    Result.UNKNOWN: "Sent, but the run ended before the answer; a resumed run asks Zoho first.",
+}
+"""What each result means, for the summary of a results workbook."""
+
+
+DONE_BY_EARLIER_RUN = "An earlier run did this row already, so it was left alone."
+CORRECT_THE_ROW = "Correct the row and give the file back to batchlock."
+SAME_AS_AN_EARLIER_ROW = "The same as an earlier row, and not sent again."
+"""The message of a group of duplicates, whose rows repeat different rows."""
+
+DIFFERENT_REASONS = "ask for different reasons on the same record"
+DIFFERENT_LOCK_IDS = "ask for different lock ids on the same record"
+SHARED_LOCK = "name the same lock on different records"
+
+# A conflict can span every row of a file. Five row numbers are enough to find the others, and
+# the message is repeated on each of the rows.
+_ROWS_NAMED_IN_A_CONFLICT = 5
+
+
+def rounded_id(record_or_lock_id: str) -> str:
+    """Return the message for an id that a spreadsheet seems to have rounded."""
+    return (
+        f'"{record_or_lock_id}" looks rounded: a spreadsheet kept 15 digits and made the rest '
+        "zeros, so it may name another record. Format the column as text and paste the ids again "
+        "from Zoho."
+    )
+
+
+def conflict(rows: Sequence[int], contradiction: str) -> str:
+    """Return the message for rows that contradict each other.
+
+    `rows` are two or more row numbers in ascending order. `contradiction` is DIFFERENT_REASONS,
+    DIFFERENT_LOCK_IDS or SHARED_LOCK.
+    """
+    first = rows[:_ROWS_NAMED_IN_A_CONFLICT]
+    more = len(rows) - len(first)
+    numbers = f"{', '.join(map(str, first[:-1]))} and {first[-1]}"
+    if more:
+        numbers = f"{', '.join(map(str, first))} and {more:,} more"
+    return f"Rows {numbers} {contradiction}. Keep the one that is right."
+
+
+def duplicate(row: int, status: Status) -> Explanation:
+    """Explain a duplicate of `row`, an earlier row that has `status` now."""
+    match Result.of(status):
+        case Result.NOT_SENT:
+            fate = "which was not sent"
+        case Result.UNKNOWN:
+            fate = "of which nobody knows yet whether it arrived"
+        case Result.INVALID:
+            fate = "which is invalid"
+        case result:
+            fate = f"which was {result}"
+    remedy = "" if status in SETTLED else f"See row {row}."
+    return Explanation(f"The same as row {row}, {fate}.", remedy)
+
+
+_UNFINISHED = {
+    Result.NOT_SENT: Explanation(
+        "The run ended before this row was sent.",
+        "Nothing is wrong with the row: it goes out when the run goes on.",
+    ),
+    Result.UNKNOWN: Explanation(
+        "It was being sent when the run ended, so nobody knows yet whether it arrived.",
+        "Resume the run; Zoho is asked first what became of the row.",
+    ),
+}
+UNFINISHED = frozenset(_UNFINISHED)
+"""The results of rows that have no outcome; only `unfinished` explains these."""
+
+
+def unfinished(result: Result, *, closed_because: str = "") -> Explanation:
+    """Explain a row that has no outcome; `result` is one of UNFINISHED.
+
+    `closed_because` is a sentence that says why the run cannot be resumed; it is empty while the
+    run can be.
+    """
+    explanation = _UNFINISHED[result]
+    if closed_because:
+        remedy = f"This run does not go on. {closed_because}"
+        return Explanation(explanation.message, remedy)
+    return explanation
+
+
+UPDATED_AFTER_LOST_ANSWER = "The answer was lost; asked again, Zoho shows the new reason."
+REASON_ALREADY_SET = "The lock already has this reason; nothing was sent."
+NOT_LOCKED = Explanation(
+    "The record is not locked, so there is no reason to change.",
+    "Lock the record in Zoho CRM first, or take the row out.",
+)
+CALL_ABORTED = "The run was over before the answer came."
+"""The message of a call that was aborted because the run had to end."""

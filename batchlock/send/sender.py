@@ -125,6 +125,8 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 @dataclass(slots=True)
 class Sender:
+    """Deliver the rows of one session."""
+
     journal: Journal
     api: LockApi
     limiter: CallLimiter

@@ -17,7 +17,6 @@ from support.sheets import TITLES, balanced, lines, lock, record, rows, sheet
 from support.zoho import StandIn, Start
 
 from batchlock.core.results import RESULT_TITLES, Outcome, Result, Status, Summary
-from batchlock.core.rows import Problem
 from batchlock.plan.child_main import Request
 from batchlock.plan.child_main import plan_file as read
 from batchlock.report.results import write_results
@@ -48,7 +47,7 @@ class Pass:
         read(Request(file=file, journal=path, about=ABOUT))
         with Journal.open(path) as journal:
             self.planned = journal.counts()
-            self.problems: list[Problem] = list(journal.problems())
+            self.problems = list(journal.problems())
             self.titles = journal.info.titles
             self.sent = {}
             while claimed := journal.commit_batch((), claim=1_000):

@@ -27,8 +27,7 @@ from batchlock.config import SIMULATOR, Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import BatchlockError, Stopped, UsageError
 from batchlock.core.observer import RunObserver
-from batchlock.core.results import Result, Summary
-from batchlock.core.rows import Problem
+from batchlock.core.results import CheckResult, RunListing, RunResult, Summary
 from batchlock.plan.child import Bounds, Child, Request, plan, sha256_of
 from batchlock.report import results
 from batchlock.report.summaries import COMPLETED, StopReason, how_it_ended, refusal_of, summary_of
@@ -65,23 +64,6 @@ class RunOptions:
     fresh: bool = False
     config: Path | None = None
     """The configuration named on the command line, for the command that resumes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """How a run ended, and where its results are."""
-
-    summary: Summary
-    output: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
-    """What a check found."""
-
-    about: RunInfo
-    counts: Mapping[Result, int]
-    problems: list[Problem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +118,14 @@ class Runner:
             path = Path(folder) / "check.journal"
             await self._plan(file, path, about)
             with Journal.open(path) as journal:
+                about = journal.info
                 return CheckResult(
-                    about=journal.info, counts=journal.counts(), problems=list(journal.problems())
+                    file=about.file,
+                    sheet=about.sheet,
+                    encoding=about.encoding,
+                    delimiter=about.delimiter,
+                    counts=journal.counts(),
+                    problems=list(journal.problems()),
                 )
 
     async def plan(self, file: Path, path: Path) -> None:
@@ -272,30 +260,29 @@ class Runner:
             summary = summary_of(journal, about, how_it_ended(journal), self._command(about))
             return summary, end.output if end else None
 
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self) -> list[RunListing]:
         """Return the runs of this org, then the rehearsals, newest first each."""
-        found = []
+        listings = []
         for history in self._histories():
             for path, about, end in history.all():
                 with Journal.open(path) as journal:
                     rows, settled = sum(journal.counts().values()), journal.settled()
-                state = "unfinished" if end is None or not end.closed else "finished"
-                found.append(
-                    {
-                        "run_id": about.run_id,
-                        "kind": about.kind,
-                        "state": state,
-                        "exit_code": end.exit_code if end else None,
-                        "rows": rows,
-                        "settled": settled,
-                        "org": about.org,
-                        "environment": about.environment,
-                        "file": about.file,
-                        "started_at": about.started_at.isoformat(timespec="seconds"),
-                        "output": end.output if end else None,
-                    }
+                listings.append(
+                    RunListing(
+                        run_id=about.run_id,
+                        kind=about.kind,
+                        state="unfinished" if end is None or not end.closed else "finished",
+                        exit_code=end.exit_code if end else None,
+                        rows=rows,
+                        settled=settled,
+                        org=about.org,
+                        environment=about.environment,
+                        file=about.file,
+                        started_at=about.started_at,
+                        output=end.output if end else None,
+                    )
                 )
-        return found
+        return listings
 
     # -- the steps -----------------------------------------------------------------------
 

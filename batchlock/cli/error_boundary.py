@@ -40,9 +40,10 @@ def _failed(session: Context, message: str, code: int) -> int:
     with aside():
         click.echo(message, err=True)
     if session.as_json:
-        from batchlock.cli.output import empty_result, print_json
+        from batchlock.cli.output import print_json
+        from batchlock.report.json import empty_json
 
-        print_json(empty_result(session.command, session.file, code=code, message=message))
+        print_json(empty_json(session.command, session.file, exit_code=code, message=message))
     return code
 
 

@@ -1,16 +1,17 @@
-"""What became of a row, and of a whole run."""
+"""The result of a row and of a whole run, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 
 from batchlock.core.reply import sentences
-from batchlock.core.rows import Cell
+from batchlock.core.rows import Cell, Problem
 
 
 class Status(StrEnum):
-    """What a row is in the journal."""
+    """The state of a row in the journal."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -23,7 +24,7 @@ class Status(StrEnum):
 
 
 class Result(StrEnum):
-    """What the results say of a row."""
+    """The word for a row in the results."""
 
     UPDATED = "updated"
     UNCHANGED = "unchanged"
@@ -36,7 +37,7 @@ class Result(StrEnum):
 
     @classmethod
     def of(cls, status: Status) -> "Result":
-        """Return how the results name a row that the journal has left at `status`."""
+        """Return the result of a row whose last status in the journal is `status`."""
         match status:
             case Status.PENDING:
                 return cls.NOT_SENT
@@ -45,10 +46,17 @@ class Result(StrEnum):
             case _:
                 return cls(status.value)
 
+    @property
+    def words(self) -> str:
+        """The result as it stands in a sentence: `not sent`."""
+        return self.value.replace("_", " ")
 
+
+# A row with one of these is as the file asks: resume and retry leave it alone.
 SETTLED = frozenset({Status.UPDATED, Status.UNCHANGED})
-"""A row of these is as the file asks."""
 
+# The columns that batchlock adds to the columns of the input. A file that has all of them is
+# recognised as a results file that is given to `run` again.
 RESULT_TITLES = (
     "Result",
     "HTTP status",
@@ -61,12 +69,11 @@ RESULT_TITLES = (
     "Source row",
     "Row check",
 )
-"""The columns that the results add to the input's own; by them a results file is known again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a row that was sent."""
+    """The final status of a row that was sent, with its details."""
 
     row: int
     status: Status
@@ -79,11 +86,11 @@ class Outcome:
     finished_at: datetime | None = None
     """UTC."""
     duration: float | None = None
-    """Seconds from the first call for this row to its end, waiting included."""
+    """Seconds from the first call for this row to its final status, waiting included."""
 
     @property
-    def told(self) -> str:
-        """Message and remedy, in sentences."""
+    def explanation(self) -> str:
+        """Message and remedy as sentences."""
         return sentences(self.message, self.remedy)
 
 
@@ -93,7 +100,7 @@ class ResultRow:
 
     row: int
     cells: tuple[Cell, ...]
-    """The input's own cells, one for each of its titles."""
+    """The cells of the input, one for each of its titles."""
     result: Result
     http_status: int | None = None
     code: str = ""
@@ -103,21 +110,21 @@ class ResultRow:
     finished_at: datetime | None = None
     duration: float | None = None
     check: str = ""
-    """`Update.check`; empty for a row that holds no valid update."""
+    """`Update.check`; empty for a row without a valid update."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Rows that ended the same way for the same reason."""
+    """Rows that have the same result for the same reason."""
 
     result: Result
     code: str
     message: str
-    """The first such row's message."""
+    """The message of the first of these rows."""
     remedy: str
     rows: int
     ranges: str
-    """Which rows, in words: `2-5, 9 and 310 more`."""
+    """The row numbers as text: `2-5, 9 and 310 more rows`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +137,7 @@ class Summary:
     sha256: str
     version: str
     settings: Mapping[str, str]
-    """What the run was told, in words, by name; no secrets."""
+    """The settings that shape the run, as text by name; no secrets."""
     rows: int
     settled: int
     """Rows that are now as the file asks, duplicates of such rows included."""
@@ -140,7 +147,7 @@ class Summary:
     started_at: datetime
     finished_at: datetime
     seconds: float
-    """Spent sending, over all the times the run was resumed."""
+    """Time of sending, over all sessions of the run."""
     requests: int = 0
     credits_used: int = 0
     in_flight_peak: int = 0
@@ -149,23 +156,84 @@ class Summary:
     ended_code: int = 0
     """The exit code that goes with `ended_by`."""
     resume: str | None = None
-    """The command that goes on with what is left."""
+    """The command that sends the remaining rows; None when no row remains."""
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the command that produced this."""
+        """The exit code of the command that produced this summary."""
         if self.ended_code:
             return self.ended_code
         return 0 if self.settled == self.rows else 3
 
     @property
     def sentence(self) -> str:
-        """What happened, in words."""
-        parts = [
-            f"{count:,} {result.value.replace('_', ' ')}"
-            for result, count in self.counts.items()
-            if count
-        ]
-        told = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
-        told = f"{told}: {', '.join(parts)}." if parts else "The file has a header and no rows."
-        return f"{told} {self.ended_by}".rstrip()
+        """What happened, in a sentence for people."""
+        parts = [f"{count:,} {result.words}" for result, count in self.counts.items() if count]
+        rows = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
+        text = f"{rows}: {', '.join(parts)}." if parts else "The file has a header and no rows."
+        return f"{text} {self.ended_by}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended, and where its results file is."""
+
+    summary: Summary
+    output: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """The problems that a check found in a file."""
+
+    file: str
+    sheet: str | None
+    encoding: str | None
+    """None for a workbook, as `delimiter` is."""
+    delimiter: str | None
+    counts: Mapping[Result, int]
+    problems: list[Problem]
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that are not blank."""
+        return sum(self.counts.values())
+
+    @property
+    def valid(self) -> int:
+        """The number of rows that `run` would send."""
+        return self.rows - self.counts[Result.INVALID] - self.counts[Result.DUPLICATE]
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of `check`."""
+        return 3 if self.counts[Result.INVALID] else 0
+
+    @property
+    def sentence(self) -> str:
+        """What the check found, in a sentence for people."""
+        return (
+            f"{self.rows:,} row{'' if self.rows == 1 else 's'}: {self.valid:,} can be sent, "
+            f"{self.counts[Result.INVALID]:,} have problems, "
+            f"{self.counts[Result.DUPLICATE]:,} are the same as an earlier row."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunListing:
+    """One line of the list of runs."""
+
+    run_id: str
+    kind: str
+    """`run` or `retry`."""
+    state: str
+    """`unfinished` or `finished`."""
+    exit_code: int | None
+    """None before the first session has ended; `output` too."""
+    rows: int
+    settled: int
+    org: str
+    environment: str
+    file: str
+    started_at: datetime
+    output: str | None

@@ -7,7 +7,6 @@ written to a draft beside their target and renamed, so that a results file is al
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result, ResultRow, Summary
@@ -18,7 +17,6 @@ from batchlock.report.workbook import fits_a_sheet, write_workbook
 
 __all__ = [
     "Balance",
-    "json_of",
     "our_titles",
     "probe",
     "publish",
@@ -42,36 +40,6 @@ def ranges(rows: Iterable[int], most: int = 8) -> str:
             more += 1
     told = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in found)
     return f"{told} and {more:,} more row{'' if more == 1 else 's'}" if more else told
-
-
-def json_of(summary: Summary, *, output: Path | None, message: str) -> dict[str, Any]:
-    """Return the object that `--json` prints for a run."""
-    return {
-        "run_id": summary.run_id,
-        "file": summary.file,
-        "sheet": summary.sheet,
-        "output": None if output is None else str(output),
-        "exit_code": summary.exit_code,
-        "message": message,
-        "rows": summary.rows,
-        "counts": {result.value: summary.counts.get(result, 0) for result in Result},
-        "causes": [
-            {
-                "result": cause.result.value,
-                "code": cause.code,
-                "message": cause.message,
-                "what_to_do": cause.remedy,
-                "rows": cause.rows,
-                "ranges": cause.ranges,
-            }
-            for cause in summary.causes
-        ],
-        "requests": summary.requests,
-        "credits_used": summary.credits_used,
-        "in_flight_peak": summary.in_flight_peak,
-        "seconds": round(summary.seconds, 3),
-        "resume": summary.resume,
-    }
 
 
 def write_results(

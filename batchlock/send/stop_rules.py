@@ -75,6 +75,6 @@ class StopRules:
             return None
         return Stopped(
             f"Stopped: Zoho refused each of the first {self.refused} rows alike: "
-            f"{outcome.told} Then resume; the refused rows go "
+            f"{outcome.explanation} Then resume; the refused rows go "
             "out again with retry."
         )

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import Stopped
 from batchlock.core.observer import LimiterSnapshot, RunObserver
-from batchlock.core.results import Outcome
+from batchlock.core.results import Outcome, RunResult
 
 if TYPE_CHECKING:
-    from batchlock.run import Runner, RunResult
+    from batchlock.run import Runner
 
 _EVERY = 0.3
 """Seconds between two looks for a wish."""
@@ -132,7 +132,7 @@ class HeartbeatObserver(RunObserver):
         self._desk.tell(Heartbeat(at=now, process=me, message=self._said, **snapshot._asdict()))
 
 
-async def work(runner: "Runner", run_id: str, desk: WorkerFolder) -> "RunResult | None":
+async def work(runner: "Runner", run_id: str, desk: WorkerFolder) -> RunResult | None:
     """Bring a run to its end, or as far as the page wishes."""
     runner.observer.on_message("Getting ready.")
     watching = asyncio.create_task(_heed(desk, runner.cancel_token))

@@ -1,7 +1,6 @@
 import csv
 import errno
 import gc
-import json
 import os
 import re
 import tempfile
@@ -26,7 +25,6 @@ from batchlock.core.rows import Cell, NoValue
 from batchlock.report.publish import probe, publish
 from batchlock.report.results import (
     Balance,
-    json_of,
     our_titles,
     ranges,
     write_csv,
@@ -129,53 +127,6 @@ def test_our_titles_keep_clear_of_the_inputs(titles: list[str], title: str, rena
     ours = our_titles(titles)
     assert ours[RESULT_TITLES.index(title)] == renamed
     assert len(ours) == len(RESULT_TITLES)
-
-
-def test_the_json_has_every_key_and_every_result() -> None:
-    cause = Cause(result=Result.REJECTED, code="NO", message="no", remedy="ask", rows=1, ranges="3")
-    lines = [line(2), line(3, result=Result.REJECTED)]
-    summary = summary_of(lines, causes=(cause,), resume="batchlock resume a1b2", seconds=1.23456)
-    told = json_of(summary, output=Path("r.xlsx"), message="Two rows.")
-    assert json.loads(json.dumps(told)) == {
-        "run_id": "20260314-1200-a1b2",
-        "file": "/in/locks.xlsx",
-        "sheet": "Locks",
-        "output": "r.xlsx",
-        "exit_code": 3,
-        "message": "Two rows.",
-        "rows": 2,
-        "counts": {
-            "updated": 1,
-            "unchanged": 0,
-            "rejected": 1,
-            "failed": 0,
-            "invalid": 0,
-            "duplicate": 0,
-            "not_sent": 0,
-            "unknown": 0,
-        },
-        "causes": [
-            {
-                "result": "rejected",
-                "code": "NO",
-                "message": "no",
-                "what_to_do": "ask",
-                "rows": 1,
-                "ranges": "3",
-            }
-        ],
-        "requests": 12,
-        "credits_used": 11,
-        "in_flight_peak": 5,
-        "seconds": 1.235,
-        "resume": "batchlock resume a1b2",
-    }
-
-
-def test_the_json_says_null_where_there_is_nothing() -> None:
-    told = json_of(summary_of([], sheet=None, counts={}), output=None, message="")
-    assert (told["output"], told["sheet"], told["resume"], told["causes"]) == (None, None, None, [])
-    assert told["counts"] == {result.value: 0 for result in Result}
 
 
 # -- the workbook: Results -----------------------------------------------------------------------

@@ -36,8 +36,8 @@ from batchlock import config
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import Stopped
 from batchlock.core.observer import LimiterSnapshot, RunObserver
-from batchlock.core.results import Outcome
-from batchlock.run import Runner, RunOptions, RunResult
+from batchlock.core.results import Outcome, RunListing, RunResult
+from batchlock.run import Runner, RunOptions
 from batchlock.simulator import Behaviour, Fault, Simulator, serving
 
 IN_FLIGHT = 4
@@ -176,7 +176,7 @@ class Runs(RuleBasedStateMachine):
         if (run_id := self.last) is None:
             return
         if oldest and self.file.name == "in.csv":  # of which there may be retries already
-            run_id = str(self.runs()[-1]["run_id"])
+            run_id = self.runs()[-1].run_id
         self.go(lambda runner: runner.retry(run_id, refused=refused), after, hard=hard)
 
     @rule()
@@ -227,15 +227,15 @@ class Runs(RuleBasedStateMachine):
         found = config.load(environment={})
         return Runner(found, RunOptions(), cancel_token or CancelToken(), Quiet())
 
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self) -> list[RunListing]:
         return self.runner().runs()
 
     def runs_kind(self, run_id: str) -> str:
-        return next(str(one["kind"]) for one in self.runs() if one["run_id"] == run_id)
+        return next(one.kind for one in self.runs() if one.run_id == run_id)
 
     def is_unfinished(self) -> bool:
         (newest, *_) = self.runs()
-        return bool(newest["state"] == "unfinished")
+        return newest.state == "unfinished"
 
     def go(
         self,
@@ -267,7 +267,7 @@ class Runs(RuleBasedStateMachine):
         self.see()
 
     def see(self) -> None:
-        ids = [one["run_id"] for one in self.runs()]
+        ids = [one.run_id for one in self.runs()]
         self.last = ids[0] if ids else None
 
 

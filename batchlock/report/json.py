@@ -1,0 +1,227 @@
+"""The objects that `--json` prints: the contract of section 4.1 of the design, with their types.
+
+People's scripts read these keys, so a key is added when an issue asks for it and never renamed.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from batchlock.core.results import CheckResult, Result, RunListing, Summary
+
+
+class CauseJson(TypedDict):
+    """Rows that have the same result for the same reason."""
+
+    result: str
+    code: str
+    message: str
+    what_to_do: str
+    rows: int
+    ranges: str
+
+
+class RunJson(TypedDict):
+    """A run: `run`, `resume`, `retry`, `report` and `show`, and an error of any other command."""
+
+    run_id: str | None
+    file: str | None
+    sheet: str | None
+    output: str | None
+    exit_code: int
+    message: str
+    rows: int
+    counts: dict[str, int]
+    causes: list[CauseJson]
+    requests: int
+    credits_used: int
+    in_flight_peak: int
+    seconds: float
+    resume: str | None
+
+
+class ProblemJson(TypedDict):
+    """Why a row cannot be sent."""
+
+    row: int
+    column: str
+    code: str
+    message: str
+
+
+class CheckJson(TypedDict):
+    """A check of a file."""
+
+    file: str | None
+    sheet: str | None
+    rows: int
+    valid: int
+    invalid: int
+    duplicate: int
+    problems: list[ProblemJson]
+    encoding: str | None
+    delimiter: str | None
+    exit_code: int
+    message: str
+
+
+class RunListingJson(TypedDict):
+    """One run in the list of runs."""
+
+    run_id: str
+    kind: str
+    state: str
+    exit_code: int | None
+    rows: int
+    settled: int
+    org: str
+    environment: str
+    file: str
+    started_at: str
+    output: str | None
+
+
+class RunsJson(TypedDict):
+    """The list of runs."""
+
+    runs: list[RunListingJson]
+    exit_code: int
+    message: str
+
+
+class NoRunsJson(RunsJson):
+    """An error of `runs`, which has the keys of every other error too."""
+
+    file: str | None
+    sheet: str | None
+
+
+AnyJson = RunJson | CheckJson | RunsJson
+
+
+def run_json(summary: Summary, output: Path | None, *, exit_code: int | None = None) -> RunJson:
+    """Return the object for a run; `exit_code` replaces that of the summary, after a signal."""
+    return {
+        "run_id": summary.run_id,
+        "file": summary.file,
+        "sheet": summary.sheet,
+        "output": None if output is None else str(output),
+        "exit_code": summary.exit_code if exit_code is None else exit_code,
+        "message": summary.sentence,
+        "rows": summary.rows,
+        "counts": {result.value: summary.counts.get(result, 0) for result in Result},
+        "causes": [
+            {
+                "result": cause.result.value,
+                "code": cause.code,
+                "message": cause.message,
+                "what_to_do": cause.remedy,
+                "rows": cause.rows,
+                "ranges": cause.ranges,
+            }
+            for cause in summary.causes
+        ],
+        "requests": summary.requests,
+        "credits_used": summary.credits_used,
+        "in_flight_peak": summary.in_flight_peak,
+        "seconds": round(summary.seconds, 3),
+        "resume": summary.resume,
+    }
+
+
+def check_json(check: CheckResult, *, exit_code: int | None = None) -> CheckJson:
+    """Return the object for a check; `exit_code` replaces that of the check, after a signal."""
+    return {
+        "file": check.file,
+        "sheet": check.sheet,
+        "rows": check.rows,
+        "valid": check.valid,
+        "invalid": check.counts[Result.INVALID],
+        "duplicate": check.counts[Result.DUPLICATE],
+        "problems": [
+            {
+                "row": problem.row,
+                "column": problem.column,
+                "code": problem.code,
+                "message": problem.message,
+            }
+            for problem in check.problems
+        ],
+        "encoding": check.encoding,
+        "delimiter": check.delimiter,
+        "exit_code": check.exit_code if exit_code is None else exit_code,
+        "message": check.sentence,
+    }
+
+
+def runs_json(runs: Sequence[RunListing]) -> RunsJson:
+    """Return the object for a list of runs."""
+    return {
+        "runs": [
+            {
+                "run_id": run.run_id,
+                "kind": run.kind,
+                "state": run.state,
+                "exit_code": run.exit_code,
+                "rows": run.rows,
+                "settled": run.settled,
+                "org": run.org,
+                "environment": run.environment,
+                "file": run.file,
+                "started_at": run.started_at.isoformat(timespec="seconds"),
+                "output": run.output,
+            }
+            for run in runs
+        ],
+        "exit_code": 0,
+        "message": f"{len(runs)} runs",
+    }
+
+
+def empty_json(command: str, file: str | None, *, exit_code: int, message: str) -> AnyJson:
+    """Return the object of a command that ended before it had anything to report.
+
+    Each command keeps its own keys on every path, so that a script need not look at the exit code
+    before it reads `counts`.
+    """
+    if command == "check":
+        check: CheckJson = {
+            "rows": 0,
+            "valid": 0,
+            "invalid": 0,
+            "duplicate": 0,
+            "problems": [],
+            "encoding": None,
+            "delimiter": None,
+            "file": file,
+            "sheet": None,
+            "exit_code": exit_code,
+            "message": message,
+        }
+        return check
+    if command == "runs":
+        runs: NoRunsJson = {
+            "runs": [],
+            "file": file,
+            "sheet": None,
+            "exit_code": exit_code,
+            "message": message,
+        }
+        return runs
+    run: RunJson = {
+        "run_id": None,
+        "output": None,
+        "rows": 0,
+        "counts": {result.value: 0 for result in Result},
+        "causes": [],
+        "requests": 0,
+        "credits_used": 0,
+        "in_flight_peak": 0,
+        "seconds": 0.0,
+        "resume": None,
+        "file": file,
+        "sheet": None,
+        "exit_code": exit_code,
+        "message": message,
+    }
+    return run

@@ -1,0 +1,163 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from batchlock.core.results import Cause, CheckResult, Result, RunListing, Summary
+from batchlock.core.rows import Problem
+from batchlock.report.json import check_json, empty_json, run_json, runs_json
+
+NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+CAUSE = Cause(result=Result.REJECTED, code="NO", message="no", remedy="ask", rows=1, ranges="3")
+SUMMARY = Summary(
+    run_id="20260314-1200-a1b2",
+    file="/in/locks.xlsx",
+    sheet="Locks",
+    sha256="ab" * 32,
+    version="0.1.0",
+    settings={},
+    rows=2,
+    settled=1,
+    counts={Result.UPDATED: 1, Result.REJECTED: 1},
+    causes=(CAUSE,),
+    started_at=NOW,
+    finished_at=NOW,
+    seconds=1.23456,
+    requests=12,
+    credits_used=11,
+    in_flight_peak=5,
+    resume="batchlock resume a1b2",
+)
+EMPTY = Summary(
+    run_id="20260314-1200-a1b2",
+    file="/in/locks.csv",
+    sheet=None,
+    sha256="ab" * 32,
+    version="0.1.0",
+    settings={},
+    rows=0,
+    settled=0,
+    counts={},
+    causes=(),
+    started_at=NOW,
+    finished_at=NOW,
+    seconds=0.0,
+)
+
+
+def test_the_json_of_a_run_has_every_key_and_every_result() -> None:
+    assert json.loads(json.dumps(run_json(SUMMARY, Path("r.xlsx")))) == {
+        "run_id": "20260314-1200-a1b2",
+        "file": "/in/locks.xlsx",
+        "sheet": "Locks",
+        "output": "r.xlsx",
+        "exit_code": 3,
+        "message": "2 rows: 1 updated, 1 rejected.",
+        "rows": 2,
+        "counts": {
+            "updated": 1,
+            "unchanged": 0,
+            "rejected": 1,
+            "failed": 0,
+            "invalid": 0,
+            "duplicate": 0,
+            "not_sent": 0,
+            "unknown": 0,
+        },
+        "causes": [
+            {
+                "result": "rejected",
+                "code": "NO",
+                "message": "no",
+                "what_to_do": "ask",
+                "rows": 1,
+                "ranges": "3",
+            }
+        ],
+        "requests": 12,
+        "credits_used": 11,
+        "in_flight_peak": 5,
+        "seconds": 1.235,
+        "resume": "batchlock resume a1b2",
+    }
+
+
+def test_the_exit_code_after_a_signal_replaces_that_of_the_run() -> None:
+    assert run_json(SUMMARY, None, exit_code=130)["exit_code"] == 130
+
+
+def test_the_json_of_a_run_is_null_where_there_is_no_value() -> None:
+    run = run_json(EMPTY, None)
+    assert (run["output"], run["sheet"], run["resume"], run["causes"]) == (None, None, None, [])
+    assert run["counts"] == {result.value: 0 for result in Result}
+
+
+def test_the_json_of_a_check_has_every_problem() -> None:
+    check = CheckResult(
+        file="/in/locks.csv",
+        sheet=None,
+        encoding="utf-8",
+        delimiter=",",
+        counts=dict.fromkeys(Result, 1),
+        problems=[Problem(3, "Record Id", "bad_id", "No id.")],
+    )
+    assert json.loads(json.dumps(check_json(check))) == {
+        "file": "/in/locks.csv",
+        "sheet": None,
+        "rows": 8,
+        "valid": 6,
+        "invalid": 1,
+        "duplicate": 1,
+        "problems": [{"row": 3, "column": "Record Id", "code": "bad_id", "message": "No id."}],
+        "encoding": "utf-8",
+        "delimiter": ",",
+        "exit_code": 3,
+        "message": "8 rows: 6 can be sent, 1 have problems, 1 are the same as an earlier row.",
+    }
+
+
+def test_the_json_of_the_list_of_runs_has_one_object_for_each() -> None:
+    listing = RunListing(
+        run_id="20260314-1200-a1b2",
+        kind="run",
+        state="unfinished",
+        exit_code=None,
+        rows=2,
+        settled=1,
+        org="acme",
+        environment="production",
+        file="/in/locks.csv",
+        started_at=NOW,
+        output=None,
+    )
+    assert json.loads(json.dumps(runs_json([listing]))) == {
+        "runs": [
+            {
+                "run_id": "20260314-1200-a1b2",
+                "kind": "run",
+                "state": "unfinished",
+                "exit_code": None,
+                "rows": 2,
+                "settled": 1,
+                "org": "acme",
+                "environment": "production",
+                "file": "/in/locks.csv",
+                "started_at": "2026-03-14T12:00:00+00:00",
+                "output": None,
+            }
+        ],
+        "exit_code": 0,
+        "message": "1 runs",
+    }
+
+
+def test_an_error_has_every_key_of_its_command() -> None:
+    run = empty_json("run", "in.csv", exit_code=2, message="No.")
+    assert run.keys() == run_json(SUMMARY, None).keys()
+    assert empty_json("show", None, exit_code=2, message="No.").keys() == run.keys()
+    check = empty_json("check", "in.csv", exit_code=4, message="No.")
+    assert check.keys() == {
+        *("file", "sheet", "rows", "valid", "invalid", "duplicate", "problems"),
+        *("encoding", "delimiter", "exit_code", "message"),
+    }
+    runs = empty_json("runs", None, exit_code=2, message="No.")
+    assert runs.keys() == {"runs", "file", "sheet", "exit_code", "message"}

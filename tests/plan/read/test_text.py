@@ -245,9 +245,9 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_no_table_is_refused_in_one_sentence(here: Run, what: str) -> None:
-    content, said = REFUSED[what]
+    content, expected = REFUSED[what]
     message = refused(here("check", file_of(content), "--json"))
-    assert said in message
+    assert expected in message
     assert message.startswith("orders.csv")
     assert len(message.splitlines()) == 1
 

@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import pytest
+from support.tables import HEADER, ROW, csv_text, load, refusal, usage_error, write_text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "known_as"),
+    [
+        ("utf-8", "utf-8"),
+        ("utf-8-sig", "utf-8"),
+        ("utf-16", "utf-16"),
+        ("cp1252", "windows-1252"),
+    ],
+)
+def test_the_encoding_is_found(tmp_path: Path, encoding: str, known_as: str) -> None:
+    path = write_text(tmp_path, csv_text(HEADER, (*ROW[:3], "Prüfung: 5 €")).encode(encoding))
+    loaded = load(path)
+    assert loaded.rows == {2: (*ROW[:3], "Prüfung: 5 €")}
+    assert loaded.table.encoding == known_as
+    assert loaded.table.sheet is None
+
+
+def test_utf_16_with_its_bytes_the_other_way_round(tmp_path: Path) -> None:
+    content = b"\xfe\xff" + csv_text(HEADER, (*ROW[:3], "審査中")).encode("utf-16-be")
+    assert load(write_text(tmp_path, content)).rows == {2: (*ROW[:3], "審査中")}
+
+
+def test_one_odd_byte_in_the_last_of_many_lines_makes_it_windows_1252(tmp_path: Path) -> None:
+    rows = csv_text(HEADER, *[ROW] * 30_000)
+    path = write_text(tmp_path, rows.encode() + b"Leads,5843104000000425565,,caf\xe9")
+    loaded = load(path)
+    assert loaded.table.encoding == "windows-1252"
+    assert loaded.rows[30_002][3] == "café"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "REFUSÉ\xa0!",
+        "STATUT REFUSÉ\xa0: ATTENTE",
+        "DOSSIER FERMÉ…",
+        "QUALITÉ\u2019",
+        "CAFÉ™",
+        "SOCIÉTÉ® X",
+        "MENÜ\u2013A",
+        "CONTROLLATO LUNEDÌ…",
+        "PERÒ\xa0NO",
+        "VOCÊ…",
+        "REVISIÓ\xa0?",
+        "GIÙ…",
+        "DET GÅR PÅ…",
+        "Spaß…",
+        "payé\xa0\u2013 reste",
+        "Paket 2 \xd7\xa03 / Ø\xa05",
+    ],
+)
+@pytest.mark.parametrize("other", ["plain", "qualité für", "«VALIDITÉ»", "REFUSÉ\xa0?"])
+def test_words_of_windows_1252_that_fit_utf_8_by_chance_are_not_taken_for_it(
+    tmp_path: Path, reason: str, other: str
+) -> None:
+    path = write_text(
+        tmp_path, csv_text(HEADER, (*ROW[:3], reason), (*ROW[:3], other)).encode("cp1252")
+    )
+    loaded = load(path)
+    assert [row[3] for row in loaded.rows.values()] == [reason, other]
+    assert loaded.table.encoding == "windows-1252"
+
+
+LONE = (
+    "проверка|в ПРОВЕРКЕ и|Δ|Δέλτα|Đã duyệt|CƠ QUAN|đi|VERGİ|TATİL|İstanbul|dağ|ŞUBE|Və|Wǒ|Yɔ|"
+    "středa|Dvořák|KOŘ|Při tom|SPRZEDAŻ|STRAŻ|Są|Tę|KOŃ|łódź|TOMAŠ|VAŠ PAŠTAS|SUTARTĖ|VIETĒ|AKMEŅI|"
+    "Aș vrea|ȘI|ŢARĂ|IDŐ|GYŰJTŐ|Hawai\u02bbi|KO\u02bbP|œuvre|CŒUR|NÃO|São|Ångström|naïve|€|™|😀|"
+    "X\u0305|E\u0301|IDO\u030b|審査中|a項|頻|नमस्ते|سلام|5 م|שלום"
+)
+
+
+@pytest.mark.parametrize("reason", LONE.split("|"))
+def test_a_lone_letter_of_any_script_is_still_utf_8(tmp_path: Path, reason: str) -> None:
+    loaded = load(write_text(tmp_path, csv_text(HEADER, (*ROW[:3], reason), ROW)))
+    assert (loaded.rows[2][3], loaded.table.encoding) == (reason, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("parts", "line", "other"),
+    [
+        ((b"a,\xc3\xa9\n", b"plain\n", b"b,\xe9\n"), 4, 2),
+        ((b"b,\xe9\r", b"a,\xc3\xa9\r"), 3, 2),
+        ((b"a,\xc3\xa9\n", b"cut,\xc3"), 3, 2),
+    ],
+)
+def test_lines_in_different_encodings_are_refused(
+    tmp_path: Path, parts: tuple[bytes, ...], line: int, other: int
+) -> None:
+    end = b"\r" if parts[0].endswith(b"\r") else b"\n"
+    path = write_text(tmp_path, b"Module,Record Id,Reason" + end + b"".join(parts))
+    message = refusal(path)
+    assert message.startswith(f"orders.csv, line {line}:")
+    assert f"unlike line {other}" in message
+
+
+def test_a_piece_boundary_in_a_letter_does_no_harm(tmp_path: Path) -> None:
+    content = csv_text(HEADER, *[(*ROW[:3], "ü" * 997)] * 1_200)
+    loaded = load(write_text(tmp_path, content))
+    assert loaded.table.encoding == "utf-8"
+    assert {row[3] for row in loaded.rows.values()} == {"ü" * 997}
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "expected"),
+    [
+        (b"Module,Record Id,Reason\nLeads,1\x002,x\n", "auto", "line 2: holds a NUL"),
+        (b"\xff\xfeM\x00\x00\xd8x\x00", "auto", "line 1: is not in UTF-16"),
+        (b"Module,Record Id,Reason\n\x81\xe9,1,x\n", "auto", "line 2: is not in WINDOWS-1252"),
+        (b"Module,Record Id,Reason\nLeads,1,caf\xe9\n", "utf-8", "line 2: is not in UTF-8"),
+        (b"Module,Record Id,Reason\nLeads,1,x\n", "utf-16", "line 1: is not in UTF-16"),
+    ],
+)
+def test_what_is_no_text_is_refused_naming_the_line(
+    tmp_path: Path, content: bytes, encoding: str, expected: str
+) -> None:
+    message = refusal(write_text(tmp_path, content), encoding=encoding)
+    assert message.startswith(f"orders.csv, {expected}")
+
+
+def test_the_encoding_can_be_set(tmp_path: Path) -> None:
+    path = write_text(tmp_path, csv_text(HEADER, (*ROW[:3], "проверка")).encode("cp1251"))
+    loaded = load(path, encoding="cp1251")
+    assert loaded.rows[2][3] == "проверка"
+    assert loaded.table.encoding == "cp1251"
+
+
+def test_utf_8_that_was_set_may_begin_with_its_mark(tmp_path: Path) -> None:
+    path = write_text(tmp_path, csv_text(HEADER, ROW).encode("utf-8-sig"))
+    assert load(path, encoding="UTF8").rows == {2: ROW}
+
+
+@pytest.mark.parametrize("encoding", ["utf-9", "hex", "", "a\0b"])
+def test_an_unknown_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
+    message = usage_error(write_text(tmp_path, csv_text(HEADER, ROW)), encoding=encoding)
+    assert "There is no encoding named" in message

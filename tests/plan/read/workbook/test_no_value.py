@@ -142,7 +142,7 @@ def test_errors_and_formulas_without_a_value_of_an_ods_are_no_blanks(tmp_path: P
     error = odf_cell("#N/A", formula="of:=NA()", stringvalue="")
     unknown = TableCell(formula="of:=foo([.A1])")
     empty = TableCell(formula='of:=""')
-    empty.addElement(P(write_text=""))
+    empty.addElement(P(text=""))
     table = [
         [TableCell(numbercolumnsrepeated=2), error, "why"],
         ["Leads", "5843104000000425565", empty, "why"],

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Context
 
 from batchlock.core.rows import Cell, NoValue
 
-INEXACT = 10**15
+INEXACT_FROM = 10**15
 """From here on a number cell no longer holds every digit."""
 
 _SMALL = 1e-9
@@ -18,7 +18,7 @@ _SECOND = timedelta(seconds=1)
 _LAST = datetime.max.replace(microsecond=0)  # noqa: DTZ901 cells have no time zone
 
 
-def shown(cell: Cell) -> str:
+def display_text(cell: Cell) -> str:
     """Return a cell as text. A number too long to be exact stays recognisable as one: `5.8E+18`."""
     match cell:
         case None:
@@ -26,7 +26,7 @@ def shown(cell: Cell) -> str:
         case str():
             return cell
         case NoValue():
-            return cell.shown or "#VALUE!"  # a blank would hide that there was something
+            return cell.text or "#VALUE!"  # a blank would hide that there was something
         case bool():
             return str(cell).upper()
         case int() | float():
@@ -43,12 +43,12 @@ def shown(cell: Cell) -> str:
 
 
 def _number(number: float) -> str:
-    if isinstance(number, int) and -INEXACT < number < INEXACT:
+    if isinstance(number, int) and -INEXACT_FROM < number < INEXACT_FROM:
         return str(number)
     if not math.isfinite(number):
         return str(number)
     kept = _DIGITS.create_decimal(repr(number)).normalize()
-    if number and not _SMALL <= abs(number) < INEXACT:
+    if number and not _SMALL <= abs(number) < INEXACT_FROM:
         return f"{kept:E}"
     return format(kept, "f") if kept else "0"
 

@@ -14,7 +14,7 @@ LockId = NewType("LockId", str)
 class NoValue:
     """A cell with no value to read: an Excel error, or a formula with no stored value."""
 
-    shown: str
+    text: str
     """What a person sees in its place: `#N/A`, or the formula itself."""
 
 
@@ -68,10 +68,10 @@ class Update:
     @property
     def check(self) -> str:
         """A short hash of what is asked, for recognising the row when it is given back."""
-        return check_of(self.module, self.record_id, self.lock_id, self.reason)
+        return row_check(self.module, self.record_id, self.lock_id, self.reason)
 
 
-def check_of(module: str, record_id: str, lock_id: str | None, reason: str) -> str:
+def row_check(module: str, record_id: str, lock_id: str | None, reason: str) -> str:
     """Return `Update.check` of what is asked."""
     asked = f"{module}\x1f{record_id}\x1f{lock_id or ''}\x1f{reason}"
     return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:12]

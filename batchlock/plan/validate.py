@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from batchlock.core.cell_text import INEXACT, shown
+from batchlock.core.cell_text import INEXACT_FROM, display_text
 from batchlock.core.rows import (
     LONGEST_REASON,
     MODULES,
@@ -96,7 +96,7 @@ def check(
     """Return the updates that a chunk's rows ask for, and every problem in its cells.
 
     `chunk` is one that `loader.read` yields: row numbers as its index, columns 0, 1, … of dtype
-    object for `titles`, then `beyond`, `given_result` and `given_check`. `fields` says which
+    object for `titles`, then `beyond`, `previous_result` and `previous_check`. `fields` says which
     columns to read; all others are never a problem.
     """
     checked = CheckedRows()
@@ -143,7 +143,7 @@ def _checks(update: Update) -> set[str]:
     return {replace(update, reason=reason).check for reason in reasons}
 
 
-def _still_wrong(update: Update, given_check: str | None) -> tuple[_Fault | None, ...]:
+def _still_wrong(update: Update, previous_check: str | None) -> tuple[_Fault | None, ...]:
     """Return what is wrong, by field, with a row that results call invalid and that looks good.
 
     Results cannot show all that made a row invalid: a control character and a formula stand there
@@ -157,7 +157,7 @@ def _still_wrong(update: Update, given_check: str | None) -> tuple[_Fault | None
             f"{_quoted(update.reason)} is what results show for a cell that could not be read. "
             f"Type the reason. {_SO_IT_IS}",
         )
-    elif given_check in _checks(update):
+    elif previous_check in _checks(update):
         reason = _Fault(
             "bad_value",
             f"{_quoted(update.reason)} was followed by a cell beyond the last title, which "
@@ -182,7 +182,7 @@ def _rows(chunk: "pd.DataFrame", fields: Mapping[Field, int]) -> Iterator[tuple[
         chunk[fields[each]].tolist() if each in fields else repeat(None, len(chunk))
         for each in Field
     )
-    given = zip(chunk["given_result"].tolist(), chunk["given_check"].tolist(), strict=True)
+    given = zip(chunk["previous_result"].tolist(), chunk["previous_check"].tolist(), strict=True)
     return zip(chunk.index.tolist(), *columns, chunk["beyond"].tolist(), given, strict=True)
 
 
@@ -216,7 +216,7 @@ class _Modules:
     def read(self, cell: Cell) -> str | _Fault | None:
         """Return a module's API name, None for a blank cell."""
         if not isinstance(cell, str):
-            return _unread(cell) if isinstance(cell, NoValue) else self._find(shown(cell))
+            return _unread(cell) if isinstance(cell, NoValue) else self._find(display_text(cell))
         if cell not in self._read:
             self._read[cell] = self._find(_bare(cell))
         return self._read[cell]
@@ -246,7 +246,7 @@ def _id(cell: Cell) -> str | _Fault | None:
     if isinstance(cell, NoValue):
         return _unread(cell)
     if isinstance(cell, bool) or not isinstance(cell, int | float):
-        return _bad_id(shown(cell))
+        return _bad_id(display_text(cell))
     return _id_of_number(cell)
 
 
@@ -266,8 +266,8 @@ def _id_of_text(cell: str) -> str | _Fault | None:
 
 def _id_of_number(cell: float) -> str | _Fault:
     if isinstance(cell, float) and not cell.is_integer():
-        return _bad_id(shown(cell))
-    if cell >= INEXACT:
+        return _bad_id(display_text(cell))
+    if cell >= INEXACT_FROM:
         return _rounded(f"{cell:.5g}".upper())
     digits = str(int(cell))
     return digits if _ID.fullmatch(digits) else _bad_id(digits)
@@ -295,7 +295,7 @@ def _reason(cell: Cell) -> str | _Fault | None:
     elif isinstance(cell, NoValue):
         return _unread(cell)
     else:
-        text = shown(cell)
+        text = display_text(cell)
     if len(text) > LONGEST_REASON:
         return _Fault(
             "reason_too_long",
@@ -319,11 +319,11 @@ def _unusable(text: str) -> _Fault | None:
 
 
 def _unread(cell: NoValue) -> _Fault:
-    if not cell.shown.startswith("="):
-        return _error(cell.shown)
+    if not cell.text.startswith("="):
+        return _error(cell.text)
     return _Fault(
         "bad_value",
-        f"{_quoted(cell.shown)} is a formula that no program has worked out yet. "
+        f"{_quoted(cell.text)} is a formula that no program has worked out yet. "
         "Open the file in Excel, let it calculate and save it.",
     )
 

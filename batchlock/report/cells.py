@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC
 
-from batchlock.core.cell_text import INEXACT, shown
+from batchlock.core.cell_text import INEXACT_FROM, display_text
 from batchlock.core.results import RESULT_TITLES, ResultRow
 from batchlock.core.rows import Cell
 
@@ -60,13 +60,13 @@ def cells_of(line: ResultRow) -> tuple[Cell, ...]:
 
 def is_exact(number: float) -> bool:
     """Say whether a number cell holds every digit of a number."""
-    return -INEXACT < number < INEXACT
+    return -INEXACT_FROM < number < INEXACT_FROM
 
 
 def as_csv(cell: Cell) -> str:
     """Return a cell as it stands in a CSV file."""
     if isinstance(cell, str) and cell.isprintable():  # nearly all, so this has to be quick
         return f"'{cell}" if cell.startswith(_LIKE_A_FORMULA) else cell
-    text = legible(shown(cell))
+    text = legible(display_text(cell))
     is_number = isinstance(cell, int | float) and math.isfinite(cell)
     return f"'{text}" if text.startswith(_LIKE_A_FORMULA) and not is_number else text

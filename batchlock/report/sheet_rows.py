@@ -15,7 +15,7 @@ from typing import Any
 
 from xlsxwriter.utility import xl_col_to_name  # type: ignore[import-untyped]  # comes untyped
 
-from batchlock.core.cell_text import shown
+from batchlock.core.cell_text import display_text
 from batchlock.core.results import RESULT_TITLES, ResultRow
 from batchlock.core.rows import Cell
 from batchlock.report.cells import cells_of, cut, is_exact, legible, our_titles
@@ -116,7 +116,7 @@ class Rows:
             number, dressed = self._value(cell)
             if number is not None:
                 return f'<c r="{letter}{row}"{_number(dressed)}><v>{number!r}</v></c>'
-            cell, style = shown(cell), self._styles.text
+            cell, style = display_text(cell), self._styles.text
         if "\n" in cell and row != _HEADER:
             style = self._styles.lines
         text = f'<t xml:space="preserve">{_escaped(cell)}</t>'
@@ -149,7 +149,7 @@ class Rows:
 
     def _measure(self, cells: Sequence[Cell]) -> None:
         for column, cell in enumerate(cells):
-            width = max(map(len, shown(cell).splitlines()), default=0) + 2
+            width = max(map(len, display_text(cell).splitlines()), default=0) + 2
             self.widths[column] = max(self.widths[column], width)
 
 

@@ -19,7 +19,7 @@ STRICT = ValidationRules(lookup_lock_ids=False)
 def chunk(*rows: Sequence[object], **beside: Sequence[object]) -> pd.DataFrame:
     blanks = [None] * len(rows)
     columns: dict[object, Sequence[object]] = dict(enumerate(zip(*rows, strict=True)))
-    for name in ("beyond", "given_result", "given_check"):
+    for name in ("beyond", "previous_result", "previous_check"):
         columns[name] = beside.get(name, blanks)
     return pd.DataFrame(columns, index=range(2, len(rows) + 2), dtype=object)
 
@@ -405,7 +405,7 @@ def test_rows_that_are_done_and_unchanged_are_left_alone(
     result: str | None, left_alone: bool
 ) -> None:
     known = update(GOOD).check
-    found = checked(GOOD, given_result=[result], given_check=[known])
+    found = checked(GOOD, previous_result=[result], previous_check=[known])
     assert len(found.updates) == 1
     assert found.finished == ([2] if left_alone else [])
 
@@ -421,14 +421,14 @@ def test_rows_that_are_done_and_unchanged_are_left_alone(
 )
 def test_a_row_that_was_changed_since_goes_out_again(changed: tuple[object, ...]) -> None:
     known = update(GOOD).check
-    assert checked(changed, given_result=["updated"], given_check=[known]).finished == []
+    assert checked(changed, previous_result=["updated"], previous_check=[known]).finished == []
 
 
 def test_a_row_that_was_spoiled_since_is_a_problem() -> None:
     known = update(GOOD).check
-    found = checked(row(record="12"), given_result=["updated"], given_check=[known])
+    found = checked(row(record="12"), previous_result=["updated"], previous_check=[known])
     assert (len(found.problems), found.updates, found.finished) == (1, [], [])
 
 
 def test_the_check_may_lack() -> None:
-    assert checked(GOOD, given_result=["updated"], given_check=[None]).finished == []
+    assert checked(GOOD, previous_result=["updated"], previous_check=[None]).finished == []

@@ -45,12 +45,12 @@ def load(path: Path, **options: object) -> LoadedTable:
     for chunk in chunks:
         assert set(chunk.dtypes) == {pd.Series([], dtype=object).dtype}
         positions = range(len(table.titles))
-        assert list(chunk.columns) == [*positions, "beyond", "given_result", "given_check"]
+        assert list(chunk.columns) == [*positions, "beyond", "previous_result", "previous_check"]
         numbers = chunk.index.tolist()
         cells = zip(*(chunk[i].tolist() for i in positions), strict=True)
         loaded.rows.update(zip(numbers, cells, strict=True))
         loaded.beyond.update(zip(numbers, chunk["beyond"].tolist(), strict=True))
-        previous = zip(chunk["given_result"], chunk["given_check"], strict=True)
+        previous = zip(chunk["previous_result"], chunk["previous_check"], strict=True)
         loaded.previous.update(zip(numbers, previous, strict=True))
     return loaded
 

@@ -29,10 +29,10 @@ def read_table(path: Path, options: ReadOptions) -> Table:
     try:
         kind = detect.detect_kind(path)
         if kind is not None:
-            return table.build(sheets.open_sheet(path, kind, options))
+            return table.build_table(sheets.open_sheet(path, kind, options))
         if options.sheet is not None:
             raise UsageError(f"{path.name} is a text file: it has no sheets to choose from.")
-        return table.build(text.open_sheet(path, options))
+        return table.build_table(text.open_sheet(path, options))
     except OSError as error:
         why = error.strerror or str(error)
         raise UnreadableFile(f"{path.name}: cannot be opened: {why}.") from error

@@ -35,7 +35,7 @@ _NUL = "\0"
 _UNREADABLE = "\ufffd"
 
 
-def encoding_of(path: Path, wanted: str) -> str:
+def detect_encoding(path: Path, wanted: str) -> str:
     """Return the encoding of a file, each byte of which it is known to fit.
 
     `wanted` is a name that Python knows, or auto: UTF-8, or UTF-16 with its mark, else

@@ -8,9 +8,9 @@ from itertools import islice
 from batchlock.core.errors import BatchlockError, UnreadableFile, UsageError
 from batchlock.core.results import RESULT_TITLES
 from batchlock.core.rows import Cell, Field
-from batchlock.plan.read.table import Header, ReadOptions, cell_text
+from batchlock.plan.read.table import Header, ReadOptions, title_text
 
-HEAD = 20
+HEADER_ROWS = 20
 """How many rows from the top may be the header."""
 
 TITLES: Mapping[Field, tuple[tuple[str, ...], ...]] = {
@@ -33,14 +33,18 @@ _PREFIXED = re.compile(r"'(?=[=+\-@'\t\r])")
 _MOST_NAMED = 40
 
 
-def find(rows: Iterable[Sequence[Cell]], options: ReadOptions, *, prefixed: bool = False) -> Header:
+def find_header(
+    rows: Iterable[Sequence[Cell]], options: ReadOptions, *, prefixed: bool = False
+) -> Header:
     """Return the first row that has every title, else the one that has most of them.
 
     `prefixed` says that a results file of this format carries apostrophes before cells that look
     like formulas.
     """
-    best = Header(row=0, titles=(), own={}, fields={}, ambiguous={}, missing=_needed(options))
-    for number, row in enumerate(islice(rows, HEAD), 1):
+    best = Header(
+        row=0, titles=(), result_columns={}, fields={}, ambiguous={}, missing=_needed(options)
+    )
+    for number, row in enumerate(islice(rows, HEADER_ROWS), 1):
         header = _match(number, row, options, prefixed=prefixed)
         if not header.missing:
             return header
@@ -49,7 +53,7 @@ def find(rows: Iterable[Sequence[Cell]], options: ReadOptions, *, prefixed: bool
     return best
 
 
-def refusal(name: str, header: Header, options: ReadOptions) -> BatchlockError | None:
+def header_error(name: str, header: Header, options: ReadOptions) -> BatchlockError | None:
     """Return why a table with this header cannot be used, None when it can."""
     if not header.titles:
         return UnreadableFile(f"{name}: there are no rows in it.")
@@ -69,7 +73,7 @@ def refusal(name: str, header: Header, options: ReadOptions) -> BatchlockError |
     return None
 
 
-def unprefixed(cell: str) -> str:
+def strip_formula_prefix(cell: str) -> str:
     """Take away the apostrophe that our results put before a cell that looks like a formula."""
     return cell[1:] if _PREFIXED.match(cell) else cell
 
@@ -84,12 +88,12 @@ def _needed(options: ReadOptions) -> tuple[Field, ...]:
 
 
 def _match(number: int, row: Sequence[Cell], options: ReadOptions, *, prefixed: bool) -> Header:
-    titles = [cell_text(cell) for cell in row]
+    titles = [title_text(cell) for cell in row]
     while titles and not titles[-1].strip():
         titles.pop()
     own = _result_columns(titles)
     if own and prefixed:
-        titles = [unprefixed(title) for title in titles]
+        titles = [strip_formula_prefix(title) for title in titles]
     fields: dict[Field, int] = {}
     ambiguous: dict[Field, tuple[str, ...]] = {}
     free = [i for i, title in enumerate(titles) if title.strip() and i not in own.values()]
@@ -105,7 +109,7 @@ def _match(number: int, row: Sequence[Cell], options: ReadOptions, *, prefixed: 
     return Header(
         row=number,
         titles=tuple(titles),
-        own=own,
+        result_columns=own,
         fields=fields,
         ambiguous=ambiguous,
         missing=missing,
@@ -180,13 +184,13 @@ def _missing_columns(name: str, header: Header) -> UnreadableFile:
 
 
 def _columns(header: Header) -> list[str]:
-    own = set(header.own.values())
+    own = set(header.result_columns.values())
     return [t for i, t in enumerate(header.titles) if t.strip() and i not in own]
 
 
 def _nearest(header: Header, wanted: Iterable[str]) -> str | None:
     """Return the title nearest to what is wanted, among those that serve for no other field."""
-    taken = {*header.fields.values(), *header.own.values()}
+    taken = {*header.fields.values(), *header.result_columns.values()}
     loose = {_loose(t): t for i, t in enumerate(header.titles) if i not in taken}
     near = [hit for title in wanted for hit in get_close_matches(_loose(title), loose, n=1)]
     return loose[near[0]] if near else None

@@ -12,7 +12,7 @@ _INSIDE = re.compile(r'(?:[^"]++|"")*+')
 _Numbered = Iterator[tuple[int, str]]
 
 
-def forgiving_rows(
+def lenient_rows(
     lines: Iterator[str], delimiter: str, *, name: str, first: int
 ) -> Iterator[list[str]]:
     """Yield the rows of lines as csv.reader does, but take spaces between a quote and a delimiter.

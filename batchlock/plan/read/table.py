@@ -13,7 +13,7 @@ CHUNK = 2_000
 _CELLS = 2_000_000
 """In a chunk, however wide its rows."""
 
-Rows = Callable[[], Iterator[Sequence[Cell]]]
+RowSource = Callable[[], Iterator[Sequence[Cell]]]
 """Every row from the first of the sheet on, blank ones too; blank cells are None or left out."""
 
 
@@ -40,7 +40,7 @@ class Header:
     """As the spreadsheet shows it; 0 when there is no row at all."""
     titles: tuple[str, ...]
     """Up to the last that is not blank, our own included."""
-    own: Mapping[str, int]
+    result_columns: Mapping[str, int]
     """Our own columns, in a results file that is given back."""
     fields: Mapping[Field, int]
     ambiguous: Mapping[Field, tuple[str, ...]]
@@ -54,14 +54,14 @@ class SheetHandle:
 
     name: str
     visible: bool
-    open: Callable[[], Rows]
+    open: Callable[[], RowSource]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
     """A sheet whose header has been found; a text file is one too."""
 
-    rows: Rows
+    rows: RowSource
     header: Header
     name: str | None = None
     encoding: str | None = None
@@ -85,17 +85,17 @@ class Table:
     """At most 2,000 rows each, dtype object; the index is the row number.
 
     Columns 0, 1, … are the cells, one for each title. `beyond` is None or the column letter and
-    text of a filled cell beyond the last title. `given_result` and `given_check` are the texts of
-    our own Result and Row check in a results file that is given back, else None. Wholly blank
-    rows are left out.
+    text of a filled cell beyond the last title. `previous_result` and
+    `previous_check` are the texts under Result and Row check of a results file that is read again,
+    None in any other file. Wholly blank rows are left out.
     """
 
 
-def build(sheet: Sheet) -> Table:
+def build_table(sheet: Sheet) -> Table:
     """Return the table below a header that has everything it needs."""
     header = sheet.header
-    own = set(header.own.values())
-    kept = [i for i in range(len(header.titles)) if i not in own]
+    result_columns = set(header.result_columns.values())
+    kept = [i for i in range(len(header.titles)) if i not in result_columns]
     position = {column: i for i, column in enumerate(kept)}
     return Table(
         sheet=sheet.name,
@@ -107,11 +107,11 @@ def build(sheet: Sheet) -> Table:
     )
 
 
-def cell_text(cell: Cell) -> str:
+def title_text(cell: Cell) -> str:
     """Return a cell as a title or a message names it."""
     if cell is None:
         return ""
-    return cell.shown if isinstance(cell, NoValue) else str(cell)
+    return cell.text if isinstance(cell, NoValue) else str(cell)
 
 
 def column_letter(position: int) -> str:
@@ -153,9 +153,9 @@ def _frame(
     nothing = [None] * len(rows)
     data: dict[int | str, Sequence[object]] = {i: columns[at] for i, at in enumerate(kept)}
     data["beyond"] = beyond
-    for name, title in (("given_result", "Result"), ("given_check", "Row check")):
-        at = header.own.get(title)
-        data[name] = nothing if at is None else [cell_text(c).strip() or None for c in columns[at]]
+    for name, title in (("previous_result", "Result"), ("previous_check", "Row check")):
+        at = header.result_columns.get(title)
+        data[name] = nothing if at is None else [title_text(c).strip() or None for c in columns[at]]
     return pd.DataFrame(data, index=pd.Index([number for number, _ in batch]), dtype=object)
 
 
@@ -163,5 +163,5 @@ def _excess(row: Sequence[Cell], width: int) -> tuple[str, str] | None:
     """Return the column and text of the first filled cell beyond the last title."""
     for at, cell in enumerate(islice(row, width, None), width):
         if is_filled(cell):
-            return column_letter(at), cell_text(cell)
+            return column_letter(at), title_text(cell)
     return None

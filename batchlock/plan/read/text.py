@@ -11,9 +11,9 @@ from pathlib import Path
 
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.rows import Cell
-from batchlock.plan.read.encoding import encoding_of
-from batchlock.plan.read.header import HEAD, find, refusal, unprefixed
-from batchlock.plan.read.lenient_csv import LONGEST_CELL, forgiving_rows
+from batchlock.plan.read.encoding import detect_encoding
+from batchlock.plan.read.header import HEADER_ROWS, find_header, header_error, strip_formula_prefix
+from batchlock.plan.read.lenient_csv import LONGEST_CELL, lenient_rows
 from batchlock.plan.read.table import Header, ReadOptions, Sheet, is_filled
 
 _LONGEST_LINE = 1 << 24
@@ -55,7 +55,7 @@ class _Trial:
 
 def open_sheet(path: Path, options: ReadOptions) -> Sheet:
     """Find how the text is encoded and cut into cells, and its header."""
-    encoding = encoding_of(path, options.encoding)
+    encoding = detect_encoding(path, options.encoding)
     declared = _declared_delimiter(path, encoding)
     if options.delimiter != "auto":
         candidates: Sequence[str] = (_named_delimiter(options.delimiter),)
@@ -66,10 +66,10 @@ def open_sheet(path: Path, options: ReadOptions) -> Sheet:
         for each in candidates
     ]
     best = max(trials, key=lambda trial: (len(trial.header.fields), trial.alike))
-    if problem := refusal(path.name, best.header, options):
+    if problem := header_error(path.name, best.header, options):
         raise best.error or _quoted_lines(path, best, options) or problem
     return Sheet(
-        rows=lambda: _rows(best.cut, prefixed=bool(best.header.own)),
+        rows=lambda: _rows(best.cut, prefixed=bool(best.header.result_columns)),
         header=best.header,
         encoding=encoding.removesuffix("-sig"),
         delimiter=best.cut.delimiter,
@@ -82,7 +82,7 @@ def _quoted_lines(path: Path, trial: _Trial, options: ReadOptions) -> Unreadable
         return None
     line = trial.header.titles[0].splitlines()[:1]
     cuts = [next(csv.reader(line, delimiter=each)) for each in _CANDIDATES]
-    if all(find([cut], options).missing for cut in cuts):
+    if all(find_header([cut], options).missing for cut in cuts):
         return None
     return UnreadableFile(
         f"{path.name}: each line stands in quotation marks as a whole, so that it is one cell. "
@@ -112,20 +112,20 @@ def _try(cut: _Cut, options: ReadOptions) -> _Trial:
     error = None
     with closing(_rows(cut, prefixed=False)) as rows:
         try:
-            for row in islice(rows, HEAD):
+            for row in islice(rows, HEADER_ROWS):
                 head.append(row)  # noqa: PERF402 - what came before an error counts
         except UnreadableFile as caught:
             error = caught
     widths = Counter(len(row) for row in head if len(row) > 1)
     alike = max(widths.values(), default=0)
-    return _Trial(cut, find(head, options, prefixed=True), alike, error)
+    return _Trial(cut, find_header(head, options, prefixed=True), alike, error)
 
 
 def _rows(cut: _Cut, *, prefixed: bool) -> Generator[list[Cell]]:
     """Yield the rows as a spreadsheet counts them: a cell of many lines is in one row."""
     for row in _cells(cut):
         if prefixed:
-            row = [unprefixed(cell) for cell in row]
+            row = [strip_formula_prefix(cell) for cell in row]
         yield [cell or None for cell in row]
 
 
@@ -145,7 +145,7 @@ def _cells(cut: _Cut) -> Iterator[list[str]]:
             return
     with _lines(cut) as lines:
         rest = islice(lines, done, None)
-        for row in forgiving_rows(rest, cut.delimiter, name=cut.path.name, first=cut.first + done):
+        for row in lenient_rows(rest, cut.delimiter, name=cut.path.name, first=cut.first + done):
             yield row if len(row) <= _WIDEST else _narrowed(row, cut, done)
 
 

@@ -24,7 +24,7 @@ def pack(cells: Sequence[Cell]) -> bytes:
 def _tagged(cell: object) -> dict[str, str | float]:
     match cell:
         case NoValue():
-            return {"unread": cell.shown}
+            return {"unread": cell.text}
         case datetime() | date() | time():
             return {type(cell).__name__: cell.isoformat()}
         case timedelta():

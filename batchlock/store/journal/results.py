@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batchlock.core.results import SETTLED, Result, ResultRow, Status
-from batchlock.core.rows import LockId, Problem, RecordId, Update, check_of
+from batchlock.core.rows import LockId, Problem, RecordId, Update, row_check
 from batchlock.store.journal.cells import unpack
 
 _RESULTS = {status.value: Result.of(status) for status in Status}
@@ -188,7 +188,7 @@ def lines(
             attempts=attempts,
             finished_at=None if finished_at is None else _moment(finished_at),
             duration=duration,
-            check=check_of(*asked) if asked[0] and _has_check(result, code) else "",
+            check=row_check(*asked) if asked[0] and _has_check(result, code) else "",
         )
 
 

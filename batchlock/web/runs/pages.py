@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from batchlock.core.cell_text import shown
+from batchlock.core.cell_text import display_text
 from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result
 from batchlock.report.summaries import how_it_ended, summary_of
@@ -109,7 +109,7 @@ class Runs:
             "end": end,
             "titles": about.titles[:COLUMNS],
             "more": max(0, len(about.titles) - COLUMNS),
-            "lines": [(row, [shown(one) for one in row.cells[:COLUMNS]]) for row in lines],
+            "lines": [(row, [display_text(one) for one in row.cells[:COLUMNS]]) for row in lines],
             "shows": ",".join(results) or "all",
             "words": wanted.words,
             "found": found,

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from batchlock.core.cell_text import shown
+from batchlock.core.cell_text import display_text
 from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result, ResultRow
 from batchlock.core.rows import MODULES, Field, Problem
@@ -276,7 +276,7 @@ def _row(row: ResultRow, titles: tuple[str, ...], problems: list[Problem]) -> di
     return {
         "line": row,
         "cells": [
-            (title, shown(value), [one.message for one in own if one.column == title])
+            (title, display_text(value), [one.message for one in own if one.column == title])
             for title, value in zip(shows, row.cells, strict=False)
         ],
         "others": [one for one in own if one.column not in shows],

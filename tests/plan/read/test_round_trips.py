@@ -17,7 +17,7 @@ ROUND_TRIP = settings(
 )
 
 
-def as_read(rows: Sequence[Sequence[str]]) -> dict[int, tuple[str | None, ...]]:
+def expected_rows(rows: Sequence[Sequence[str]]) -> dict[int, tuple[str | None, ...]]:
     return {
         number: tuple(cell or None for cell in row)
         for number, row in enumerate(rows, 2)
@@ -46,7 +46,7 @@ def test_what_is_written_as_text_is_read_back(
         writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]  # drawn
         writer.writerows([HEADER, *rows])
     loaded = load(path)
-    assert loaded.rows == as_read(rows)
+    assert loaded.rows == expected_rows(rows)
     assert loaded.table.delimiter == delimiter
 
 
@@ -61,7 +61,7 @@ def test_what_openpyxl_writes_is_read_back(tmp_path: Path, rows: list[tuple[str,
             cell.data_type = "s" if cell.value else "n"
         sheet.append(cells)
     book.save(tmp_path / "a.xlsx")
-    assert load(tmp_path / "a.xlsx").rows == as_read(rows)
+    assert load(tmp_path / "a.xlsx").rows == expected_rows(rows)
 
 
 @ROUND_TRIP
@@ -73,4 +73,4 @@ def test_what_xlsxwriter_writes_is_read_back(tmp_path: Path, rows: list[tuple[st
         for at, row in enumerate((HEADER, *rows)):
             for column, cell in enumerate(row):
                 sheet.write_string(at, column, cell)
-    assert load(path).rows == as_read(rows)
+    assert load(path).rows == expected_rows(rows)

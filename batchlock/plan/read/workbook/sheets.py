@@ -24,10 +24,10 @@ from python_calamine import (
 
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.rows import Cell, NoValue
-from batchlock.plan.read.cells import as_read
+from batchlock.plan.read.cells import normalise_cell
 from batchlock.plan.read.detect import FileKind
-from batchlock.plan.read.header import find, refusal
-from batchlock.plan.read.table import ReadOptions, Rows, Sheet, SheetHandle
+from batchlock.plan.read.header import find_header, header_error
+from batchlock.plan.read.table import ReadOptions, RowSource, Sheet, SheetHandle
 from batchlock.plan.read.workbook import ods, xls, xlsb, xlsx
 from batchlock.plan.read.workbook.no_value import LARGEST, with_unread
 from batchlock.plan.read.workbook.zip_safety import (
@@ -54,7 +54,7 @@ def open_sheet(path: Path, kind: FileKind, options: ReadOptions) -> Sheet:
         sheets: list[Sheet] = []
         for tab in _candidates(path, tabs, options.sheet):
             rows = tab.open()
-            header = find(rows(), options)
+            header = find_header(rows(), options)
             # A sheet that cannot be the one is held no longer, since it may be large.
             held = not header.missing and all(sheet.header.missing for sheet in sheets)
             sheets.append(Sheet(name=tab.name, header=header, rows=rows if held else _let_go))
@@ -142,12 +142,12 @@ def _the_one(path: Path, sheets: Sequence[Sheet], options: ReadOptions) -> Sheet
         fitting or sheets, key=lambda sheet: (len(sheet.header.fields), bool(sheet.header.titles))
     )
     name = path.name if len(sheets) == 1 else f"{path.name}, sheet {best.name}"
-    if problem := refusal(name, best.header, options):
+    if problem := header_error(name, best.header, options):
         raise problem
     return best
 
 
-def _open(path: Path, workbook: CalamineWorkbook, inside: Inside, name: str) -> Rows:
+def _open(path: Path, workbook: CalamineWorkbook, inside: Inside, name: str) -> RowSource:
     """Survey a sheet, and hold it in memory when that is not too much."""
     survey = inside.survey(name)
     one_by_one = isinstance(inside, xlsx.Xlsx) and not inside.strict and not inside.needs_rewrite
@@ -171,7 +171,9 @@ def _rows(path: Path, sheet: CalamineSheet) -> Iterator[Sequence[Cell]]:
     for row in sheet.iter_rows():
         # Most cells are text, and nothing happens to those.
         cells = [
-            cell if cell.__class__ is str and cell and "\0" not in cell else as_read(path, cell)
+            cell
+            if cell.__class__ is str and cell and "\0" not in cell
+            else normalise_cell(path, cell)
             for cell in row
         ]
         yield indent + cells if indent else cells
@@ -198,7 +200,7 @@ def _rows_one_by_one(path: Path, name: str) -> Iterator[Sequence[Cell]]:
             sheet = load_workbook(file, read_only=True, data_only=True, keep_links=False)[name]
             sheet.reset_dimensions()  # what a file says of its size is not always so
             for row in sheet.iter_rows():
-                yield [as_read(path, plain(cell)) for cell in row]
+                yield [normalise_cell(path, plain(cell)) for cell in row]
         except UnreadableFile:
             raise
         except Exception as error:  # it answers an odd file with any exception

@@ -19,8 +19,8 @@ import xlrd  # type: ignore[import-untyped]  # comes without types
 from xlrd.compdoc import SIGNATURE, CompDoc  # type: ignore[import-untyped]  # the same
 
 from batchlock.core.rows import Cell, NoValue
-from batchlock.plan.read.cells import as_read
-from batchlock.plan.read.table import Rows, SheetHandle
+from batchlock.plan.read.cells import normalise_cell
+from batchlock.plan.read.table import RowSource, SheetHandle
 from batchlock.plan.read.workbook.no_value import ERRORS
 from batchlock.plan.read.workbook.zip_safety import damaged, protected
 
@@ -70,7 +70,7 @@ def _tell_spans(book: Any) -> None:
             book._xf_index_to_xl_type_map[index] = _XL_CELL_SPAN  # noqa: SLF001  its only place
 
 
-def _open(path: Path, sheet: Any, waiting: _Waiting) -> Rows:
+def _open(path: Path, sheet: Any, waiting: _Waiting) -> RowSource:
     return lambda: _rows(path, sheet, waiting)
 
 
@@ -78,7 +78,7 @@ def _rows(path: Path, sheet: Any, waiting: _Waiting) -> Iterator[Sequence[Cell]]
     for row in range(sheet.nrows):
         kinds, values = sheet.row_types(row), sheet.row_values(row)
         cells = [
-            as_read(path, _cell(kind, value, sheet.book.datemode))
+            normalise_cell(path, _cell(kind, value, sheet.book.datemode))
             for kind, value in zip(kinds, values, strict=True)
         ]
         for column in waiting.get(row, ()):

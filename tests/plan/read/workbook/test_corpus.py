@@ -26,7 +26,7 @@ ERRORS: dict[str, type[BatchlockError]] = {"4": UnreadableFile, "2": UsageError}
 def shown(cell: object) -> object:
     """Return a cell as the expectations write it."""
     if isinstance(cell, NoValue):
-        return {"unread": cell.shown}
+        return {"unread": cell.text}
     if isinstance(cell, timedelta):
         return {"span": str(cell)}
     return {"date": cell.isoformat()} if isinstance(cell, date | time) else cell

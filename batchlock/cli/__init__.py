@@ -1,4 +1,4 @@
-"""The command line: its first moment, before the rest of it is loaded."""
+"""Start the command line before the rest of the package is loaded."""
 
 import gc
 import sys
@@ -7,8 +7,9 @@ from batchlock.cli.signals import Signals
 
 
 def main() -> None:
-    """Be the program `batchlock`."""
-    # A call makes many objects and hardly a cycle: to look for cycles is a tenth of a run.
+    """Run the program `batchlock`."""
+    # Each call to Zoho makes many objects and hardly a reference cycle. With the default threshold
+    # the search for cycles took a tenth of a run's time.
     gc.set_threshold(50_000)
     sys.exit(run_command(sys.argv[1:]))
 
@@ -17,6 +18,8 @@ def run_command(arguments: list[str]) -> int:
     """Run a command and return its exit code."""
     signals = Signals()
     signals.install()
-    from batchlock.cli import error_boundary  # takes a moment, in which a signal may come
+    # This import takes a moment. The handlers stand before it, so that a signal in that moment
+    # ends the command like any other.
+    from batchlock.cli import error_boundary
 
     return error_boundary.run(arguments, signals)

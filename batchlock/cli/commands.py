@@ -1,13 +1,30 @@
-"""The commands and their options."""
+"""The commands: what each one calls and prints.
+
+Modules that take long to load are imported inside the commands, so that `--help` needs only click.
+"""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from batchlock import __version__
-from batchlock.cli import options
 from batchlock.cli.context import Context
+from batchlock.cli.options import (
+    Command,
+    CommandOptions,
+    ServeOptions,
+    StandInOptions,
+    collected,
+    common_options,
+    file_argument,
+    json_option,
+    output_option,
+    reading_options,
+    run_argument,
+    sending_options,
+    simulate_option,
+)
+from batchlock.cli.runner import load_settings, open_runner
 from batchlock.cli.streams import echo
 from batchlock.core.errors import UsageError
 
@@ -24,135 +41,133 @@ def commands() -> None:
     """
 
 
-@commands.command(cls=options.Command, example="batchlock run orders.xlsx")
-@options.file
-@options.common
-@options.output
-@options.reading
-@options.simulate
+@commands.command(cls=Command, example="batchlock run orders.xlsx")
+@file_argument
+@common_options
+@output_option
+@reading_options
+@simulate_option
 @click.option("--strict", is_flag=True, help="Send nothing if any row has a problem.")
-@options.sending
-@click.option("--fresh", is_flag=True, help="Start anew, even if an unfinished run is there.")
-@options.json
-@click.pass_obj
-def run(session: Context, /, file: Path, **given: Any) -> int:
-    """Send every row of FILE to Zoho and write what became of each.
+@sending_options
+@click.option("--fresh", is_flag=True, help="Start a new run, even if one is unfinished.")
+@json_option
+@collected(CommandOptions)
+def run(context: Context, options: CommandOptions, *, file: Path) -> int:
+    """Send every row of FILE to Zoho and write the result of each.
 
-    An unfinished run of the same file goes on where it stopped.
+    An unfinished run of the same file is resumed.
     """
     from batchlock.cli.output import print_result
 
-    with options.runner(session, given, reads=file) as runner:
-        finished = session.signals.run_async(runner.run(file))
-    return print_result(session, finished)
+    with open_runner(context, options, file=file) as runner:
+        result = context.signals.run_async(runner.run(file))
+    return print_result(context, result)
 
 
-@commands.command(cls=options.Command, example="batchlock check orders.xlsx")
-@options.file
-@options.common
-@options.reading
-@options.json
-@click.pass_obj
-def check(session: Context, /, file: Path, **given: Any) -> int:
+@commands.command(cls=Command, example="batchlock check orders.xlsx")
+@file_argument
+@common_options
+@reading_options
+@json_option
+@collected(CommandOptions)
+def check(context: Context, options: CommandOptions, *, file: Path) -> int:
     """Find every problem in FILE; nothing is sent, and no sign-in is needed."""
     from batchlock.cli.output import print_check
 
-    with options.runner(session, given, reads=file) as runner:
-        found = session.signals.run_async(runner.check(file))
-    return print_check(session, found)
+    with open_runner(context, options, file=file) as runner:
+        result = context.signals.run_async(runner.check(file))
+    return print_check(context, result)
 
 
-@commands.command(cls=options.Command, example="batchlock resume")
+@commands.command(cls=Command, example="batchlock resume")
 @click.argument("run_id", metavar="[RUN]", required=False)
-@options.common
-@options.output
-@options.simulate
-@options.sending
-@options.json
-@click.pass_obj
-def resume(session: Context, /, run_id: str | None, **given: Any) -> int:
-    """Go on with a run that did not come to its end: RUN, or the newest such."""
+@common_options
+@output_option
+@simulate_option
+@sending_options
+@json_option
+@collected(CommandOptions)
+def resume(context: Context, options: CommandOptions, *, run_id: str | None) -> int:
+    """Continue an unfinished run: RUN, or the newest unfinished one."""
     from batchlock.cli.output import print_result
 
-    with options.runner(session, given) as runner:
-        finished = session.signals.run_async(runner.resume(run_id))
-    return print_result(session, finished, nothing="There is no unfinished run to resume.")
+    with open_runner(context, options) as runner:
+        result = context.signals.run_async(runner.resume(run_id))
+    return print_result(context, result, nothing="There is no unfinished run to resume.")
 
 
-@commands.command(cls=options.Command, example="batchlock retry 20260314-020304-1f3a")
-@click.argument("run_id", metavar="RUN")
+@commands.command(cls=Command, example="batchlock retry 20260314-020304-1f3a")
+@run_argument
 @click.option(
     "--only", type=click.Choice(["failed"]), help="failed: leave out the rows that Zoho refused."
 )
-@options.common
-@options.output
-@options.sending
-@options.json
-@click.pass_obj
-def retry(session: Context, /, run_id: str, *, only: str | None, **given: Any) -> int:
+@common_options
+@output_option
+@sending_options
+@json_option
+@collected(CommandOptions)
+def retry(context: Context, options: CommandOptions, *, run_id: str, only: str | None) -> int:
     """Send the rows of RUN again that were not updated, as a new run."""
     from batchlock.cli.output import print_result
 
-    with options.runner(session, given) as runner:
-        finished = session.signals.run_async(runner.retry(run_id, refused=only is None))
-    but = "" if only is None else ", but for those that Zoho refused"
+    with open_runner(context, options) as runner:
+        result = context.signals.run_async(runner.retry(run_id, refused=only is None))
+    exception = "" if only is None else ", except those that Zoho refused"
     return print_result(
-        session,
-        finished,
-        nothing=f"Every row of run {run_id} is as its file asks{but}.",
+        context, result, nothing=f"Every row of run {run_id} is as its file asks{exception}."
     )
 
 
-@commands.command(cls=options.Command, example="batchlock report 20260314-020304-1f3a -o new.csv")
-@click.argument("run_id", metavar="RUN")
-@options.common
-@options.output
-@options.json
-@click.pass_obj
-def report(session: Context, /, run_id: str, **given: Any) -> int:
+@commands.command(cls=Command, example="batchlock report 20260314-020304-1f3a -o new.csv")
+@run_argument
+@common_options
+@output_option
+@json_option
+@collected(CommandOptions)
+def report(context: Context, options: CommandOptions, *, run_id: str) -> int:
     """Write the results of RUN again."""
     from batchlock.cli.output import print_result
 
-    with options.runner(session, given) as runner:
-        finished = runner.report(run_id)
-    return print_result(session, finished)
+    with open_runner(context, options) as runner:
+        result = runner.report(run_id)
+    return print_result(context, result)
 
 
-@commands.command(cls=options.Command, example="batchlock runs")
-@options.common
-@options.json
-@click.pass_obj
-def runs(session: Context, /, **given: Any) -> int:
+@commands.command(cls=Command, example="batchlock runs")
+@common_options
+@json_option
+@collected(CommandOptions)
+def runs(context: Context, options: CommandOptions) -> int:
     """List the runs of this org and the rehearsals, newest first."""
     from batchlock.cli.output import print_runs
 
-    with options.runner(session, given) as runner:
-        found = runner.runs()
-    print_runs(found, as_json=given["as_json"])
+    with open_runner(context, options) as runner:
+        listed = runner.runs()
+    print_runs(listed, as_json=options.as_json)
     return 0
 
 
-@commands.command(cls=options.Command, example="batchlock show 20260314-020304-1f3a")
-@click.argument("run_id", metavar="RUN")
-@options.common
-@options.json
-@click.pass_obj
-def show(session: Context, /, run_id: str, **given: Any) -> int:
-    """Show what became of RUN so far."""
+@commands.command(cls=Command, example="batchlock show 20260314-020304-1f3a")
+@run_argument
+@common_options
+@json_option
+@collected(CommandOptions)
+def show(context: Context, options: CommandOptions, *, run_id: str) -> int:
+    """Show the result of RUN so far."""
     from batchlock.cli.output import print_run
 
-    with options.runner(session, given) as runner:
+    with open_runner(context, options) as runner:
         summary, output = runner.show(run_id)
-    print_run(summary, output, as_json=given["as_json"])
+    print_run(summary, output, as_json=options.as_json)
     return 0
 
 
-@commands.command(cls=options.Command, example="batchlock template locks.xlsx")
-@options.file
-@options.common
-@click.option("--force", is_flag=True, help="Overwrite FILE if it is there.")
-@click.pass_obj
-def template(_: Context, /, file: Path, *, force: bool, **given: Any) -> int:
+@commands.command(cls=Command, example="batchlock template locks.xlsx")
+@file_argument
+@common_options
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
+@collected(CommandOptions)
+def template(_: Context, options: CommandOptions, *, file: Path, force: bool) -> int:
     """Write a blank input workbook to FILE, an .xlsx file."""
     from batchlock.core.rows import MODULES
     from batchlock.report.template import write_template
@@ -160,116 +175,106 @@ def template(_: Context, /, file: Path, *, force: bool, **given: Any) -> int:
     if file.suffix.lower() != ".xlsx":
         raise UsageError(f"A template is an .xlsx workbook, not {file.name}.")
     if file.exists() and not force:
-        raise UsageError(f"{file} is there already. Name another file, or add --force.")
+        raise UsageError(f"{file} exists already. Name another file, or add --force.")
     try:
-        write_template(file, (*MODULES, *options.settings(given).input.custom_modules))
+        write_template(file, (*MODULES, *load_settings(options).input.custom_modules))
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
     echo(f"Fill in {file}, then: batchlock run {file}")
     return 0
 
 
-@commands.command(cls=options.Command, example="batchlock login")
-@options.common
-@click.pass_obj
-def login(session: Context, /, **given: Any) -> int:
+@commands.command(cls=Command, example="batchlock login")
+@common_options
+@collected(CommandOptions)
+def login(context: Context, options: CommandOptions) -> int:
     """Turn the code of a Zoho Self Client into a refresh token.
 
     It asks for the client id, the client secret and the code, and says where to get them.
     """
     from batchlock.cli import login as steps
 
-    steps.login(session, options.settings(given))
+    steps.login(context, load_settings(options))
     return 0
 
 
-@commands.command(cls=options.Command, example="batchlock simulate --port 8899 --latency 150ms")
+@commands.command(cls=Command, example="batchlock simulate --port 8899 --latency 150ms")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 is any free port.")
 @click.option("--latency", metavar="TIME", help="Until a call is answered, such as 150ms.")
-@click.option("--jitter", metavar="TIME", help="What the latency varies by, up or down.")
-@click.option("--in-flight-cap", metavar="N", help="Calls under way at once; none: no cap.")
-@click.option("--credits", type=int, help="What the org may spend.")
-@click.option("--token-lifetime", metavar="TIME", help="How long an access token is good.")
+@click.option("--jitter", metavar="TIME", help="How much the latency varies, up or down.")
+@click.option("--in-flight-cap", metavar="N", help="Calls in flight at once; none: no cap.")
+@click.option("--credits", type=int, help="How many credits the org may spend.")
+@click.option("--token-lifetime", metavar="TIME", help="How long an access token is valid.")
 @click.option("--retry-after", metavar="TIME", help="The wait that every 429 asks for.")
 @click.option("--throttle-at", metavar="N,N", help="Which calls, from 1, are answered 429.")
 @click.option("--faults", multiple=True, metavar="FAULT=SHARE", help="Such as bad_gateway=0.05.")
 @click.option("--fail-from", type=int, help="From this PUT on, every call is answered 500.")
-@click.option("--fail-calls", type=int, help="How many calls that lasts.")
-@click.option("--seed", type=int, help="The same seed meets the same faults.")
-@click.pass_obj
-def simulate(session: Context, /, port: int, **given: Any) -> int:
+@click.option("--fail-calls", type=int, help="How many calls that outage lasts.")
+@click.option("--seed", type=int, help="The same seed gives the same faults.")
+@collected(StandInOptions)
+def simulate(context: Context, options: StandInOptions, *, port: int) -> int:
     """Run the stand-in for Zoho on a local port, for rehearsals and tests."""
     from batchlock.cli import simulate as steps
 
-    signals = session.signals
-    shall = steps.behaviour(given)
-    signals.run_async(steps.serve(shall, port=port, cancel_token=signals.cancel_token))
-    session.clear_signal()
+    signals = context.signals
+    behaviour = steps.parse_behaviour(options)
+    signals.run_async(steps.serve(behaviour, port=port, cancel_token=signals.cancel_token))
+    context.clear_signal()
     return 0
 
 
-@commands.command(cls=options.Command, example="batchlock serve --simulate")
-@options.common
-@options.simulate
-@click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Where it listens.")
+@commands.command(cls=Command, example="batchlock serve --simulate")
+@common_options
+@simulate_option
+@click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, help="0 is any free port.")
 @click.option("--add-user", metavar="NAME", help="Let NAME sign in, or change the password.")
-@click.option("--remove-user", metavar="NAME", help="Let NAME sign in no longer.")
+@click.option("--remove-user", metavar="NAME", help="Remove NAME from those who may sign in.")
 @click.option("--users", "list_users", is_flag=True, help="List who may sign in.")
-@click.pass_obj
-def serve(
-    session: Context,
-    /,
-    *,
-    host: str,
-    port: int,
-    add_user: str | None,
-    remove_user: str | None,
-    list_users: bool,
-    **given: Any,
-) -> int:
+@collected(CommandOptions, ServeOptions)
+def serve(context: Context, options: CommandOptions, page: ServeOptions) -> int:
     """Serve a page to upload, check, run and watch, for people without a terminal.
 
     It listens on this machine only and prints a link that lets one person in. Once there are
-    users, everybody signs in, and it may listen elsewhere.
+    users, everybody signs in, and it may listen on other addresses.
     """
     from batchlock.cli import serve as steps
 
-    signals = session.signals
-    if add_user is not None:
+    signals = context.signals
+    if page.add_user is not None:
         with signals.interruptible():
-            steps.add_user(options.settings(given), add_user)
-    elif remove_user is not None:
-        steps.remove_user(options.settings(given), remove_user)
-    elif list_users:
-        steps.users(options.settings(given))
+            steps.add_user(load_settings(options), page.add_user)
+    elif page.remove_user is not None:
+        steps.remove_user(load_settings(options), page.remove_user)
+    elif page.list_users:
+        steps.list_users(load_settings(options))
     else:
-        steps.need_the_extra()
-        with options.runner(session, given) as runner:
-            page = steps.serve(
+        steps.require_web_extra()
+        with open_runner(context, options) as runner:
+            serving = steps.serve(
                 runner.settings,
                 runner.options,
-                host=host,
-                port=port,
+                host=page.host,
+                port=page.port,
                 cancel_token=signals.cancel_token,
             )
-            signals.run_async(page)
-        session.clear_signal()
+            signals.run_async(serving)
+        context.clear_signal()
     return 0
 
 
-@commands.command(cls=options.Command, example="batchlock work RUN FOLDER", hidden=True)
-@click.argument("run_id", metavar="RUN")
+@commands.command(cls=Command, example="batchlock work RUN FOLDER", hidden=True)
+@run_argument
 @click.argument("folder", type=click.Path(path_type=Path))
-@options.common
-@click.pass_obj
-def work(session: Context, /, run_id: str, folder: Path, **given: Any) -> int:
-    """Bring RUN to its end for the page, which leaves word and is told in FOLDER."""
+@common_options
+@collected(CommandOptions)
+def work(context: Context, options: CommandOptions, *, run_id: str, folder: Path) -> int:
+    """Send RUN for the web page, which reads its progress and writes its requests in FOLDER."""
     from batchlock.cli.output import print_result
     from batchlock.web.worker import HeartbeatObserver, WorkerFolder
-    from batchlock.web.worker import work as bring
+    from batchlock.web.worker import work as send_run
 
-    desk = WorkerFolder(folder)
-    with options.runner(session, given, observer=HeartbeatObserver(desk)) as runner:
-        finished = session.signals.run_async(bring(runner, run_id, desk))
-    return print_result(session, finished, nothing="Nothing is left of this run.")
+    worker_folder = WorkerFolder(folder)
+    with open_runner(context, options, observer=HeartbeatObserver(worker_folder)) as runner:
+        result = context.signals.run_async(send_run(runner, run_id, worker_folder))
+    return print_result(context, result, nothing="Nothing is left of this run.")

@@ -1,4 +1,4 @@
-"""What one call of the program knows, for whoever reports its end."""
+"""The state of one call of the program, which the error boundary reports."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,27 +8,26 @@ from batchlock.cli.signals import Signals
 
 @dataclass(slots=True)
 class Context:
-    """One call of the program."""
+    """One call of the program. It fills while the command line is parsed."""
 
     command: str = ""
     file: str | None = None
     as_json: bool = False
-    state: Path | None = None
-    """The state folder, once the settings are known."""
+    # The log is in the state folder, which is known once the settings are read.
+    state_folder: Path | None = None
     signals: Signals = field(default_factory=Signals)
     _exit_code: int | None = field(default=None, init=False)
 
     def clear_signal(self) -> None:
-        """Forget the signal: it was how this command is meant to end."""
+        """Forget the signal, for a command that normally ends by one, such as `serve`."""
         self.signals.number = None
 
     def exit_code(self, code: int) -> int:
-        """Return the exit code, which is the signal's when one came.
-
-        The first answer stands, so that what is printed of it and what the process ends with are
-        the same.
-        """
+        """Return the exit code of the process: `code`, or the signal's when a signal arrived."""
+        # The first result is final: a signal between printing the JSON and the end of the process
+        # must not make the process end with another code than the printed one.
         if self._exit_code is None:
             number = self.signals.number
+            # 128 + n is the convention of the shells for "ended by signal n".
             self._exit_code = code if number is None else 128 + number
         return self._exit_code

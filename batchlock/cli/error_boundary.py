@@ -1,4 +1,4 @@
-"""Around every command: the one place where errors end."""
+"""Run a command and turn every exception into a message and an exit code."""
 
 from pathlib import Path
 
@@ -7,57 +7,61 @@ import click
 from batchlock.cli.commands import commands
 from batchlock.cli.context import Context
 from batchlock.cli.signals import Signals
-from batchlock.cli.streams import aside
+from batchlock.cli.streams import to_stderr
 from batchlock.core.errors import BatchlockError
 
 
 def run(arguments: list[str], signals: Signals) -> int:
     """Run a command and return its exit code."""
-    session = Context(signals=signals, as_json="--json" in arguments)
+    # `--json` promises an object for a command line that cannot be parsed too, so it is looked for
+    # before the parsing.
+    context = Context(signals=signals, as_json="--json" in arguments)
     try:
-        code = commands.main(arguments, "batchlock", standalone_mode=False, obj=session)
-        return session.exit_code(code or 0)
+        code = commands.main(arguments, "batchlock", standalone_mode=False, obj=context)
+        return context.exit_code(code or 0)
     except click.Abort:
+        # click raises Abort for a KeyboardInterrupt, and for a prompt at the end of its input.
         if signals.number is not None:
-            return _failed(session, "Interrupted.", 130)
-        asks = f"`batchlock {session.command}` asks questions, and got no answer"
-        return _failed(session, f"{asks}. Type it at a terminal.", 2)
+            return _fail(context, "Interrupted.", 130)
+        question = f"`batchlock {context.command}` asks questions, and got no answer"
+        return _fail(context, f"{question}. Type it at a terminal.", 2)
     except click.ClickException as error:
         hint = ""
-        helped = isinstance(error, click.exceptions.NoArgsIsHelpError)
-        if isinstance(error, click.UsageError) and error.ctx is not None and not helped:
+        # The text of NoArgsIsHelpError is the help itself.
+        is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
+        if isinstance(error, click.UsageError) and error.ctx is not None and not is_help:
             hint = f" See `{error.ctx.command_path} --help`."
-        return _failed(session, error.format_message() + hint, 2)
+        return _fail(context, error.format_message() + hint, 2)
     except BatchlockError as error:
-        return _failed(session, str(error), error.exit_code)
+        return _fail(context, str(error), error.exit_code)
     except Exception as error:
-        kept = _keep_traceback(session, error)
-        return _failed(session, f"Something unexpected went wrong; the details are in {kept}.", 1)
+        path = _log_traceback(context, error)
+        return _fail(context, f"Something unexpected went wrong; the details are in {path}.", 1)
 
 
-def _failed(session: Context, message: str, code: int) -> int:
-    code = session.exit_code(code)
-    with aside():
+def _fail(context: Context, message: str, code: int) -> int:
+    code = context.exit_code(code)
+    with to_stderr():
         click.echo(message, err=True)
-    if session.as_json:
-        from batchlock.cli.output import print_json
-        from batchlock.report.json import empty_json
+    if context.as_json:
+        from batchlock.cli.output import print_failure
 
-        print_json(empty_json(session.command, session.file, exit_code=code, message=message))
+        print_failure(context, code=code, message=message)
     return code
 
 
-def _keep_traceback(session: Context, error: Exception) -> Path:
-    """Write the traceback to the log, or where there is none to a file of its own."""
+def _log_traceback(context: Context, error: Exception) -> Path:
+    """Write the traceback to the log, or to a temporary file when there is no log."""
     import logging
     import os
     import tempfile
     import traceback
 
-    from batchlock.cli.logs import logs
+    from batchlock.cli.logs import log_to
 
-    if session.state is not None:
-        with logs(session.state, quiet=True) as path:  # those of the command are closed by now
+    if context.state_folder is not None:
+        # The command has closed its own handlers by now.
+        with log_to(context.state_folder, quiet=True) as path:
             logging.getLogger(__name__).info("unexpected error", exc_info=error)
         if path is not None:
             return path

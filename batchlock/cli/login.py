@@ -1,4 +1,4 @@
-"""`batchlock login`: a Self Client's code becomes a refresh token, and nobody needs curl."""
+"""Exchange the code of a Zoho Self Client for a refresh token: `batchlock login`."""
 
 import asyncio
 import os
@@ -17,11 +17,16 @@ from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import UsageError
 from batchlock.zoho.datacenters import DATA_CENTERS, SCOPES
 
-_SECONDS = 60.0
+# As long as one call may take by default (retry.timeout).
+_TIMEOUT_SECONDS = 60.0
 
 
-def login(session: Context, settings: Settings) -> None:
-    """Ask for what Zoho needs, exchange it, and store the secrets for this user only."""
+def login(context: Context, settings: Settings) -> None:
+    """Ask for client id, secret and code, exchange the code, and store both secrets.
+
+    Only the current user can read the two files. Raises SignInRefused when Zoho refuses the code,
+    UsageError when a file cannot be written, and Interrupted.
+    """
     zoho = settings.zoho
     console = DATA_CENTERS[zoho.data_center].console_url
     echo(
@@ -33,15 +38,15 @@ def login(session: Context, settings: Settings) -> None:
         f"   {','.join(SCOPES)}\n\n"
         f"4. Choose the org and the environment ({zoho.environment}), create, copy the code.\n"
     )
-    signals = session.signals
+    signals = context.signals
     with signals.interruptible():
         client_id = click.prompt("Client id", default=zoho.client_id).strip()
         client_secret = SecretStr(
             click.prompt("Client secret (not shown)", hide_input=True).strip()
         )
         code = SecretStr(click.prompt("Code (not shown)", hide_input=True).strip())
-    exchanged = _exchange(settings, client_id, client_secret, code)
-    token = SecretStr(signals.run_async(_unless_braked(exchanged, signals.cancel_token)))
+    exchange = _exchange(settings, client_id, client_secret, code)
+    token = SecretStr(signals.run_async(_until_cancelled(exchange, signals.cancel_token)))
     folder = platformdirs.user_config_path("batchlock", appauthor=False)
     secret_file = _store(folder / f"{settings.org}.client_secret", client_secret)
     token_file = _store(folder / f"{settings.org}.refresh_token", token)
@@ -64,7 +69,7 @@ async def _exchange(
     from batchlock.zoho.client import session
     from batchlock.zoho.oauth import OAuthClient, exchange
 
-    account = OAuthClient(
+    client = OAuthClient(
         accounts_url=settings.zoho.accounts,
         client_id=client_id,
         client_secret=client_secret,
@@ -72,14 +77,19 @@ async def _exchange(
         data_center=settings.zoho.data_center,
         environment=settings.zoho.environment,
     )
-    way = settings.network
-    proxy, trusted = way.proxy_to(account.accounts_url), way.trusted()
+    network = settings.network
+    proxy, trusted = network.proxy_to(client.accounts_url), network.trusted()
     async with session(limit=1, proxy=proxy, trusted=trusted) as calls:
-        return await exchange(code.get_secret_value(), account, session=calls, longest=_SECONDS)
+        return await exchange(
+            code.get_secret_value(), client, session=calls, longest=_TIMEOUT_SECONDS
+        )
 
 
-async def _unless_braked(work: Coroutine[Any, Any, str], cancel_token: CancelToken) -> str:
-    """Do what a signal shall end at once: nothing is lost but a code of ten minutes."""
+async def _until_cancelled(work: Coroutine[Any, Any, str], cancel_token: CancelToken) -> str:
+    """Await the work; a signal ends it at once.
+
+    Nothing but the code is lost then, which is valid for ten minutes only.
+    """
     task = asyncio.ensure_future(work)
     cancel_token.add_callback(task.cancel)
     try:
@@ -91,11 +101,13 @@ async def _unless_braked(work: Coroutine[Any, Any, str], cancel_token: CancelTok
 
 
 def _store(path: Path, secret: SecretStr) -> Path:
-    """Write a secret to a file of this user only, which is whole at any moment."""
+    """Write a secret to a file that only this user can read. Raises UsageError."""
     draft = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft.unlink(missing_ok=True)
+        # O_EXCL with the mode: no other user can open the file at any moment, nor own it before
+        # us. The rename keeps the former file until the new one is complete.
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(secret.get_secret_value())

@@ -1,4 +1,4 @@
-"""Log lines: on standard error around the bar, and in a file that rotates."""
+"""Write log lines to standard error, around the progress bar, and to a file that rotates."""
 
 import logging
 import sys
@@ -9,43 +9,57 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from batchlock.cli.streams import aside
+from batchlock.cli.streams import to_stderr
 
 _log = logging.getLogger("batchlock")
 
-_SIZE = 2 * 2**20
+# With the five older files the log takes 12 MiB at most. A line per row is written only with -v.
+_FILE_BYTES = 2 * 2**20
+_OLDER_FILES = 5
 
 
-class _AroundTheBar(logging.Handler):
-    """Log lines on standard error, above a bar if there is one.
+class _StderrHandler(logging.Handler):
+    """Write log lines to standard error, above the progress bar if there is one.
 
-    A record with the attribute `file_only` is for those who look into the file.
+    A record with the attribute `file_only` goes to the file alone.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
+        # sys.stderr is None when the process was started without one (`2>&-`, pythonw).
         if sys.stderr is not None and not hasattr(record, "file_only"):
-            with aside():
+            with to_stderr():
                 tqdm.write(self.format(record), file=sys.stderr)
 
 
 @contextmanager
-def logs(state: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Path | None]:
-    """Log to standard error and to a file that rotates, and say where the file is, if anywhere."""
-    shown = _AroundTheBar()
-    shown.setLevel(logging.ERROR if quiet else logging.DEBUG)
-    shown.setFormatter(logging.Formatter("%(message)s"))
-    handlers: list[logging.Handler] = [shown]
+def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Path | None]:
+    """Log to standard error and to a file in the state folder while the block runs.
+
+    Yields the path of the file, or None when it cannot be opened.
+    """
+    stderr_handler = _StderrHandler()
+    stderr_handler.setLevel(logging.ERROR if quiet else logging.DEBUG)
+    stderr_handler.setFormatter(logging.Formatter("%(message)s"))
+    handlers: list[logging.Handler] = [stderr_handler]
     path: Path | None = None
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = state / "logs" / "batchlock.log"
+        state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = state_folder / "logs" / "batchlock.log"
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        kept = RotatingFileHandler(path, maxBytes=_SIZE, backupCount=5, encoding="utf-8")
+        file_handler = RotatingFileHandler(
+            path, maxBytes=_FILE_BYTES, backupCount=_OLDER_FILES, encoding="utf-8"
+        )
     except OSError:
-        path = None  # whoever needs the state folder says what is wrong with it
+        # The store opens the same folder later and raises UsageError with the reason. A command
+        # that needs no folder, such as `check`, goes on without a log.
+        path = None
     else:
-        kept.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
-        handlers.append(kept)
+        # The page starts a process per run, and all write to one file: the process id tells their
+        # lines apart.
+        file_handler.setFormatter(
+            logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s")
+        )
+        handlers.append(file_handler)
     _log.setLevel(logging.DEBUG if verbose else logging.INFO)
     _log.propagate = False
     for handler in handlers:

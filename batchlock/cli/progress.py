@@ -1,4 +1,4 @@
-"""A run as a person at a terminal sees it, or a cron job's mail."""
+"""Show the progress of a run on standard error: a bar at a terminal, else a line a minute."""
 
 import logging
 import sys
@@ -7,46 +7,47 @@ from typing import Any
 
 from tqdm import tqdm
 
-from batchlock.cli.streams import aside
+from batchlock.cli.streams import to_stderr
 from batchlock.core.observer import LimiterSnapshot, RunObserver
 from batchlock.core.results import SETTLED, Outcome
 
 _log = logging.getLogger(__name__)
 
-_EVERY = 60.0
-"""Seconds between two progress lines where there is no bar."""
-_SHOWN = 10
-"""Rows that did not get through, of which each gets a line of its own."""
-_FORMAT = (
+# Cron mails every line of standard error: one a minute shows that the run goes on and stays
+# readable after a night.
+_SECONDS_BETWEEN_LINES = 60.0
+# The same error on thousands of rows must not fill the terminal; the results have every row.
+_LOGGED_FAILURES = 10
+_BAR_FORMAT = (
     "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} rows, {remaining} left, {rate_fmt}{postfix}"
 )
 
 
 class TerminalProgress(RunObserver):
-    """A run on standard error: a bar at a terminal, otherwise a line a minute."""
+    """Report a run on standard error."""
 
     def __init__(self, *, bar: bool) -> None:
+        # tqdm's own `disable=None` is not used: it hides the bar without a line in its place.
         self._wants_bar = bar and sys.stderr is not None and sys.stderr.isatty()
         self._bar: tqdm[Any] | None = None
-        self._done = self._failed = self._left = 0
-        self._told_at = time.monotonic()
-        self._began = self._told_at
+        self._done = self._failed = self._remaining = 0
+        self._started_monotonic = self._last_line_monotonic = time.monotonic()
 
     def on_message(self, sentence: str) -> None:
-        """Show a sentence."""
+        """Log a sentence."""
         _log.info(sentence)
 
     def on_sending(self, *, rows: int, left: int) -> None:
-        """Show that the sending begins."""
-        self._left = left
-        self._began = self._told_at = time.monotonic()
+        """Open the bar, or log how many rows are sent."""
+        self._remaining = left
+        self._started_monotonic = self._last_line_monotonic = time.monotonic()
         if self._wants_bar:
-            with aside():
+            with to_stderr():
                 self._bar = tqdm(
                     total=rows,
                     initial=rows - left,
                     file=sys.stderr,
-                    bar_format=_FORMAT,
+                    bar_format=_BAR_FORMAT,
                     dynamic_ncols=True,
                     mininterval=0.2,
                     unit="rows",
@@ -55,58 +56,60 @@ class TerminalProgress(RunObserver):
             _log.info("Sending %s of %s rows.", f"{left:,}", f"{rows:,}")
 
     def on_row(self, outcome: Outcome) -> None:
-        """Count a row."""
+        """Count a row, and log its error if it is among the first ones."""
         _log.debug("row %s %s, attempt %s", outcome.row, outcome.status.value, outcome.attempts)
-        self._left -= 1
+        self._remaining -= 1
         if outcome.status in SETTLED:
             self._done += 1
         else:
             self._failed += 1
-            self._tell(outcome)
+            if self._failed <= _LOGGED_FAILURES:
+                _log_failure(outcome)
         if self._bar is not None:
-            with aside():
+            with to_stderr():
                 self._bar.update()
 
     def on_progress(self, snapshot: LimiterSnapshot) -> None:
-        """Show how it goes."""
-        waits = (
+        """Update the figures beside the bar, or log them once a minute."""
+        wait = (
             f", waiting {snapshot.seconds:.0f} s: {snapshot.reason}"
             if snapshot.seconds >= 1
             else ""
         )
         pace = f"{snapshot.in_flight} of {snapshot.window} in flight"
         if self._bar is not None:
-            with aside():
+            with to_stderr():
                 self._bar.set_postfix_str(
-                    f"{self._done:,} done, {self._failed:,} not, {pace}{waits}"
+                    f"{self._done:,} done, {self._failed:,} not, {pace}{wait}"
                 )
-        elif time.monotonic() - self._told_at >= _EVERY:
-            self._told_at = time.monotonic()
-            rate = (self._done + self._failed) / (self._told_at - self._began)
+            return
+        now = time.monotonic()
+        if now - self._last_line_monotonic >= _SECONDS_BETWEEN_LINES:
+            self._last_line_monotonic = now
+            rate = (self._done + self._failed) / (now - self._started_monotonic)
             _log.info(
                 "%s done, %s not updated, %s left, %.1f rows a second, %s%s",
                 f"{self._done:,}",
                 f"{self._failed:,}",
-                f"{self._left:,}",
+                f"{self._remaining:,}",
                 rate,
                 pace,
-                waits,
+                wait,
             )
 
     def close(self) -> None:
-        """Take the bar away."""
-        if self._failed > _SHOWN:
+        """Remove the bar and log how many errors were left out."""
+        if self._failed > _LOGGED_FAILURES:
             _log.warning(
-                "and %s more rows; the results have them all", f"{self._failed - _SHOWN:,}"
+                "and %s more rows; the results have them all",
+                f"{self._failed - _LOGGED_FAILURES:,}",
             )
         if self._bar is not None:
-            with aside():
+            with to_stderr():
                 self._bar.close()
             self._bar = None
 
-    def _tell(self, outcome: Outcome) -> None:
-        if self._failed <= _SHOWN:
-            told = " ".join(
-                f"{one.rstrip('.')}." for one in (outcome.message, outcome.remedy) if one
-            )
-            _log.warning("row %s %s: %s", outcome.row, outcome.status.value, told)
+
+def _log_failure(outcome: Outcome) -> None:
+    text = " ".join(f"{part.rstrip('.')}." for part in (outcome.message, outcome.remedy) if part)
+    _log.warning("row %s %s: %s", outcome.row, outcome.status.value, text)

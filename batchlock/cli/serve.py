@@ -1,4 +1,4 @@
-"""`batchlock serve`: the page, and who may sign in to it."""
+"""Serve the web page, and change who may sign in to it: `batchlock serve`."""
 
 import asyncio
 import importlib.util
@@ -13,9 +13,13 @@ from batchlock.core.errors import UsageError
 from batchlock.run import RunOptions
 from batchlock.zoho.network import is_this_machine
 
+# A name stands in log lines, in `--users` and in messages, one a line: it has no line breaks and
+# no commas.
+_USER_NAME = re.compile(r"[\w.@ -]{1,64}")
 
-def need_the_extra() -> None:
-    """Raise UsageError where what the page needs is not installed."""
+
+def require_web_extra() -> None:
+    """Raise UsageError when the packages of the web page are not installed."""
     if importlib.util.find_spec("jinja2") is None:
         raise UsageError(
             "The page needs a package more, jinja2. Install it beside batchlock: pip install jinja2"
@@ -25,41 +29,41 @@ def need_the_extra() -> None:
 async def serve(
     settings: Settings, options: RunOptions, *, host: str, port: int, cancel_token: CancelToken
 ) -> None:
-    """Serve the page until a signal comes."""
+    """Serve the page until a signal arrives."""
     from batchlock.web.app import serving
 
-    over = asyncio.Event()
-    cancel_token.add_callback(over.set)
+    cancelled = asyncio.Event()
+    cancel_token.add_callback(cancelled.set)
 
-    def tells(link: str) -> None:
+    def print_link(link: str) -> None:
         echo(f"This link lets one person in, once:\n  {link}")
 
-    async with serving(settings, options, host=host, port=port, tells=tells) as url:
+    async with serving(settings, options, host=host, port=port, tells=print_link) as url:
         org = SIMULATOR if options.simulate else settings.org
-        where = "a rehearsal" if options.simulate else settings.zoho.environment
-        echo(f"The page for {org} ({where}) is at {url}. Stop it with Ctrl-C.")
+        environment = "a rehearsal" if options.simulate else settings.zoho.environment
+        echo(f"The page for {org} ({environment}) is at {url}. Stop it with Ctrl-C.")
         if not is_this_machine(host):
             echo(
                 "It speaks plain HTTP: put a server with TLS in front of it, and name that in "
                 "web.trusted_proxy."
             )
-        await over.wait()
-    echo("The page is closed. A run that is at work goes on by itself.")
+        await cancelled.wait()
+    echo("The page is closed. A run that is being sent continues.")
 
 
 def add_user(settings: Settings, name: str) -> None:
-    """Ask for a person's password, for the first time or to change it."""
+    """Ask for a user's password, for a new user or a new password. Raises UsageError."""
     from batchlock.store.page import Store
     from batchlock.web.auth.passwords import SHORTEST, hashed
 
     name = name.strip()
-    if not re.fullmatch(r"[\w.@ -]{1,64}", name):
+    if not _USER_NAME.fullmatch(name):
         raise UsageError(f'"{name}" is no name: letters, digits, spaces, and . @ - _ only.')
     store = Store(settings.state)
     try:
-        known = name in store.people()
+        exists = name in store.people()
         password = click.prompt(
-            f"{'New password' if known else 'Password'} for {name} (not shown)",
+            f"{'New password' if exists else 'Password'} for {name} (not shown)",
             hide_input=True,
             confirmation_prompt="The same again",
         )
@@ -68,11 +72,11 @@ def add_user(settings: Settings, name: str) -> None:
         store.put_person(name, hashed(password))
     finally:
         store.close()
-    echo(f"{name} {'has a new password' if known else 'can sign in'}.")
+    echo(f"{name} {'has a new password' if exists else 'can sign in'}.")
 
 
 def remove_user(settings: Settings, name: str) -> None:
-    """Let a person in no longer, from this moment on."""
+    """Remove a user, whose open sessions end at once. Raises UsageError for an unknown name."""
     from batchlock.store.page import Store
 
     store = Store(settings.state)
@@ -85,8 +89,8 @@ def remove_user(settings: Settings, name: str) -> None:
     echo(f"{name} is signed out, and cannot sign in any longer.")
 
 
-def users(settings: Settings) -> None:
-    """List who may sign in."""
+def list_users(settings: Settings) -> None:
+    """Print who may sign in, one name a line."""
     from batchlock.store.page import Store
 
     store = Store(settings.state)

@@ -1,6 +1,6 @@
-"""Signals: the first asks a command to end, the second ends it.
+"""Handle signals: the first one stops a command in good order, the second one at once.
 
-They are taken over before nearly all else is loaded, so this imports as little as it can.
+The handlers are installed before almost everything else is loaded, so this module imports little.
 """
 
 import os
@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 
 class Signals:
-    """The first signal asks for the end, the second is the end."""
+    """The signal handlers of the process and the cancel token that they set."""
 
     def __init__(self) -> None:
         self.cancel_token = CancelToken()
@@ -30,17 +30,16 @@ class Signals:
         self._interruptible = False
 
     def install(self) -> None:
-        """Take over the signals that end a command, for as long as the process lives.
-
-        One that is ignored stays so: whoever started us wants it, as nohup does.
-        """
+        """Install the handlers for the rest of the process's life."""
+        # SIGBREAK is Ctrl-Break, which only Windows has; SIGHUP is missing there.
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
             number = getattr(signal, name, None)
+            # A signal that the caller made us ignore stays ignored: nohup does that with SIGHUP.
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._handle)
 
     def run_async(self, work: "Coroutine[Any, Any, _T]") -> _T:
-        """Run until the work is done."""
+        """Run a coroutine to its end in an event loop that the handlers can wake."""
         import asyncio
 
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -52,7 +51,10 @@ class Signals:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let a signal end the block at once, since a person is asked: with KeyboardInterrupt."""
+        """Raise KeyboardInterrupt in the block when a signal arrives.
+
+        For blocks that wait for a person at a prompt, where nothing has to be finished.
+        """
         self._interruptible = True
         try:
             if self.number is not None:
@@ -63,20 +65,24 @@ class Signals:
 
     def _handle(self, number: int, _: "FrameType | None") -> None:
         if self.number is not None:
+            # The exit must not wait for calls in flight, as a normal one does. The journal is
+            # consistent after every commit, so nothing is lost but those answers.
             os._exit(128 + self.number)
         self.number = number
         if self._interruptible:
             raise KeyboardInterrupt
-        why = Interrupted(f"Interrupted by {signal.Signals(number).name}.", signal_number=number)
+        reason = Interrupted(f"Interrupted by {signal.Signals(number).name}.", signal_number=number)
         if self._loop is None:
-            self.cancel_token.cancel(why)
+            self.cancel_token.cancel(reason)
         else:
-            self._loop.call_soon_threadsafe(self.cancel_token.cancel, why)
+            # The handler may run while the loop waits for sockets: only the thread-safe call
+            # wakes it.
+            self._loop.call_soon_threadsafe(self.cancel_token.cancel, reason)
 
 
 def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
     try:
-        import uvloop
+        import uvloop  # not available on Windows and PyPy
     except ImportError:
         return None
     return uvloop.new_event_loop

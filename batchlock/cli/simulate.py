@@ -1,9 +1,11 @@
-"""`batchlock simulate`: the stand-in for Zoho in a process of its own."""
+"""Run the stand-in for Zoho: `batchlock simulate`."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
+from batchlock.cli.options import StandInOptions
 from batchlock.cli.streams import echo
 from batchlock.config import seconds
 from batchlock.core.cancel import CancelToken
@@ -11,39 +13,38 @@ from batchlock.core.errors import UsageError
 from batchlock.simulator import Behaviour, Fault, serving
 
 
-def behaviour(given: Mapping[str, Any]) -> Behaviour:
-    """Return how the options say that the stand-in shall behave; UsageError for nonsense."""
-    told = {}
-    for name, value in given.items():
+def parse_behaviour(options: StandInOptions) -> Behaviour:
+    """Return the behaviour that the options describe. Raises UsageError."""
+    parsed = {}
+    for field in fields(options):
+        name, value = field.name, getattr(options, field.name)
+        # The default of an option that was not typed is the one of Behaviour.
         if value not in (None, ()):
+            parse = _PARSERS.get(name)
             try:
-                told[name] = _MEANING.get(name, _as_it_is)(value)
+                parsed[name] = value if parse is None else parse(value)
             except ValueError as error:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(f"{option} {value}: {_EXPECTED.get(name) or error}.") from None
     try:
-        return Behaviour(**told)
+        return Behaviour(**parsed)
     except ValueError as error:
-        raise UsageError(f"That makes no sense to the stand-in: {error}.") from None
+        raise UsageError(f"The stand-in cannot do that: {error}.") from None
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+def _parse_faults(texts: tuple[str, ...]) -> dict[Fault, float]:
+    pairs = (text.partition("=") for text in texts)
+    return {Fault(name.strip().replace("-", "_")): float(share) for name, _, share in pairs}
 
 
-def _shares(told: tuple[str, ...]) -> dict[Fault, float]:
-    shares = (one.partition("=") for one in told)
-    return {Fault(name.strip().replace("-", "_")): float(share) for name, _, share in shares}
-
-
-_MEANING: dict[str, Callable[[Any], Any]] = {
+_PARSERS: dict[str, Callable[[Any], Any]] = {
     "latency": seconds,
     "jitter": seconds,
     "token_lifetime": seconds,
     "retry_after": seconds,
-    "in_flight_cap": lambda told: None if told == "none" else int(told),
-    "throttle_at": lambda told: frozenset(map(int, told.split(","))),
-    "faults": _shares,
+    "in_flight_cap": lambda text: None if text == "none" else int(text),
+    "throttle_at": lambda text: frozenset(map(int, text.split(","))),
+    "faults": _parse_faults,
 }
 _EXPECTED = {
     "in_flight_cap": "it is a number, or none",
@@ -52,12 +53,12 @@ _EXPECTED = {
 }
 
 
-async def serve(shall: Behaviour, *, port: int, cancel_token: CancelToken) -> None:
-    """Run the stand-in until a signal comes."""
-    over = asyncio.Event()
-    cancel_token.add_callback(over.set)
+async def serve(behaviour: Behaviour, *, port: int, cancel_token: CancelToken) -> None:
+    """Run the stand-in until a signal arrives. Raises UsageError when the port is in use."""
+    cancelled = asyncio.Event()
+    cancel_token.add_callback(cancelled.set)
     try:
-        async with serving(shall, port=port) as simulator:
+        async with serving(behaviour, port=port) as simulator:
             echo(
                 f"A stand-in for Zoho listens on {simulator.url}\n\n"
                 "zoho:\n"
@@ -68,8 +69,8 @@ async def serve(shall: Behaviour, *, port: int, cancel_token: CancelToken) -> No
                 "  refresh_token: any\n\n"
                 "Stop it with Ctrl-C."
             )
-            await over.wait()
+            await cancelled.wait()
     except OSError as error:
         raise UsageError(
-            f"Port {port} cannot be had: {error.strerror}. Name another with --port."
+            f"Port {port} cannot be used: {error.strerror}. Name another with --port."
         ) from None

@@ -1,4 +1,4 @@
-"""Print, whether or not anybody is left to read it: nothing else may be lost with the reader."""
+"""Print to standard output and standard error; a closed stream never ends the command."""
 
 import errno
 import os
@@ -10,31 +10,34 @@ from typing import TextIO
 
 import click
 
-_GONE = (errno.EPIPE, errno.EIO, errno.EINVAL)
-"""A closed pipe, a closed terminal, and what Windows says of either."""
+# EPIPE: the reader of a pipe has ended. EIO: the terminal was closed. EINVAL: Windows reports both
+# in this way.
+_CLOSED_ERRNOS = (errno.EPIPE, errno.EIO, errno.EINVAL)
 
 
 def echo(text: str) -> None:
-    """Print a line on standard output; when it takes none any more, drop all that follow, too."""
+    """Print a line on standard output; after the first write error, drop this and later lines."""
     try:
         click.echo(text)
     except OSError as error:
-        _forget(sys.stdout)
-        if error.errno not in _GONE:
-            with aside():
+        _redirect_to_null(sys.stdout)
+        if error.errno not in _CLOSED_ERRNOS:
+            with to_stderr():
                 click.echo(f"Standard output cannot be written: {error.strerror}.", err=True)
 
 
 @contextmanager
-def aside() -> Iterator[None]:
-    """Let the block write to standard error; what cannot be written there is dropped."""
+def to_stderr() -> Iterator[None]:
+    """Let the block write to standard error; drop what cannot be written there."""
     try:
         yield
     except (OSError, ValueError):
-        _forget(sys.stderr)
+        # ValueError: the stream object is closed already.
+        _redirect_to_null(sys.stderr)
 
 
-def _forget(stream: TextIO) -> None:
-    """Lead a stream into nothing, so that it is in nobody's way, at exit either."""
-    with suppress(OSError, ValueError), Path(os.devnull).open("w") as nothing:
-        os.dup2(nothing.fileno(), stream.fileno())
+def _redirect_to_null(stream: TextIO) -> None:
+    # Python flushes the stream once more at exit. Without the redirection that flush fails, prints
+    # "Exception ignored", and the exit code becomes 120.
+    with suppress(OSError, ValueError), Path(os.devnull).open("w") as null:
+        os.dup2(null.fileno(), stream.fileno())

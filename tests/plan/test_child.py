@@ -15,7 +15,7 @@ import pytest
 import xlsxwriter  # type: ignore[import-untyped]  # comes without types
 from support.paths import ROOT
 
-from batchlock.cli.logs import logs
+from batchlock.cli.logs import log_to
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import BatchlockError, Interrupted, UnreadableFile, UsageError
 from batchlock.core.results import Result
@@ -419,7 +419,7 @@ def test_what_a_reader_said_before_it_crashed_is_in_the_log_file_alone(
         (reader,) = children_of(os.getpid())
         os.kill(reader, signal.SIGABRT)
 
-    with logs(tmp_path / "kept", quiet=False) as log, pytest.raises(UnreadableFile):
+    with log_to(tmp_path / "kept", quiet=False) as log, pytest.raises(UnreadableFile):
         while_read(endless, crash)
     assert log is not None
     told = log.read_text("utf-8")

@@ -495,5 +495,5 @@ def test_there_is_nothing_to_retry_when_the_rest_was_refused(stand_in: Start, he
     first = here("run", sheet("in.csv", [*rows(1), ("Leads", REFUSED, lock(7), "w")]), "--json")
     done = here("retry", first.json["run_id"], "--only", "failed", "--json")
     assert (done.code, done.json["rows"]) == (0, 0)
-    assert done.json["message"].endswith("but for those that Zoho refused.")
+    assert done.json["message"].endswith("except those that Zoho refused.")
     assert zoho.state()["calls"]["put"] == 2

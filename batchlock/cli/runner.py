@@ -1,0 +1,134 @@
+"""Build the settings and the `Runner` of a command from its options."""
+
+import os
+import stat
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchlock.cli.context import Context
+from batchlock.cli.options import CommandOptions
+from batchlock.core.errors import UnreadableFile, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchlock.config import Settings
+    from batchlock.core.observer import RunObserver
+    from batchlock.plan.child import Child
+    from batchlock.run import Runner
+
+# Paths that name a file of the process which opens them. The child process that reads the table
+# would open its own standard input under such a name.
+_PER_PROCESS_PATHS = ("/dev/stdin", "/dev/fd/", "/proc/self/")
+
+
+@contextmanager
+def open_runner(
+    context: Context,
+    options: CommandOptions,
+    *,
+    file: Path | None = None,
+    observer: "RunObserver | None" = None,
+) -> "Iterator[Runner]":
+    """Yield the runner of a command, with its log open.
+
+    With a `file` to read, the child process for that starts at once, since it takes as long to load
+    as the modules of this process. Runs report to the terminal unless there is an `observer`.
+    Raises UnreadableFile and UsageError.
+    """
+    if file is not None:
+        _refuse_pipe_or_device(file)
+    with ExitStack() as stack:
+        child = stack.enter_context(_child()) if file is not None else None
+        yield stack.enter_context(_runner(context, options, child, observer))
+
+
+def _refuse_pipe_or_device(file: Path) -> None:
+    """Raise UnreadableFile for a pipe or device.
+
+    Its table can be read once only, but the file is read for its hash and for its rows. A read may
+    also wait forever.
+    """
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return  # the code that opens the file reports the reason
+    is_per_process = str(file.absolute()).startswith(_PER_PROCESS_PATHS)
+    if is_per_process or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UnreadableFile(
+            f"{file} is a pipe or device, not a file. Save the table to a file first."
+        )
+
+
+@contextmanager
+def _child() -> "Iterator[Child]":
+    from batchlock.plan.child import Child
+
+    child = Child()
+    try:
+        yield child
+    finally:
+        child.close()
+
+
+@contextmanager
+def _runner(
+    context: Context,
+    options: CommandOptions,
+    child: "Child | None",
+    observer: "RunObserver | None",
+) -> "Iterator[Runner]":
+    from batchlock.cli.logs import log_to
+    from batchlock.cli.progress import TerminalProgress
+    from batchlock.run import Runner, RunOptions
+
+    settings = load_settings(options)
+    progress = TerminalProgress(bar=not options.no_progress and not options.quiet)
+    context.state_folder = settings.state
+    with log_to(settings.state, verbose=options.verbose, quiet=options.quiet):
+        run_options = RunOptions(
+            output=options.output,
+            sheet=options.sheet,
+            columns=_parse_columns(options.columns),
+            simulate=options.simulate,
+            fresh=options.fresh,
+            config=options.config,
+        )
+        cancel_token = context.signals.cancel_token
+        try:
+            yield Runner(settings, run_options, cancel_token, observer or progress, child)
+        finally:
+            progress.close()
+
+
+def load_settings(options: CommandOptions) -> "Settings":
+    """Return the settings; some options replace a setting. Raises UsageError."""
+    from batchlock.config import load
+
+    replacements: dict[tuple[str, ...], Any] = {
+        ("limits", "in_flight"): options.in_flight,
+        ("limits", "per_second"): options.per_second,
+        ("stop", "max_runtime"): options.max_runtime,
+        ("stop", "until"): options.until,
+        # The flag can switch strict on, but its absence must not switch input.strict off.
+        ("input", "strict"): options.strict or None,
+    }
+    typed = {key: value for key, value in replacements.items() if value is not None}
+    return load(file=options.config, environment=os.environ, options=typed)
+
+
+def _parse_columns(texts: tuple[str, ...]) -> dict[str, str]:
+    from batchlock.core.rows import Field
+
+    columns = {}
+    for text in texts:
+        name, equals, title = text.partition("=")
+        name = name.strip().lower().replace(" ", "_").replace("-", "_")
+        if not equals or not title.strip() or name not in set(Field):
+            raise UsageError(
+                f'--column "{text}": it is FIELD=TITLE, such as record_id="ID-Nr"; FIELD is one of '
+                f"{', '.join(Field)}."
+            )
+        columns[name] = title
+    return columns

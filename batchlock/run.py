@@ -16,14 +16,14 @@ import shlex
 import tempfile
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from batchlock import __version__
-from batchlock.config import SIMULATOR, Settings
+from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import BatchlockError, Stopped, UsageError
 from batchlock.core.observer import RunObserver
@@ -31,6 +31,7 @@ from batchlock.core.results import CheckResult, RunListing, RunResult, Summary
 from batchlock.plan.child import Bounds, Child, Request, plan, sha256_of
 from batchlock.report import results
 from batchlock.report.summaries import COMPLETED, StopReason, how_it_ended, refusal_of, summary_of
+from batchlock.send.org_check import check_org
 from batchlock.send.pacing.ceiling import load_ceiling, save_ceiling
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.sender import deliver
@@ -47,7 +48,9 @@ from batchlock.store.history import (
     supersede,
 )
 from batchlock.store.journal import Journal, RunInfo, SessionEnd
-from batchlock.zoho.connect import Connection, Credentials, address, connect, load_credentials
+from batchlock.zoho.connect import Connection, address, connect
+from batchlock.zoho.credentials import Credentials, load_credentials
+from batchlock.zoho.settings import SIMULATOR
 
 _ENDING = "Ending; the calls under way are finished."
 
@@ -86,7 +89,7 @@ class Runner:
         Raises what ends it before there is anything to report; later ends are in the summary.
         """
         org = self._org
-        credentials = load_credentials(self.settings, org)
+        credentials = self._credentials(org)
         about = self._about(file, org)
         target = self._target(about)
         history = History(self.settings.state, org)
@@ -105,7 +108,7 @@ class Runner:
             set_holder(f"run {about.run_id} of {file}", about.run_id)
             path = history.path(about.run_id)
             planning = asyncio.create_task(self._plan(file, path, about))
-            async with connect(self.settings, credentials) as connection:
+            async with self._connect(credentials) as connection:
                 await planning
                 supersede(history, about)
                 with Journal.open(path) as journal:
@@ -168,7 +171,7 @@ class Runner:
             if why := not_resumable_because(history, path):
                 self.observer.on_message(f"Run {path.stem} does not go on. {why}")
                 return None
-        credentials = load_credentials(self.settings, history.org)
+        credentials = self._credentials(history.org)
         with org_lock.org_lock(self.settings.state, history.org) as set_holder:
             set_holder(f"run {path.stem}", path.stem)
             return await self._go_on(path, credentials)
@@ -179,7 +182,7 @@ class Runner:
         Without `refused`, the rows that Zoho refused are left out.
         """
         history, path = self._find(run_id)
-        credentials = load_credentials(self.settings, history.org)
+        credentials = self._credentials(history.org)
         with org_lock.org_lock(self.settings.state, history.org) as set_holder:
             set_holder(f"a retry of run {path.stem}")
             newest, *earlier = history.lineage(path.stem)
@@ -193,7 +196,7 @@ class Runner:
                 return None
             set_holder(f"run {new.stem}", new.stem)
             with Journal.open(new) as journal:
-                async with connect(self.settings, credentials) as connection:
+                async with self._connect(credentials) as connection:
                     return await self._send(journal, connection)
 
     def start_retry(self, run_id: str, *, refused: bool = True) -> str | None:
@@ -319,7 +322,7 @@ class Runner:
                 about = replace(about, output=self._output())
             self._probe(self._target(about))
             journal.set_info(about)
-            async with connect(self.settings, credentials) as connection:
+            async with self._connect(credentials) as connection:
                 return await self._send(journal, connection)
 
     async def _send(self, journal: Journal, connection: Connection) -> RunResult:
@@ -336,7 +339,7 @@ class Runner:
         overdue = self._overdue(limiter)
         try:
             with self.cancel_token.callbacks_while(lambda: self.observer.on_message(_ENDING)):
-                await _until_braked(connection.ready(limiter), self.cancel_token)
+                await _until_braked(self._ready(connection, limiter), self.cancel_token)
                 await deliver(
                     journal,
                     connection.client,
@@ -358,6 +361,26 @@ class Runner:
             if limiter.ceiling is not known:
                 save_ceiling(self._pace(journal.info.org), limiter.ceiling)
         return self._report(journal)
+
+    def _credentials(self, org: str) -> Credentials:
+        return load_credentials(self.settings.zoho, self.settings.network, org)
+
+    def _connect(self, credentials: Credentials) -> AbstractAsyncContextManager[Connection]:
+        return connect(
+            self.settings.zoho,
+            self.settings.network,
+            credentials,
+            call_timeout=self.settings.retry.timeout,
+            max_wait=self.settings.retry.give_up_after,
+            token_folder=self.settings.state / "tokens",
+        )
+
+    async def _ready(self, connection: Connection, limiter: CallLimiter) -> None:
+        """Return once there is a token, and it is one of the right org."""
+        await connection.first_token()
+        if connection.org_id is not None:
+            attempts = self.settings.retry.attempts
+            await check_org(connection.client, connection.org_id, limiter, attempts=attempts)
 
     def _limiter(self, journal: Journal) -> CallLimiter:
         stop, pace = self.settings.stop, self._pace(journal.info.org)
@@ -411,7 +434,7 @@ class Runner:
         return SIMULATOR if self.options.simulate else self.settings.org
 
     def _about(self, file: Path, org: str) -> RunInfo:
-        environment, api_url = address(self.settings, org)
+        environment, api_url = address(self.settings.zoho, org)
         now = datetime.now(UTC)
         columns = {one.value: titles for one, titles in self.settings.input.columns.items()}
         sha256 = sha256_of(file)
@@ -470,7 +493,7 @@ class Runner:
 
     def _need_its_place(self, about: RunInfo) -> None:
         """Raise UsageError unless the settings lead to where a run belongs."""
-        here = address(self.settings, about.org)
+        here = address(self.settings.zoho, about.org)
         if (about.environment, about.api_url) != here:
             raise UsageError(
                 f"Run {about.run_id} belongs to {about.environment} at {about.api_url}, but the "
@@ -517,7 +540,7 @@ def _day(end: SessionEnd) -> str:
 def _told(settings: Settings, org: str) -> dict[str, str]:
     """Return the settings that shape a run, in words."""
     limits, given = settings.limits, settings.input
-    environment, api_url = address(settings, org)
+    environment, api_url = address(settings.zoho, org)
     pace = str(limits.in_flight)
     if limits.per_second is not None:
         pace += f", at most {limits.per_second:g} calls a second"

@@ -78,8 +78,8 @@ async def _exchange(
         environment=settings.zoho.environment,
     )
     network = settings.network
-    proxy, trusted = network.proxy_to(client.accounts_url), network.trusted()
-    async with session(limit=1, proxy=proxy, trusted=trusted) as calls:
+    proxy, ssl_context = network.proxy_to(client.accounts_url), network.ssl_context()
+    async with session(limit=1, proxy=proxy, ssl_context=ssl_context) as calls:
         return await exchange(
             code.get_secret_value(), client, session=calls, longest=_TIMEOUT_SECONDS
         )

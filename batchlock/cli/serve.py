@@ -7,11 +7,12 @@ import re
 import click
 
 from batchlock.cli.streams import echo
-from batchlock.config import SIMULATOR, Settings
+from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import UsageError
 from batchlock.run import RunOptions
 from batchlock.zoho.network import is_this_machine
+from batchlock.zoho.settings import SIMULATOR
 
 # A name stands in log lines, in `--users` and in messages, one a line: it has no line breaks and
 # no commas.

@@ -17,21 +17,11 @@ import platformdirs
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from batchlock.config.credentials import SECRETS, credentials
-from batchlock.config.settings import SIMULATOR, Input, Results, Settings, Web, Zoho, seconds
+from batchlock.config.settings import Settings, seconds
 from batchlock.core.errors import UsageError
+from batchlock.zoho.settings import SECRETS
 
-__all__ = [
-    "SIMULATOR",
-    "Input",
-    "Results",
-    "Settings",
-    "Web",
-    "Zoho",
-    "credentials",
-    "load",
-    "seconds",
-]
+__all__ = ["Settings", "load", "seconds"]
 
 _NAME = "config.yaml"
 _PREFIX = "BATCHLOCK_"

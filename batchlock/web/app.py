@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 from filelock import FileLock, Timeout
 
-from batchlock.config import SIMULATOR, Settings
+from batchlock.config import Settings
 from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.run import RunOptions
 from batchlock.store.history import History
@@ -30,6 +30,7 @@ from batchlock.web.uploads.intake import Uploads
 from batchlock.web.uploads.views import Files
 from batchlock.zoho.connect import address
 from batchlock.zoho.network import is_this_machine
+from batchlock.zoho.settings import SIMULATOR
 
 _LARGEST_FORM = 64 * 1024
 _CLEAN_EVERY = 3600.0
@@ -96,7 +97,7 @@ def _app(
     tells: Callable[[str], None],
 ) -> web.Application:
     org = SIMULATOR if choices.simulate else settings.org
-    environment, api = address(settings, org)
+    environment, api = address(settings.zoho, org)
     history = History(settings.state, org)
     history.make_folder()
     where = "" if choices.simulate else settings.zoho.data_center.upper()

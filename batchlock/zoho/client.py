@@ -43,7 +43,7 @@ class Endpoint:
 
 
 def session(
-    *, limit: int, proxy: str | None = None, trusted: ssl.SSLContext | None = None
+    *, limit: int, proxy: str | None = None, ssl_context: ssl.SSLContext | None = None
 ) -> aiohttp.ClientSession:
     """Return a session that holds at most `limit` connections open, and nothing else.
 
@@ -51,7 +51,7 @@ def session(
     nothing a second time by itself.
     """
     made = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=30, ssl=trusted or True),
+        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=30, ssl=ssl_context or True),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"batchlock/{__version__}"},
         proxy=proxy,

@@ -1,137 +1,98 @@
-"""Access to an org: the real one, or the stand-in of a rehearsal."""
+"""A connection to an org: the real one, or the simulator in a rehearsal."""
 
 import asyncio
 import importlib
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
-from batchlock.config import SIMULATOR, Settings
-from batchlock.config import credentials as secrets_of
-from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageError
-from batchlock.core.reply import Verdict
-from batchlock.send.pacing.limiter import CallLimiter
-from batchlock.send.pacing.settings import Retry
-from batchlock.zoho.network import Network
+from batchlock.core.errors import BatchlockError
+from batchlock.zoho.credentials import Credentials
+from batchlock.zoho.network import NetworkSettings
+from batchlock.zoho.settings import SIMULATOR, ZohoSettings
 
 if TYPE_CHECKING:
     from batchlock.zoho.client import Client
 
+# In the record of a run this stands for the address of the simulator, whose port differs each
+# time: otherwise no rehearsal could be resumed.
 REHEARSAL = "the built-in stand-in"
-"""Stands for the API's address in a rehearsal, whose port is another one each time."""
 
+# Seconds. A rehearsal of a few hundred rows takes long enough to watch, and short enough to wait.
 _LATENCY, _JITTER = 0.05, 0.02
-"""Of the stand-in, in seconds: enough to see a run at work, and short enough to wait for."""
 
 
-_ERRORS = {
-    Verdict.REFUSED: UsageError,
-    Verdict.DENIED: SignInRefused,
-    Verdict.EXPIRED: SignInRefused,
-}
-"""What it means that Zoho does not confirm the org; all else may pass."""
-
-
-def address(settings: Settings, org: str) -> tuple[str, str]:
-    """Return environment and API address of an org, as a run remembers them."""
+def address(zoho: ZohoSettings, org: str) -> tuple[str, str]:
+    """Return the environment and the API address of `org`, as the record of a run holds them."""
     if org == SIMULATOR:
         return "rehearsal", REHEARSAL
-    return settings.zoho.environment, settings.zoho.api
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What signing in takes."""
-
-    org: str
-    client_id: str
-    client_secret: SecretStr
-    refresh_token: SecretStr
-
-
-def load_credentials(settings: Settings, org: str) -> Credentials:
-    """Return what signing in to an org takes; UsageError says what is missing for it."""
-    if org != SIMULATOR:
-        settings.network.check(settings.zoho.api, settings.zoho.accounts)
-        return Credentials(org, *secrets_of(settings.zoho))
-    made_up = secrets.token_hex(8)  # each stand-in gives tokens of its own
-    return Credentials(org, "rehearsal", SecretStr(made_up), SecretStr(made_up))
+    return zoho.environment, zoho.api
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A client, and its first token on the way."""
+    """A client for one org, whose first access token is already being fetched."""
 
     client: "Client"
+    # zoho.organization_id, with which the org of the sign-in is to be compared; None: no check.
+    org_id: str | None
     _first_token: "asyncio.Task[str]"
-    _org_id: str | None
-    _retry: Retry
 
-    async def ready(self, limiter: CallLimiter) -> None:
-        """Return once there is a token, and it is one of the right org.
+    async def first_token(self) -> None:
+        """Wait until there is an access token.
 
-        The org is asked through the gate, as rows are sent. Raises SignInRefused, UsageError for
-        another org than zoho.organization_id, and Stopped when nothing is to be had for now.
+        Raises SignInRefused, Stopped when the endpoint gives no token for too long, and UsageError
+        when the token file cannot be written.
         """
+        # The task is shared: cancelling one who waits must not cancel the request.
         await asyncio.shield(self._first_token)
-        if self._org_id is None:
-            return
-        failures, renewed = 0, False
-        while (permit := await limiter.acquire()) is not None:
-            try:
-                reply = await self.client.check_org(self._org_id)
-            except BaseException:
-                limiter.abandon()
-                raise
-            limiter.release(permit, reply, cost=0)
-            match reply.verdict:
-                case Verdict.ACCEPTED:
-                    return
-                case Verdict.THROTTLED | Verdict.UNREACHABLE:
-                    continue
-                case Verdict.EXPIRED if not renewed:
-                    renewed = True
-                    continue
-                case Verdict.BROKEN | Verdict.LOST:
-                    failures += 1
-                    if failures < self._retry.attempts:
-                        await limiter.back_off(failures)
-                        continue
-            raise _ERRORS.get(reply.verdict, Stopped)(reply.told)
 
 
 @asynccontextmanager
-async def connect(settings: Settings, credentials: Credentials) -> AsyncIterator[Connection]:
-    """Open the way to an org, and ask for its token at once."""
-    for heavy in ("batchlock.zoho.client", "batchlock.zoho.tokens"):
-        await asyncio.to_thread(importlib.import_module, heavy)
+async def connect(
+    zoho: ZohoSettings,
+    network: NetworkSettings,
+    credentials: Credentials,
+    *,
+    call_timeout: float,
+    max_wait: float,
+    token_folder: Path,
+) -> AsyncIterator[Connection]:
+    """Open the sessions to an org and start fetching its access token.
+
+    One request may take `call_timeout` seconds; a busy token endpoint is tried again for `max_wait`
+    seconds. Raises UsageError when the proxy or the certificates cannot be used.
+    """
+    # Importing aiohttp blocks for a noticeable time; in a thread, the event loop goes on with
+    # signals and the plan's child process.
+    for module in ("batchlock.zoho.client", "batchlock.zoho.tokens"):
+        await asyncio.to_thread(importlib.import_module, module)
     from batchlock.zoho.client import Client, Endpoint, session
     from batchlock.zoho.oauth import OAuthClient
     from batchlock.zoho.tokens import Tokens
 
-    zoho, retry = settings.zoho, settings.retry
-    network = settings.network
     async with AsyncExitStack() as stack:
         if credentials.org == SIMULATOR:
             from batchlock.simulator import Behaviour, serving
 
             behaviour = Behaviour(latency=_LATENCY, jitter=_JITTER)
             api = accounts = (await stack.enter_async_context(serving(behaviour))).url
-            network = Network()
+            network = NetworkSettings()  # a proxy could not reach this machine
+            org_id = None
         else:
-            api, accounts = zoho.api, zoho.accounts
-        trusted = network.trusted()
-        calls, signing_in = [
+            api, accounts, org_id = zoho.api, zoho.accounts, zoho.organization_id
+        ssl_context = network.ssl_context()
+        # Two sessions, since the two addresses may need different proxies. The limiter bounds the
+        # calls, so the session of calls needs no limit of its own (0).
+        calls, token_calls = [
             await stack.enter_async_context(
-                session(limit=0, proxy=network.proxy_to(url), trusted=trusted)
+                session(limit=0, proxy=network.proxy_to(url), ssl_context=ssl_context)
             )
             for url in (api, accounts)
         ]
-        account = OAuthClient(
+        oauth_client = OAuthClient(
             accounts_url=accounts,
             client_id=credentials.client_id,
             client_secret=credentials.client_secret,
@@ -139,20 +100,19 @@ async def connect(settings: Settings, credentials: Credentials) -> AsyncIterator
             data_center=zoho.data_center,
             environment=zoho.environment,
         )
-        folder = settings.state / "tokens"
         tokens = Tokens(
-            account,
-            path=folder / f"{credentials.org}.json",
-            session=signing_in,
-            max_wait=retry.give_up_after,
-            timeout=retry.timeout,
+            oauth_client,
+            path=token_folder / f"{credentials.org}.json",
+            session=token_calls,
+            max_wait=max_wait,
+            timeout=call_timeout,
         )
-        endpoint = Endpoint(api_url=api, version=zoho.api_version, timeout=retry.timeout)
+        endpoint = Endpoint(api_url=api, version=zoho.api_version, timeout=call_timeout)
         first_token = asyncio.create_task(tokens.token())
         try:
-            org_id = None if credentials.org == SIMULATOR else zoho.organization_id
-            yield Connection(Client(endpoint, tokens, calls), first_token, org_id, retry)
+            yield Connection(Client(endpoint, tokens, calls), org_id, first_token)
         finally:
             first_token.cancel()
+            # Its exception was raised by `first_token()`, or the run ended by something else.
             with suppress(asyncio.CancelledError, BatchlockError):
                 await first_token

@@ -1,4 +1,4 @@
-"""What stands between this machine and Zoho: a proxy, certificates of one's own."""
+"""The way from this machine to Zoho: a proxy, and certificates of the company."""
 
 import ipaddress
 import ssl
@@ -13,61 +13,69 @@ from pydantic import AfterValidator, SecretStr
 from batchlock.core.errors import UsageError
 
 
-def _proxy(told: str) -> str:
-    """Return the address of a proxy in full; ValueError, which does not show it, if it is none."""
-    whole = told if "://" in told else f"http://{told}"
+def _proxy_url(text: str) -> str:
+    """Return the URL of a proxy in full.
+
+    Raises ValueError, whose message does not contain `text`: it may hold a password.
+    """
+    # curl and most programs take HTTPS_PROXY without a scheme too.
+    full_url = text if "://" in text else f"http://{text}"
     try:
-        url = urlsplit(whole)
-        fits = url.scheme in ("http", "https") and url.hostname and url.port != 0
+        url = urlsplit(full_url)
+        valid = url.scheme in ("http", "https") and url.hostname and url.port != 0
     except ValueError:
-        fits = False
-    if not fits:
+        valid = False
+    if not valid:
         raise ValueError("a proxy is like http://proxy.example.com:3128") from None
-    return whole
+    return full_url
 
 
-def _address(told: SecretStr) -> SecretStr:
-    return SecretStr(_proxy(told.get_secret_value()))
+def _secret_proxy_url(text: SecretStr) -> SecretStr:
+    return SecretStr(_proxy_url(text.get_secret_value()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
-    """How to get out of this network."""
+class NetworkSettings:
+    """How calls leave this network."""
 
-    proxy: Annotated[SecretStr, AfterValidator(_address)] | None = None
-    """Its address, which may hold a password; None: what HTTPS_PROXY and NO_PROXY say."""
+    # None: the environment's HTTPS_PROXY and NO_PROXY count. Secret, since it may hold a password.
+    proxy: Annotated[SecretStr, AfterValidator(_secret_proxy_url)] | None = None
+    # Certificates in PEM format that are trusted beside the system's.
     ca_file: Path | None = None
-    """Certificates to trust beside the system's, PEM."""
 
     def proxy_to(self, url: str) -> str | None:
-        """Return the proxy on the way to an address, None when there is none.
+        """Return the URL of the proxy for calls to `url`, None for a direct connection.
 
-        Without TLS there are only addresses of this machine, to which the environment's proxies
-        are no way. Raises UsageError when the environment names none that can be used.
+        Raises UsageError when the environment names a proxy that cannot be used.
         """
         if self.proxy is not None:
             return self.proxy.get_secret_value()
         target = urlsplit(url)
+        # Only an address of this machine can be without TLS, and a proxy of the environment
+        # cannot reach this machine.
         if target.scheme != "https" or proxy_bypass(target.netloc):
             return None
         proxies = getproxies()
-        for name, variable in (("https", "HTTPS_PROXY"), ("all", "ALL_PROXY")):
-            if told := proxies.get(name):
+        for scheme, variable in (("https", "HTTPS_PROXY"), ("all", "ALL_PROXY")):
+            if proxy := proxies.get(scheme):
                 try:
-                    return _proxy(told)
+                    return _proxy_url(proxy)
                 except ValueError as error:
                     raise UsageError(f"{variable}: {error}.") from None
         return None
 
     def check(self, *urls: str) -> None:
-        """Find out early whether there is a way to all the addresses; UsageError if not."""
+        """Check that proxy and certificates can be used for `urls`, without any connection.
+
+        Raises UsageError when they cannot.
+        """
         for url in urls:
             self.proxy_to(url)
         if self.ca_file is not None:
-            self.trusted()
+            self.ssl_context()
 
-    def trusted(self) -> ssl.SSLContext:
-        """Return whose certificates are trusted; those of SSL_CERT_FILE are among them.
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return a context that trusts the system's certificates, SSL_CERT_FILE and `ca_file`.
 
         Raises UsageError when `ca_file` cannot be used.
         """
@@ -78,13 +86,13 @@ class Network:
             except OSError as error:  # ssl.SSLError is one
                 why = (error.strerror or "it cannot be read").lower()
                 if isinstance(error, ssl.SSLError):
-                    why = "it holds no certificates"
+                    why = "it holds no certificates"  # OpenSSL's own words name a function of it
                 raise UsageError(f"network.ca_file: {self.ca_file}: {why}.") from None
         return context
 
 
 def is_this_machine(host: str) -> bool:
-    """Say whether a host is a loopback one."""
+    """Return whether `host` is a loopback address or localhost."""
     if host == "localhost":
         return True
     try:

@@ -11,9 +11,12 @@ import platformdirs
 import pytest
 from pydantic import SecretStr
 
-from batchlock.config import Settings, Zoho, credentials, load, seconds
+from batchlock.config import Settings, load, seconds
 from batchlock.core.errors import UsageError
 from batchlock.core.rows import Field
+from batchlock.zoho.credentials import load_credentials
+from batchlock.zoho.network import NetworkSettings
+from batchlock.zoho.settings import ZohoSettings
 
 SECRET = "s3cr3t-that-nobody-may-see"
 ID = "1000.CLIENT"
@@ -503,10 +506,9 @@ def test_no_secret_is_shown_by_the_settings() -> None:
         f"zoho: {{client_id: {ID}, client_secret: {SECRET}}}",
         {"BATCHLOCK_ZOHO__REFRESH_TOKEN": SECRET},
     )
-    shown = (
-        f"{settings!r} {settings} {settings.zoho!r} {settings.zoho} {credentials(settings.zoho)}"
-    )
-    assert SECRET not in shown
+    credentials = load_credentials(settings.zoho, settings.network, "acme")
+    text = f"{settings!r} {settings} {settings.zoho!r} {settings.zoho} {credentials}"
+    assert SECRET not in text
 
 
 @pytest.mark.parametrize("key", ["client_id", "client_secret", "refresh_token"])
@@ -535,21 +537,25 @@ def test_a_secret_in_the_wrong_place_is_not_shown(text: str) -> None:
 FULL = {"client_id": ID, "client_secret": SecretStr(SECRET), "refresh_token": SecretStr("1000.R")}
 
 
-def revealed(zoho: Zoho) -> tuple[str, str, str]:
-    client_id, secret, token = credentials(zoho)
-    return client_id, secret.get_secret_value(), token.get_secret_value()
+def revealed(zoho: ZohoSettings) -> tuple[str, str, str]:
+    found = load_credentials(zoho, NetworkSettings(), "acme")
+    return (
+        found.client_id,
+        found.client_secret.get_secret_value(),
+        found.refresh_token.get_secret_value(),
+    )
 
 
 def printing(text: str) -> str:
     return shlex.join([sys.executable, "-c", f"print({text!r})"])
 
 
-def without(name: str, **more: Any) -> Zoho:
-    return Zoho(**{**FULL, name: None, **more})
+def without(name: str, **more: Any) -> ZohoSettings:
+    return ZohoSettings(**{**FULL, name: None, **more})
 
 
 def test_secrets_are_taken_from_the_settings_themselves() -> None:
-    assert revealed(Zoho(**FULL)) == (ID, SECRET, "1000.R")  # type: ignore[arg-type]  # a table
+    assert revealed(ZohoSettings(**FULL)) == (ID, SECRET, "1000.R")  # type: ignore[arg-type]  # a table
 
 
 @pytest.mark.parametrize("content", ["other", "other\n", "\ufeff other \r\n"])
@@ -576,7 +582,7 @@ def test_a_secret_is_taken_from_a_command(name: str) -> None:
 
 def failing(**wrong: Any) -> list[str]:
     with pytest.raises(UsageError) as told:
-        credentials(Zoho(**{**FULL, **wrong}))
+        load_credentials(ZohoSettings(**{**FULL, **wrong}), NetworkSettings(), "acme")
     assert SECRET not in str(told.value)
     *problems, advice = str(told.value).splitlines()
     assert "batchlock login" in advice
@@ -619,8 +625,8 @@ def test_a_command_that_fails_is_told_without_what_it_printed() -> None:
 
 
 def test_a_command_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module("batchlock.config.credentials")
-    monkeypatch.setattr(module, "_COMMAND_SECONDS", 0.2)
+    module = importlib.import_module("batchlock.zoho.credentials")
+    monkeypatch.setattr(module, "_COMMAND_TIMEOUT_SECONDS", 0.2)
     command = f"exec {shlex.join([sys.executable, '-c', 'import time; time.sleep(600)'])}"
     (problem,) = failing(client_secret=None, client_secret_command=command)
     assert "zoho.client_secret_command" in problem

@@ -15,11 +15,10 @@ import pytest
 from pydantic import SecretStr
 from support.commands import PATIENCE, POSIX, Run, command
 from support.sheets import rows, sheet
-from support.zoho import StandIn, Start
+from support.zoho import StandIn, Start, connected
 
 from batchlock import config
-from batchlock.send.pacing.limiter import CallLimiter
-from batchlock.zoho.connect import connect, load_credentials
+from batchlock.zoho.credentials import load_credentials
 from batchlock.zoho.oauth import OAuthClient
 
 SECRETS = {
@@ -242,7 +241,7 @@ def test_no_repr_shows_a_secret(org: StandIn) -> None:
     proxy = f"http://me:{SECRETS['proxy']}@127.0.0.1:1"
     configure(org, network={"proxy": proxy})
     settings = config.load(environment={"BATCHLOCK_ZOHO__CLIENT_ID": "me"})
-    account = load_credentials(settings, "default")
+    account = load_credentials(settings.zoho, settings.network, "default")
     told = OAuthClient(
         accounts_url=org.url,
         client_id="me",
@@ -254,8 +253,8 @@ def test_no_repr_shows_a_secret(org: StandIn) -> None:
 
     async def use() -> str:
         direct = config.load(environment={"BATCHLOCK_NETWORK__PROXY": ""})
-        async with connect(direct, account) as way:
-            await way.ready(CallLimiter(direct.limits, direct.retry))
+        async with connected(direct, account) as way:
+            await way.first_token()
             return f"{way!r} {way.client!r} {vars(way.client)!r}"
 
     configure(org)

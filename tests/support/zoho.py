@@ -1,25 +1,27 @@
-"""The stand-in for Zoho, as tests talk to it."""
+"""The stand-in for Zoho, as tests talk to it, and connections to it."""
 
 import json
 import urllib.request
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from batchlock.config import Settings
+from batchlock.zoho.connect import Connection, connect
+from batchlock.zoho.credentials import Credentials
 from support.commands import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """A stand-in for Zoho, beside the commands that talk to it."""
+    """A stand-in for Zoho that runs while commands talk to it."""
 
     url: str
 
     def config(self, path: Path = Path("config.yaml"), **sections: Any) -> Path:
-        """Write a configuration that points to it; `sections` are settings beside that."""
+        """Write a configuration for it; `sections` are further settings."""
         zoho = {
             "api_url": self.url,
             "accounts_url": self.url,
@@ -27,8 +29,8 @@ class StandIn:
             "client_secret": "hush",
             "refresh_token": "mine",
         }
-        told = {**sections, "zoho": {**zoho, **sections.get("zoho", {})}}
-        path.write_text(yaml.safe_dump(told), "utf-8")
+        content = {**sections, "zoho": {**zoho, **sections.get("zoho", {})}}
+        path.write_text(json.dumps(content), "utf-8")  # JSON is YAML
         return path
 
     def state(self) -> dict[str, Any]:
@@ -40,11 +42,25 @@ class StandIn:
     def calls(self, kind: str = "put") -> dict[str, Any]:
         return self._inspect(f"calls?kind={kind}")
 
-    def _inspect(self, what: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/simulator/{what}", timeout=PATIENCE) as answer:
-            told = json.load(answer)
-        assert isinstance(told, dict)
-        return told
+    def _inspect(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/simulator/{path}", timeout=PATIENCE) as response:
+            content = json.load(response)
+        assert isinstance(content, dict)
+        return content
 
 
 Start = Callable[..., StandIn]
+
+
+def connected(
+    settings: Settings, credentials: Credentials
+) -> AbstractAsyncContextManager[Connection]:
+    """Connect as a run with these settings does."""
+    return connect(
+        settings.zoho,
+        settings.network,
+        credentials,
+        call_timeout=settings.retry.timeout,
+        max_wait=settings.retry.give_up_after,
+        token_folder=settings.state / "tokens",
+    )

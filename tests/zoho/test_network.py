@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
-import yaml
 from pydantic import SecretStr
 from support.commands import Done, command
 from support.sheets import rows, sheet
@@ -25,7 +24,7 @@ from batchlock.core.errors import UsageError
 from batchlock.core.reply import Reply, Verdict
 from batchlock.simulator import Behaviour, Kind, Simulator, serving
 from batchlock.zoho.client import Client, Endpoint, session
-from batchlock.zoho.network import Network, is_this_machine
+from batchlock.zoho.network import NetworkSettings, is_this_machine
 
 PASSWORD = "hush-hush"
 PAGE = b"<html><body>Access denied by policy</body></html>"
@@ -148,16 +147,16 @@ async def proxying(*, user: str = "", refuses: int = 0) -> AsyncIterator[Proxy]:
         yield proxy
 
 
-async def put(url: str, network: Network) -> Reply:
+async def put(url: str, network: NetworkSettings) -> Reply:
     async with session(
-        limit=1, proxy=network.proxy_to(url), trusted=network.trusted()
+        limit=1, proxy=network.proxy_to(url), ssl_context=network.ssl_context()
     ) as http_session:
         client = Client(Endpoint(api_url=url, timeout=20), RotatingTokens(), http_session)
         return await client.put_reason(UPDATE, LOCK)
 
 
-def network_of(proxy: str, ca_file: Path | None = None) -> Network:
-    return Network(proxy=SecretStr(proxy), ca_file=ca_file)
+def network_of(proxy: str, ca_file: Path | None = None) -> NetworkSettings:
+    return NetworkSettings(proxy=SecretStr(proxy), ca_file=ca_file)
 
 
 # -- through a proxy -------------------------------------------------------------------------
@@ -286,7 +285,7 @@ def test_without_a_setting_the_environment_names_the_proxy(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert Network().proxy_to(url) == proxy
+    assert NetworkSettings().proxy_to(url) == proxy
 
 
 def test_a_setting_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,7 +311,7 @@ def test_a_variable_that_names_no_usable_proxy_is_told_without_its_password(
 ) -> None:
     monkeypatch.setenv(variable, proxy)
     with pytest.raises(UsageError) as told:
-        Network().check(ZOHO)
+        NetworkSettings().check(ZOHO)
     assert str(told.value) == f"{variable}: a proxy is like http://proxy.example.com:3128."
 
 
@@ -337,7 +336,10 @@ def test_a_proxy_of_the_settings_need_not_say_http() -> None:
 def test_a_certificate_of_ones_own_is_trusted_once_it_is_named(pem: Path) -> None:
     async def main() -> list[Reply]:
         async with answering(ACCEPTING, tls=tls_of(pem)) as server:
-            return [await put(server.url, network) for network in (Network(), Network(ca_file=pem))]
+            return [
+                await put(server.url, network)
+                for network in (NetworkSettings(), NetworkSettings(ca_file=pem))
+            ]
 
     stranger, known = asyncio.run(main())
     assert stranger.verdict is Verdict.UNREACHABLE
@@ -347,13 +349,13 @@ def test_a_certificate_of_ones_own_is_trusted_once_it_is_named(pem: Path) -> Non
 
 
 def test_a_named_certificate_is_trusted_beside_the_others(pem: Path) -> None:
-    system = Network().trusted().cert_store_stats()["x509_ca"]
-    assert Network(ca_file=pem).trusted().cert_store_stats()["x509_ca"] == system + 1
+    system = NetworkSettings().ssl_context().cert_store_stats()["x509_ca"]
+    assert NetworkSettings(ca_file=pem).ssl_context().cert_store_stats()["x509_ca"] == system + 1
 
 
 def test_a_certificate_may_be_named_from_the_home_folder(pem: Path) -> None:
     pem.rename(Path.home() / "ca.pem")
-    Network(ca_file=Path("~/ca.pem")).trusted()
+    NetworkSettings(ca_file=Path("~/ca.pem")).ssl_context()
 
 
 @pytest.mark.parametrize(
@@ -373,7 +375,7 @@ def test_a_file_of_certificates_that_cannot_be_used_is_told(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UsageError) as told:
-        Network(ca_file=path).check(ZOHO)
+        NetworkSettings(ca_file=path).check(ZOHO)
     assert str(told.value).startswith(f"network.ca_file: {path}: {why}")
 
 
@@ -429,7 +431,7 @@ def configure(place: Place, network: dict[str, str]) -> None:
         "network": network,
         "retry": {"give_up_after": "1s", "first_wait": "10ms"},
     }
-    Path("config.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+    Path("config.yaml").write_text(json.dumps(settings), "utf-8")
 
 
 async def run(place: Place, environment: dict[str, str], **network: str) -> Done:

@@ -333,7 +333,7 @@ class Runner:
         if is_strict and (refusal := refusal_of(journal)) is not None:
             return self._report(journal, refusal)
         journal.clear_end()
-        self.observer.on_sending(rows=sum(journal.counts().values()), left=journal.remaining())
+        self.observer.on_sending(rows=sum(journal.counts().values()), remaining=journal.remaining())
         limiter = self._limiter(journal)
         known = limiter.ceiling
         overdue = self._overdue(limiter)
@@ -388,16 +388,16 @@ class Runner:
             self.settings.limits,
             self.settings.retry,
             ceiling=load_ceiling(pace, datetime.now(UTC)),
-            spent=journal.totals.credits_used,
-            deadline=deadline(stop, began=self.began, today=self.today),
+            credits_used=journal.totals.credits_used,
+            deadline_monotonic=deadline(stop, started_monotonic=self.began, started_at=self.today),
         )
 
     def _overdue(self, limiter: CallLimiter) -> asyncio.TimerHandle | None:
         """Have the brake pulled when the time for the run is over, whatever is waited for then."""
-        if limiter.deadline is None:
+        if limiter.deadline_monotonic is None:
             return None
         why = Stopped("Stopped: the time for this run is over.")
-        left = max(0.0, limiter.deadline - limiter.clock.now())
+        left = max(0.0, limiter.deadline_monotonic - limiter.clock.monotonic())
         return asyncio.get_running_loop().call_later(left, self.cancel_token.cancel, why)
 
     def _pace(self, org: str) -> Path:

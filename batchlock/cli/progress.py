@@ -37,15 +37,15 @@ class TerminalProgress(RunObserver):
         """Log a sentence."""
         _log.info(sentence)
 
-    def on_sending(self, *, rows: int, left: int) -> None:
+    def on_sending(self, *, rows: int, remaining: int) -> None:
         """Open the bar, or log how many rows are sent."""
-        self._remaining = left
+        self._remaining = remaining
         self._started_monotonic = self._last_line_monotonic = time.monotonic()
         if self._wants_bar:
             with to_stderr():
                 self._bar = tqdm(
                     total=rows,
-                    initial=rows - left,
+                    initial=rows - remaining,
                     file=sys.stderr,
                     bar_format=_BAR_FORMAT,
                     dynamic_ncols=True,
@@ -53,7 +53,7 @@ class TerminalProgress(RunObserver):
                     unit="rows",
                 )
         else:
-            _log.info("Sending %s of %s rows.", f"{left:,}", f"{rows:,}")
+            _log.info("Sending %s of %s rows.", f"{remaining:,}", f"{rows:,}")
 
     def on_row(self, outcome: Outcome) -> None:
         """Count a row, and log its error if it is among the first ones."""

@@ -18,7 +18,7 @@ class LimiterSnapshot(NamedTuple):
     reason: str
     """Why all calls wait; empty when none has to."""
     seconds: float
-    """How much longer all calls wait."""
+    """Seconds that all calls still wait."""
     credits_left: int | None = None
     """Credits of the day that Zoho last reported as left; None before it reported any."""
 
@@ -29,8 +29,8 @@ class RunObserver:
     def on_message(self, sentence: str) -> None:
         """Receive a sentence for the person who started the run."""
 
-    def on_sending(self, *, rows: int, left: int) -> None:
-        """Receive the start of sending: `left` of the run's `rows` are still to be sent."""
+    def on_sending(self, *, rows: int, remaining: int) -> None:
+        """Receive the start of sending: `remaining` of the run's `rows` are still to be sent."""
 
     def on_row(self, outcome: Outcome) -> None:
         """Receive the outcome of a row, once per row, when the row reaches its final status."""

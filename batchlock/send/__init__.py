@@ -1,1 +1,1 @@
-"""Phase 2: every pending row of a journal is sent to Zoho, and its outcome recorded."""
+"""Phase 2: send every pending row of a journal to Zoho, and record its outcome."""

@@ -1,4 +1,4 @@
-"""When a run ends before its last row."""
+"""The settings that end a run before its last row."""
 
 from dataclasses import dataclass
 from datetime import time
@@ -9,12 +9,13 @@ from annotated_types import Ge, Gt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopSettings:
-    """The rules that end a run early."""
+    """The thresholds of the stop rules, and the time that a run may take."""
 
+    # So many only fail one after another in an outage: a few bad rows are among good ones.
     consecutive_failures: Annotated[int, Ge(1)] = 50
-    """Rows in a row that failed: an outage, and not a few bad rows."""
+    """Rows that failed one after another."""
     same_refusal: Annotated[int, Ge(1)] = 20
-    """First answers that are all the same refusal: a wrong set-up, not wrong rows."""
+    """First answers that are all the same refusal: the set-up is wrong, not the rows."""
     max_runtime: Annotated[float, Gt(0)] | None = None
     """Seconds."""
     until: time | None = None

@@ -1,4 +1,4 @@
-"""The rules that end a run early: too many failures, one refusal again and again, the time."""
+"""The rules that end a run early: failures in a row, the same refusal each time, the deadline."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -10,71 +10,82 @@ from batchlock.core.results import Outcome, Status
 from batchlock.send.settings import StopSettings
 
 
-def deadline(settings: StopSettings, *, began: float, today: datetime) -> float | None:
-    """Return when a run must end that began at `began`, which was `today` here."""
+def deadline(
+    settings: StopSettings, *, started_monotonic: float, started_at: datetime
+) -> float | None:
+    """Return the monotonic time at which a run must end; None for no limit.
+
+    The run began at `started_monotonic`, which was `started_at` on the wall clock. `until` means
+    the first such local time after the start.
+    """
     ends = []
     if settings.max_runtime is not None:
-        ends.append(began + settings.max_runtime)
+        ends.append(started_monotonic + settings.max_runtime)
     if settings.until is not None:
-        now, day = today.timestamp(), today.astimezone().date()
+        now, day = started_at.timestamp(), started_at.astimezone().date()
         moments = [
             *_moments(day, settings.until),
             *_moments(day + timedelta(days=1), settings.until),
         ]
-        ends.append(began + min(at for at in moments if at > now) - now)
+        ends.append(started_monotonic + min(at for at in moments if at > now) - now)
     return min(ends, default=None)
 
 
 def _moments(day: date, at: time) -> list[float]:
-    """Return when it is so late on that day here: twice where the clocks are put back.
+    """Return the POSIX times of a local time of day: two if the clocks are put back across it.
 
-    Where they are put forward past that time, it is the moment when they are.
+    If the clocks are put forward across it, the time does not exist on that day; then it is the
+    moment of the change. Otherwise a run until 02:30 would go on for a whole day.
     """
     first, second = (datetime.combine(day, at.replace(fold=fold)).timestamp() for fold in (0, 1))
     if first <= second:
         return [first, second]
-    between = range(int(second), int(first) + 1)
-    return [float(between[bisect_left(between, _offset(first), key=_offset)])]
+    seconds = range(int(second), int(first) + 1)
+    # The UTC offset rises once within these seconds, so the change is found by bisection.
+    return [float(seconds[bisect_left(seconds, _utc_offset(first), key=_utc_offset)])]
 
 
-def _offset(moment: float) -> float:
-    """Return the seconds that the clocks here are ahead of UTC."""
+def _utc_offset(moment: float) -> float:
+    """Return the seconds by which local time is ahead of UTC at a POSIX time."""
     return localtime(moment).tm_gmtoff
 
 
 @dataclass(slots=True)
 class StopRules:
-    """The stop rules, fed with every outcome."""
+    """The rules that look at outcomes, in the order in which the rows end."""
 
     settings: StopSettings
-    failed: int = 0
-    refused: int = 0
+    failures_in_a_row: int = 0
+    refusals: int = 0
+    """First outcomes of the run that were all the same refusal."""
     refusal: tuple[int | None, str, str] | None = None
-    varied: bool = False
+    """HTTP status, code and remedy of these; the message may name the row, so it is not here."""
+    has_varied: bool = False
+    """Whether some outcome was not this refusal."""
 
     def add(self, outcome: Outcome) -> Stopped | None:
-        """Take in an outcome; return why the run must end, or None."""
+        """Record an outcome; return why the run must end, or None."""
         if outcome.status is Status.FAILED:
-            self.failed += 1
-            if self.failed < self.settings.consecutive_failures:
+            self.failures_in_a_row += 1
+            if self.failures_in_a_row < self.settings.consecutive_failures:
                 return None
             return Stopped(
-                f"Stopped: {self.failed} rows in a row failed, the last one with: "
+                f"Stopped: {self.failures_in_a_row} rows in a row failed, the last one with: "
                 f"{outcome.message.rstrip('.')}. Resume when Zoho works again."
             )
-        self.failed = 0
-        if self.varied:
+        self.failures_in_a_row = 0
+        if self.has_varied:
             return None
         refusal = (outcome.http_status, outcome.code, outcome.remedy)
         if outcome.status is not Status.REJECTED or self.refusal not in (None, refusal):
-            self.varied = True
+            self.has_varied = True
             return None
         self.refusal = refusal
-        self.refused += 1
-        if self.refused < self.settings.same_refusal:
+        self.refusals += 1
+        if self.refusals < self.settings.same_refusal:
             return None
         return Stopped(
-            f"Stopped: Zoho refused each of the first {self.refused} rows alike: "
+            f"Stopped: Zoho refused each of the first {self.refusals} rows alike: "
             f"{outcome.explanation} Then resume; the refused rows go "
             "out again with retry."
         )

@@ -119,9 +119,9 @@ class HeartbeatObserver(RunObserver):
         self._said = sentence
         self._desk.tell(Heartbeat(at=self._clock(), process=os.getpid(), message=sentence))
 
-    def on_sending(self, *, rows: int, left: int) -> None:
+    def on_sending(self, *, rows: int, remaining: int) -> None:
         """Pass on that the sending begins."""
-        self.on_message(f"Sending {left:,} of {rows:,} rows.")
+        self.on_message(f"Sending {remaining:,} of {rows:,} rows.")
 
     def on_row(self, outcome: Outcome) -> None:
         """Leave rows to the journal."""

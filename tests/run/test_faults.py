@@ -451,9 +451,10 @@ def test_a_start_that_waits_ends_with_the_window(stand_in: Start, here: Run, tok
 NIGHTS = """
 import sys
 from datetime import datetime, time
-from batchlock.stop import Stop, deadline
+from batchlock.send.settings import StopSettings
+from batchlock.send.stop_rules import deadline
 today, until = datetime.fromisoformat(sys.argv[1]), time.fromisoformat(sys.argv[2])
-print(deadline(Stop(until=until), began=0.0, today=today) / 3600)
+print(deadline(StopSettings(until=until), started_monotonic=0.0, started_at=today) / 3600)
 """
 
 

@@ -59,7 +59,7 @@ class Quiet(RunObserver):
     def on_message(self, sentence: str) -> None:
         pass
 
-    def on_sending(self, *, rows: int, left: int) -> None:
+    def on_sending(self, *, rows: int, remaining: int) -> None:
         pass
 
     def on_row(self, outcome: Outcome) -> None:

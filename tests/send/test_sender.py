@@ -25,7 +25,8 @@ from batchlock.core.rows import LockId, RecordId, Update
 from batchlock.send.pacing.clock import SystemClock
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Limits, Retry
-from batchlock.send.sender import LockApi, deliver
+from batchlock.send.row import LockApi
+from batchlock.send.sender import deliver
 from batchlock.send.settings import StopSettings
 from batchlock.send.stop_rules import deadline
 from batchlock.simulator import Behaviour, Fault, Kind, Simulator, lock_id_of, serving
@@ -184,8 +185,8 @@ def send(
             limiter = CallLimiter(
                 limits or Limits(in_flight=window),
                 retry,
-                spent=journal.totals.credits_used,
-                deadline=ends,
+                credits_used=journal.totals.credits_used,
+                deadline_monotonic=ends,
                 clock=LoopClock(),
                 random=lambda: 1.0,
             )
@@ -733,17 +734,24 @@ def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_until_is_the_next_such_time_of_day(today: str, until: str, hours: float) -> None:
     here = datetime.fromisoformat(today).astimezone()
     stop = StopSettings(until=datetime.strptime(until, "%H:%M").time())  # noqa: DTZ007  a time of day
-    assert deadline(stop, began=500.0, today=here) == 500.0 + hours * 3600
-    assert deadline(stop, began=500.0, today=here.astimezone(UTC)) == 500.0 + hours * 3600
+    assert deadline(stop, started_monotonic=500.0, started_at=here) == 500.0 + hours * 3600
+    assert (
+        deadline(stop, started_monotonic=500.0, started_at=here.astimezone(UTC))
+        == 500.0 + hours * 3600
+    )
 
 
-def test_the_earlier_of_two_limits_counts() -> None:
-    today = datetime(2026, 1, 15, 12, tzinfo=UTC)
-    until = (today.astimezone() + timedelta(hours=1)).time()
-    assert deadline(StopSettings(), began=3.0, today=today) is None
-    assert deadline(StopSettings(max_runtime=60.0), began=3.0, today=today) == 63.0
-    assert deadline(StopSettings(max_runtime=60.0, until=until), began=3.0, today=today) == 63.0
-    assert deadline(StopSettings(max_runtime=9e9, until=until), began=3.0, today=today) == 3603.0
+@pytest.mark.parametrize(
+    ("max_runtime", "has_until", "end"),
+    [(None, False, None), (60.0, False, 63.0), (60.0, True, 63.0), (9e9, True, 3603.0)],
+)
+def test_the_earlier_of_max_runtime_and_until_ends_the_run(
+    max_runtime: float | None, has_until: bool, end: float | None
+) -> None:
+    started_at = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    until = (started_at.astimezone() + timedelta(hours=1)).time() if has_until else None
+    stop = StopSettings(max_runtime=max_runtime, until=until)
+    assert deadline(stop, started_monotonic=3.0, started_at=started_at) == end
 
 
 # -- exceptions ------------------------------------------------------------------------------
@@ -1061,8 +1069,8 @@ def test_the_results_are_true_whatever_happens(
 class Fast(SystemClock):
     """A hundred times as fast as this machine's."""
 
-    def now(self) -> float:
-        return super().now() * 100
+    def monotonic(self) -> float:
+        return super().monotonic() * 100
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
         await super().wait(event, None if seconds is None else seconds / 100)

@@ -51,12 +51,12 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 class LoopClock(SystemClock):
     """The time of the running loop."""
 
-    def now(self) -> float:
+    def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def today(self) -> datetime:
+    def now_utc(self) -> datetime:
         try:
-            return THE_DAY + timedelta(seconds=self.now())
+            return THE_DAY + timedelta(seconds=self.monotonic())
         except RuntimeError:  # it has not begun to run
             return THE_DAY
 

@@ -1,67 +1,72 @@
-"""How many credits may still be spent."""
+"""How many credits may still be used."""
 
 from batchlock.send.pacing.settings import Limits
 
 
 class Budget:
-    """What may still be spent: of the day's credits, and by this run.
+    """The credits that may still be used: of the org's day, and of this run.
 
-    Zoho tells what is left of the day, once half of it is used. Answers overtake each other, so
-    of the numbers told meanwhile the lowest counts, less what was spent meanwhile without being
-    told; and a call under way, which may be in the number or not, counts as not. Only a call
-    that had none beside it is taken by its word: credits come back after a day.
+    Zoho reports the credits that remain only after half of the day's credits are used (header
+    X-API-CREDITS-REMAINING). Answers overtake each other, so the lowest of the balances counts
+    that calls with overlapping times report. Credits that calls used without a balance in their
+    answer are subtracted. Whether a balance includes the calls in flight is unknown, so their
+    credits are subtracted, too. A higher balance is believed only from a call that began after
+    the last answer: credits come back 24 hours after they were used.
     """
 
-    def __init__(self, limits: Limits, *, spent: int) -> None:
+    def __init__(self, limits: Limits, *, credits_used: int) -> None:
         self._keep = limits.keep_credits
-        self._most = limits.max_credits
-        self._spent = spent
+        self._max_credits = limits.max_credits
+        self._credits_used = credits_used
         self._seen_balance = False
-        self._left: int | None = None
-        self._known_at = float("-inf")
+        self._remaining: int | None = None
+        self._last_answer = float("-inf")
         self.unreported = 0
-        """Credits spent, since there is a number, by calls whose answers told none."""
+        """Credits used, since the first balance, by calls whose answers contained no balance."""
 
     @property
-    def left(self) -> int | None:
-        """Return the credits of the day that are left; None before Zoho has told."""
-        return self._left
+    def remaining(self) -> int | None:
+        """Return the org's credits that remain today; None before Zoho reported them."""
+        return self._remaining
 
     def add(
-        self, *, cost: int, left: int | None, unreported: int, started: float, now: float
+        self, *, cost: int, remaining: int | None, unreported: int, started: float, now: float
     ) -> None:
-        """Take in a reply to a call, and what it tells is left.
+        """Record a call's cost and the balance in its answer.
 
-        The call started at `started`, when so many credits were `untold`.
+        The call began at `started`, when `self.unreported` was `unreported`; monotonic seconds.
         """
-        self._spent += cost
-        self._seen_balance = self._seen_balance or cost > 0 or left is not None
-        if left is not None:
-            left -= self.unreported - unreported
-            if self._left is not None and started <= self._known_at:
-                left = min(left, self._left)
-            self._left = left
-        elif self._left is not None:  # before the first number there is plenty
+        self._credits_used += cost
+        self._seen_balance = self._seen_balance or cost > 0 or remaining is not None
+        if remaining is not None:
+            remaining -= self.unreported - unreported
+            if self._remaining is not None and started <= self._last_answer:
+                remaining = min(remaining, self._remaining)
+            self._remaining = remaining
+        elif self._remaining is not None:  # before the first balance, half of the day is unused
             self.unreported += cost
-            self._left -= cost
-        self._known_at = now
+            self._remaining -= cost
+        self._last_answer = now
 
     def available(self, in_flight: int) -> int | None:
         """Return how many more calls may start beside those in flight; None for no bound."""
-        rooms = []
-        if self._most is not None:
-            rooms.append(self._most - self._spent - in_flight)
-        if self._keep and self._left is not None:
-            rooms.append(self._left - self._keep - in_flight)
+        bounds = []
+        if self._max_credits is not None:
+            bounds.append(self._max_credits - self._credits_used - in_flight)
+        if self._keep and self._remaining is not None:
+            bounds.append(self._remaining - self._keep - in_flight)
         elif self._keep and not self._seen_balance:
-            rooms.append(1 - in_flight)  # the first answer may say that nothing is to spare
-        return min(rooms, default=None)
+            # The first answer may report that only reserved credits remain, so it goes alone.
+            bounds.append(1 - in_flight)
+        return min(bounds, default=None)
 
     def exhausted_reason(self) -> str:
-        """Return in words why nothing more may be spent."""
-        if self._most is not None and self._spent >= self._most:
-            return f"This run has spent the {self._most:,} credits it may (limits.max_credits)."
+        """Return in words why no more credits may be used."""
+        if self._max_credits is not None and self._credits_used >= self._max_credits:
+            return (
+                f"This run has spent the {self._max_credits:,} credits it may (limits.max_credits)."
+            )
         return (
-            f"The org has {self._left:,} credits left today, and {self._keep:,} are kept for other "
-            "integrations (limits.keep_credits)."
+            f"The org has {self._remaining:,} credits left today, and {self._keep:,} are kept for "
+            "other integrations (limits.keep_credits)."
         )

@@ -1,4 +1,4 @@
-"""What an org has shown of its limits, kept between runs."""
+"""The concurrency limit that an org has shown, stored between runs."""
 
 import json
 import os
@@ -8,27 +8,35 @@ from pathlib import Path
 
 from batchlock.send.pacing.window import START, Ceiling
 
-_KEPT = timedelta(days=7)
+# Long enough for a weekly job. The figure is not critical: a ceiling that is no longer true is
+# outgrown after `Window._ceiling_ttl`.
+_MAX_AGE = timedelta(days=7)
 
 
 def load_ceiling(path: Path, now: datetime) -> Ceiling | None:
-    """Return the number of calls in flight that was refused last, if that is not long ago.
+    """Return the ceiling that an earlier run stored, dated `now`; None if it is too old.
 
-    It counts as new, so that a run begins by believing it; but with fewer than every edition
-    allows no run begins.
+    The run treats it as new (`at` is `now`), so it does not test a higher concurrency at once.
+    A damaged file counts as no file.
     """
     try:
         match json.loads(path.read_text("utf-8")):
-            case {"refused": int(refused), "at": str(told)} if refused > START:
-                at = datetime.fromisoformat(told)
-                return Ceiling(refused, now) if now - at < _KEPT else None
-    except (OSError, ValueError, TypeError):  # a time without its zone
+            # Every edition allows START calls in flight, so a lower ceiling came from a 429 that
+            # had another reason.
+            case {"refused": int(refused), "at": str(at_text)} if refused > START:
+                at = datetime.fromisoformat(at_text)
+                return Ceiling(refused, now) if now - at < _MAX_AGE else None
+    except (OSError, ValueError, TypeError):  # TypeError: `at` has no time zone
         pass
     return None
 
 
 def save_ceiling(path: Path, ceiling: Ceiling | None) -> None:
-    """Keep it for the next run, or that there is none; a run is not worse for not being able to."""
+    """Store the ceiling for the next run; None deletes it. A failure is ignored.
+
+    Without the file the next run starts as on a new org, which costs a few 429s and nothing else.
+    """
+    # The process id keeps the drafts of two processes apart until the atomic rename.
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):
         if ceiling is None:

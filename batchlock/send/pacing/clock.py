@@ -1,4 +1,4 @@
-"""Time, as everything that waits is given it."""
+"""The clock that everything that waits takes as a parameter, so that no test has to wait."""
 
 import asyncio
 import time
@@ -7,34 +7,35 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time."""
+    """A monotonic clock, a wall clock, and a way to wait."""
 
-    def now(self) -> float:
-        """Return seconds since some fixed moment."""
+    def monotonic(self) -> float:
+        """Return seconds since some fixed moment; never goes back."""
 
-    def today(self) -> datetime:
-        """Return the time of day, with its zone."""
+    def now_utc(self) -> datetime:
+        """Return the wall-clock time in UTC."""
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
-        """Return when the event is set, or after so many seconds."""
+        """Return when the event is set, or after `seconds`; None waits for the event alone."""
 
 
 class SystemClock:
-    """The time of this machine."""
+    """The clock of this machine."""
 
-    def now(self) -> float:
-        """Return seconds since some fixed moment."""
+    def monotonic(self) -> float:
+        """Return seconds since some fixed moment; never goes back."""
         return time.monotonic()
 
-    def today(self) -> datetime:
-        """Return the time of day, with its zone."""
+    def now_utc(self) -> datetime:
+        """Return the wall-clock time in UTC."""
         return datetime.now(UTC)
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
-        """Return when the event is set, or after so many seconds."""
+        """Return when the event is set, or after `seconds`; None waits for the event alone."""
         if seconds is None:
             await event.wait()
             return
+        # Not asyncio.wait_for(), which in Python 3.11 creates a task for each wait.
         try:
             async with asyncio.timeout(seconds):
                 await event.wait()

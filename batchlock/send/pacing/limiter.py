@@ -1,4 +1,4 @@
-"""The one place that every call goes through, in its turn."""
+"""The call limiter: every call acquires a permit before it starts, and releases it at its end."""
 
 import asyncio
 import logging
@@ -18,25 +18,28 @@ from batchlock.send.pacing.window import Ceiling, Window
 
 _log = logging.getLogger(__name__)
 
+# Weight of the slowest call's duration after each further call. After 100 faster calls it counts
+# for a third, so that one slow call does not shorten a long run much.
 _DECAY = 0.99
-"""What the slowest call counts for after each further one."""
 
 
 class Permit(NamedTuple):
-    """A call's leave to start."""
+    """The permission for one call to start."""
 
     started: float
+    """Monotonic seconds."""
     in_flight: int
-    """Calls under way then, this one included."""
+    """Calls in flight at the start, this one included."""
     unreported: int
-    """Credits spent by then of which no answer has told."""
+    """`Budget.unreported` at the start."""
 
 
 class CallLimiter:
-    """Lets calls through: one task at a time stands in it, the others queue up, so none starves.
+    """Issues the permits for calls, in the order in which they are requested.
 
-    `ceiling` is what an earlier run has found, `spent` what this run has spent before, `deadline`
-    when all calls must be over.
+    One task at a time decides whether its call may start. The others wait for the same lock,
+    which is fair, so no call starves. `ceiling` is an earlier run's, `credits_used` are those of
+    this run's earlier sessions, and all calls must be over at `deadline_monotonic`.
     """
 
     def __init__(
@@ -45,23 +48,24 @@ class CallLimiter:
         retry: Retry,
         *,
         ceiling: Ceiling | None = None,
-        spent: int = 0,
-        deadline: float | None = None,
+        credits_used: int = 0,
+        deadline_monotonic: float | None = None,
         clock: Clock | None = None,
         random: Callable[[], float] = random_from_0_to_1,
     ) -> None:
         self.clock = clock or SystemClock()
-        self.deadline = deadline
+        self.deadline_monotonic = deadline_monotonic
         self.in_flight = 0
         self.peak = 0
-        self._window = Window(limits, ceiling, now=self.clock.today())
+        self._window = Window(limits, ceiling, now=self.clock.now_utc())
         self._rate = Rate(limits.per_second)
-        self._budget = Budget(limits, spent=spent)
+        self._budget = Budget(limits, credits_used=credits_used)
         self._breaker = CircuitBreaker(retry, random)
         self._retry = retry
         self._random = random
-        self._slowest = 0.0
-        self._full_at = float("-inf")
+        self._slowest_seconds = 0.0
+        self._last_full = float("-inf")
+        """When the window was last full."""
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
@@ -73,102 +77,116 @@ class CallLimiter:
 
     @property
     def ceiling(self) -> Ceiling | None:
-        """The number of calls in flight at which Zoho refused last."""
+        """The concurrency at which Zoho answers 429; None if this is not known."""
         return self._window.ceiling
 
     @property
     def snapshot(self) -> LimiterSnapshot:
-        """How the gate stands now."""
-        wait = max(0.0, self._breaker.until - self.clock.now())
+        """The state at this moment."""
+        wait = max(0.0, self._breaker.open_until - self.clock.monotonic())
         reason = self._breaker.reason if wait else ""
-        return LimiterSnapshot(self.in_flight, self.window, reason, wait, self._budget.left)
+        return LimiterSnapshot(self.in_flight, self.window, reason, wait, self._budget.remaining)
 
     async def acquire(self) -> Permit | None:
-        """Wait for this call's turn; None when the gate has closed.
+        """Wait until a call may start; None when the limiter is closed.
 
         Raises Stopped when no call may start any more: credits or time are used up.
         """
         async with self._turn:
             while not self._closed.is_set():
-                now = self.clock.now()
+                now = self.clock.monotonic()
                 wait = self._wait(now)
                 if wait == 0.0:
                     self._rate.start(now)
                     self.in_flight += 1
                     self.peak = max(self.peak, self.in_flight)
                     if self.in_flight >= self.window:
-                        self._full_at = now
+                        self._last_full = now
                     return Permit(now, self.in_flight, self._budget.unreported)
                 self._changed.clear()
                 await self.clock.wait(self._changed, wait)
         return None
 
     def release(self, permit: Permit, reply: Reply, *, cost: int) -> None:
-        """Count a call as over, which has cost so many credits.
+        """Record the end of a call that used `cost` credits.
 
-        Raises Stopped when waiting for Zoho is over for good.
+        Raises Stopped when further waiting for Zoho is useless.
         """
-        height = max(permit.in_flight, self.in_flight)
+        # Zoho may have refused the call when it came in or when its answer went out.
+        concurrency = max(permit.in_flight, self.in_flight)
         self.abandon()
-        now = self.clock.now()
-        self._slowest = max(now - permit.started, self._slowest * _DECAY)
+        now = self.clock.monotonic()
+        self._slowest_seconds = max(now - permit.started, self._slowest_seconds * _DECAY)
         self._budget.add(
             cost=cost,
-            left=reply.credits_remaining,
+            remaining=reply.credits_remaining,
             unreported=permit.unreported,
             started=permit.started,
             now=now,
         )
         match reply.verdict:
             case Verdict.THROTTLED | Verdict.UNREACHABLE:
-                new = self._breaker.record_failure(reply, started=permit.started, now=now)
-                if new and reply.verdict is Verdict.THROTTLED:
-                    self._window.refused(concurrency=height, first=self._breaker.is_first)
+                is_new = self._breaker.record_failure(reply, started=permit.started, now=now)
+                if is_new and reply.verdict is Verdict.THROTTLED:
+                    self._window.record_throttled(
+                        concurrency=concurrency, first=self._breaker.is_first_hold
+                    )
             case Verdict.ACCEPTED | Verdict.REFUSED:
-                self._good(permit)
+                self._record_success(permit)
             case Verdict.DENIED | Verdict.UNSUPPORTED:
-                return  # the run ends by what is said
+                return  # the verdict ends the run, with a better reason than a long wait
         self._breaker.honour_retry_after(reply, now=now)
-        if (over := self._breaker.give_up_reason(now, deadline=self.deadline)) is not None:
-            raise Stopped(f"Stopped: {over}")
+        reason = self._breaker.give_up_reason(now, deadline_monotonic=self.deadline_monotonic)
+        if reason is not None:
+            raise Stopped(f"Stopped: {reason}")
 
-    def _good(self, permit: Permit) -> None:
-        at_once, today = self._breaker.is_first, self.clock.today()
+    def _record_success(self, permit: Permit) -> None:
+        first_probe_ok, now_utc = self._breaker.is_first_hold, self.clock.now_utc()
         if self._breaker.record_success(started=permit.started):
             before = self.ceiling
-            self._window.recovered(at_once=at_once, now=today)
+            self._window.record_recovery(first_probe_ok=first_probe_ok, now=now_utc)
             if self.ceiling is not None and self.ceiling is not before:
                 _log.info(
                     "Zoho refused %s calls in flight; going on with fewer.", self.ceiling.refused
                 )
-        if self._window.good(full=self._full_at >= permit.started, now=today):
-            self._full_at = float("-inf")
+        was_full = self._last_full >= permit.started
+        if self._window.record_success(full=was_full, now=now_utc):
+            self._last_full = float("-inf")  # the larger window has not been full yet
 
     def abandon(self) -> None:
-        """Count a call as over that brought no reply at all."""
+        """Record the end of a call that brought no reply, such as a cancelled one."""
         self.in_flight -= 1
         self._changed.set()
 
     async def back_off(self, failures: int) -> None:
-        """Wait before a row is tried again that has failed so often, or until the gate closes."""
+        """Wait before the next attempt of a row that failed `failures` times.
+
+        Returns early when the limiter is closed.
+        """
         await self.clock.wait(self._closed, self._retry.back_off(failures, self._random))
 
     def close(self) -> None:
-        """Let no further call through, and nobody wait any longer."""
+        """Issue no more permits, and end all waiting."""
         self._closed.set()
         self._changed.set()
 
     def _wait(self, now: float) -> float | None:
-        """Return for how long no call may start, or None until something changes."""
-        if self.deadline is not None:
-            last_start = self.deadline - min(2 * self._slowest, self._retry.timeout)
-            if now >= last_start:
+        """Return the seconds until a call may start, or None until a call ends.
+
+        Raises Stopped when no call may start any more.
+        """
+        if self.deadline_monotonic is not None:
+            # A call that is aborted at the deadline leaves its row in doubt, so the last twice
+            # the slowest recent call is kept free.
+            reserve = min(2 * self._slowest_seconds, self._retry.timeout)
+            if now >= self.deadline_monotonic - reserve:
                 raise Stopped("Stopped: the time for this run is over.")
-        room = self._budget.available(self.in_flight)
-        if room is not None and room <= 0:
+        available = self._budget.available(self.in_flight)
+        if available is not None and available <= 0:
+            # A call in flight may turn out to cost nothing, so only the last one decides.
             if not self.in_flight:
                 raise Stopped(f"Stopped: {self._budget.exhausted_reason()}")
             return None
         if self.in_flight >= (1 if self._breaker.half_open else self.window):
             return None
-        return max(0.0, self._breaker.until - now, self._rate.wait(now))
+        return max(0.0, self._breaker.open_until - now, self._rate.wait(now))

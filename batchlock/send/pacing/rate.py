@@ -1,20 +1,22 @@
-"""When the next call may start."""
+"""When the rate allows the next call to start."""
 
 
 class Rate:
-    """Starts that are evenly spaced, so that any time holds no more than the rate allows.
+    """GCRA (virtual scheduling) without a burst: starts are at least 1/rate seconds apart.
 
-    A fraction is one over several seconds: 2.5 are five in any two. A pause is not caught up with.
+    `_next_start` is GCRA's theoretical arrival time. Even spacing keeps the limit in every second,
+    however the second is placed; a token bucket would allow two bursts around its border. A rate
+    below one works as well: 0.5 is one call every two seconds. Unused time is not made up for.
     """
 
     def __init__(self, per_second: float | None) -> None:
         self._interval = 1 / per_second if per_second else 0.0
-        self._next = float("-inf")
+        self._next_start = float("-inf")
 
     def wait(self, now: float) -> float:
         """Return the seconds until the next call may start."""
-        return max(0.0, self._next - now)
+        return max(0.0, self._next_start - now)
 
     def start(self, now: float) -> None:
-        """Count a call that starts now."""
-        self._next = max(self._next, now) + self._interval
+        """Record that a call starts now."""
+        self._next_start = max(self._next_start, now) + self._interval

@@ -6,29 +6,33 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
+# Beyond this exponent every bound exceeds any longest_wait; 2.0 ** 1024 would overflow.
+_MAX_DOUBLINGS = 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much of the org's limits a run may use."""
 
     in_flight: Literal["auto"] | Annotated[int, Ge(1)] = "auto"
-    """Calls under way at once; `auto` finds out how many the org takes."""
+    """Calls in flight; `auto` finds out how many the org allows."""
+    # 25 is the limit of the largest edition (Ultimate, CRM Plus), see Zoho's page on API limits.
     max_in_flight: Annotated[int, Ge(1)] = 25
-    """The most that `auto` goes up to."""
+    """The upper bound of `auto`."""
     per_second: Annotated[float, Gt(0)] | None = None
-    """Calls started in any second; None for as many as come."""
+    """Calls started in any second; None for no limit."""
     keep_credits: Annotated[int, Ge(0)] = 0
-    """Credits of the day that are left to other integrations."""
+    """Credits of the day that are reserved for other integrations."""
     max_credits: Annotated[int, Ge(1)] | None = None
-    """The most that one run may spend, over all its sessions; None for no bound."""
+    """The most that one run may use, over all its sessions; None for no bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """How trouble is waited for. Times are in seconds."""
+    """How often and how long a run waits for Zoho. Times are in seconds."""
 
     attempts: Annotated[int, Ge(1)] = 6
-    """Calls for one row that end in no usable answer, before it has failed."""
+    """Calls without a usable answer for one row, after which the row has failed."""
     first_wait: Annotated[float, Gt(0)] = 0.5
     longest_wait: Annotated[float, Gt(0)] = 60.0
     give_up_after: Annotated[float, Gt(0)] = 900.0
@@ -37,9 +41,10 @@ class Retry:
     """For one call."""
 
     def back_off(self, failures: int, random: Callable[[], float]) -> float:
-        """Return how long to wait after `failures` in a row: full jitter under a doubling bound.
+        """Return the seconds to wait after `failures` in a row: full jitter, doubling bound.
 
-        `draw` gives a number from 0 to 1.
+        `random` returns a number from 0 to 1. Full jitter spreads the retries of many rows over
+        the whole interval, so that they do not all come back at once.
         """
-        bound = min(self.longest_wait, self.first_wait * 2.0 ** min(failures - 1, 60))
+        bound = min(self.longest_wait, self.first_wait * 2.0 ** min(failures - 1, _MAX_DOUBLINGS))
         return bound * random()

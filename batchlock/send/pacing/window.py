@@ -1,55 +1,65 @@
-"""How many calls may be in flight: AIMD, with a ceiling that Zoho has shown."""
+"""How many calls may be in flight: AIMD below a ceiling that Zoho has shown."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from batchlock.send.pacing.settings import Limits
 
+# The limit of the smallest edition (Free), see Zoho's page on API limits.
 START = 5
-"""Calls in flight to begin with: what the smallest edition allows."""
+"""Calls in flight at the beginning of a run."""
+
+# How long a ceiling is respected before the window may grow to it again; the time doubles with
+# each confirmation. A ceiling that held for ten minutes from the first 429 on kept the window at 1
+# where one call in a hundred was refused for no visible reason.
 _FIRST_TTL = timedelta(minutes=1)
 _LONGEST_TTL = timedelta(minutes=10)
-"""For so long a height at which Zoho refused is not tried again: twice as long each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """A number of calls in flight that Zoho refused."""
+    """A concurrency at which Zoho answered 429."""
 
     refused: int
     at: datetime
+    """When it was last confirmed; wall clock, UTC."""
 
 
 class Window:
-    """How many calls may be in flight: up by one for each full window, halved by a 429.
+    """AIMD: +1 per full window of good answers, halved on 429.
 
-    A 429 does not say which limit was met, and some come astray. So a height is believed to be
-    refused when it was twice, with no whole window going well there, and the very next call,
-    alone, was answered well: otherwise the day's credits are spent, which says nothing about
-    heights. After a while it is tried again.
+    A ceiling is recorded only when two episodes hit the same concurrency and the probe after each
+    succeeded. A 429 does not say which limit was exceeded, and some have no visible reason. If the
+    probe, a call on its own, is refused as well, then the day's credits are used up, and the 429
+    says nothing about concurrency. A full window of good answers at the concurrency clears the
+    suspicion. A ceiling expires after `_ceiling_ttl`; then the window may grow beyond it again.
     """
 
     def __init__(self, limits: Limits, ceiling: Ceiling | None, *, now: datetime) -> None:
         self.ceiling = ceiling
-        self._most = limits.max_in_flight
+        self._max_size = limits.max_in_flight
         self._fixed = limits.in_flight != "auto"
         self._ceiling_ttl = _FIRST_TTL
         self._throttled_at: int | None = None
+        """Concurrency of the present episode's 429, if it may become a candidate."""
         self._candidate_limit: int | None = None
-        self._good = 0
+        """Concurrency at which one episode ended with a good probe."""
+        self._good_answers = 0
         self._highest_ok = 0
+        """Largest window that was full of good answers."""
         self._throttled_since_ok = False
-        """Whether no whole window went well since the last 429."""
-        fewest = min(START, self._top(now))
-        self.size = fewest if limits.in_flight == "auto" else limits.in_flight
+        """Whether no full window of good answers came since the last 429."""
+        start = min(START, self._limit(now))
+        self.size = start if limits.in_flight == "auto" else limits.in_flight
 
-    def good(self, *, full: bool, now: datetime) -> bool:
-        """Take in a good answer to a call that has seen the window `full`; else it shows nothing.
+    def record_success(self, *, full: bool, now: datetime) -> bool:
+        """Record a good answer; return whether the window has grown.
 
-        Returns whether the window has grown.
+        An answer counts only if the window was `full` at some time during the call. Otherwise it
+        does not show that Zoho allows as many calls.
         """
-        self._good += full
-        if self._good < self.size:
+        self._good_answers += full
+        if self._good_answers < self.size:
             return False
         self._throttled_since_ok = False
         self._highest_ok = max(self._highest_ok, self.size)
@@ -61,29 +71,31 @@ class Window:
             and not self._fixed
         ):
             self.ceiling, self._ceiling_ttl = None, _FIRST_TTL
-        if self._fixed or self.size >= self._top(now):
+        if self._fixed or self.size >= self._limit(now):
             return False
         self.size += 1
-        self._good = 0
+        self._good_answers = 0
         return True
 
-    def refused(self, *, concurrency: int, first: bool) -> None:
-        """Take in a 429 to one of `height` calls; `first`, when the episode begins with it."""
-        self._good = 0
-        self._throttled_at = (
-            concurrency if first and concurrency > max(1, self._highest_ok) else None
-        )
+    def record_throttled(self, *, concurrency: int, first: bool) -> None:
+        """Record a 429 to one of `concurrency` calls; `first` if it began an episode."""
+        self._good_answers = 0
+        is_candidate = first and concurrency > max(1, self._highest_ok)
+        self._throttled_at = concurrency if is_candidate else None
         if not self._fixed:
             self.size = max(1, min(self.size, concurrency) // 2)
+            # A second 429 with no full window in between: the org's limit has come down, so the
+            # earlier success proves nothing any more.
             if self._throttled_since_ok:
                 self._highest_ok = min(self._highest_ok, self.size)
         self._throttled_since_ok = True
 
-    def recovered(self, *, at_once: bool, now: datetime) -> None:
-        """Take in the end of an episode; `at_once`, when the first call after it was good."""
+    def record_recovery(self, *, first_probe_ok: bool, now: datetime) -> None:
+        """Record the end of an episode, and whether its very first probe was answered well."""
         concurrency, self._throttled_at = self._throttled_at, None
-        if concurrency is None or not at_once or self._fixed:
+        if concurrency is None or not first_probe_ok or self._fixed:
             return
+        # A difference of one is the same limit: a call that is about to end may or may not count.
         if self.ceiling is not None and abs(concurrency - self.ceiling.refused) <= 1:
             self._ceiling_ttl = min(2 * self._ceiling_ttl, _LONGEST_TTL)
             self.ceiling = Ceiling(concurrency, now)
@@ -93,7 +105,9 @@ class Window:
         else:
             self._candidate_limit = concurrency
 
-    def _top(self, now: datetime) -> int:
+    def _limit(self, now: datetime) -> int:
+        """Return the largest size that the window may have now."""
+        # An age below zero: the machine's clock was set back, so the age means nothing.
         if self.ceiling is None or not timedelta(0) <= now - self.ceiling.at <= self._ceiling_ttl:
-            return self._most
-        return max(1, min(self._most, self.ceiling.refused - 1))
+            return self._max_size
+        return max(1, min(self._max_size, self.ceiling.refused - 1))

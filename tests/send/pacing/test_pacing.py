@@ -52,8 +52,8 @@ def limiter_of(
         limits,
         retry or Retry(),
         ceiling=ceiling,
-        spent=spent,
-        deadline=deadline,
+        credits_used=spent,
+        deadline_monotonic=deadline,
         clock=LoopClock(),
         random=random,
     )
@@ -82,7 +82,7 @@ async def call(limiter: CallLimiter, seen: Seen, number: int, reply: Reply, seco
     try:
         limiter.release(permit, reply, cost=1)
     except Stopped as why:
-        seen.over.append((limiter.clock.now(), str(why)))
+        seen.over.append((limiter.clock.monotonic(), str(why)))
 
 
 async def call_all(limiter: CallLimiter, calls: Sequence[tuple[Reply, float]]) -> Seen:
@@ -213,7 +213,7 @@ def window_of(limits: Limits | None = None, ceiling: Ceiling | None = None) -> W
 
 def fill(window: Window, times: int, *, full: bool = True, now: datetime = THE_DAY) -> None:
     for _ in range(times):
-        window.good(full=full, now=now)
+        window.record_success(full=full, now=now)
 
 
 def test_the_window_grows_by_one_for_each_full_window_of_good_answers() -> None:
@@ -222,7 +222,7 @@ def test_the_window_grows_by_one_for_each_full_window_of_good_answers() -> None:
         assert window.size == size
         fill(window, size - 1)
         assert window.size == size
-        assert window.good(full=True, now=THE_DAY)
+        assert window.record_success(full=True, now=THE_DAY)
     assert window.size == 25
 
 
@@ -240,8 +240,8 @@ def test_good_answers_show_nothing_while_the_window_is_not_full() -> None:
 
 def refuse(window: Window, height: int, *, now: datetime = THE_DAY) -> None:
     """Refuse one call, and let the one after it through."""
-    window.refused(concurrency=height, first=True)
-    window.recovered(at_once=True, now=now)
+    window.record_throttled(concurrency=height, first=True)
+    window.record_recovery(first_probe_ok=True, now=now)
 
 
 def test_a_429_takes_half() -> None:
@@ -268,11 +268,11 @@ def test_a_height_is_remembered_once_it_was_refused_twice_and_the_next_call_alon
 
 def test_a_refusal_that_lasts_is_of_the_days_credits_and_says_nothing_of_heights() -> None:
     window = window_of()
-    window.refused(concurrency=11, first=True)
-    window.refused(concurrency=1, first=False)
-    window.recovered(at_once=False, now=THE_DAY)
+    window.record_throttled(concurrency=11, first=True)
+    window.record_throttled(concurrency=1, first=False)
+    window.record_recovery(first_probe_ok=False, now=THE_DAY)
     assert window.ceiling is None
-    window.recovered(at_once=True, now=THE_DAY)  # from a later episode that was no refusal
+    window.record_recovery(first_probe_ok=True, now=THE_DAY)  # of a later episode
     assert window.ceiling is None
     fill(window, 1000)
     assert window.size == 25
@@ -280,8 +280,8 @@ def test_a_refusal_that_lasts_is_of_the_days_credits_and_says_nothing_of_heights
 
 def test_a_call_refused_alone_says_nothing_of_heights() -> None:
     window = window_of()
-    window.refused(concurrency=1, first=True)
-    window.recovered(at_once=True, now=THE_DAY)
+    window.record_throttled(concurrency=1, first=True)
+    window.record_recovery(first_probe_ok=True, now=THE_DAY)
     assert window.ceiling is None
 
 
@@ -312,8 +312,8 @@ def test_what_an_earlier_run_has_found_counts_from_the_start(
 
 def test_a_window_that_is_given_never_changes() -> None:
     window = window_of(Limits(in_flight=12), Ceiling(4, THE_DAY))
-    window.refused(concurrency=12, first=True)
-    window.recovered(at_once=True, now=THE_DAY)
+    window.record_throttled(concurrency=12, first=True)
+    window.record_recovery(first_probe_ok=True, now=THE_DAY)
     fill(window, 1000)
     assert window.size == 12
     assert window.ceiling == Ceiling(4, THE_DAY)
@@ -380,7 +380,7 @@ def test_the_window_settles_where_the_org_does_not_refuse(cap: int, kind: str, s
         org = Org(cap, latency=lambda: LATENCIES[kind](dice))
         limiter = limiter_of(Limits(), random=dice.random)
         await deliver(limiter, org, 1500)
-        return limiter, org, limiter.clock.now()
+        return limiter, org, limiter.clock.monotonic()
 
     limiter, org, seconds = jump_through(main())
     assert cap - 1 <= limiter.window <= cap
@@ -522,7 +522,7 @@ def test_stray_429s_now_and_then_do_not_add_up() -> None:
         org = Org(25, unexpected_response=lambda: dice.random() < 0.01)
         limiter = limiter_of(Limits(), random=dice.random)
         await deliver(limiter, org, 1500)
-        return limiter, limiter.clock.now()
+        return limiter, limiter.clock.monotonic()
 
     gates, seconds = zip(*(jump_through(main(Random(seed))) for seed in range(5)), strict=True)
     assert not [
@@ -539,7 +539,7 @@ def test_a_cap_that_has_come_down_is_believed_after_a_few_times() -> None:
     for _ in range(100):
         if window.size > 6:
             refuse(window, 7)
-        window.good(full=True, now=THE_DAY)
+        window.record_success(full=True, now=THE_DAY)
     assert window.ceiling == Ceiling(7, THE_DAY)
     assert window.size == 6
 
@@ -559,23 +559,23 @@ def test_a_height_that_cannot_be_kept_harms_nobody(tmp_path: Path) -> None:
 def tell(
     budget: Budget, cost: int, left: int | None, *, untold: int = 0, started: float, now: float
 ) -> None:
-    budget.add(cost=cost, left=left, unreported=untold, started=started, now=now)
+    budget.add(cost=cost, remaining=left, unreported=untold, started=started, now=now)
 
 
 def test_without_bounds_credits_do_not_count() -> None:
-    budget = Budget(Limits(), spent=10**9)
+    budget = Budget(Limits(), credits_used=10**9)
     tell(budget, 1, 0, started=0.0, now=1.0)
     assert budget.available(10**6) is None
 
 
 def test_a_run_may_spend_so_much_and_calls_under_way_count() -> None:
-    budget = Budget(Limits(max_credits=10), spent=3)
+    budget = Budget(Limits(max_credits=10), credits_used=3)
     assert budget.available(0) == 7
     assert budget.available(5) == 2
     tell(budget, 1, None, started=0.0, now=1.0)
     tell(budget, 0, None, started=0.0, now=1.0)
     assert budget.available(6) == 0
-    budget = Budget(Limits(max_credits=10), spent=10)
+    budget = Budget(Limits(max_credits=10), credits_used=10)
     assert budget.available(0) == 0
     assert (
         budget.exhausted_reason()
@@ -584,7 +584,7 @@ def test_a_run_may_spend_so_much_and_calls_under_way_count() -> None:
 
 
 def test_what_is_kept_for_others_is_not_touched() -> None:
-    budget = Budget(Limits(keep_credits=400), spent=0)
+    budget = Budget(Limits(keep_credits=400), credits_used=0)
     assert budget.available(0) == 1  # the first answer may say that nothing is to spare
     assert budget.available(1) == 0
     tell(budget, 1, None, started=0.0, now=1.0)
@@ -599,7 +599,7 @@ def test_what_is_kept_for_others_is_not_touched() -> None:
 
 
 def test_of_answers_that_overtake_each_other_the_lowest_number_counts() -> None:
-    budget = Budget(Limits(keep_credits=1), spent=0)
+    budget = Budget(Limits(keep_credits=1), credits_used=0)
     tell(budget, 1, 50, started=0.0, now=1.0)
     tell(budget, 1, 51, started=0.5, now=2.0)
     assert budget.available(0) == 49
@@ -608,7 +608,7 @@ def test_of_answers_that_overtake_each_other_the_lowest_number_counts() -> None:
 
 
 def test_an_answer_that_tells_no_number_counts_from_the_last_one() -> None:
-    budget = Budget(Limits(keep_credits=1), spent=0)
+    budget = Budget(Limits(keep_credits=1), credits_used=0)
     tell(budget, 1, 50, started=0.0, now=1.0)
     tell(budget, 1, None, started=1.0, now=2.0)
     tell(budget, 0, None, started=1.0, now=2.0)
@@ -620,7 +620,7 @@ def test_an_answer_that_tells_no_number_counts_from_the_last_one() -> None:
 
 
 def test_credits_that_come_back_are_seen_by_a_call_that_started_after_all_others() -> None:
-    budget = Budget(Limits(keep_credits=1), spent=0)
+    budget = Budget(Limits(keep_credits=1), credits_used=0)
     tell(budget, 1, 2, started=0.0, now=1.0)
     tell(budget, 1, 500, started=0.9, now=2.0)
     assert budget.available(0) == 1
@@ -698,7 +698,7 @@ def test_a_run_stops_for_want_of_credits_only_when_no_call_is_under_way() -> Non
         async with asyncio.TaskGroup() as tasks:
             for cost in (1, 0, 1, 1, 1, 1):  # the second was refused, and spent nothing
                 tasks.create_task(one(GOOD, cost))
-        return ends, limiter.clock.now()
+        return ends, limiter.clock.monotonic()
 
     ends, ended = jump_through(main())
     assert ends == [
@@ -792,7 +792,7 @@ def test_a_row_that_backs_off_keeps_nobody_else() -> None:
         await asyncio.sleep(1)
         started = await limiter.acquire()
         await waiting
-        return limiter.clock.now(), started
+        return limiter.clock.monotonic(), started
 
     assert jump_through(main()) == (9.0, (1.0, 1, 0))
 
@@ -821,7 +821,7 @@ def test_calls_that_were_under_way_when_the_hold_began_do_not_make_it_longer() -
     breaker = longest(Retry(first_wait=8.0))
     breaker.record_failure(BUSY, started=0.0, now=1.0)
     breaker.record_failure(BUSY, started=0.5, now=6.0)
-    assert breaker.until == 9.0
+    assert breaker.open_until == 9.0
 
 
 def test_each_probe_that_fails_makes_the_next_hold_longer() -> None:
@@ -834,11 +834,11 @@ def test_a_good_reply_ends_the_episode_and_the_next_begins_small() -> None:
     breaker = longest(Retry(first_wait=1.0))
     breaker.record_failure(BUSY, started=0.0, now=0.0)
     breaker.record_failure(BUSY, started=1.0, now=1.0)
-    assert breaker.until == 3.0
+    assert breaker.open_until == 3.0
     assert [breaker.record_success(started=started) for started in (2.9, 3.0)] == [False, True]
     assert not breaker.half_open
     breaker.record_failure(BUSY, started=100.0, now=100.0)
-    assert breaker.until == 101.0
+    assert breaker.open_until == 101.0
 
 
 @pytest.mark.parametrize(
@@ -885,7 +885,7 @@ def test_a_longer_wait_counts_even_from_a_call_that_was_already_under_way() -> N
     breaker = longest(Retry(first_wait=8.0))
     breaker.record_failure(BUSY, started=0.0, now=1.0)
     breaker.record_failure(Reply(verdict=Verdict.THROTTLED, retry_after=60.0), started=0.0, now=2.0)
-    assert breaker.until == 62.0
+    assert breaker.open_until == 62.0
 
 
 @pytest.mark.parametrize(
@@ -964,7 +964,7 @@ def test_whatever_zoho_says_holds_are_kept_and_probes_are_alone(
             limiter.release(permit, reply, cost=1)
             if reply.verdict in (Verdict.THROTTLED, Verdict.UNREACHABLE):
                 breaker = True
-                asked_until = max(asked_until, limiter.clock.now() + (reply.retry_after or 0))
+                asked_until = max(asked_until, limiter.clock.monotonic() + (reply.retry_after or 0))
             elif reply.verdict in (Verdict.ACCEPTED, Verdict.REFUSED):
                 breaker = breaker and limiter._breaker.half_open
 
@@ -996,10 +996,10 @@ def test_a_wait_beyond_the_patience_or_the_end_of_the_run_ends_it_at_once(
     asked: float, deadline: float | None, told: str | None
 ) -> None:
     breaker = longest(Retry(give_up_after=900.0))
-    assert breaker.give_up_reason(11.0, deadline=deadline) is None
+    assert breaker.give_up_reason(11.0, deadline_monotonic=deadline) is None
     reply = Reply(verdict=Verdict.THROTTLED, message="too many calls.", retry_after=asked)
     assert breaker.record_failure(reply, started=10.0, now=11.0)
-    assert breaker.give_up_reason(11.0, deadline=deadline) == told
+    assert breaker.give_up_reason(11.0, deadline_monotonic=deadline) == told
 
 
 @given(
@@ -1022,7 +1022,7 @@ def test_without_a_good_answer_waiting_ends_within_the_patience_and_few_calls(
         told = seen.over[0][1]
         assert told.startswith("Stopped: No good answer came for ")
         assert told.endswith(" seconds: no connection.")
-        return limiter.clock.now(), len(seen.starts)
+        return limiter.clock.monotonic(), len(seen.starts)
 
     ended, calls = jump_through(main())
     # The next hold, at most the longest wait, and one call would have led past it.
@@ -1034,14 +1034,14 @@ def test_one_good_answer_renews_the_patience() -> None:
     breaker = longest(Retry(first_wait=1.0, longest_wait=1.0, give_up_after=10.0))
     for now in range(9):
         breaker.record_failure(AWAY, started=now, now=now)
-        assert breaker.give_up_reason(now, deadline=None) is None
+        assert breaker.give_up_reason(now, deadline_monotonic=None) is None
     assert breaker.record_success(started=9.0)
     for now in range(9, 19):
         breaker.record_failure(AWAY, started=now, now=now)
-        assert breaker.give_up_reason(now, deadline=None) is None
+        assert breaker.give_up_reason(now, deadline_monotonic=None) is None
     breaker.record_failure(AWAY, started=19.0, now=19.0)
     assert (
-        breaker.give_up_reason(19.0, deadline=None)
+        breaker.give_up_reason(19.0, deadline_monotonic=None)
         == "No good answer came for 10 seconds: no connection."
     )
 
@@ -1123,7 +1123,7 @@ def test_a_closed_gate_lets_nobody_in_and_keeps_nobody_waiting() -> None:
         await limiter.back_off(1)
         limiter.release(second, GOOD, cost=1)
         assert limiter.in_flight == 0
-        return entered, limiter.clock.now()
+        return entered, limiter.clock.monotonic()
 
     assert jump_through(main()) == ([None] * 4, 4.0)
 
@@ -1135,14 +1135,14 @@ def test_the_clock_of_this_machine_wakes_for_the_event_or_for_the_time() -> None
     async def main() -> None:
         clock = SystemClock()
         event = asyncio.Event()
-        before = clock.now()
+        before = clock.monotonic()
         await clock.wait(event, 0)
         asyncio.get_running_loop().call_soon(event.set)
         await clock.wait(event, None)
         await clock.wait(event, 3600)
         assert event.is_set()
-        assert abs(clock.today() - datetime.now(UTC)) < timedelta(minutes=1)
-        assert clock.now() >= before
+        assert abs(clock.now_utc() - datetime.now(UTC)) < timedelta(minutes=1)
+        assert clock.monotonic() >= before
 
     asyncio.run(main())
 

@@ -1,0 +1,177 @@
+"""One call to Zoho: wait for a permit, call, retry by verdict; abort when the run must be over."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import BatchlockError, SignInRefused, Stopped
+from batchlock.core.reply import Reply, Verdict
+from batchlock.core.rows import Update
+from batchlock.send.pacing.limiter import CallLimiter, Permit
+from batchlock.send.pacing.settings import Retry
+from batchlock.store.journal import Totals
+
+_ABORTED = Reply(verdict=Verdict.LOST, message="The run was over before the answer came.")
+# Zoho charges nothing for a call that it turned away at the door.
+_FREE = (Verdict.THROTTLED, Verdict.EXPIRED, Verdict.DENIED)
+
+
+@dataclass(slots=True)
+class RowState:
+    """A row while it is delivered."""
+
+    update: Update
+    in_doubt: bool
+    """Whether Zoho may have made the update although no answer says so."""
+    started: float
+    """Monotonic seconds."""
+    attempts: int = 0
+    """Calls made for this row, look-ups included."""
+
+
+@dataclass(slots=True)
+class CallCosts:
+    """The cost of the calls since the last commit."""
+
+    since: float
+    """Monotonic seconds."""
+    requests: int = 0
+    credits_used: int = 0
+
+    def add(self, reply: Reply) -> int:
+        """Count a call, and return the credits that it used."""
+        if reply.verdict is Verdict.UNREACHABLE:  # nothing was sent
+            return 0
+        cost = int(reply.verdict not in _FREE)
+        self.requests += 1
+        self.credits_used += cost
+        return cost
+
+    def drain(self, *, now: float, peak: int) -> Totals:
+        """Return the costs as `Totals`, and start again from zero."""
+        totals = Totals(
+            requests=self.requests,
+            credits_used=self.credits_used,
+            in_flight_peak=peak,
+            seconds=now - self.since,
+        )
+        self.requests, self.credits_used, self.since = 0, 0, now
+        return totals
+
+
+@dataclass(slots=True)
+class Calls:
+    """Makes the calls of one run, and counts their costs."""
+
+    limiter: CallLimiter
+    retry: Retry
+    cancel_token: CancelToken
+    costs: CallCosts = field(init=False)
+    in_flight: set[asyncio.Task[None]] = field(default_factory=set)
+    """The tasks that wait for an answer."""
+    abort_timer: asyncio.TimerHandle | None = None
+    aborted: bool = False
+
+    def __post_init__(self) -> None:
+        self.costs = CallCosts(self.limiter.clock.monotonic())
+
+    async def call_with_retries(
+        self,
+        row: RowState,
+        call: Callable[[], Awaitable[Reply]],
+        *,
+        changes_lock: bool = False,
+        attempts: int | None = None,
+    ) -> Reply | None:
+        """Call until there is a final answer or the attempts are used up; None if the run ends.
+
+        Throttled and unreachable calls do not count as attempts: the limiter bounds them by time.
+        `attempts` replaces `retry.attempts`. A call that `changes_lock` puts its row in doubt when
+        its answer is lost.
+        """
+        failures = 0
+        token_was_refreshed = False
+        while (permit := await self._acquire()) is not None:
+            row.attempts += 1
+            try:
+                reply = await self._abortable(call)
+            except BaseException as error:
+                self.limiter.abandon()
+                if not isinstance(error, BatchlockError):
+                    raise
+                ends_run = isinstance(error, SignInRefused | Stopped)
+                self.cancel_token.cancel(error if ends_run else Stopped(f"Stopped: {error}"))
+                return None
+            self._release(permit, reply or _ABORTED)
+            if reply is None:
+                row.in_doubt = row.in_doubt or changes_lock
+                return None
+            match reply.verdict:
+                case Verdict.ACCEPTED | Verdict.REFUSED:
+                    return reply
+                case Verdict.BROKEN | Verdict.LOST:
+                    row.in_doubt = row.in_doubt or changes_lock
+                    failures += 1
+                    if failures >= (attempts or self.retry.attempts):
+                        return reply
+                    await self.limiter.back_off(failures)
+                case Verdict.DENIED:
+                    self.cancel_token.cancel(SignInRefused(reply.told))
+                case Verdict.UNSUPPORTED:
+                    self.cancel_token.cancel(Stopped(f"Stopped: {reply.told}"))
+                # Zoho refused the new token as well, so another one would not help.
+                case Verdict.EXPIRED if token_was_refreshed:
+                    self.cancel_token.cancel(SignInRefused(reply.told))
+            token_was_refreshed = reply.verdict is Verdict.EXPIRED
+        return None
+
+    async def _acquire(self) -> Permit | None:
+        try:
+            return await self.limiter.acquire()
+        except Stopped as reason:
+            self.cancel_token.cancel(reason)
+            return None
+
+    def _release(self, permit: Permit, reply: Reply) -> None:
+        cost = self.costs.add(reply)
+        try:
+            self.limiter.release(permit, reply, cost=cost)
+        except Stopped as reason:
+            self.cancel_token.cancel(reason)
+
+    async def _abortable(self, call: Callable[[], Awaitable[Reply]]) -> Reply | None:
+        """Make a call; return None if `abort` ended it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.in_flight.add(task)
+        try:
+            return await call()
+        except asyncio.CancelledError:
+            # uncancel() returns the cancellations beside ours: somebody else cancelled the task.
+            if not self.aborted or task.uncancel():
+                raise
+            return None
+        finally:
+            self.in_flight.discard(task)
+
+    def abort(self) -> None:
+        """Abort the calls in flight: the run must be over."""
+        if not self.aborted:
+            self.aborted = True
+            for task in self.in_flight:
+                task.cancel()
+
+    def abort_after_timeout(self) -> None:
+        """Abort the calls that are still in flight after the time that one call may take.
+
+        The HTTP timeout alone is no bound: a call may wait much longer for a token. One timer
+        serves all calls; one for each call would cost CPU on the hot path.
+        """
+        loop = asyncio.get_running_loop()
+        self.abort_timer = loop.call_later(self.retry.timeout, self.abort)
+
+    def close(self) -> None:
+        """Cancel the timer of `abort_after_timeout`."""
+        if self.abort_timer is not None:
+            self.abort_timer.cancel()

@@ -44,13 +44,6 @@ RESULT_MEANINGS = {
 """What each result means, for the summary of a results workbook."""
 
 
-LOCK_SHOWS_NEW_REASON = "The answer was lost; asked again, Zoho shows the new reason."
-LOCK_HAS_REASON_ALREADY = RESULT_MEANINGS[Result.UNCHANGED]
-NOT_LOCKED = Explanation(
-    "The record is not locked, so there is no reason to change.",
-    "Lock the record in Zoho CRM first, or take the row out.",
-)
-
 DONE_BY_EARLIER_RUN = "An earlier run did this row already, so it was left alone."
 CORRECT_THE_ROW = "Correct the row and give the file back to batchlock."
 SAME_AS_AN_EARLIER_ROW = "The same as an earlier row, and not sent again."

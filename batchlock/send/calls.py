@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import BatchlockError, SignInRefused, Stopped
+from batchlock.core.messages import CALL_ABORTED
 from batchlock.core.reply import Reply, Verdict
 from batchlock.core.rows import Update
 from batchlock.send.pacing.limiter import CallLimiter, Permit
 from batchlock.send.pacing.settings import Retry
 from batchlock.store.journal import Totals
 
-_ABORTED = Reply(verdict=Verdict.LOST, message="The run was over before the answer came.")
+_ABORTED = Reply(verdict=Verdict.LOST, message=CALL_ABORTED)
 # Zoho charges nothing for a call that it turned away at the door.
 _FREE = (Verdict.THROTTLED, Verdict.EXPIRED, Verdict.DENIED)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Protocol
 
-from batchlock.core.messages import LOCK_HAS_REASON_ALREADY, LOCK_SHOWS_NEW_REASON, NOT_LOCKED
+from batchlock.core.messages import NOT_LOCKED, REASON_ALREADY_SET, UPDATED_AFTER_LOST_ANSWER
 from batchlock.core.reply import Reply, Verdict
 from batchlock.core.results import Outcome, Status
 from batchlock.core.rows import LockId, Update
@@ -75,9 +75,9 @@ def _decide_after_lookup(row: RowState, reply: Reply, calls: Calls) -> Outcome |
     update, lock = row.update, reply.lock
     if lock is not None and lock.reason == update.reason:
         if row.in_doubt:
-            reply = replace(reply, message=LOCK_SHOWS_NEW_REASON)
+            reply = replace(reply, message=UPDATED_AFTER_LOST_ANSWER)
             return _outcome(row, reply, calls, Status.UPDATED)
-        reply = replace(reply, message=LOCK_HAS_REASON_ALREADY)
+        reply = replace(reply, message=REASON_ALREADY_SET)
         return _outcome(row, reply, calls, Status.UNCHANGED)
     if reply.verdict in (Verdict.BROKEN, Verdict.LOST):
         return _outcome(row, reply, calls)
@@ -102,7 +102,7 @@ async def _verify_lost(
     if reply is None:
         return _unfinished(row)
     if reply.lock is not None and reply.lock.reason == row.update.reason:
-        reply = replace(reply, message=LOCK_SHOWS_NEW_REASON)
+        reply = replace(reply, message=UPDATED_AFTER_LOST_ANSWER)
         return _outcome(row, reply, calls, Status.UPDATED)
     return _outcome(row, lost, calls)
 

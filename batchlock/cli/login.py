@@ -81,7 +81,7 @@ async def _exchange(
     proxy, ssl_context = network.proxy_to(client.accounts_url), network.ssl_context()
     async with session(limit=1, proxy=proxy, ssl_context=ssl_context) as calls:
         return await exchange(
-            code.get_secret_value(), client, session=calls, longest=_TIMEOUT_SECONDS
+            code.get_secret_value(), client, session=calls, timeout_seconds=_TIMEOUT_SECONDS
         )
 
 

@@ -1,9 +1,11 @@
-"""Zoho's data centres, and the scopes to ask them for."""
+"""Zoho's data centres, environments and scopes."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+# The scopes of all commands. Zoho's pages disagree on those of the lock calls, so both that they
+# name (modules.ALL, modules.lockinginformation.ALL) are here.
 SCOPES = (
     "ZohoCRM.modules.ALL",
     "ZohoCRM.modules.lockinginformation.ALL",
@@ -11,43 +13,42 @@ SCOPES = (
     "ZohoCRM.settings.record_locking_configurations.READ",
     "ZohoCRM.org.READ",
 )
-"""All that a sign-in needs. Zoho's pages disagree on the scopes of this call: the union of them."""
 
+# The first label of the API's host name, by environment.
 _API_HOSTS = {"production": "www", "sandbox": "sandbox", "developer": "developer"}
 
 ENVIRONMENTS = tuple(_API_HOSTS)
 
 
 class DataCenter(NamedTuple):
-    """Where the orgs of one region live; a token is good at its own data centre alone."""
+    """The addresses of one region; its tokens are valid nowhere else."""
 
     accounts_url: str
-    console_url: str
-    """Where a person makes the client id, the client secret and the code for signing in."""
-    tld: str
-    """What follows `zohoapis.` in the API's host name."""
+    console_url: str  # where a person makes the client id, the client secret and the code
+    tld: str  # the part after `zohoapis.` in the API's host name
 
     def api_url(self, environment: str) -> str:
         """Return the API's address for one of ENVIRONMENTS; they share one accounts host."""
         return f"https://{_API_HOSTS[environment]}.zohoapis.{self.tld}"
 
 
-def _at(domain: str, tld: str) -> DataCenter:
+def _data_center(domain: str, tld: str) -> DataCenter:
     return DataCenter(f"https://accounts.{domain}", f"https://api-console.{domain}", tld)
 
 
+# Canada's accounts are at zohocloud.ca, but its API is at zohoapis.ca.
 DATA_CENTERS: Mapping[str, DataCenter] = MappingProxyType(
     {
-        "us": _at("zoho.com", "com"),
-        "eu": _at("zoho.eu", "eu"),
-        "in": _at("zoho.in", "in"),
-        "au": _at("zoho.com.au", "com.au"),
-        "cn": _at("zoho.com.cn", "com.cn"),
-        "jp": _at("zoho.jp", "jp"),
-        "ca": _at("zohocloud.ca", "ca"),
-        "sa": _at("zoho.sa", "sa"),
-        "uk": _at("zoho.uk", "uk"),
-        "ae": _at("zoho.ae", "ae"),
-        "sg": _at("zoho.sg", "sg"),
+        "us": _data_center("zoho.com", "com"),
+        "eu": _data_center("zoho.eu", "eu"),
+        "in": _data_center("zoho.in", "in"),
+        "au": _data_center("zoho.com.au", "com.au"),
+        "cn": _data_center("zoho.com.cn", "com.cn"),
+        "jp": _data_center("zoho.jp", "jp"),
+        "ca": _data_center("zohocloud.ca", "ca"),
+        "sa": _data_center("zoho.sa", "sa"),
+        "uk": _data_center("zoho.uk", "uk"),
+        "ae": _data_center("zoho.ae", "ae"),
+        "sg": _data_center("zoho.sg", "sg"),
     }
 )

@@ -1,4 +1,4 @@
-"""Asking Zoho for tokens: one request, and what its answer means."""
+"""One request to Zoho's token endpoint, and what its response means."""
 
 import hashlib
 import re
@@ -15,19 +15,23 @@ from batchlock.core.errors import SignInRefused, Stopped
 from batchlock.zoho.datacenters import DATA_CENTERS
 from batchlock.zoho.failures import call_limits, describe, read_at_most, unexpected_response
 
-USABLE = re.compile(r"[!-~]{1,4096}")
-"""A token that can stand in a header."""
+# A token stands in the Authorization header: printable ASCII only, or the header could be split.
+# Zoho's tokens have about 70 characters; servers accept headers of some 8,000.
+TOKEN = re.compile(r"[!-~]{1,4096}")
 
-_LONGEST_ANSWER = 64 * 1024
-_CODE = re.compile(r"[a-z]+(_[a-z]+)+")
+# Bytes. A response with tokens has less than 1,000.
+_MAX_RESPONSE_SIZE = 64 * 1024
+# Zoho's error codes, such as `invalid_code`; any other text in `error` is a localised message.
+_ERROR_CODE = re.compile(r"[a-z]+(_[a-z]+)+")
+# An unknown code is shown to the user; more characters than this are no code.
+_MAX_SHOWN_CODE = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthClient:
-    """Whose tokens they are."""
+    """The client of one account at Zoho's token endpoint."""
 
-    accounts_url: str
-    """Without a slash at the end."""
+    accounts_url: str  # without a slash at the end
     client_id: str
     client_secret: SecretStr
     refresh_token: SecretStr
@@ -36,7 +40,7 @@ class OAuthClient:
 
     @property
     def key(self) -> str:
-        """What the token file calls the account."""
+        """The account's key in the token file; a hash, so that it reveals no secret."""
         token = self.refresh_token.get_secret_value()
         parts = (self.accounts_url, self.client_id, token, self.environment)
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
@@ -46,6 +50,7 @@ class TemporarilyUnavailable(Exception):
     """The token endpoint gave no token, but may do so later."""
 
 
+# By grant type: the same code means a bad refresh token or a bad authorization code.
 _INVALID_CODE = {
     "refresh_token": (
         "Zoho does not take the refresh token (invalid_code): it was revoked, mistyped, or made at "
@@ -77,21 +82,26 @@ _BUSY = (
 
 
 async def exchange(
-    code: str, account: OAuthClient, *, session: aiohttp.ClientSession, longest: float
+    code: str,
+    oauth_client: OAuthClient,
+    *,
+    session: aiohttp.ClientSession,
+    timeout_seconds: float,
 ) -> str:
-    """Return the refresh token for the code that a person made at the API console.
+    """Exchange the code that a person made at the API console for a refresh token.
 
-    It may take `longest` seconds. The account's own refresh token is not looked at. Raises
-    SignInRefused, and Stopped when the endpoint gives no answer for now: the code stays good until
-    its minutes are over.
+    The refresh token of `oauth_client` is not used. Raises SignInRefused, and Stopped when the
+    endpoint gives no answer for now: the code stays valid until its minutes are over.
     """
     form = {"grant_type": "authorization_code", "code": code}
     try:
-        granted = await ask(account, form, session=session, longest=longest)
+        granted = await request_token(
+            oauth_client, form, session=session, timeout_seconds=timeout_seconds
+        )
     except TemporarilyUnavailable as why:
         raise Stopped(str(why)) from None
     token = granted.get("refresh_token")
-    if not isinstance(token, str) or not USABLE.fullmatch(token):
+    if not isinstance(token, str) or not TOKEN.fullmatch(token):
         raise SignInRefused(
             "Zoho took the code and gave no refresh token for it. Generate a new code under "
             "Self Client and try again."
@@ -99,47 +109,55 @@ async def exchange(
     return token
 
 
-async def ask(
-    account: OAuthClient,
+async def request_token(
+    oauth_client: OAuthClient,
     form: Mapping[str, str],
     *,
     session: aiohttp.ClientSession,
-    longest: float,
+    timeout_seconds: float,
 ) -> Mapping[str, object]:
-    """Return what the token endpoint grants for `form`, to which id and secret are added.
+    """Send `form` with client id and secret; return the response with a valid `access_token`.
 
-    It may take `longest` seconds; its `access_token` can be used. Raises SignInRefused for good
-    and NotNow for a while.
+    Raises SignInRefused when a person must act, and TemporarilyUnavailable when a later request
+    may succeed.
     """
-    client = {
-        "client_id": account.client_id,
-        "client_secret": account.client_secret.get_secret_value(),
+    client_form = {
+        "client_id": oauth_client.client_id,
+        "client_secret": oauth_client.client_secret.get_secret_value(),
     }
-    url = URL(f"{account.accounts_url}/oauth/v2/token")
+    url = URL(f"{oauth_client.accounts_url}/oauth/v2/token")
     try:
+        # A redirect would send the secrets to an address that nobody has configured.
         async with session.post(
-            url, data={**form, **client}, allow_redirects=False, timeout=call_limits(longest)
-        ) as answer:
-            status = answer.status
-            content = await read_at_most(answer, _LONGEST_ANSWER)
+            url,
+            data={**form, **client_form},
+            allow_redirects=False,
+            timeout=call_limits(timeout_seconds),
+        ) as response:
+            status = response.status
+            content = await read_at_most(response, _MAX_RESPONSE_SIZE)
     except (aiohttp.ClientError, TimeoutError) as error:
-        found = describe(error, host=url.host or account.accounts_url, timeout=longest)
-        # Without its cause: what that holds of the request is not to be shown.
-        raise TemporarilyUnavailable(f"{found.message} {found.remedy}") from None
-    return _interpret(status, content, form, account)
+        host = url.host or oauth_client.accounts_url
+        failure = describe(error, host=host, timeout=timeout_seconds)
+        # Without the cause, which holds the request with its secrets.
+        raise TemporarilyUnavailable(f"{failure.message} {failure.remedy}") from None
+    return _interpret(status, content, form, oauth_client)
 
 
 def _interpret(
-    status: int, content: bytes | None, form: Mapping[str, str], account: OAuthClient
+    status: int, content: bytes | None, form: Mapping[str, str], oauth_client: OAuthClient
 ) -> Mapping[str, object]:
-    """Judge by whether there is an access token: Zoho's errors come with HTTP 200."""
+    """Return the response if it holds an access token, else raise what its error means.
+
+    The status does not decide, since Zoho sends errors with HTTP 200.
+    """
     try:
-        answer = orjson.loads(content or b"")
+        body = orjson.loads(content or b"")
     except orjson.JSONDecodeError:
-        answer = None
-    granted: Mapping[str, object] = answer if isinstance(answer, dict) else {}
+        body = None
+    granted: Mapping[str, object] = body if isinstance(body, dict) else {}
     token, error = granted.get("access_token"), granted.get("error")
-    if isinstance(token, str) and USABLE.fullmatch(token):
+    if isinstance(token, str) and TOKEN.fullmatch(token):
         return granted
     if token is not None:
         raise SignInRefused(
@@ -147,34 +165,43 @@ def _interpret(
             "the configuration."
         )
     if isinstance(error, str) and error:
-        _interpret_error(error, status, form, account, failure=granted.get("status") == "failure")
+        is_failure = granted.get("status") == "failure"
+        _raise_error(error, status, form, oauth_client, is_failure=is_failure)
     if status == 429:
         raise TemporarilyUnavailable(_BUSY)
-    found = unexpected_response(status, content)
-    raise TemporarilyUnavailable(f"{found.message} {found.remedy}")
+    failure = unexpected_response(status, content)
+    raise TemporarilyUnavailable(f"{failure.message} {failure.remedy}")
 
 
-def _interpret_error(
-    error: str, status: int, form: Mapping[str, str], account: OAuthClient, *, failure: bool
+def _raise_error(
+    error: str,
+    status: int,
+    form: Mapping[str, str],
+    oauth_client: OAuthClient,
+    *,
+    is_failure: bool,
 ) -> NoReturn:
-    known = {**_REFUSALS, "invalid_code": _INVALID_CODE[form["grant_type"]]}.get(error)
-    if known:
-        console = DATA_CENTERS[account.data_center].console_url
-        raise SignInRefused(known.format(data_center=account.data_center, console=console))
-    # A code is the same in every language; being throttled is told in words, in the user's own.
-    if status == 429 or (not _CODE.fullmatch(error) and (failure or status == 400)):
+    refusals = {**_REFUSALS, "invalid_code": _INVALID_CODE[form["grant_type"]]}
+    if message := refusals.get(error):
+        console = DATA_CENTERS[oauth_client.data_center].console_url
+        raise SignInRefused(message.format(data_center=oauth_client.data_center, console=console))
+    # Throttling has no code: `error` is then a sentence ("Access Denied") in the language of the
+    # user, with HTTP 400, or with HTTP 200 and the status "failure".
+    if status == 429 or (not _ERROR_CODE.fullmatch(error) and (is_failure or status == 400)):
         raise TemporarilyUnavailable(_BUSY)
     if status >= 500:
         raise TemporarilyUnavailable(f"Zoho's sign-in had a fault (HTTP {status}).")
+    # A proxy that is set up wrongly may echo the request in its error.
     secrets = (
         form.get("refresh_token"),
         form.get("code"),
-        account.client_secret.get_secret_value(),
+        oauth_client.client_secret.get_secret_value(),
     )
     for secret in filter(None, secrets):
         error = error.replace(secret, "…")
-    shown = "".join(filter(str.isprintable, error))[:60]
+    code = "".join(filter(str.isprintable, error))[:_MAX_SHOWN_CODE]
     raise SignInRefused(
-        f"Zoho refuses the sign-in with the code {shown}. Check client id, client secret and "
-        f"zoho.data_center ({account.data_center}) in the configuration, or run `batchlock login`."
+        f"Zoho refuses the sign-in with the code {code}. Check client id, client secret and "
+        f"zoho.data_center ({oauth_client.data_center}) in the configuration, or run "
+        "`batchlock login`."
     )

@@ -1,48 +1,41 @@
-"""Access tokens: one refresh for all workers and processes, kept on disk.
+"""Access tokens: one for all tasks and processes, for as long as it lives.
 
-Zoho gives ten access tokens in ten minutes and lets fifteen live, so one is shared by everyone
-for its hour. The file is JSON, `{account: {"access_token": …, "use_until": …}}`: the account as a
-hash, the time in seconds since 1970. A lock beside it is held from looking to writing.
+Zoho grants ten access tokens in ten minutes and keeps fifteen alive (the sixteenth ends the
+oldest), so all calls share one token for its hour.
 """
 
 import asyncio
-import contextlib
 import logging
-import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
-import orjson
-from filelock import AsyncFileLock, Timeout
 
-from batchlock.core.errors import SignInRefused, Stopped, UsageError
-from batchlock.zoho.oauth import USABLE, OAuthClient, TemporarilyUnavailable, ask
+from batchlock.core.errors import SignInRefused, Stopped
+from batchlock.zoho.oauth import OAuthClient, TemporarilyUnavailable, request_token
+from batchlock.zoho.token_file import Token, TokenFile
 
-_LONGEST_FILE = 64 * 1024
+# Seconds for which Zoho documents an access token to live.
 _LIFETIME = 3600.0
-_MARGIN = 60.0
-_FIRST_CEILING = 2.0
-_LAST_CEILING = 60.0
+# A token is given up this many seconds before its end, so that no call that starts with it, and
+# may take a whole timeout, arrives with an expired one.
+_EXPIRY_MARGIN = 60.0
+# Bounds of the wait between two requests to a busy endpoint, in seconds: doubled from the first
+# to the last, with full jitter. Tokens are limited per ten minutes, so fast retries are useless.
+_FIRST_WAIT_BOUND = 2.0
+_LAST_WAIT_BOUND = 60.0
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    text: str = field(repr=False)
-    use_until: float
-
-
 class Tokens:
-    """The account's access token, for all tasks of this process and all processes with `path`."""
+    """The access token of one account, for all tasks of this process and all processes."""
 
     def __init__(
         self,
-        account: OAuthClient,
+        oauth_client: OAuthClient,
         *,
         path: Path,
         session: aiohttp.ClientSession,
@@ -53,9 +46,8 @@ class Tokens:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         random: Callable[[], float] = random.random,
     ) -> None:
-        """Wait at most `patience` seconds for a busy endpoint; a request may take `timeout`."""
-        self._account = account
-        self._path = path
+        """Wait at most `max_wait` seconds for a busy endpoint; one request may take `timeout`."""
+        self._oauth_client = oauth_client
         self._session = session
         self._max_wait = max_wait
         self._timeout = timeout
@@ -63,151 +55,101 @@ class Tokens:
         self._clock = clock
         self._sleep = sleep
         self._random = random
-        self._held: _Token | None = None
-        self._refused = ""
-        self._gate = asyncio.Lock()
-        self._lock = AsyncFileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
+        self._current: Token | None = None
+        # A refusal is final for this process: every further request would be refused too.
+        self._refusal = ""
+        self._task_lock = asyncio.Lock()
+        self._file = TokenFile(path)
 
     async def token(self) -> str:
-        """Return the access token: the one in memory, else in the file, else a new one.
+        """Return the access token: the one in memory, else the one in the file, else a new one.
 
-        Raises SignInRefused, Stopped when the endpoint gives none for too long, and UsageError when
-        the file cannot be written.
+        Raises SignInRefused, Stopped when the endpoint gives no token for too long, and UsageError
+        when the file cannot be written.
         """
-        if (token := self._usable(self._held)) is not None:
+        if (token := self._usable(self._current)) is not None:
             return token.text
-        return await self._obtain(None)
+        return await self._load_or_request(None)
 
     async def refresh(self, rejected: str) -> str:
-        """Return an access token other than `rejected`, which Zoho did not take.
+        """Return an access token other than `rejected`, which Zoho did not accept.
 
-        It is asked for only if nobody has done so since. Raises what `current` raises.
+        A new token is requested only if no other task or process has done so already. Raises the
+        exceptions of `token`.
         """
-        if self._held is not None and self._held.text == rejected:
-            self._held = None
-        return await self._obtain(rejected)
+        if self._current is not None and self._current.text == rejected:
+            self._current = None
+        return await self._load_or_request(rejected)
 
-    def _usable(self, token: _Token | None, *, but: str | None = None) -> _Token | None:
-        """Return `token` if it can be used and is not the one `but`."""
-        if token is None or token.text == but or self._wall_clock() >= token.use_until:
+    def _usable(self, token: Token | None, *, rejected: str | None = None) -> Token | None:
+        """Return `token` if it has not expired and is not the rejected one."""
+        if token is None or token.text == rejected or self._wall_clock() >= token.use_until:
             return None
         return token
 
-    async def _obtain(self, rejected: str | None) -> str:
-        async with self._gate:
-            if self._refused:
-                raise SignInRefused(self._refused)
-            token = self._usable(self._held, but=rejected)
+    async def _load_or_request(self, rejected: str | None) -> str:
+        async with self._task_lock:
+            if self._refusal:
+                raise SignInRefused(self._refusal)
+            token = self._usable(self._current, rejected=rejected)
             if token is None:
-                async with self._alone():
-                    stored = self._read()
-                    token = self._usable(stored.get(self._account.key), but=rejected)
-                    if token is None:
-                        token = await self._refresh()
-                        self._write({**stored, self._account.key: token})
-            self._held = token
+                token = await self._load_or_request_locked(rejected)
+            self._current = token
             return token.text
 
-    @contextlib.asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """Keep all other processes from the token file and from asking for a token."""
-        # Another process may itself be waiting for as long as we would.
-        longest = self._max_wait + self._timeout
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            await self._lock.acquire(timeout=longest)
-        except Timeout:
-            raise Stopped(
-                f"Another batchlock has been signing in for {longest:g} s. See what it waits for, "
-                "then run the same command again."
-            ) from None
-        except OSError as error:
-            raise self._unwritable(error) from error
-        try:
-            yield
-        finally:
-            await self._lock.release()
+    async def _load_or_request_locked(self, rejected: str | None) -> Token:
+        # The process that holds the lock may wait for the endpoint as long as this one would.
+        async with self._file.locked(timeout_seconds=self._max_wait + self._timeout):
+            stored = self._file.read()
+            key = self._oauth_client.key
+            token = self._usable(stored.get(key), rejected=rejected)
+            if token is None:
+                token = await self._request_until_granted()
+                now = self._wall_clock()
+                # Other accounts' tokens stay, so that two configurations of one org do not take
+                # turns in requesting; expired ones go, so that the file stays small.
+                live = {name: old for name, old in stored.items() if old.use_until > now}
+                self._file.write({**live, key: token})
+            return token
 
-    def _read(self) -> dict[str, _Token]:
-        """Return the tokens in the file by account; a file that is not ours holds none."""
-        try:
-            with self._path.open("rb") as file:
-                content = orjson.loads(file.read(_LONGEST_FILE))
-        except (OSError, orjson.JSONDecodeError):
-            return {}
-        stored = {}
-        for account, entry in content.items() if isinstance(content, dict) else ():
-            match entry:
-                case {"access_token": str(text), "use_until": float(until)} if USABLE.fullmatch(
-                    text
-                ):
-                    stored[account] = _Token(text, until)
-        return stored
-
-    def _write(self, tokens: Mapping[str, _Token]) -> None:
-        now = self._wall_clock()
-        content = orjson.dumps(
-            {
-                account: {"access_token": token.text, "use_until": token.use_until}
-                for account, token in tokens.items()
-                if token.use_until > now
-            }
-        )
-        beside = self._path.with_name(f"{self._path.name}.new")
-        try:
-            beside.unlink(missing_ok=True)
-            # Never readable by others, not even between creating it and a chmod.
-            with os.fdopen(
-                os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-            ) as file:
-                file.write(content)
-            beside.replace(self._path)
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> UsageError:
-        return UsageError(
-            f"{self._path}: the access token cannot be kept there ({error.strerror or error}). "
-            "Make the folder writable, or name another one with state_directory in the "
-            "configuration."
-        )
-
-    async def _refresh(self) -> _Token:
-        """Return a new token; wait as long as `patience` lets us while the endpoint gives none."""
+    async def _request_until_granted(self) -> Token:
+        """Return a new token; try again for `max_wait` seconds while the endpoint gives none."""
         form = {
             "grant_type": "refresh_token",
-            "refresh_token": self._account.refresh_token.get_secret_value(),
+            "refresh_token": self._oauth_client.refresh_token.get_secret_value(),
         }
-        until = self._clock() + self._max_wait
-        ceiling = _FIRST_CEILING
+        deadline = self._clock() + self._max_wait
+        wait_bound = _FIRST_WAIT_BOUND
         while True:
             try:
-                granted = await ask(
-                    self._account, form, session=self._session, longest=self._timeout
+                granted = await request_token(
+                    self._oauth_client, form, session=self._session, timeout_seconds=self._timeout
                 )
             except SignInRefused as refusal:
-                self._refused = str(refusal)
+                self._refusal = str(refusal)
                 raise
             except TemporarilyUnavailable as why:
-                left = until - self._clock()
-                if left <= 0:
+                remaining = deadline - self._clock()
+                if remaining <= 0:
                     raise Stopped(
                         f"No access token after {self._max_wait:g} s of trying. {why}"
                     ) from None
-                if ceiling == _FIRST_CEILING:
-                    _log.warning("%s Trying again for at most %.0f s.", why, left)
+                if wait_bound == _FIRST_WAIT_BOUND:
+                    _log.warning("%s Trying again for at most %.0f s.", why, remaining)
             else:
-                return _Token(
+                return Token(
                     str(granted["access_token"]),
-                    self._wall_clock() + _use(granted.get("expires_in")),
+                    self._wall_clock() + _usable_seconds(granted.get("expires_in")),
                 )
-            await self._sleep(min(left, self._random() * ceiling))
-            ceiling = min(2 * ceiling, _LAST_CEILING)
+            await self._sleep(min(remaining, self._random() * wait_bound))
+            wait_bound = min(2 * wait_bound, _LAST_WAIT_BOUND)
 
 
-def _use(expires_in: object) -> float:
-    """Return for how many seconds to use a token that expires in so many."""
+def _usable_seconds(expires_in: object) -> float:
+    """Return for how many seconds to use a token whose answer says `expires_in`."""
     lifetime = _LIFETIME
+    # Zoho's older answers have milliseconds in `expires_in`, so a life longer than the documented
+    # one does not count.
     if isinstance(expires_in, (int, float)) and 0 < expires_in < _LIFETIME:
         lifetime = float(expires_in)
-    return max(lifetime - _MARGIN, lifetime / 2)
+    return max(lifetime - _EXPIRY_MARGIN, lifetime / 2)

@@ -678,7 +678,7 @@ def exchanging(answer: tuple[int, object]) -> tuple[str, Endpoint]:
     async def main() -> tuple[str, Endpoint]:
         async with serving(answering(answer)) as endpoint, aiohttp.ClientSession() as session:
             account = replace(ACCOUNT, accounts_url=endpoint.url, refresh_token=SecretStr(""))
-            return await exchange(CODE, account, session=session, longest=20), endpoint
+            return await exchange(CODE, account, session=session, timeout_seconds=20), endpoint
 
     return asyncio.run(main())
 

@@ -1,0 +1,104 @@
+"""The file that keeps access tokens, and the lock between the processes that use it.
+
+The content is JSON: `{account: {"access_token": …, "use_until": …}}`. The account is a hash, and
+`use_until` is a wall-clock time in seconds since 1970.
+"""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+from filelock import AsyncFileLock, Timeout
+
+from batchlock.core.errors import Stopped, UsageError
+from batchlock.zoho.oauth import TOKEN
+
+# Bytes. One token takes about 200; a larger file is not ours, and is not worth reading.
+_MAX_FILE_SIZE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token, and the wall-clock time in seconds since 1970 until which to use it."""
+
+    text: str = field(repr=False)
+    use_until: float
+
+
+class TokenFile:
+    """A token file at `path`, which is created when the first token is written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = AsyncFileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
+
+    @contextlib.asynccontextmanager
+    async def locked(self, *, timeout_seconds: float) -> AsyncIterator[None]:
+        """Keep all other processes from the file while the block runs.
+
+        Raises Stopped when another process holds the lock for too long, and UsageError when the
+        folder cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await self._lock.acquire(timeout=timeout_seconds)
+        except Timeout:
+            raise Stopped(
+                f"Another batchlock has been signing in for {timeout_seconds:g} s. See what it "
+                "waits for, then run the same command again."
+            ) from None
+        except OSError as error:
+            raise self._not_writable(error) from error
+        try:
+            yield
+        finally:
+            await self._lock.release()
+
+    def read(self) -> dict[str, Token]:
+        """Return the tokens by account; an unreadable file or a file of others holds none."""
+        try:
+            with self._path.open("rb") as file:
+                content = orjson.loads(file.read(_MAX_FILE_SIZE))
+        except (OSError, orjson.JSONDecodeError):
+            return {}
+        tokens = {}
+        for account, entry in content.items() if isinstance(content, dict) else ():
+            match entry:
+                case {"access_token": str(text), "use_until": float(until)} if TOKEN.fullmatch(
+                    text
+                ):
+                    tokens[account] = Token(text, until)
+        return tokens
+
+    def write(self, tokens: Mapping[str, Token]) -> None:
+        """Replace the content of the file; a reader sees the old or the new one, never a part.
+
+        Raises UsageError when the file cannot be written.
+        """
+        content = orjson.dumps(
+            {
+                account: {"access_token": token.text, "use_until": token.use_until}
+                for account, token in tokens.items()
+            }
+        )
+        draft = self._path.with_name(f"{self._path.name}.new")
+        try:
+            draft.unlink(missing_ok=True)  # of a process that was killed
+            # The mode is set at creation: a chmod afterwards would leave a moment in which others
+            # can open the file.
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            draft.replace(self._path)
+        except OSError as error:
+            raise self._not_writable(error) from error
+
+    def _not_writable(self, error: OSError) -> UsageError:
+        return UsageError(
+            f"{self._path}: the access token cannot be kept there ({error.strerror or error}). "
+            "Make the folder writable, or name another one with state_directory in the "
+            "configuration."
+        )

@@ -3,8 +3,8 @@
 Text: .csv, .tsv, .txt in UTF-8, UTF-16 or Windows-1252; comma, semicolon, tab or bar.
 Workbooks: .xlsx, .xlsm, .xls, .xlsb, .ods.
 
-The content decides which of them a file is, never its name. Cells keep the type they have in the
-file, and rows the number that a spreadsheet shows for them.
+The format is detected from the content, never from the file name. Cells keep the type that they
+have in the file, and rows keep the number that a spreadsheet program shows for them.
 """
 
 from collections import Counter
@@ -22,10 +22,11 @@ __all__ = ["ReadOptions", "Table", "read_table"]
 def read_table(path: Path, options: ReadOptions) -> Table:
     """Open a file, find its sheet and header, and return its rows as lazy chunks.
 
-    The chunks read the file as they are asked for; both this and they raise UnreadableFile when
-    the file is not a table, or UsageError when it is one that `reading` does not fit.
+    Raises UnreadableFile when the file is not a table, and UsageError when `options` do not fit
+    the file. The chunks read the file while the caller iterates over them, and raise the same
+    exceptions.
     """
-    _check_names(options)
+    _check_column_options(options)
     try:
         kind = detect.detect_kind(path)
         if kind is not None:
@@ -34,12 +35,12 @@ def read_table(path: Path, options: ReadOptions) -> Table:
             raise UsageError(f"{path.name} is a text file: it has no sheets to choose from.")
         return table.build_table(text.open_sheet(path, options))
     except OSError as error:
-        why = error.strerror or str(error)
-        raise UnreadableFile(f"{path.name}: cannot be opened: {why}.") from error
+        reason = error.strerror or str(error)
+        raise UnreadableFile(f"{path.name}: cannot be opened: {reason}.") from error
 
 
-def _check_names(options: ReadOptions) -> None:
-    """Refuse a field that does not exist, and one column named for two fields."""
+def _check_column_options(options: ReadOptions) -> None:
+    """Refuse the name of a field that does not exist, and one column named for two fields."""
     for name in (*options.columns, *options.explicit_columns):
         if name not in set(Field):
             raise UsageError(

@@ -1,4 +1,4 @@
-"""Bring a cell that a library has read into the form in which it travels."""
+"""Convert a cell from a parser's form into the form that all formats share."""
 
 from pathlib import Path
 
@@ -8,14 +8,17 @@ from batchlock.plan.read.workbook.zip_safety import damaged
 
 
 def normalise_cell(path: Path, cell: Cell) -> Cell:
-    """Return a blank cell as None, and a whole number as one: every number comes as a float.
+    """Return None for empty text, and int for a whole number.
 
-    Refuses the file when there is a NUL in the cell: none can hold one, so it was read wrong.
+    Raises UnreadableFile for a NUL in a text: no format can hold one, so the parser misread the
+    file.
     """
     if cell == "":
         return None
+    # The parsers return every number as a float. A float of 16 digits or more stays one: its type
+    # tells that digits may be lost.
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < INEXACT_FROM:
-        return int(cell)  # a longer one keeps the type that says that digits may be lost
+        return int(cell)
     if isinstance(cell, str) and "\0" in cell:
         raise damaged(path)
     return cell

@@ -1,4 +1,4 @@
-"""Tell by its first bytes what kind of file this is."""
+"""Detect the format of a file from its content."""
 
 import re
 import zipfile
@@ -11,7 +11,7 @@ from batchlock.plan.read.workbook.zip_safety import damaged, protected
 
 
 class FileKind(Enum):
-    """A kind of workbook; the value holds the usual endings of its name."""
+    """A format of workbooks; the value is the usual suffixes of its file names."""
 
     XLSX = (".xlsx", ".xlsm")
     XLSB = (".xlsb",)
@@ -19,11 +19,15 @@ class FileKind(Enum):
     ODS = (".ods",)
 
 
+# The BOF record of a BIFF stream. Some programs that make reports write an .xls as this stream
+# alone, without the OLE container around it.
 _BIFF = (b"\x09\x08\x08\0", b"\x09\x08\x10\0")
-"""An .xls without the container around it, as some programs that make reports write it."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# A local file header, or the end record that an archive without any entries begins with.
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_STRANGERS = (
+# What people choose by mistake. Each would pass for text with odd characters, and be refused with
+# a message about its encoding, which helps nobody.
+_OTHER_FORMATS = (
     (b"%PDF-", "is a PDF document"),
     (b"\x89PNG", "is a picture"),
     (b"\xff\xd8\xff", "is a picture"),
@@ -33,11 +37,18 @@ _STRANGERS = (
     (b"7z\xbc\xaf", "is a compressed archive"),
     (b"Rar!", "is a compressed archive"),
 )
-_START = 1 << 20
-_MAIN = re.compile(
+# Enough for any markup that is recognised below, even after blank lines and a byte order mark.
+_SIGNATURE_BYTES = 512
+# The entries that are read here say what they are near their beginning; an entry that expands to
+# gigabytes must not be expanded for that.
+_ENTRY_BYTES = 1 << 20
+# The content type of a workbook's main part. Some writers give that part another name, such as
+# workbook22.xml, so that its type is the only way to recognise it.
+_MAIN_PART_TYPE = re.compile(
     rb"spreadsheetml\.(?:sheet|template)\.main|ms-excel\.(?:sheet|template)\.macroEnabled\.main"
 )
-"""The type of a workbook's main part, which has any name: workbook22.xml, say."""
+# Web applications export HTML tables, XML and MHTML (`MIME-Version: …`) under names like .xls, and
+# Excel opens them. Matched against lower case text without NUL bytes, which makes UTF-16 ASCII.
 _MARKUP = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<(?:!doctype|!--|html|head|meta|table|\?xml)|mime-v)"
 )
@@ -45,9 +56,13 @@ _SAVE_AS = "Open it in a spreadsheet program and save it as .xlsx or .csv."
 
 
 def detect_kind(path: Path) -> FileKind | None:
-    """Return the kind of workbook that a file is, None for text; refuse what is neither."""
+    """Return the kind of workbook that a file is, or None for text.
+
+    Raises UnreadableFile for an empty file, for another format, and for a workbook that is
+    protected or damaged.
+    """
     with path.open("rb") as file:
-        start = file.read(512)
+        start = file.read(_SIGNATURE_BYTES)
     if not start:
         raise UnreadableFile(f"{path.name} is empty.")
     if start.startswith(_ZIP):
@@ -56,9 +71,9 @@ def detect_kind(path: Path) -> FileKind | None:
         return _kind_of_ole(path)
     if start.startswith(_BIFF):
         return FileKind.XLS
-    for signature, what in _STRANGERS:
+    for signature, description in _OTHER_FORMATS:
         if start.startswith(signature):
-            raise UnreadableFile(f"{path.name} {what}, not a spreadsheet.")
+            raise UnreadableFile(f"{path.name} {description}, not a spreadsheet.")
     if _MARKUP.match(start.replace(b"\0", b"").removeprefix(b"\xff\xfe").lower()):
         raise UnreadableFile(
             f"{path.name} is a web page (HTML or XML), whatever its name says, not a spreadsheet. "
@@ -70,39 +85,47 @@ def detect_kind(path: Path) -> FileKind | None:
 def _kind_of_zip(path: Path) -> FileKind:
     try:
         with zipfile.ZipFile(path) as archive:
+            # Some writers separate folders by backslashes, and links ignore case.
             names = {name.casefold().replace("\\", "/") for name in archive.namelist()}
-            mimetype = _start_of(archive, "mimetype")
-            named = any(name.endswith(("workbook.xml", "workbook.bin")) for name in names)
-            types = b"" if named else _start_of(archive, "[Content_Types].xml")
+            mimetype = _read_start(archive, "mimetype")
+            has_usual_name = any(name.endswith(("workbook.xml", "workbook.bin")) for name in names)
+            types = b"" if has_usual_name else _read_start(archive, "[Content_Types].xml")
     except (
         zipfile.BadZipFile,
         zlib.error,
-        NotImplementedError,
-        RuntimeError,
-        UnicodeDecodeError,  # of a part's name
+        NotImplementedError,  # an unknown compression method
+        RuntimeError,  # an encrypted entry
+        UnicodeDecodeError,  # the name of an entry
     ) as error:
         raise damaged(path) from error
+    # The mimetype entry is optional in OpenDocument, and text documents have a content.xml too.
     if b"opendocument.spreadsheet" in mimetype or (not mimetype and "content.xml" in names):
         return FileKind.ODS
     if any(name.endswith("workbook.bin") for name in names):
         return FileKind.XLSB
-    if any(name.endswith("workbook.xml") for name in names) or _MAIN.search(types):
+    if any(name.endswith("workbook.xml") for name in names) or _MAIN_PART_TYPE.search(types):
         return FileKind.XLSX
     raise UnreadableFile(f"{path.name} is a ZIP archive or a document, not a spreadsheet.")
 
 
-def _start_of(archive: zipfile.ZipFile, part: str) -> bytes:
-    if part not in archive.namelist():
+def _read_start(archive: zipfile.ZipFile, name: str) -> bytes:
+    if name not in archive.namelist():
         return b""
-    with archive.open(part) as entry:
-        return entry.read(_START)
+    with archive.open(name) as entry:
+        return entry.read(_ENTRY_BYTES)
 
 
 def _kind_of_ole(path: Path) -> FileKind:
-    """Look for the entries of the directory, whose names are in UTF-16."""
+    """Search the names of an OLE container's streams, which its directory has in UTF-16.
+
+    Parsing the directory is left to the reader of .xls files: a search finds the names in a
+    damaged container too.
+    """
     content = path.read_bytes()
+    # Excel encrypts an .xlsx into an OLE container with a stream of this name.
     if "EncryptedPackage".encode("utf-16-le") in content:
         raise protected(path)
+    # Excel 97 and later write the stream `Workbook`, Excel 5 and 95 write `Book`.
     if any(name.encode("utf-16-le") + b"\0\0" in content for name in ("Workbook", "Book")):
         return FileKind.XLS
     raise UnreadableFile(f"{path.name} is an old Office document, not a spreadsheet.")

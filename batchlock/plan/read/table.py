@@ -8,13 +8,18 @@ import pandas as pd
 
 from batchlock.core.rows import Cell, Field, NoValue
 
-CHUNK = 2_000
-"""Rows."""
-_CELLS = 2_000_000
-"""In a chunk, however wide its rows."""
+# A chunk of 2,000 rows is large enough for the cost of a DataFrame to be spread over many rows,
+# and small enough for memory not to grow with the file.
+_CHUNK_ROWS = 2_000
+# A sheet may have 16,384 columns. Without this second limit, one chunk of such a sheet would hold
+# 33 million cells.
+_CHUNK_CELLS = 2_000_000
 
 RowSource = Callable[[], Iterator[Sequence[Cell]]]
-"""Every row from the first of the sheet on, blank ones too; blank cells are None or left out."""
+"""Yields every row from the first row of the sheet on, blank rows too.
+
+A blank cell is None; blank cells at the end of a row may be left out.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +27,9 @@ class ReadOptions:
     """How to read the file."""
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Further titles by field name; they go before the built-in ones and need not be there."""
+    """Additional titles by field name. They go before the built-in titles, and need not exist."""
     explicit_columns: Mapping[str, str] = field(default_factory=dict)
-    """The one title, by field name, that a person has named for this file; it must be there."""
+    """The title of a field in this file, as the user named it, by field name. It must exist."""
     encoding: str = "auto"
     delimiter: str = "auto"
     sheet: str | None = None
@@ -34,17 +39,17 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a row says when it is read as titles; positions count from 0 over all columns."""
+    """A row, read as the titles of a table. Column positions count from 0 over all columns."""
 
     row: int
-    """As the spreadsheet shows it; 0 when there is no row at all."""
+    """The row number as a spreadsheet shows it; 0 when the file has no rows."""
     titles: tuple[str, ...]
-    """Up to the last that is not blank, our own included."""
+    """All titles up to the last one that is not blank, those of result columns too."""
     result_columns: Mapping[str, int]
-    """Our own columns, in a results file that is given back."""
+    """Positions of the columns that batchlock added, by title; empty except in a results file."""
     fields: Mapping[Field, int]
     ambiguous: Mapping[Field, tuple[str, ...]]
-    """Titles that fit the same field equally well."""
+    """Titles that match the same field equally well."""
     missing: tuple[Field, ...]
 
 
@@ -59,7 +64,7 @@ class SheetHandle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """A sheet whose header has been found; a text file is one too."""
+    """A sheet with its header; a text file is a sheet without a name."""
 
     rows: RowSource
     header: Header
@@ -70,98 +75,106 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table ready to be read."""
+    """A table whose rows can be read."""
 
     sheet: str | None
-    """None for text."""
+    """None for a text file."""
     encoding: str | None
+    """None for a workbook; so is the delimiter."""
     delimiter: str | None
-    """None, both, for workbooks."""
     titles: tuple[str, ...]
-    """The input's own, in the file's order, duplicates and blanks as they are."""
+    """The titles of the input, in the file's order, with duplicates and blank titles."""
     fields: Mapping[Field, int]
-    """Where each field is in `titles`; the lock id may be absent."""
+    """The position of each field in `titles`. The lock id may be absent."""
     chunks: Iterator[pd.DataFrame]
     """At most 2,000 rows each, dtype object; the index is the row number.
 
-    Columns 0, 1, … are the cells, one for each title. `beyond` is None or the column letter and
-    text of a filled cell beyond the last title. `previous_result` and
-    `previous_check` are the texts under Result and Row check of a results file that is read again,
-    None in any other file. Wholly blank rows are left out.
+    Columns 0, 1, … are the cells, one for each title. `beyond` is None, or the column letter and
+    the text of a filled cell beyond the last title. `previous_result` and `previous_check` are the
+    texts under Result and Row check of a results file that is read again, None in any other file.
+    Wholly blank rows are left out.
     """
 
 
 def build_table(sheet: Sheet) -> Table:
-    """Return the table below a header that has everything it needs."""
+    """Return the table below the header, which must have every field that is needed."""
     header = sheet.header
-    result_columns = set(header.result_columns.values())
-    kept = [i for i in range(len(header.titles)) if i not in result_columns]
-    position = {column: i for i, column in enumerate(kept)}
+    ours = set(header.result_columns.values())
+    positions = [i for i in range(len(header.titles)) if i not in ours]
+    title_index = {position: i for i, position in enumerate(positions)}
     return Table(
         sheet=sheet.name,
         encoding=sheet.encoding,
         delimiter=sheet.delimiter,
-        titles=tuple(header.titles[i] for i in kept),
-        fields={name: position[column] for name, column in header.fields.items()},
-        chunks=_chunks(sheet, kept),
+        titles=tuple(header.titles[position] for position in positions),
+        fields={name: title_index[position] for name, position in header.fields.items()},
+        chunks=_chunks(sheet, positions),
     )
 
 
 def title_text(cell: Cell) -> str:
-    """Return a cell as a title or a message names it."""
+    """Return the text of a cell that is read as a title or quoted in a message."""
     if cell is None:
         return ""
     return cell.text if isinstance(cell, NoValue) else str(cell)
 
 
 def column_letter(position: int) -> str:
-    """Return the letters of a column, counted from 0."""
+    """Return the letters that a spreadsheet shows for a column; positions count from 0."""
     letters = ""
     position += 1
     while position:
-        position, rest = divmod(position - 1, 26)
-        letters = chr(ord("A") + rest) + letters
+        position, remainder = divmod(position - 1, 26)
+        letters = chr(ord("A") + remainder) + letters
     return letters
 
 
 def is_filled(cell: Cell) -> bool:
-    """Tell whether a person sees something in this cell."""
+    """Tell whether a cell shows anything: white space alone is blank."""
     return bool(cell.strip()) if isinstance(cell, str) else cell is not None
 
 
-def _chunks(sheet: Sheet, kept: Sequence[int]) -> Iterator[pd.DataFrame]:
-    filled = (
+def _chunks(sheet: Sheet, positions: Sequence[int]) -> Iterator[pd.DataFrame]:
+    filled_rows = (
         (number, row)
         for number, row in enumerate(sheet.rows(), 1)
         if number > sheet.header.row and any(map(is_filled, row))
     )
-    rows = min(CHUNK, max(1, _CELLS // max(1, len(sheet.header.titles))))
-    while batch := list(islice(filled, rows)):
-        yield _frame(batch, sheet.header, kept)
+    size = min(_CHUNK_ROWS, max(1, _CHUNK_CELLS // max(1, len(sheet.header.titles))))
+    while batch := list(islice(filled_rows, size)):
+        yield _frame(batch, sheet.header, positions)
 
 
 def _frame(
-    batch: Sequence[tuple[int, Sequence[Cell]]], header: Header, kept: Sequence[int]
+    batch: Sequence[tuple[int, Sequence[Cell]]], header: Header, positions: Sequence[int]
 ) -> pd.DataFrame:
     width = len(header.titles)
     rows = [row for _, row in batch]
     beyond: list[tuple[str, str] | None] = [None] * len(rows)
+    # Most files have rows of equal width: only others pay for the padding below.
     if {*map(len, rows)} != {width}:
         beyond = [_excess(row, width) for row in rows]
         rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
     columns = list(zip(*rows, strict=True))
-    nothing = [None] * len(rows)
-    data: dict[int | str, Sequence[object]] = {i: columns[at] for i, at in enumerate(kept)}
+    blank_column = [None] * len(rows)
+    data: dict[int | str, Sequence[object]] = {
+        i: columns[position] for i, position in enumerate(positions)
+    }
     data["beyond"] = beyond
     for name, title in (("previous_result", "Result"), ("previous_check", "Row check")):
-        at = header.result_columns.get(title)
-        data[name] = nothing if at is None else [title_text(c).strip() or None for c in columns[at]]
+        position = header.result_columns.get(title)
+        data[name] = (
+            blank_column
+            if position is None
+            else [title_text(cell).strip() or None for cell in columns[position]]
+        )
+    # dtype object: pandas would otherwise turn a column of ids with blanks into floats.
     return pd.DataFrame(data, index=pd.Index([number for number, _ in batch]), dtype=object)
 
 
 def _excess(row: Sequence[Cell], width: int) -> tuple[str, str] | None:
-    """Return the column and text of the first filled cell beyond the last title."""
-    for at, cell in enumerate(islice(row, width, None), width):
+    """Return the column letter and text of the first filled cell beyond the last title."""
+    for position, cell in enumerate(islice(row, width, None), width):
         if is_filled(cell):
-            return column_letter(at), title_text(cell)
+            return column_letter(position), title_text(cell)
     return None

@@ -28,6 +28,16 @@ def test_a_column_of_the_input_that_is_titled_like_ours_stays(tmp_path: Path) ->
     assert loaded.rows == {2: ("own", *ROW)}
 
 
+def test_a_result_title_that_the_input_has_twice_over_stays(tmp_path: Path) -> None:
+    ours = [
+        "Result (batchlock) (batchlock)" if title == "Result" else title for title in RESULT_TITLES
+    ]
+    header = (*HEADER, "Result", "Result (batchlock)", *ours)
+    loaded = load(write_text(tmp_path, csv_text(header, (*ROW, "old", "older", *OURS))))
+    assert loaded.table.titles == (*HEADER, "Result", "Result (batchlock)")
+    assert loaded.previous == {2: ("updated", "abc")}
+
+
 def test_an_input_with_titles_like_some_of_ours_is_no_results_file(tmp_path: Path) -> None:
     loaded = load(write_text(tmp_path, csv_text((*HEADER, "Result", "Code"), (*ROW, "done", "x"))))
     assert loaded.table.titles == (*HEADER, "Result", "Code")

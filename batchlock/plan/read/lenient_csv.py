@@ -1,79 +1,91 @@
-"""Cut text into cells where csv.reader gives up: spaces after a closing quotation mark."""
+"""Split text into cells where csv.reader in strict mode fails: at spaces after a closing quote."""
 
 import re
 from collections.abc import Iterator
 
 from batchlock.core.errors import UnreadableFile
 
-LONGEST_CELL = 1 << 20
-"""Characters; a longer cell is one whose quotation mark nobody closed."""
+# csv.reader's own limit is 131,072 characters, which a pasted document in a reason can pass; such
+# a row is then refused by itself, for its length. A cell of a million characters is one whose
+# quotation mark is not closed: without a limit it would take the rest of the file.
+MAX_CELL_LENGTH = 1 << 20
 
-_INSIDE = re.compile(r'(?:[^"]++|"")*+')
-_Numbered = Iterator[tuple[int, str]]
+# The text of a quoted cell: a quotation mark inside is doubled. Possessive (`*+`), because with
+# backtracking a long cell without an end would take quadratic time.
+_QUOTED_TEXT = re.compile(r'(?:[^"]++|"")*+')
+_NumberedLines = Iterator[tuple[int, str]]
 
 
 def lenient_rows(
-    lines: Iterator[str], delimiter: str, *, name: str, first: int
-) -> Iterator[list[str]]:
-    """Yield the rows of lines as csv.reader does, but take spaces between a quote and a delimiter.
+    lines: Iterator[str], delimiter: str, *, name: str, first_line: int
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows as csv.reader does, but accept spaces between a closing quote and a delimiter.
 
-    The spaces are no part of the cell. `name` is the file's and `first` the number of its first
-    line here. Raises UnreadableFile at a quotation mark that is not closed, or not doubled.
+    Each row comes with the number of its first line. The spaces do not become part of the cell.
+    `name` is the file name, for messages, and `first_line` the number of the first of `lines`.
+    Raises UnreadableFile at a quotation mark that is not closed or not doubled, and at a cell that
+    is longer than MAX_CELL_LENGTH.
     """
-    plain = re.compile(rf"[^{re.escape(delimiter)}\r\n]*+")
+    unquoted_text = re.compile(rf"[^{re.escape(delimiter)}\r\n]*+")
+    # With a space as delimiter, a space after the quote ends the cell.
     spaces = re.compile("" if delimiter == " " else " *+")
-    numbered = enumerate(lines, first)
-    for number, line in numbered:
-        where = f"{name}, line {number}"
+    numbered_lines = enumerate(lines, first_line)
+    for number, line in numbered_lines:
+        place = f"{name}, line {number}"
         row: list[str] = []
-        at = 0
-        goes_on = bool(line.strip("\r\n"))
-        while goes_on:
-            if line.startswith('"', at):
-                cell, line, at = _quoted(numbered, line, at + 1, where)
-                at = _end(spaces, line, at)
+        position = 0
+        has_more = bool(line.strip("\r\n"))
+        while has_more:
+            if line.startswith('"', position):
+                cell, line, position = _quoted_cell(numbered_lines, line, position + 1, place)
+                position = _match_end(spaces, line, position)
             else:
-                end = _end(plain, line, at)
-                cell, at = line[at:end], end
-            if len(cell) > LONGEST_CELL:
+                end = _match_end(unquoted_text, line, position)
+                cell, position = line[position:end], end
+            if len(cell) > MAX_CELL_LENGTH:
                 raise UnreadableFile(
-                    f"{where}: a cell in the row that begins here has more than "
-                    f"{LONGEST_CELL:,} characters. Shorten it."
+                    f"{place}: a cell in the row that begins here has more than "
+                    f"{MAX_CELL_LENGTH:,} characters. Shorten it."
                 )
             row.append(cell)
-            goes_on = line.startswith(delimiter, at)
-            if not goes_on and line[at:].strip("\r\n"):
-                raise _not_closed(where)
-            at += 1
-        yield row
+            has_more = line.startswith(delimiter, position)
+            if not has_more and line[position:].strip("\r\n"):
+                raise _not_closed(place)
+            position += 1
+        yield number, row
 
 
-def _quoted(lines: _Numbered, line: str, at: int, where: str) -> tuple[str, str, int]:
-    """Read a cell up to its closing quotation mark, which may be lines away."""
-    pieces = []
+def _quoted_cell(
+    lines: _NumberedLines, line: str, position: int, place: str
+) -> tuple[str, str, int]:
+    """Read a cell up to its closing quotation mark, which may be in a later line.
+
+    Returns the cell, the line that holds the closing mark, and the position behind that mark.
+    """
+    parts = []
     length = 0
     while True:
-        end = _end(_INSIDE, line, at)
-        pieces.append(line[at:end])
-        length += end - at
+        end = _match_end(_QUOTED_TEXT, line, position)
+        parts.append(line[position:end])
+        length += end - position
         if end < len(line):
-            return "".join(pieces).replace('""', '"'), line, end + 1
+            return "".join(parts).replace('""', '"'), line, end + 1
         _, line = next(lines, (0, ""))
-        at = 0
-        if not line or length > LONGEST_CELL:
-            raise _not_closed(where)
+        position = 0
+        if not line or length > MAX_CELL_LENGTH:
+            raise _not_closed(place)
 
 
-def _end(pattern: re.Pattern[str], line: str, at: int) -> int:
-    """Return where a pattern that fits everywhere ends."""
-    found = pattern.match(line, at)
-    assert found is not None
-    return found.end()
+def _match_end(pattern: re.Pattern[str], line: str, position: int) -> int:
+    """Return the end of a match; the pattern must match everywhere, if only the empty text."""
+    match = pattern.match(line, position)
+    assert match is not None
+    return match.end()
 
 
-def _not_closed(where: str) -> UnreadableFile:
+def _not_closed(place: str) -> UnreadableFile:
     return UnreadableFile(
-        f"{where}: a quotation mark in the row that begins here is not closed, or stands inside a "
+        f"{place}: a quotation mark in the row that begins here is not closed, or stands inside a "
         "quoted cell without being doubled. Mend that row, or save the file from a spreadsheet "
         "program."
     )

@@ -1,4 +1,4 @@
-"""Read a text file: its delimiter, its header, its rows."""
+"""Read a text file: detect its delimiter, find its header, yield its rows."""
 
 import csv
 import re
@@ -13,76 +13,103 @@ from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.rows import Cell
 from batchlock.plan.read.encoding import detect_encoding
 from batchlock.plan.read.header import HEADER_ROWS, find_header, header_error, strip_formula_prefix
-from batchlock.plan.read.lenient_csv import LONGEST_CELL, lenient_rows
+from batchlock.plan.read.lenient_csv import MAX_CELL_LENGTH, lenient_rows
 from batchlock.plan.read.table import Header, ReadOptions, Sheet, is_filled
 
-_LONGEST_LINE = 1 << 24
-"""Characters; there is no table in a longer one."""
-_WIDEST = 1 << 14
-"""Cells; a spreadsheet has no more columns."""
+# Characters. A file without line ends, such as a disk image, would otherwise be read into memory
+# as one line; 16 cells of the greatest length still fit.
+_MAX_LINE_LENGTH = 1 << 24
+# No spreadsheet program shows more columns, so cells beyond are either blank or not a table.
+_MAX_COLUMNS = 1 << 14
 
-_CANDIDATES = (",", ";", "\t", "|")
-_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "pipe": "|"}
-_DECLARED = re.compile(r'"?sep=([^\r\n"])"?[ ,;|\t]*[\r\n]*', re.IGNORECASE)
+_DELIMITERS = (",", ";", "\t", "|")
+_DELIMITER_NAMES = {
+    "comma": ",",
+    "semicolon": ";",
+    "tab": "\t",
+    "\\t": "\t",
+    "bar": "|",
+    "pipe": "|",
+}
+# Excel obeys a first line `sep=;` and does not show it. Saving such a file again may put the line
+# in quotation marks, or fill it with delimiters to the width of the table.
+_SEP_LINE = re.compile(r'"?sep=([^\r\n"])"?[ ,;|\t]*[\r\n]*', re.IGNORECASE)
+# A `sep=` line is short: of a longer first line, reading this much is enough to rule it out.
+_SEP_LINE_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Cut:
-    """A text file cut into cells in one way."""
+class _Dialect:
+    """A text file and one way to split it into cells."""
 
     path: Path
     encoding: str
     delimiter: str
-    declared: bool
-    """Whether the first line names the delimiter; for a spreadsheet that line is not there."""
+    has_sep_line: bool
+    """Whether the first line names the delimiter. Spreadsheet programs do not count that line."""
 
     @property
-    def first(self) -> int:
-        """The number of the first line that belongs to the table."""
-        return 2 if self.declared else 1
+    def first_line(self) -> int:
+        """The number in the file of the first line that belongs to the table."""
+        return 2 if self.has_sep_line else 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What the first rows look like, cut in one way."""
+    """The first rows of a file, split in one way."""
 
-    cut: _Cut
+    dialect: _Dialect
     header: Header
-    alike: int
-    """The number of rows that have the same number of cells, more than one."""
+    equal_widths: int
+    """The number of rows with the most frequent number of cells; rows of one cell do not count."""
     error: UnreadableFile | None
 
 
 def open_sheet(path: Path, options: ReadOptions) -> Sheet:
-    """Find how the text is encoded and cut into cells, and its header."""
+    """Detect the encoding and the delimiter of a text file, and find its header.
+
+    The delimiter is the one with which the header has most fields, then the one that gives most
+    rows the same width. Raises UnreadableFile or UsageError when the file cannot be read so.
+    """
     encoding = detect_encoding(path, options.encoding)
-    declared = _declared_delimiter(path, encoding)
+    sep_delimiter = _sep_delimiter(path, encoding)
     if options.delimiter != "auto":
-        candidates: Sequence[str] = (_named_delimiter(options.delimiter),)
+        candidates: Sequence[str] = (_parse_delimiter(options.delimiter),)
     else:
-        candidates = (declared,) if declared else _CANDIDATES
+        candidates = (sep_delimiter,) if sep_delimiter else _DELIMITERS
     trials = [
-        _try(_Cut(path=path, encoding=encoding, delimiter=each, declared=bool(declared)), options)
-        for each in candidates
+        _try_dialect(
+            _Dialect(
+                path=path,
+                encoding=encoding,
+                delimiter=delimiter,
+                has_sep_line=bool(sep_delimiter),
+            ),
+            options,
+        )
+        for delimiter in candidates
     ]
-    best = max(trials, key=lambda trial: (len(trial.header.fields), trial.alike))
+    best = max(trials, key=lambda trial: (len(trial.header.fields), trial.equal_widths))
     if problem := header_error(path.name, best.header, options):
-        raise best.error or _quoted_lines(path, best, options) or problem
+        raise best.error or _quoted_lines_error(path, best, options) or problem
     return Sheet(
-        rows=lambda: _rows(best.cut, prefixed=bool(best.header.result_columns)),
+        rows=lambda: _rows(best.dialect, prefixed=bool(best.header.result_columns)),
         header=best.header,
         encoding=encoding.removesuffix("-sig"),
-        delimiter=best.cut.delimiter,
+        delimiter=best.dialect.delimiter,
     )
 
 
-def _quoted_lines(path: Path, trial: _Trial, options: ReadOptions) -> UnreadableFile | None:
-    """Return the refusal of lines that are one quoted cell each, with all their cells in it."""
+def _quoted_lines_error(path: Path, trial: _Trial, options: ReadOptions) -> UnreadableFile | None:
+    """Return an error when each whole line is quoted, so that one cell holds all the others.
+
+    The titles are there to see, so a message that columns are missing would not help.
+    """
     if len(trial.header.titles) != 1 or options.delimiter != "auto":
         return None
     line = trial.header.titles[0].splitlines()[:1]
-    cuts = [next(csv.reader(line, delimiter=each)) for each in _CANDIDATES]
-    if all(find_header([cut], options).missing for cut in cuts):
+    rows = [next(csv.reader(line, delimiter=delimiter)) for delimiter in _DELIMITERS]
+    if all(find_header([row], options).missing for row in rows):
         return None
     return UnreadableFile(
         f"{path.name}: each line stands in quotation marks as a whole, so that it is one cell. "
@@ -90,78 +117,87 @@ def _quoted_lines(path: Path, trial: _Trial, options: ReadOptions) -> Unreadable
     )
 
 
-def _declared_delimiter(path: Path, encoding: str) -> str | None:
+def _sep_delimiter(path: Path, encoding: str) -> str | None:
     """Return the delimiter that a first line such as `sep=;` names."""
     with path.open(encoding=encoding, newline="") as file:
-        found = _DECLARED.fullmatch(file.readline(64))
-    return found[1] if found else None
+        match = _SEP_LINE.fullmatch(file.readline(_SEP_LINE_LENGTH))
+    return match[1] if match else None
 
 
-def _named_delimiter(wanted: str) -> str:
-    delimiter = _NAMES.get(wanted.strip().casefold(), wanted)
+def _parse_delimiter(setting: str) -> str:
+    delimiter = _DELIMITER_NAMES.get(setting.strip().casefold(), setting)
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise UsageError(
-            f'"{wanted}" cannot be a delimiter: '
+            f'"{setting}" cannot be a delimiter: '
             "it is one character such as , or ; or |, or the word tab."
         )
     return delimiter
 
 
-def _try(cut: _Cut, options: ReadOptions) -> _Trial:
+def _try_dialect(dialect: _Dialect, options: ReadOptions) -> _Trial:
     head: list[list[Cell]] = []
     error = None
-    with closing(_rows(cut, prefixed=False)) as rows:
+    with closing(_rows(dialect, prefixed=False)) as rows:
         try:
             for row in islice(rows, HEADER_ROWS):
-                head.append(row)  # noqa: PERF402 - what came before an error counts
-        except UnreadableFile as caught:
-            error = caught
+                head.append(row)  # noqa: PERF402 - the rows before an error count
+        except UnreadableFile as read_error:
+            error = read_error
     widths = Counter(len(row) for row in head if len(row) > 1)
-    alike = max(widths.values(), default=0)
-    return _Trial(cut, find_header(head, options, prefixed=True), alike, error)
+    equal_widths = max(widths.values(), default=0)
+    return _Trial(dialect, find_header(head, options, prefixed=True), equal_widths, error)
 
 
-def _rows(cut: _Cut, *, prefixed: bool) -> Generator[list[Cell]]:
-    """Yield the rows as a spreadsheet counts them: a cell of many lines is in one row."""
-    for row in _cells(cut):
+def _rows(dialect: _Dialect, *, prefixed: bool) -> Generator[list[Cell]]:
+    """Yield the rows as a spreadsheet counts them: a cell of several lines is part of one row."""
+    for row in _split(dialect):
         if prefixed:
             row = [strip_formula_prefix(cell) for cell in row]
         yield [cell or None for cell in row]
 
 
-def _cells(cut: _Cut) -> Iterator[list[str]]:
-    """Yield the rows, the fast way as far as the quotation marks are where they belong."""
-    csv.field_size_limit(LONGEST_CELL)
-    done = 0
-    with _lines(cut) as lines:
-        reader = csv.reader(lines, delimiter=cut.delimiter, strict=True)
+def _split(dialect: _Dialect) -> Iterator[list[str]]:
+    """Yield the cells of each row: by csv.reader up to the first error, then by lenient_rows.
+
+    csv.reader is written in C and many times faster, and strict mode finds the quotation marks
+    that it would otherwise merge into a cell silently.
+    """
+    # The limit is global to the process; the plan has a process of its own.
+    csv.field_size_limit(MAX_CELL_LENGTH)
+    lines_done = 0
+    with _open_lines(dialect) as lines:
+        reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
         try:
             for row in reader:
-                yield row if len(row) <= _WIDEST else _narrowed(row, cut, done)
-                done = reader.line_num
+                line_number = dialect.first_line + lines_done
+                yield row if len(row) <= _MAX_COLUMNS else _trim_row(row, dialect, line_number)
+                lines_done = reader.line_num
         except csv.Error:
-            pass
+            pass  # the row that failed is read again below
         else:
             return
-    with _lines(cut) as lines:
-        rest = islice(lines, done, None)
-        for row in lenient_rows(rest, cut.delimiter, name=cut.path.name, first=cut.first + done):
-            yield row if len(row) <= _WIDEST else _narrowed(row, cut, done)
+    with _open_lines(dialect) as lines:
+        remaining_lines = islice(lines, lines_done, None)
+        first_line = dialect.first_line + lines_done
+        for line_number, row in lenient_rows(
+            remaining_lines, dialect.delimiter, name=dialect.path.name, first_line=first_line
+        ):
+            yield row if len(row) <= _MAX_COLUMNS else _trim_row(row, dialect, line_number)
 
 
 @contextmanager
-def _lines(cut: _Cut) -> Iterator[Iterator[str]]:
-    """Open the text below the line that names the delimiter."""
-    with cut.path.open(encoding=cut.encoding, newline="") as file:
-        if cut.declared:
-            file.readline(_LONGEST_LINE)
+def _open_lines(dialect: _Dialect) -> Iterator[Iterator[str]]:
+    """Open the text below the `sep=` line. The lines keep their ends, which csv.reader needs."""
+    with dialect.path.open(encoding=dialect.encoding, newline="") as file:
+        if dialect.has_sep_line:
+            file.readline(_MAX_LINE_LENGTH)
 
         def lines() -> Iterator[str]:
-            number = cut.first
-            while line := file.readline(_LONGEST_LINE):
-                if len(line) == _LONGEST_LINE:
+            number = dialect.first_line
+            while line := file.readline(_MAX_LINE_LENGTH):
+                if len(line) == _MAX_LINE_LENGTH:
                     raise UnreadableFile(
-                        f"{cut.path.name}, line {number}: the line does not end, so this is no "
+                        f"{dialect.path.name}, line {number}: the line does not end, so this is no "
                         "table. Open it in a spreadsheet program and save it as .xlsx or .csv."
                     )
                 yield line
@@ -170,11 +206,11 @@ def _lines(cut: _Cut) -> Iterator[Iterator[str]]:
         yield lines()
 
 
-def _narrowed(row: list[str], cut: _Cut, done: int) -> list[str]:
+def _trim_row(row: list[str], dialect: _Dialect, line_number: int) -> list[str]:
     """Return a row without the blanks beyond the last column that a spreadsheet has."""
-    if any(map(is_filled, islice(row, _WIDEST, None))):
+    if any(map(is_filled, islice(row, _MAX_COLUMNS, None))):
         raise UnreadableFile(
-            f"{cut.path.name}, line {done + cut.first}: the row has {len(row):,} cells, more than "
+            f"{dialect.path.name}, line {line_number}: the row has {len(row):,} cells, more than "
             "a spreadsheet has columns. Check how the file was made."
         )
-    return row[:_WIDEST]
+    return row[:_MAX_COLUMNS]

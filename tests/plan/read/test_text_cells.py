@@ -108,6 +108,17 @@ def test_a_quotation_mark_that_swallows_rows_is_refused(
     assert refusal(write_text(tmp_path, csv_text(HEADER, ROW) + row)).startswith(expected)
 
 
+def test_a_row_that_is_too_wide_is_named_by_its_own_line(tmp_path: Path) -> None:
+    wide = (*ROW, *["x"] * 16_384)
+    spaced = ('"Leads" ', *ROW[1:])
+    assert refusal(write_text(tmp_path, csv_text(HEADER, ROW, wide))).startswith(
+        "orders.csv, line 3: the row has 16,388 cells"
+    )
+    assert refusal(write_text(tmp_path, csv_text(HEADER, spaced, ROW, wide))).startswith(
+        "orders.csv, line 4: the row has 16,388 cells"
+    )
+
+
 def test_a_quotation_mark_in_the_header_is_refused_as_such(tmp_path: Path) -> None:
     path = write_text(tmp_path, '"Module,Record Id,Reason\nLeads,1,x\n')
     assert refusal(path).startswith("orders.csv, line 1: a quotation mark")

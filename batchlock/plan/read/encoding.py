@@ -1,4 +1,4 @@
-"""Find out how a text file is encoded, looking at all of it."""
+"""Detect the encoding of a text file, from all of its content."""
 
 import codecs
 import re
@@ -7,74 +7,99 @@ from pathlib import Path
 
 from batchlock.core.errors import UnreadableFile, UsageError
 
-_MARKS = (
+_BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# A file is read in pieces of this many bytes, so that memory does not grow with its size.
 _PIECE = 1 << 20
 _SAVE_AS = 'Save it from the spreadsheet program as "CSV UTF-8".'
-_BY_CHANCE = re.compile(
-    rb"(?<![\x80-\xff])(?:\xdf[\x80\x82-\x8c\x8e\x91-\x9c\x9e-\xbf]"
-    rb"|(?<=[a-z])[\xe0-\xef]\xa0[\x96\x97\xbb]"
-    rb"|(?<=[A-Z])(?:\xc5\x85(?![A-Z])|[\xc7-\xcb\xd2-\xde][\x85\xa0])"
-    rb"|(?<=[A-Z]{2})[\xc7-\xcd\xd2-\xde][\x85\x92\x96\x97\x99\xa0\xae]"
-    rb"|(?<=[ \d])[\xd7\xd8]\xa0(?=\d))(?![\x80-\xff])"
-)
-"""Ends of words in Windows-1252 that read as UTF-8 too: `Spaß…`, `café »`, `REFUSÉ !`.
 
-Only where what it is in UTF-8 never stands alone behind a capital letter, as Š does in `TOMAŠ`,
-Ż in `SPRZEDAŻ`, İ in `VERGİ`, Ė in `SUTARTĖ` and ș in `Aș`.
-"""
-_SURELY_UTF8 = re.compile(
+# The end of a word in Windows-1252 whose bytes are one valid UTF-8 character too. A file in which
+# nothing else is beyond ASCII would decode as UTF-8, with wrong letters. Each alternative is left
+# out where the UTF-8 character is a letter that ends words in some language: Š in `TOMAŠ`, Ż in
+# `SPRZEDAŻ`, İ in `VERGİ`, Ė in `SUTARTĖ`, ș in `Aș`. The bytes behind the
+# letters: \x85 is …, \x92 an apostrophe, \x96 and \x97 dashes, \x99 is ™, \xa0 the no-break space,
+# \xae is ®, \xbb is ».
+_CP1252_THAT_FITS_UTF8 = re.compile(
+    # Alone: with other bytes beyond ASCII beside it, it is a word in another script.
+    rb"(?<![\x80-\xff])(?:"
+    # `Spaß…`: ß and any character of Windows-1252. In UTF-8 these are N'Ko letters.
+    rb"\xdf[\x80\x82-\x8c\x8e\x91-\x9c\x9e-\xbf]"
+    # `café »`: French puts a no-break space before » and between a word and a dash.
+    rb"|(?<=[a-z])[\xe0-\xef]\xa0[\x96\x97\xbb]"
+    # `PÅ…`: in UTF-8 that is Ņ, which stands inside words such as `AKMEŅI`.
+    rb"|(?<=[A-Z])(?:\xc5\x85(?![A-Z])"
+    # `FERMÉ…`, `REFUSÉ !`
+    rb"|[\xc7-\xcb\xd2-\xde][\x85\xa0])"
+    # `CAFÉ™`, `SOCIÉTÉ® X`: only after two capitals, since `Wǒ` and `Yɔ` are words.
+    rb"|(?<=[A-Z]{2})[\xc7-\xcd\xd2-\xde][\x85\x92\x96\x97\x99\xa0\xae]"
+    # The multiplication sign and Ø between numbers: `Ø 5`
+    rb"|(?<=[ \d])[\xd7\xd8]\xa0(?=\d)"
+    rb")(?![\x80-\xff])"
+)
+# UTF-8 whose characters in Windows-1252 make no sense, such as `Ã¼` for ü: the letters of western
+# Europe, punctuation, emoji, or two characters of any other script side by side.
+_CERTAINLY_UTF8 = re.compile(
     rb"[\xc2\xc3][\x80-\xbf]|\xe2[\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
     rb"|(?:[\xc4-\xde][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}){2}"
 )
-"""What nobody means in Windows-1252: the letters of Europe, or two others side by side."""
+# What makes a file unreadable as text, as `_first_fault` returns it. A NUL decodes in most
+# encodings, but no text has one: it is UTF-16 without its mark, or a binary file.
 _NUL = "\0"
-_UNREADABLE = "\ufffd"
+_UNDECODABLE = "\ufffd"
 
 
-def detect_encoding(path: Path, wanted: str) -> str:
-    """Return the encoding of a file, each byte of which it is known to fit.
+def detect_encoding(path: Path, setting: str) -> str:
+    """Return the encoding in which every byte of the file can be decoded.
 
-    `wanted` is a name that Python knows, or auto: UTF-8, or UTF-16 with its mark, else
-    Windows-1252, also where that fits UTF-8 by chance. Raises UnreadableFile naming the line that
-    does not fit, also when some lines are in UTF-8 and others are not.
+    `setting` is a name that Python knows, or auto: UTF-8, or UTF-16 with its byte order mark, else
+    Windows-1252, also where that fits UTF-8 by chance. Raises UnreadableFile, which names the
+    line, when the file does not fit or has some lines in UTF-8 and others not; UsageError for an
+    unknown name.
     """
-    encoding = _marked(path) if wanted.strip().casefold() == "auto" else _known(wanted)
+    encoding = (
+        _encoding_of_mark(path)
+        if setting.strip().casefold() == "auto"
+        else _parse_encoding(setting)
+    )
     fault = _first_fault(path, encoding or "utf-8")
-    if encoding is None and (fault == _UNREADABLE or (not fault and _fits_by_chance(path))):
-        _refuse_a_mixture(path)
+    if encoding is None and (
+        fault == _UNDECODABLE or (not fault and _fits_utf8_only_by_chance(path))
+    ):
+        _refuse_mixed_encodings(path)
         encoding = "windows-1252"
         fault = _first_fault(path, encoding)
     encoding = encoding or "utf-8"
     if fault is not None:
-        raise _refusal(path, encoding, fault)
+        raise _fault_error(path, encoding, fault)
     return encoding
 
 
-def _known(wanted: str) -> str:
+def _parse_encoding(setting: str) -> str:
     try:
-        TextIOWrapper(BytesIO(), wanted)  # refuses names such as hex, which stand for no text
-        name = codecs.lookup(wanted).name
+        # Opening a text file refuses codecs such as hex, which decode bytes to bytes.
+        TextIOWrapper(BytesIO(), setting)
+        name = codecs.lookup(setting).name
     except (LookupError, ValueError) as error:
         raise UsageError(
-            f'There is no encoding named "{wanted}". Usual ones are auto, utf-8, utf-16, '
+            f'There is no encoding named "{setting}". Usual ones are auto, utf-8, utf-16, '
             "windows-1252 and iso-8859-15."
         ) from error
-    return "utf-8-sig" if name == "utf-8" else wanted
+    # utf-8 keeps a byte order mark as part of the first title; utf-8-sig also reads files without.
+    return "utf-8-sig" if name == "utf-8" else setting
 
 
-def _marked(path: Path) -> str | None:
-    """Return the encoding that the byte order mark tells."""
+def _encoding_of_mark(path: Path) -> str | None:
+    """Return the encoding that the byte order mark stands for, if there is one."""
     with path.open("rb") as file:
         start = file.read(4)
-    return next((name for mark, name in _MARKS if start.startswith(mark)), None)
+    return next((name for mark, name in _BYTE_ORDER_MARKS if start.startswith(mark)), None)
 
 
 def _first_fault(path: Path, encoding: str) -> str | None:
-    """Return the kind of the first character that is in no text; None when all are."""
+    """Return _NUL or _UNDECODABLE, whichever is met first, or None for readable text."""
     decoder = codecs.getincrementaldecoder(encoding)()
     with path.open("rb") as file:
         while True:
@@ -82,30 +107,31 @@ def _first_fault(path: Path, encoding: str) -> str | None:
             try:
                 text = decoder.decode(piece, final=not piece)
             except UnicodeError:
-                return _UNREADABLE
+                return _UNDECODABLE
             if _NUL in text:
                 return _NUL
             if not piece:
                 return None
 
 
-def _fits_by_chance(path: Path) -> bool:
-    """Say whether all that is not ASCII in a file in UTF-8 is likelier to be Windows-1252."""
-    found = False
+def _fits_utf8_only_by_chance(path: Path) -> bool:
+    """Tell whether everything beyond ASCII in a valid UTF-8 file is likelier to be Windows-1252."""
+    has_cp1252 = False
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
-            piece += file.readline(_PIECE)
+            piece += file.readline(_PIECE)  # the pattern looks at the bytes on both sides
             if not piece.isascii():
-                if not _BY_CHANCE.sub(b"", piece).isascii():
+                if not _CP1252_THAT_FITS_UTF8.sub(b"", piece).isascii():
                     return False
-                found = True
-    return found
+                has_cp1252 = True
+    return has_cp1252
 
 
-def _refuse_a_mixture(path: Path) -> None:
-    """Raise when some of the text is in UTF-8 and some is not."""
-    first: dict[bool, int] = {}
-    # In Latin-1 every byte is a character, so that lines can be told apart before they are read.
+def _refuse_mixed_encodings(path: Path) -> None:
+    """Raise UnreadableFile when some of the text is in UTF-8 and some is not."""
+    first_line: dict[bool, int] = {}  # by whether the line is in UTF-8
+    # In Latin-1 every byte is a character, so the file can be split into lines before its encoding
+    # is known, and at every kind of line end.
     with path.open(encoding="latin-1") as file:
         for number, text in enumerate(iter(lambda: file.readline(_PIECE), ""), 1):
             if text.isascii():
@@ -114,39 +140,42 @@ def _refuse_a_mixture(path: Path) -> None:
             is_utf8 = _is_utf8(line)
             if is_utf8 is None:
                 continue
-            first.setdefault(is_utf8, number)
-            if len(first) > 1:
-                raise _mixture(
+            first_line.setdefault(is_utf8, number)
+            if len(first_line) > 1:
+                raise _mixture_error(
                     path,
                     number,
-                    f"{'' if is_utf8 else 'not '}in UTF-8, unlike line {first[not is_utf8]}",
+                    f"{'' if is_utf8 else 'not '}in UTF-8, unlike line {first_line[not is_utf8]}",
                 )
-            if not is_utf8 and _SURELY_UTF8.search(line):
-                raise _mixture(path, number, "partly in UTF-8 and partly not")
+            if not is_utf8 and _CERTAINLY_UTF8.search(line):
+                raise _mixture_error(path, number, "partly in UTF-8 and partly not")
 
 
-def _mixture(path: Path, number: int, what: str) -> UnreadableFile:
+def _mixture_error(path: Path, number: int, description: str) -> UnreadableFile:
     return UnreadableFile(
-        f"{path.name}, line {number}: this line is {what}, so the file has been put together from "
-        "texts in different encodings. Open it, mend the odd letters and save it as UTF-8."
+        f"{path.name}, line {number}: this line is {description}, so the file has been put "
+        "together from texts in different encodings. Open it, mend the odd letters and save it as "
+        "UTF-8."
     )
 
 
 def _is_utf8(line: bytes) -> bool | None:
-    """Say whether a line is in UTF-8; None when it may as well be in Windows-1252."""
+    """Tell whether a line is in UTF-8; None when it may just as well be in Windows-1252."""
     try:
         line.decode()
     except UnicodeDecodeError:
         return False
-    return None if _BY_CHANCE.sub(b"", line).isascii() else True
+    return None if _CP1252_THAT_FITS_UTF8.sub(b"", line).isascii() else True
 
 
-def _refusal(path: Path, encoding: str, fault: str) -> UnreadableFile:
+def _fault_error(path: Path, encoding: str, fault: str) -> UnreadableFile:
     try:
         with path.open(encoding=encoding, errors="replace") as file:
             line = next((n for n, text in enumerate(file, 1) if fault in text), 1)
     except UnicodeError:
-        line = 1  # UTF-16 that does not say which of its two kinds it is
+        line = 1  # UTF-16 without a byte order mark, which even errors="replace" refuses
     name = encoding.removesuffix("-sig").upper()
-    what = "holds a NUL character" if fault == _NUL else f"is not in {name}"
-    return UnreadableFile(f"{path.name}, line {line}: {what}, so it is no text to read. {_SAVE_AS}")
+    problem = "holds a NUL character" if fault == _NUL else f"is not in {name}"
+    return UnreadableFile(
+        f"{path.name}, line {line}: {problem}, so it is no text to read. {_SAVE_AS}"
+    )

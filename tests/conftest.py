@@ -1,3 +1,5 @@
+"""The fixtures that tests of several folders use."""
+
 import asyncio
 import os
 import re
@@ -33,12 +35,13 @@ def pytest_configure() -> None:
 def isolated(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """Keep every test away from the user's own folders and settings."""
+    """Give every test an empty home and current folder, and none of the user's settings."""
     for name in list(os.environ):
         if name.startswith(("BATCHLOCK_", "XDG_")):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     work = tmp_path_factory.mktemp("work")
+    # platformdirs derives the user's folders from these: HOME on POSIX, the others on Windows.
     for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(home))
     monkeypatch.chdir(work)
@@ -48,7 +51,7 @@ def isolated(
 
 @pytest.fixture
 def cli() -> Run:
-    """Run a command in a process of its own."""
+    """Return a function that runs a command in a process of its own."""
 
     def run(*arguments: object, timeout: float = PATIENCE) -> Done:
         done = subprocess.run(
@@ -66,59 +69,61 @@ def cli() -> Run:
 
 @pytest.fixture
 def here(capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """Run a command in this process: faster, and the same but for the start."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    """Return a function that runs a command in this process, which saves the start of another."""
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
 
     def run(*arguments: object) -> Done:
         capfd.readouterr()
-        code = run_command([str(one) for one in arguments])
-        told = capfd.readouterr()
-        return Done(code, told.out, told.err)
+        code = run_command([str(argument) for argument in arguments])
+        streams = capfd.readouterr()
+        return Done(code, streams.out, streams.err)
 
     yield run
-    for number, handler in before.items():
+    for number, handler in handlers.items():
         signal.signal(number, handler)
 
 
 @pytest.fixture
 def stand_in() -> Iterator[Start]:
-    """Start `batchlock simulate` with the options given, and end it after the test."""
-    started: list[subprocess.Popen[str]] = []
+    """Return a function that starts `batchlock simulate`, which ends with the test."""
+    processes: list[subprocess.Popen[str]] = []
 
     def start(*options: object) -> StandIn:
         process = subprocess.Popen(
             command("simulate", *options), stdout=subprocess.PIPE, encoding="utf-8"
         )
-        started.append(process)
+        processes.append(process)
         assert process.stdout is not None
-        first = process.stdout.readline()
-        found = re.search(r"http://\S+", first)
-        assert found is not None
-        return StandIn(found[0])
+        url = re.search(r"http://\S+", process.stdout.readline())
+        assert url is not None
+        return StandIn(url[0])
 
     yield start
-    for process in started:
+    for process in processes:
         process.terminate()
         process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture
 def org() -> Iterator[StandIn]:
-    """Start a healthy org in a thread, which is quicker, and write a configuration for it."""
-    up: Queue[str] = Queue()
+    """Start a stand-in in a thread and write a configuration for it.
+
+    A thread starts faster than the process of `stand_in`, but has the default behaviour only.
+    """
+    urls: Queue[str] = Queue()
     loop = asyncio.new_event_loop()
-    over = asyncio.Event()
+    stopped = asyncio.Event()
 
     async def serve() -> None:
         async with serving() as simulator:
-            up.put(simulator.url)
-            await over.wait()
+            urls.put(simulator.url)
+            await stopped.wait()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    zoho = StandIn(up.get(timeout=PATIENCE))
+    zoho = StandIn(urls.get(timeout=PATIENCE))
     zoho.config(state_directory="state")
     yield zoho
-    loop.call_soon_threadsafe(over.set)
+    loop.call_soon_threadsafe(stopped.set)
     thread.join(PATIENCE)
     loop.close()

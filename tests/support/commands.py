@@ -1,4 +1,4 @@
-"""Running batchlock's commands in processes of their own."""
+"""Run batchlock's commands in processes of their own."""
 
 import json
 import os
@@ -16,17 +16,16 @@ import pytest
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
-
-
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
+# Seconds after which a test fails instead of hanging. No test waits for it to pass.
 PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a command ended."""
+    """The end of a command."""
 
     code: int
     out: str
@@ -34,16 +33,17 @@ class Done:
 
     @property
     def json(self) -> dict[str, Any]:
-        """Standard output, which must be one JSON object and nothing else."""
-        told = json.loads(self.out)
-        assert isinstance(told, dict)
-        return told
+        """The JSON object on standard output, where nothing else may be."""
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
 
 
 Run = Callable[..., Done]
 
 
 def command(*arguments: object) -> list[str]:
+    """Return the command line that runs batchlock with these arguments."""
     return [sys.executable, "-m", "batchlock", *map(str, arguments)]
 
 
@@ -65,13 +65,15 @@ def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
 
 
 def kill_leftover_runs(*folders: Path) -> None:
-    """End the runs of the page in these folders: they outlive the server, and the test.
+    """Kill the processes that send runs for the page: they outlive its server and the test.
 
-    Only where a process can be seen to be the one, so that no other is hit.
+    A process is killed only if its command line names the run's folder, so that a process id that
+    the system has reused hits nothing else.
     """
-    for pulse in (one for folder in folders for one in folder.rglob("web/desks/*/pulse")):
-        with suppress(OSError):  # it has ended meanwhile
-            process = json.loads(pulse.read_text())["process"]
-            told = Path(f"/proc/{process}/cmdline").read_bytes()
-            if os.fsencode(pulse.parent) in told:
-                os.kill(process, signal.SIGKILL)
+    heartbeats = [path for folder in folders for path in folder.rglob("web/desks/*/pulse")]
+    for path in heartbeats:
+        with suppress(OSError):  # the process has ended meanwhile
+            process_id = json.loads(path.read_text())["process"]
+            command_line = Path(f"/proc/{process_id}/cmdline").read_bytes()
+            if os.fsencode(path.parent) in command_line:
+                os.kill(process_id, signal.SIGKILL)

@@ -1,8 +1,8 @@
-"""Put the cells that python-calamine shows as blank, and a person does not, back in their place.
+"""Restore the cells that python-calamine shows as blank although a person sees something there.
 
-They are errors, formulas that no program has worked out yet, and in an .ods lengths of time. Each
-format has its own way to find them; only a sheet in which a quick look found such a cell is read a
-second time.
+These are errors, formulas without a stored value and, in an .ods, lengths of time. Each format
+finds them in its own way. A sheet is read a second time only when its statistics say that it may
+hold such a cell.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,12 +12,14 @@ from itertools import zip_longest
 
 from batchlock.core.rows import Cell, NoValue
 
-Mark = NoValue | time | timedelta
+Override = NoValue | time | timedelta
 
-Marks = Sequence[Mark | None]
-"""One for each cell of a row; None where nothing is wrong."""
+# One item for each cell of a row, None where the cell is read right; shorter than the row when
+# nothing follows.
+RowOverrides = Sequence[Override | None]
 
-ERRORS = {
+# The codes of errors in .xls and .xlsb: BErr in [MS-XLS] and [MS-XLSB].
+ERROR_NAMES = {
     0x00: "#NULL!",
     0x07: "#DIV/0!",
     0x0F: "#VALUE!",
@@ -27,60 +29,73 @@ ERRORS = {
     0x2A: "#N/A",
     0x2B: "#GETTING_DATA",
 }
-"""The errors of the binary formats by their codes."""
 
-LAST_ROW, LAST_COLUMN = 1 << 20, 1 << 14
-"""The limits of a sheet, which all formats share."""
+# The limits of a sheet in Excel since 2007, and in LibreOffice.
+MAX_ROWS, MAX_COLUMNS = 1 << 20, 1 << 14
 
+# python-calamine holds a sheet as a rectangle with 32 bytes for each cell: 1.2 GiB of the 4 GiB
+# that the process may take by default. A million rows of 38 columns fit.
+MAX_CELLS = 40_000_000
 
-LARGEST = 40_000_000
-"""Cells of the rectangle that a sheet is held in, 32 bytes each."""
-_SMALL = 4_000_000
-_SPARSE = 8
-"""How many cells of a rectangle beyond `_SMALL` there may be for each one that holds something."""
-MOST_TEXT = 1 << 30
-"""Bytes, each text counted as often as it is shown: every cell gets its own copy."""
+# A rectangle of this size (128 MB) is always held, however few of its cells are filled.
+_SMALL_SHEET_CELLS = 4_000_000
+
+# A larger rectangle may have this many cells for each filled one. Tables are dense; a note far
+# outside of a table makes a rectangle of gigabytes from a file of a few kilobytes.
+_MAX_CELLS_PER_FILLED = 8
+
+# Each text counts as often as cells show it, because every cell gets its own copy: 40,000 cells
+# that share one text of 32,000 letters take 1.2 GiB from a file of a few kilobytes.
+MAX_TEXT_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class SheetStats:
-    """What a sheet holds, found before it is read; rows and columns count from 1."""
+    """The size of a sheet, measured before it is read."""
 
     rows: int = 0
-    """Up to the last cell that is not blank; so too the columns."""
+    """The number of the last row with a filled cell, counted from 1."""
     columns: int = 0
-    unread: bool = False
-    """Whether there may be errors or formulas without a value."""
-    cells: int | None = None
-    """How many are not blank, where it is known."""
-    text: int = 0
-    """Bytes of text, where it is known."""
+    """The number of the last column with a filled cell, counted from 1."""
+    needs_overrides: bool = False
+    """Whether the sheet may hold cells that python-calamine shows as blank."""
+    filled_cells: int | None = None
+    """None where the format does not tell without reading the sheet."""
+    text_bytes: int = 0
+    """0 where the format does not tell without reading the sheet."""
 
     @property
     def area(self) -> int:
-        """The cells of the rectangle that holds the sheet."""
+        """The number of cells of the rectangle that holds the sheet."""
         return self.rows * self.columns
 
     @property
     def fits(self) -> bool:
         """Whether the sheet can be held in memory as a rectangle."""
-        return self.area <= LARGEST and self.text <= MOST_TEXT
+        return self.area <= MAX_CELLS and self.text_bytes <= MAX_TEXT_BYTES
 
     @property
     def sparse(self) -> bool:
-        """Whether holding it would take memory for next to nothing."""
-        return self.cells is not None and self.area > max(_SMALL, _SPARSE * self.cells)
+        """Whether nearly all of the rectangle would be blank cells."""
+        return self.filled_cells is not None and self.area > max(
+            _SMALL_SHEET_CELLS, _MAX_CELLS_PER_FILLED * self.filled_cells
+        )
 
 
-def with_unread(rows: Iterable[Sequence[Cell]], marks: Iterable[Marks]) -> Iterator[Sequence[Cell]]:
-    """Put the marks in the place of the blanks, beyond the last row too."""
-    for row, marked in zip_longest(rows, marks, fillvalue=()):
-        if not any(marked):
+def with_overrides(
+    rows: Iterable[Sequence[Cell]], overrides: Iterable[RowOverrides]
+) -> Iterator[Sequence[Cell]]:
+    """Yield the rows with each override in the place of the blank cell.
+
+    Both start at row 1. There may be overrides below the last row and right of the last cell.
+    """
+    for row, row_overrides in zip_longest(rows, overrides, fillvalue=()):
+        if not any(row_overrides):
             yield row
             continue
-        cells = [*row, *[None] * (len(marked) - len(row))]
-        for at, mark in enumerate(marked):
-            # A writer that leaves formulas to be worked out may store 0 for their value.
-            if mark is not None and cells[at] in (None, 0):
-                cells[at] = mark
+        cells = [*row, *[None] * (len(row_overrides) - len(row))]
+        for column, override in enumerate(row_overrides):
+            # XlsxWriter and Perl's writers store 0 for a formula, since they calculate none.
+            if override is not None and cells[column] in (None, 0):
+                cells[column] = override
         yield cells

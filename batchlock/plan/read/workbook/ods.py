@@ -1,4 +1,4 @@
-"""Survey the sheets of an .ods before they are read, and find the cells that read as blanks."""
+"""Measure the sheets of an .ods before they are read, and find the cells that read as blank."""
 
 import re
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from batchlock.core.rows import NoValue
 from batchlock.plan.read.workbook.no_value import (
-    LARGEST,
-    LAST_COLUMN,
-    LAST_ROW,
-    MOST_TEXT,
-    Mark,
-    Marks,
+    MAX_CELLS,
+    MAX_COLUMNS,
+    MAX_ROWS,
+    MAX_TEXT_BYTES,
+    Override,
+    RowOverrides,
     SheetStats,
 )
-from batchlock.plan.read.workbook.ods_normalise import CLOCK, Rewriter, length_of
+from batchlock.plan.read.workbook.ods_normalise import CLOCK, Rewriter, duration_of
 from batchlock.plan.read.workbook.zip_safety import (
     Package,
     damaged,
@@ -30,41 +30,56 @@ from batchlock.plan.read.workbook.zip_safety import (
 )
 
 _CONTENT = "content.xml"
-_FOREIGN = (
+
+# What python-calamine does not read right. One by one, the patterns are found in a third of the
+# time that a single pattern of all takes.
+_NEEDS_REWRITE = (
+    # White space around rows and cells, as Gnumeric and SheetJS write it: it raises an error.
     re.compile(rb">\s+<table:table-(?:row|cell)"),
+    # Line breaks and tabs inside a text are elements, which it drops.
     re.compile(rb"<text:(?:line-break|tab)\b"),
+    # Marked sections, whose text it drops; comments match too.
     re.compile(rb"<!"),
+    # Drawings, whose text it adds to the text of the cell.
     re.compile(rb"<(?:draw|dr3d):"),
+    # A cell with text but without a value or the type "string": it shows a blank. Attributes of
+    # formulas contain ">", so quoted values are skipped; possessively, for linear time.
     re.compile(
         rb"<table:(?:covered-)?table-cell"
         rb"""(?![^>]*office:(?:(?:\w+-)?value=|value-type=["']string))"""
         rb"""(?:[^>"']|"[^"]*"|'[^']*')*+(?<!/)>\s*<(?!/)"""
     ),
 )
-"""One by one they are found in a third of the time that they take together."""
-_SPAN = re.compile(rf"""time-value=["'](?!{CLOCK.pattern}["'])""".encode())
-"""A time that no clock shows, which python-calamine gives as it is written here."""
-_UNREAD = (re.compile(rb"formula="), re.compile(rb"""value-type=["']error["']"""))
+# A time that no clock shows, which python-calamine returns as text such as PT26H30M00S.
+_DURATION = re.compile(rf"""time-value=["'](?!{CLOCK.pattern}["'])""".encode())
+# Formulas may have no stored value. LibreOffice marks errors with calcext:value-type="error".
+_NEEDS_OVERRIDES = (re.compile(rb"formula="), re.compile(rb"""value-type=["']error["']"""))
+
 _ROW_END = b"</table:table-row>"
-_LONGEST_ROW = 16 << 20
-"""Bytes; a row of all 16,384 columns has a tenth of it."""
+# A row of all 16,384 columns has a tenth of it.
+_MAX_ROW_BYTES = 16 << 20
 _TAG = re.compile(rb"""<table:(?:covered-)?table-(cell|row)\b((?:[^>"']|"[^"]*"|'[^']*')*+)>""")
+# number-columns-repeated or number-rows-repeated: equal neighbours are stored once.
 _REPEATED = re.compile(rb"""-repeated=["'](\d+)""")
 
 _TABLE_NS = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE_NS = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TEXT_NS = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _CALC_NS = "{urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0}"
-_IS_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!)|Err:\d{3}")
+# Gnumeric and others write an error as the text of its formula. LibreOffice has its own errors,
+# such as Err:502.
+_ERROR_TEXT = re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!)|Err:\d{3}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """A row as it is stored, which may stand for many equal ones."""
+
     times: int
     width: int
-    """Up to the last cell that is not blank."""
-    text: int
-    marks: list[Mark | None]
+    """The number of the last column with a filled cell."""
+    text_length: int
+    overrides: list[Override | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +87,15 @@ class Ods:
     """The sheets of an .ods."""
 
     package: Package
-    unread: bool
+    needs_overrides: bool
     needs_rewrite: bool
-    """Whether it holds what python-calamine does not read: white space around its cells, as
-    Gnumeric and SheetJS write it, breaks inside a text that are elements, marked sections and
-    comments in a text, text in cells that have no type, lengths of time, and drawings with text."""
+    """Whether it holds something that python-calamine does not read right."""
 
     def normalised(self) -> BytesIO:
-        """Return the same file in the form that python-calamine reads."""
-        made = BytesIO()
-        with ZipFile(made, "w", ZIP_DEFLATED, compresslevel=1) as archive:
+        """Return the same file in the form that python-calamine reads right."""
+        output = BytesIO()
+        # Level 1: the copy lives in memory until it is read; speed counts more than size.
+        with ZipFile(output, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
             with archive.open(_CONTENT, "w", force_zip64=True) as file:
                 rewriter = Rewriter()
@@ -92,146 +106,161 @@ class Ods:
                 except expat.ExpatError as error:
                     raise damaged(self.package.path) from error
             archive.writestr("META-INF/manifest.xml", "<manifest/>")
-        made.seek(0)
-        return made
+        output.seek(0)
+        return output
 
-    def survey(self, _sheet: str) -> SheetStats:
-        """Return what is known: all sheets are within the bounds."""
-        return SheetStats(unread=self.unread)
+    def measure(self, _sheet: str) -> SheetStats:
+        """Return what is known of every sheet: `open_workbook` has checked the sizes of all."""
+        return SheetStats(needs_overrides=self.needs_overrides)
 
-    def marks(self, sheet: str) -> Iterator[Marks]:
-        """Yield the marks of every row from the first on."""
-        blank = 0
-        for name, row in _rows(self.package):
+    def overrides(self, sheet: str) -> Iterator[RowOverrides]:
+        """Yield the overrides of every row, from row 1 on."""
+        # Rows without overrides are counted first, since nobody needs those at the end: most
+        # programs fill a sheet up with a million blank rows.
+        skipped = 0
+        for name, row in _stored_rows(self.package):
             if name != sheet:
                 continue
-            if row.marks:
-                yield from [()] * blank
-                yield from [row.marks] * row.times
-            blank = 0 if row.marks else blank + row.times
+            if row.overrides:
+                yield from [()] * skipped
+                yield from [row.overrides] * row.times
+            skipped = 0 if row.overrides else skipped + row.times
 
 
-def opened(package: Package) -> Ods:
-    """Survey all the sheets, since all are held in memory at once; refuse encrypted ones."""
+def open_workbook(package: Package) -> Ods:
+    """Measure all sheets together, because python-calamine holds all of them in memory at once.
+
+    Raises UnreadableFile when they are too large, or the file is encrypted or damaged.
+    """
     path = package.path
     manifest = "meta-inf/manifest.xml"
     if manifest in package.parts and b"encryption-data" in package.content(manifest):
         raise protected(path)
     if _CONTENT not in package.parts:
         raise damaged(path)
-    unread = needs_rewrite = False
-    size = _Size()
-    for rows in _whole_rows(package):
-        spans = bool(_SPAN.search(rows))
-        unread = unread or spans or any(sign.search(rows) for sign in _UNREAD)
-        needs_rewrite = needs_rewrite or spans or any(sign.search(rows) for sign in _FOREIGN)
+    needs_overrides = needs_rewrite = False
+    size = _SizeEstimate()
+    for rows in _row_pieces(package):
+        has_durations = bool(_DURATION.search(rows))
+        needs_overrides = (
+            needs_overrides or has_durations or any(one.search(rows) for one in _NEEDS_OVERRIDES)
+        )
+        needs_rewrite = (
+            needs_rewrite or has_durations or any(one.search(rows) for one in _NEEDS_REWRITE)
+        )
         size.add(rows)
     if not size.fits:
-        _measure(package)
-    return Ods(package, unread, needs_rewrite)
+        _check_exact_size(package)
+    return Ods(package, needs_overrides, needs_rewrite)
 
 
-class _Size:
-    """What all sheets together take at most, from a quick look at their rows."""
+class _SizeEstimate:
+    """An upper limit of the size of all sheets together, from a quick scan of their rows."""
 
     def __init__(self) -> None:
-        self._rows = self._blank = self._widest = self._text = 0
+        self._rows = self._blank_rows = self._widest = self._text_bytes = 0
 
     @property
     def fits(self) -> bool:
-        return self._rows * self._widest <= LARGEST and self._text <= MOST_TEXT
+        return self._rows * self._widest <= MAX_CELLS and self._text_bytes <= MAX_TEXT_BYTES
 
     def add(self, rows: bytes) -> None:
         for row in rows.split(_ROW_END):
-            times, width = _reach(row)
+            times, width = _estimate_row(row)
+            # Blank rows count only when a filled one follows in the same sheet.
             if b"</table:table>" in row:
-                self._blank = 0  # at the end of a sheet
+                self._blank_rows = 0
             if not width:
-                self._blank += times
+                self._blank_rows += times
                 continue
-            self._rows += self._blank + times
-            self._blank = 0
+            self._rows += self._blank_rows + times
+            self._blank_rows = 0
             self._widest = max(self._widest, width)
-            self._text += len(row) * times * (width if b"-columns-repeated" in row else 1)
+            copies = times * (width if b"-columns-repeated" in row else 1)
+            self._text_bytes += len(row) * copies
 
 
-def _reach(row: bytes) -> tuple[int, int]:
-    """Return how often a row is there, and how many cells it has up to the last not blank."""
-    if row.endswith(b"/>"):  # most programs fill every row up to the last column
-        last = row.rfind(b"<table:table-cell")
-        row = row if b"value" in row[last:] else row[:last]
+def _estimate_row(row: bytes) -> tuple[int, int]:
+    """Return how often a row occurs, and the number of its last column with a filled cell."""
+    # Most programs fill every row up to the last column with one blank cell, stored once.
+    if row.endswith(b"/>"):
+        last_cell = row.rfind(b"<table:table-cell")
+        row = row if b"value" in row[last_cell:] else row[:last_cell]
     if b"-repeated=" not in row:
         return 1, row.count(b"<table:table-cell") + row.count(b"<table:covered")
     times, column, width = 1, 0, 0
     for kind, attributes in _TAG.findall(row):
-        told = _REPEATED.search(attributes)
-        count = int(told[1]) if told else 1
+        repeated = _REPEATED.search(attributes)
+        count = int(repeated[1]) if repeated else 1
         if kind == b"row":
             times = count
             continue
-        column = min(column + count, LAST_COLUMN)
+        column = min(column + count, MAX_COLUMNS)
         if not attributes.endswith(b"/") or b"value-type" in attributes:
             width = column
-    return min(times, LAST_ROW), width
+    return min(times, MAX_ROWS), width
 
 
-def _whole_rows(package: Package) -> Iterator[bytes]:
-    """Yield the content in pieces in which no row is cut."""
+def _row_pieces(package: Package) -> Iterator[bytes]:
+    """Yield the content in pieces that are cut only between rows."""
     rest = b""
     for piece in package.pieces(_CONTENT):
         piece = rest + piece
         cut = piece.rfind(_ROW_END) + len(_ROW_END)
-        if cut < len(_ROW_END):
+        if cut < len(_ROW_END):  # rfind found none
             cut = 0
-        if len(piece) - cut > _LONGEST_ROW:
+        if len(piece) - cut > _MAX_ROW_BYTES:
             raise zip_bomb(package.path)
         yield piece[:cut]
         rest = piece[cut:]
     yield rest
 
 
-def _measure(package: Package) -> None:
-    """Refuse sheets that cannot be held: python-calamine holds all at once, each a rectangle."""
+def _check_exact_size(package: Package) -> None:
+    """Raise UnreadableFile when one sheet, or all of them together, cannot be held in memory."""
     path = package.path
     sheets: dict[str, SheetStats] = {}
-    row = text = 0
-    for name, each in _rows(package):
-        row = each.times + (row if name in sheets else 0)
+    last_row = text_bytes = 0
+    for name, row in _stored_rows(package):
+        last_row = row.times + (last_row if name in sheets else 0)
         before = sheets.get(name, SheetStats())
-        rows = row if each.width else before.rows
-        sheets[name] = SheetStats(rows, max(before.columns, each.width))
-        text += each.text * each.times
-        if not sheets[name].fits:
-            raise too_sparse(path, name, rows, sheets[name].columns)
-    if sum(sheet.area for sheet in sheets.values()) > LARGEST or text > MOST_TEXT:
+        rows = last_row if row.width else before.rows
+        stats = sheets[name] = SheetStats(rows, max(before.columns, row.width))
+        text_bytes += row.text_length * row.times
+        if not stats.fits:
+            raise too_sparse(path, name, rows, stats.columns)
+    if sum(sheet.area for sheet in sheets.values()) > MAX_CELLS or text_bytes > MAX_TEXT_BYTES:
         raise zip_bomb(path)
 
 
-def _rows(package: Package) -> Iterator[tuple[str, _Row]]:
-    """Yield the rows of all sheets, each with the name of its own."""
+def _stored_rows(package: Package) -> Iterator[tuple[str, _Row]]:
+    """Yield the rows of all sheets, each with the name of its sheet."""
+    # iterparse needs a file that can be read at any speed; the zip yields pieces.
     with TemporaryFile() as file:
         for piece in package.pieces(_CONTENT):
             file.write(piece)
         file.seek(0)
         try:
-            yield from _parsed(file)
+            yield from _parsed_rows(file)
         except (ET.ParseError, ValueError) as error:
             raise damaged(package.path) from error
 
 
-def _parsed(file: IO[bytes]) -> Iterator[tuple[str, _Row]]:
+def _parsed_rows(file: IO[bytes]) -> Iterator[tuple[str, _Row]]:
     table: ET.Element | None = None
     name = ""
-    marks: list[Mark | None] = []
-    column = width = text = row = 0
-    events = ET.iterparse(file, events=("start", "end"))  # noqa: S314 - no part declares an entity
+    overrides: list[Override | None] = []
+    column = width = text_length = row = 0
+    # Entity bombs cannot occur: open_package refuses every part with a DTD.
+    events = ET.iterparse(file, events=("start", "end"))  # noqa: S314
     for event, element in events:
         if event == "start":
             if element.tag == f"{_TABLE_NS}table" and table is None:
                 table, row = element, 0
                 name = element.get(f"{_TABLE_NS}name", "")
             elif element.tag == f"{_TABLE_NS}table-row":
-                marks, column, width, text = [], 0, 0, 0
+                overrides, column, width, text_length = [], 0, 0, 0
+        # Elements are cleared so that memory does not grow with the file.
         elif table is None:
             element.clear()
         elif element is table:
@@ -239,30 +268,32 @@ def _parsed(file: IO[bytes]) -> Iterator[tuple[str, _Row]]:
             element.clear()
         elif element.tag in (f"{_TABLE_NS}table-cell", f"{_TABLE_NS}covered-table-cell"):
             count = int(element.get(f"{_TABLE_NS}number-columns-repeated", "1"))
-            end = min(column + count, LAST_COLUMN)
-            if mark := _mark(element):
-                marks += [None] * (column - len(marks))
-                marks += [mark] * (end - column)
-            text += sum(map(len, element.itertext())) * (end - column)
+            end = min(column + count, MAX_COLUMNS)
+            if override := _override(element):
+                overrides += [None] * (column - len(overrides))
+                overrides += [override] * (end - column)
+            text_length += sum(map(len, element.itertext())) * (end - column)
             column = end
             if len(element) or element.get(f"{_OFFICE_NS}value-type"):
                 width = end
         elif element.tag == f"{_TABLE_NS}table-row":
             count = int(element.get(f"{_TABLE_NS}number-rows-repeated", "1"))
-            count = min(count, LAST_ROW - row)
+            count = min(count, MAX_ROWS - row)
             row += count
-            yield name, _Row(count, width, text, marks)
+            yield name, _Row(count, width, text_length, overrides)
             table.clear()
 
 
-def _mark(cell: ET.Element) -> Mark | None:
+def _override(cell: ET.Element) -> Override | None:
+    """Return what to show for a cell, None for its own value."""
     formula = cell.get(f"{_TABLE_NS}formula")
-    text = cell.find(f"{_TEXT_NS}p")
-    shown = "" if text is None else "".join(text.itertext())
-    if cell.get(f"{_CALC_NS}value-type") == "error" or (formula and _IS_ERROR.fullmatch(shown)):
-        return NoValue(shown)
-    # LibreOffice gives a formula whose value is an empty text an empty paragraph.
-    if formula and text is None and cell.get(f"{_OFFICE_NS}value-type") is None:
+    paragraph = cell.find(f"{_TEXT_NS}p")
+    text = "" if paragraph is None else "".join(paragraph.itertext())
+    if cell.get(f"{_CALC_NS}value-type") == "error" or (formula and _ERROR_TEXT.fullmatch(text)):
+        return NoValue(text)
+    # LibreOffice writes an empty paragraph for a formula whose result is an empty text.
+    if formula and paragraph is None and cell.get(f"{_OFFICE_NS}value-type") is None:
+        # The formula follows a prefix for its language, such as "of:=".
         return NoValue(formula[formula.find("=") :])
-    told = cell.get(f"{_OFFICE_NS}time-value")
-    return length_of(told) if told and not CLOCK.fullmatch(told) else None
+    length = cell.get(f"{_OFFICE_NS}time-value")
+    return duration_of(length) if length and not CLOCK.fullmatch(length) else None

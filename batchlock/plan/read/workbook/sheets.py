@@ -1,8 +1,8 @@
-"""Read a workbook: its sheets, and the rows of one of them.
+"""Choose the sheet of a workbook that holds the table, and read its rows.
 
-An .xls is read by xlrd (see `xls`), everything else by python-calamine, after a survey of each
-sheet. Only an .xlsx with cells far outside its table, or with more text than can be held, is read
-by openpyxl: python-calamine holds a sheet as a rectangle, openpyxl holds one row at a time.
+xlrd reads an .xls (see `xls`). python-calamine reads everything else, after each sheet has been
+measured. openpyxl reads only an .xlsx with cells far outside its table or with too much text:
+python-calamine holds a sheet as a rectangle, openpyxl holds one row at a time.
 """
 
 import warnings
@@ -29,51 +29,59 @@ from batchlock.plan.read.detect import FileKind
 from batchlock.plan.read.header import find_header, header_error
 from batchlock.plan.read.table import ReadOptions, RowSource, Sheet, SheetHandle
 from batchlock.plan.read.workbook import ods, xls, xlsb, xlsx
-from batchlock.plan.read.workbook.no_value import LARGEST, with_unread
+from batchlock.plan.read.workbook.no_value import MAX_CELLS, with_overrides
 from batchlock.plan.read.workbook.zip_safety import (
     Package,
     damaged,
-    opened,
+    open_package,
     protected,
     too_sparse,
     zip_bomb,
 )
 
-Inside = xlsx.Xlsx | xlsb.Xlsb | ods.Ods
+ZippedWorkbook = xlsx.Xlsx | xlsb.Xlsb | ods.Ods
 
-_INSIDE: Mapping[FileKind, Callable[[Package], Inside]] = {
-    FileKind.XLSX: xlsx.opened,
-    FileKind.XLSB: xlsb.opened,
-    FileKind.ODS: ods.opened,
+_OPENERS: Mapping[FileKind, Callable[[Package], ZippedWorkbook]] = {
+    FileKind.XLSX: xlsx.open_workbook,
+    FileKind.XLSB: xlsb.open_workbook,
+    FileKind.ODS: ods.open_workbook,
 }
 
 
 def open_sheet(path: Path, kind: FileKind, options: ReadOptions) -> Sheet:
-    """Find the one visible sheet that has the header, or the sheet that was asked for."""
-    with nullcontext(xls.tabs(path)) if kind is FileKind.XLS else _zipped(path, kind) as tabs:
+    """Return the one visible sheet that has the header, or the sheet that the options name.
+
+    Raises UsageError when several sheets have it or the named one does not exist, UnreadableFile
+    when no sheet has it or the workbook cannot be read safely.
+    """
+    opened = nullcontext(xls.sheet_handles(path)) if kind is FileKind.XLS else _zipped(path, kind)
+    with opened as handles:
         sheets: list[Sheet] = []
-        for tab in _candidates(path, tabs, options.sheet):
-            rows = tab.open()
+        for handle in _candidates(path, handles, options.sheet):
+            rows = handle.open()
             header = find_header(rows(), options)
-            # A sheet that cannot be the one is held no longer, since it may be large.
-            held = not header.missing and all(sheet.header.missing for sheet in sheets)
-            sheets.append(Sheet(name=tab.name, header=header, rows=rows if held else _let_go))
+            # Only the first sheet with a header can be the result. The rows of all others are
+            # released at once, since a sheet may take a gigabyte.
+            candidate = not header.missing and all(sheet.header.missing for sheet in sheets)
+            sheets.append(
+                Sheet(name=handle.name, header=header, rows=rows if candidate else _released)
+            )
             del rows
-    return _the_one(path, sheets, options)
+    return _sheet_with_header(path, sheets, options)
 
 
-def _let_go() -> Iterator[Sequence[Cell]]:
-    raise AssertionError("no one reads a sheet that was not chosen")
+def _released() -> Iterator[Sequence[Cell]]:
+    raise AssertionError("the rows of a sheet that is not the result are never read")
 
 
 @contextmanager
 def _zipped(path: Path, kind: FileKind) -> Iterator[Sequence[SheetHandle]]:
-    """Open a zipped workbook for as long as its sheets are being opened."""
-    inside = _INSIDE[kind](opened(path))
-    with _readable(path):
-        if not isinstance(inside, xlsb.Xlsb) and inside.needs_rewrite:
-            workbook = CalamineWorkbook.from_filelike(inside.normalised())
-        # By its path only a file with the usual ending is recognised.
+    """Open a zipped workbook with python-calamine while its sheets are being opened."""
+    measured = _OPENERS[kind](open_package(path))
+    with _parser_errors(path):
+        if not isinstance(measured, xlsb.Xlsb) and measured.needs_rewrite:
+            workbook = CalamineWorkbook.from_filelike(measured.normalised())
+        # from_path goes by the ending of the name; from_filelike tries each format.
         elif path.suffix.casefold() in kind.value:
             workbook = CalamineWorkbook.from_path(path)
         else:
@@ -84,7 +92,7 @@ def _zipped(path: Path, kind: FileKind) -> Iterator[Sequence[SheetHandle]]:
             SheetHandle(
                 name=sheet.name,
                 visible=sheet.visible is SheetVisibleEnum.Visible,
-                open=partial(_open, path, workbook, inside, sheet.name),
+                open=partial(_open_rows, path, workbook, measured, sheet.name),
             )
             for sheet in workbook.sheets_metadata
             if sheet.typ is SheetTypeEnum.WorkSheet
@@ -92,7 +100,8 @@ def _zipped(path: Path, kind: FileKind) -> Iterator[Sequence[SheetHandle]]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _parser_errors(path: Path) -> Iterator[None]:
+    """Turn what python-calamine raises into UnreadableFile."""
     try:
         yield
     except PasswordError as error:
@@ -100,46 +109,49 @@ def _readable(path: Path) -> Iterator[None]:
     except CalamineError as error:
         raise damaged(path) from error
     except OSError as error:
+        # An error number is the system's. One without is python-calamine's: a part is cut off.
         if error.errno is not None:
             raise
-        raise damaged(path) from error  # a part ends before it should
+        raise damaged(path) from error
 
 
 def _candidates(
-    path: Path, tabs: Sequence[SheetHandle], wanted: str | None
+    path: Path, handles: Sequence[SheetHandle], name: str | None
 ) -> Sequence[SheetHandle]:
-    """Return the sheets to look at: the visible ones, or the one asked for."""
-    if wanted is not None:
+    """Return the visible sheets, or the one with this name, hidden or not."""
+    if name is not None:
         # Excel takes two names that differ only in case for the same.
         for form in (str, str.casefold):
-            for tab in tabs:
-                if form(tab.name) == form(wanted):
-                    return [tab]
-        named = ", ".join(tab.name for tab in tabs)
+            for handle in handles:
+                if form(handle.name) == form(name):
+                    return [handle]
+        names = [handle.name for handle in handles]
         raise UsageError(
-            f'{path.name} has no sheet "{wanted}". Its sheets are: {named}.',
-            sheets=[tab.name for tab in tabs],
+            f'{path.name} has no sheet "{name}". Its sheets are: {", ".join(names)}.',
+            sheets=names,
         )
-    visible = [tab for tab in tabs if tab.visible]
+    visible = [handle for handle in handles if handle.visible]
     if not visible:
         raise UnreadableFile(
             f"{path.name} has no visible sheet. Name one with --sheet NAME.",
-            sheets=[tab.name for tab in tabs],
+            sheets=[handle.name for handle in handles],
         )
     return visible
 
 
-def _the_one(path: Path, sheets: Sequence[Sheet], options: ReadOptions) -> Sheet:
-    fitting = [sheet for sheet in sheets if not sheet.header.missing]
-    if len(fitting) > 1:
-        named = ", ".join(str(sheet.name) for sheet in fitting)
+def _sheet_with_header(path: Path, sheets: Sequence[Sheet], options: ReadOptions) -> Sheet:
+    complete = [sheet for sheet in sheets if not sheet.header.missing]
+    if len(complete) > 1:
+        names = [str(sheet.name) for sheet in complete]
         raise UsageError(
-            f"{path.name} has more than one sheet with such columns: {named}. "
-            f'Name the right one with --sheet "{fitting[0].name}".',
-            sheets=[str(sheet.name) for sheet in fitting],
+            f"{path.name} has more than one sheet with such columns: {', '.join(names)}. "
+            f'Name the right one with --sheet "{names[0]}".',
+            sheets=names,
         )
+    # Without a complete header, the message is about the sheet that has most of the columns.
     best = max(
-        fitting or sheets, key=lambda sheet: (len(sheet.header.fields), bool(sheet.header.titles))
+        complete or sheets,
+        key=lambda sheet: (len(sheet.header.fields), bool(sheet.header.titles)),
     )
     name = path.name if len(sheets) == 1 else f"{path.name}, sheet {best.name}"
     if problem := header_error(name, best.header, options):
@@ -147,29 +159,39 @@ def _the_one(path: Path, sheets: Sequence[Sheet], options: ReadOptions) -> Sheet
     return best
 
 
-def _open(path: Path, workbook: CalamineWorkbook, inside: Inside, name: str) -> RowSource:
-    """Survey a sheet, and hold it in memory when that is not too much."""
-    survey = inside.survey(name)
-    one_by_one = isinstance(inside, xlsx.Xlsx) and not inside.strict and not inside.needs_rewrite
-    if one_by_one and (survey.sparse or not survey.fits):
-        held = partial(_rows_one_by_one, path, name)
-    elif survey.fits:
-        with _readable(path):
-            held = partial(_rows, path, workbook.get_sheet_by_name(name))
-    elif survey.area > LARGEST:
-        raise too_sparse(path, name, survey.rows, survey.columns)
+def _open_rows(
+    path: Path, workbook: CalamineWorkbook, measured: ZippedWorkbook, name: str
+) -> RowSource:
+    """Measure a sheet, then read it into memory, or row by row when it is too large for that.
+
+    Raises UnreadableFile when it is too large and openpyxl cannot read it either.
+    """
+    stats = measured.measure(name)
+    # openpyxl reads only .xlsx, takes strict Open XML for an empty workbook, and would not see
+    # the rewritten parts.
+    streamable = (
+        isinstance(measured, xlsx.Xlsx) and not measured.strict and not measured.needs_rewrite
+    )
+    if streamable and (stats.sparse or not stats.fits):
+        rows = partial(_streamed_rows, path, name)
+    elif stats.fits:
+        with _parser_errors(path):
+            rows = partial(_rows, path, workbook.get_sheet_by_name(name))
+    elif stats.area > MAX_CELLS:
+        raise too_sparse(path, name, stats.rows, stats.columns)
     else:
         raise zip_bomb(path)
-    if not survey.unread:
-        return held
-    return lambda: with_unread(held(), inside.marks(name))
+    if not stats.needs_overrides:
+        return rows
+    return lambda: with_overrides(rows(), measured.overrides(name))
 
 
 def _rows(path: Path, sheet: CalamineSheet) -> Iterator[Sequence[Cell]]:
-    """Yield every row from the first of the sheet on, its cells from the first column on."""
+    """Yield every row from row 1 on, with all cells from column A on."""
+    # python-calamine leaves out the columns before the first filled cell, but no rows.
     indent: list[Cell] = [None] * (sheet.start[1] if sheet.start else 0)
     for row in sheet.iter_rows():
-        # Most cells are text, and nothing happens to those.
+        # Most cells are text that normalise_cell would return unchanged; the call is saved for those.
         cells = [
             cell
             if cell.__class__ is str and cell and "\0" not in cell
@@ -179,29 +201,32 @@ def _rows(path: Path, sheet: CalamineSheet) -> Iterator[Sequence[Cell]]:
         yield indent + cells if indent else cells
 
 
-def _rows_one_by_one(path: Path, name: str) -> Iterator[Sequence[Cell]]:
-    """Yield the same with openpyxl, which holds one row at a time: slow, in little memory."""
+def _streamed_rows(path: Path, name: str) -> Iterator[Sequence[Cell]]:
+    """Yield the same rows with openpyxl, which is slow but holds one row at a time."""
     from openpyxl import load_workbook
     from openpyxl.utils.escape import unescape
 
-    def plain(cell: Any) -> Cell:
-        """Return what python-calamine would give for it."""
+    def cell_value(cell: Any) -> Cell:
+        """Return what python-calamine would return for the cell."""
         value = cell.value
         if cell.data_type == "e":
             return NoValue(str(value))
         if isinstance(value, datetime) and value.time() == time():
             return value.date()
         assert value is None or isinstance(value, Cell)
+        # openpyxl leaves escapes such as _x000D_ in a text.
         return unescape(value) if isinstance(value, str) else value
 
     with path.open("rb") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about drawings and the like
+        # openpyxl warns about drawings and other parts that it does not keep.
+        warnings.simplefilter("ignore")
         try:
             sheet = load_workbook(file, read_only=True, data_only=True, keep_links=False)[name]
-            sheet.reset_dimensions()  # what a file says of its size is not always so
+            # Some writers store a wrong dimension, at which openpyxl would stop reading.
+            sheet.reset_dimensions()
             for row in sheet.iter_rows():
-                yield [normalise_cell(path, plain(cell)) for cell in row]
+                yield [normalise_cell(path, cell_value(cell)) for cell in row]
         except UnreadableFile:
             raise
-        except Exception as error:  # it answers an odd file with any exception
+        except Exception as error:  # openpyxl raises any exception for an odd file
             raise damaged(path) from error

@@ -1,8 +1,8 @@
-"""Read an .xls with xlrd, which shows the errors in it and the text of every writer.
+"""Read an .xls with xlrd, which shows errors, and the text of every writer.
 
-python-calamine shows the errors of this format as blanks, and the texts of some writers with a
-NUL after each letter. What neither shows is whether a formula was ever worked out: writers that
-cannot do so store 0 or nothing for its value, and the wish that it be done on opening.
+python-calamine shows the errors of this format as blank, and puts a NUL after each letter that
+Perl's Spreadsheet::WriteExcel has written. Neither library shows whether a formula was ever
+calculated: writers that cannot do so store 0 or nothing, and ask for a calculation on opening.
 """
 
 import re
@@ -21,67 +21,80 @@ from xlrd.compdoc import SIGNATURE, CompDoc  # type: ignore[import-untyped]  # t
 from batchlock.core.rows import Cell, NoValue
 from batchlock.plan.read.cells import normalise_cell
 from batchlock.plan.read.table import RowSource, SheetHandle
-from batchlock.plan.read.workbook.no_value import ERRORS
+from batchlock.plan.read.workbook.no_value import ERROR_NAMES
 from batchlock.plan.read.workbook.zip_safety import damaged, protected
 
+# Record types ([MS-XLS] 2.3.2): the begin and end of a substream, and BoundSheet8.
 _BOF, _EOF, _SHEET = 0x0809, 0x000A, 0x0085
+# Formula: the first is that of BIFF5 and BIFF8, the others are those of BIFF3 and BIFF4.
 _FORMULAS = (0x0006, 0x0206, 0x0406)
-_ON_OPENING = 0x0002
-_NOTHING = (bytes(8), b"\x03\0\0\0\0\0\xff\xff")
-"""A value of 0, and one of an empty text."""
+# The flag of a formula that asks for a calculation on opening (OpenOffice's documentation of the
+# Excel file format, 5.50).
+_CALCULATE_ON_OPENING = 0x0002
+# The stored values 0 and "empty text" ([MS-XLS] 2.5.133 FormulaValue).
+_NOT_CALCULATED = (bytes(8), b"\x03\0\0\0\0\0\xff\xff")
 
-_XL_CELL_SPAN = 100
-"""Ours, beside those of xlrd, which takes a length of time for a date."""
-_QUOTED = re.compile(r'"[^"]*"|[\\_*].')
-_OF_SPANS = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
+# A cell type of ours beside those of xlrd (0 to 6), which takes a length of time for a date.
+_XL_CELL_DURATION = 100
+# The parts of a number format that are literal: quoted texts, and one character after each of \_*.
+_LITERAL = re.compile(r'"[^"]*"|[\\_*].')
+# [h], [mm] and the like count beyond 24 hours; h and mm show a time of day.
+_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 
-_Waiting = Mapping[int, Sequence[int]]
-"""The columns, by row, of formulas that have not been worked out; both count from 0."""
+# The columns of the formulas that have never been calculated, by row; both count from 0.
+_Uncalculated = Mapping[int, Sequence[int]]
 
 
-def tabs(path: Path) -> Sequence[SheetHandle]:
-    """Return the sheets that hold cells."""
+def sheet_handles(path: Path) -> Sequence[SheetHandle]:
+    """Return the worksheets; raises UnreadableFile for a damaged or encrypted file."""
     content = path.read_bytes()
     try:
         book = xlrd.open_workbook(
-            file_contents=content, logfile=StringIO(), ragged_rows=True, on_demand=True
+            # xlrd prints its warnings unless it has a file for them.
+            file_contents=content,
+            logfile=StringIO(),
+            ragged_rows=True,
+            on_demand=True,
         )
-        _tell_spans(book)
+        _mark_durations(book)
         sheets = book.sheets()
-        waiting = _formulas_waiting(content)
-    except Exception as error:  # it answers a damaged file with any exception
+        uncalculated = _uncalculated_by_sheet(content)
+    except Exception as error:  # xlrd raises any exception for a damaged file
         encrypted = isinstance(error, xlrd.XLRDError) and "encrypted" in str(error)
         raise (protected if encrypted else damaged)(path) from error
-    if len(waiting) != book.nsheets:
+    if len(uncalculated) != book.nsheets:
         raise damaged(path)
     return [
         SheetHandle(
-            name=sheet.name, visible=not sheet.visibility, open=partial(_open, path, sheet, cells)
+            name=sheet.name,
+            visible=not sheet.visibility,
+            open=partial(_open, path, sheet, formulas),
         )
-        for sheet, cells in zip(sheets, waiting, strict=True)
+        for sheet, formulas in zip(sheets, uncalculated, strict=True)
     ]
 
 
-def _tell_spans(book: Any) -> None:
-    """Give the cells whose format counts beyond 24 hours, such as `[h]:mm`, a type of their own."""
+def _mark_durations(book: Any) -> None:
+    """Change the type of cells whose format counts beyond 24 hours, such as `[h]:mm`."""
     for index, cell_format in enumerate(book.xf_list):
-        told = book.format_map.get(cell_format.format_key)
-        if told and _OF_SPANS.search(_QUOTED.sub("", told.format_str)):
-            book._xf_index_to_xl_type_map[index] = _XL_CELL_SPAN  # noqa: SLF001  its only place
+        number_format = book.format_map.get(cell_format.format_key)
+        if number_format and _ELAPSED.search(_LITERAL.sub("", number_format.format_str)):
+            book._xf_index_to_xl_type_map[index] = _XL_CELL_DURATION  # noqa: SLF001  its only place
 
 
-def _open(path: Path, sheet: Any, waiting: _Waiting) -> RowSource:
-    return lambda: _rows(path, sheet, waiting)
+def _open(path: Path, sheet: Any, uncalculated: _Uncalculated) -> RowSource:
+    return lambda: _rows(path, sheet, uncalculated)
 
 
-def _rows(path: Path, sheet: Any, waiting: _Waiting) -> Iterator[Sequence[Cell]]:
+def _rows(path: Path, sheet: Any, uncalculated: _Uncalculated) -> Iterator[Sequence[Cell]]:
     for row in range(sheet.nrows):
         kinds, values = sheet.row_types(row), sheet.row_values(row)
         cells = [
             normalise_cell(path, _cell(kind, value, sheet.book.datemode))
             for kind, value in zip(kinds, values, strict=True)
         ]
-        for column in waiting.get(row, ()):
+        for column in uncalculated.get(row, ()):
+            # The text of the formula would have to be decoded from its tokens.
             cells[column] = NoValue("=")
         yield cells
 
@@ -89,13 +102,13 @@ def _rows(path: Path, sheet: Any, waiting: _Waiting) -> Iterator[Sequence[Cell]]
 def _cell(kind: int, value: Any, datemode: int) -> Cell:
     match kind:
         case xlrd.XL_CELL_ERROR:
-            return NoValue(ERRORS.get(value, "#N/A"))
+            return NoValue(ERROR_NAMES.get(value, "#N/A"))
         case xlrd.XL_CELL_BOOLEAN:
             return bool(value)
         case xlrd.XL_CELL_DATE:
             return _date(value, datemode)
-        case _ if kind == _XL_CELL_SPAN:
-            return _span(value)
+        case _ if kind == _XL_CELL_DURATION:
+            return _duration(value)
         case _:
             assert isinstance(value, str | float)
             return value
@@ -105,62 +118,68 @@ def _date(value: float, datemode: int) -> date | datetime | time | float:
     try:
         moment = xlrd.xldate.xldate_as_datetime(value, datemode)
     except (OverflowError, ValueError):
-        return value  # nothing that a calendar has; a spreadsheet shows #####
+        return value  # before 1900 or after 9999: a spreadsheet shows #####
     assert isinstance(moment, datetime)
+    # The integer part counts the days. A value without one is a time of day.
     if 0 <= value < 1:
         return moment.time()
     return moment.date() if value == int(value) else moment
 
 
-def _span(value: float) -> timedelta | float:
+def _duration(value: float) -> timedelta | float:
     try:
         return timedelta(days=value)
     except (OverflowError, ValueError):
         return value
 
 
-def _formulas_waiting(content: bytes) -> list[_Waiting]:
-    """Return, for every sheet that holds cells, the formulas that have not been worked out.
+def _uncalculated_by_sheet(content: bytes) -> list[_Uncalculated]:
+    """Return the formulas of every worksheet that have never been calculated.
 
-    The formats are described in [MS-XLS] 2.1.4 and 2.4.127, the wish in OpenOffice's description
-    of the same, 5.50.
+    [MS-XLS] 2.1.4 describes the records, 2.4.127 a formula.
     """
-    start, content = _stream(content)
-    sheets = [
-        start + struct.unpack_from("<I", content, at)[0]
-        for kind, at in _records(content, start)
-        if kind == _SHEET and content[at + 5] == 0
+    start, stream = _workbook_stream(content)
+    # BoundSheet8: the offset of the sheet, whether it is hidden, and its type; 0 is a worksheet.
+    offsets = [
+        start + struct.unpack_from("<I", stream, at)[0]
+        for kind, at in _records(stream, start)
+        if kind == _SHEET and stream[at + 5] == 0
     ]
-    return [_waiting(content, at) for at in sheets]
+    return [_uncalculated(stream, offset) for offset in offsets]
 
 
-def _waiting(content: bytes, start: int) -> _Waiting:
-    found: dict[int, list[int]] = defaultdict(list)
-    for kind, at in _records(content, start):
+def _uncalculated(stream: bytes, offset: int) -> _Uncalculated:
+    columns: dict[int, list[int]] = defaultdict(list)
+    for kind, at in _records(stream, offset):
         if kind in _FORMULAS:
-            row, column, _, value, wishes = struct.unpack_from("<HHH8sH", content, at)
-            if wishes & _ON_OPENING and value in _NOTHING:
-                found[row].append(column)
-    return found
+            row, column, _, value, flags = struct.unpack_from("<HHH8sH", stream, at)
+            if flags & _CALCULATE_ON_OPENING and value in _NOT_CALCULATED:
+                columns[row].append(column)
+    return columns
 
 
-def _stream(content: bytes) -> tuple[int, bytes]:
-    """Return the part of the file that holds the workbook, and where in it."""
+def _workbook_stream(content: bytes) -> tuple[int, bytes]:
+    """Return where the workbook begins, and the bytes in which it lies.
+
+    Raises ValueError when an OLE container holds no workbook.
+    """
+    # Report generators write the workbook without a container.
     if not content.startswith(SIGNATURE):
         return 0, content
     document = CompDoc(content, logfile=StringIO())
+    # BIFF8 calls the stream Workbook, BIFF5 calls it Book.
     for name in ("Workbook", "Book"):
-        found, start, _ = document.locate_named_stream(name)
-        if found:
-            return start, found
-    raise ValueError("no workbook in it")
+        stream, start, _ = document.locate_named_stream(name)
+        if stream:
+            return start, stream
+    raise ValueError("no workbook in the container")
 
 
-def _records(content: bytes, at: int) -> Iterator[tuple[int, int]]:
-    """Yield the type of each record of a sheet, and where its content begins."""
-    depth = 0  # a chart in a sheet is a stream of its own within it
-    while at + 4 <= len(content):
-        kind, length = struct.unpack_from("<HH", content, at)
+def _records(stream: bytes, at: int) -> Iterator[tuple[int, int]]:
+    """Yield the type of each record of a substream, and the start of its content."""
+    depth = 0  # a chart in a sheet is a substream of its own
+    while at + 4 <= len(stream):
+        kind, length = struct.unpack_from("<HH", stream, at)
         depth += (kind == _BOF) - (kind == _EOF)
         yield kind, at + 4
         if depth <= 0:

@@ -1,7 +1,7 @@
-"""Survey the sheets of an .xlsb before they are read, and find the cells that read as blanks.
+"""Measure the sheets of an .xlsb before they are read, and find the cells that read as blank.
 
-Its parts are records: a type and a length of one to four bytes, seven bits in each, then the
-content. [MS-XLSB] 2.1.4 and 2.5 describe them.
+Each part is a sequence of records: a type of one or two bytes and a length of one to four bytes,
+seven bits in each byte, then the content ([MS-XLSB] 2.1.4).
 """
 
 import struct
@@ -11,37 +11,51 @@ from dataclasses import dataclass
 
 from batchlock.core.errors import UnreadableFile
 from batchlock.core.rows import NoValue
-from batchlock.plan.read.workbook.no_value import ERRORS, LAST_COLUMN, LAST_ROW, Marks, SheetStats
+from batchlock.plan.read.workbook.no_value import (
+    ERROR_NAMES,
+    MAX_COLUMNS,
+    MAX_ROWS,
+    RowOverrides,
+    SheetStats,
+)
 from batchlock.plan.read.workbook.zip_safety import Package, damaged
 
+# Record types ([MS-XLSB] 2.3.2): BrtRowHdr, BrtCellBlank, BrtCellError, BrtCellIsst (a shared
+# string), BrtFmlaError.
 _ROW, _BLANK, _ERROR, _SHARED, _FORMULA_ERROR = 0, 1, 3, 7, 11
-_TEXT = 19
-"""One of the texts that cells share."""
-_SHORT, _LAST_CELL = 12, 18
-"""From here on cells that leave out their column, which nothing that we use reads."""
+# BrtSSTItem, one of the shared strings.
+_SHARED_STRING = 19
+# From BrtShortBlank on, cells do not contain their column. SheetJS writes such cells, and
+# python-calamine shows nearly all of them as blank.
+_FIRST_SHORT_CELL, _LAST_CELL = 12, 18
+# BrtBundleSh in the workbook part; BrtBeginSheetData and BrtEndSheetData in a sheet.
 _SHEET, _SHEET_DATA, _SHEET_DATA_END = 156, 145, 146
-_LARGEST = 512 << 20
-"""Bytes of a sheet; one of a million rows has a fifth of it."""
+# A sheet of a million rows has a fifth of it.
+_MAX_SHEET_BYTES = 512 << 20
 _NUMBER = struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True)
 class Xlsb:
-    """The sheets of an .xlsb, by name the parts that hold them."""
+    """The sheets of an .xlsb."""
 
     package: Package
     parts: Mapping[str, str]
-    shared: Sequence[int]
-    """The length of each text that cells share."""
+    """The part of every sheet, by the sheet's name."""
+    shared_lengths: Sequence[int]
+    """The bytes of each shared string."""
 
-    def survey(self, sheet: str) -> SheetStats:
-        """Go through the whole sheet once."""
-        row = rows = columns = text = 0
-        unread = False
+    def measure(self, sheet: str) -> SheetStats:
+        """Scan a sheet once for its size, and whether it has cells that read as blank.
+
+        Raises UnreadableFile for a sheet that python-calamine would read wrong.
+        """
+        row = rows = columns = text_bytes = 0
+        needs_overrides = False
         for kind, content, start in self._cells(sheet):
             if kind == _ROW:
                 row = _NUMBER.unpack_from(content, start)[0] + 1
-            elif kind >= _SHORT:
+            elif kind >= _FIRST_SHORT_CELL:
                 raise UnreadableFile(
                     f"{self.package.path.name} is an .xlsb of a kind that is seldom written and "
                     "would be read wrong. Open it in a spreadsheet program and save it as .xlsx."
@@ -49,80 +63,83 @@ class Xlsb:
             elif kind != _BLANK:
                 rows = max(rows, row)
                 columns = max(columns, _NUMBER.unpack_from(content, start)[0] + 1)
-                unread = unread or kind in (_ERROR, _FORMULA_ERROR)
+                needs_overrides = needs_overrides or kind in (_ERROR, _FORMULA_ERROR)
                 if kind == _SHARED:
-                    at = _NUMBER.unpack_from(content, start + 8)[0]
-                    text += self.shared[at] if at < len(self.shared) else 0
-        if rows > LAST_ROW or columns > LAST_COLUMN:
+                    # 8 bytes after the start of a cell: its column and its format come first.
+                    index = _NUMBER.unpack_from(content, start + 8)[0]
+                    if index < len(self.shared_lengths):
+                        text_bytes += self.shared_lengths[index]
+        if rows > MAX_ROWS or columns > MAX_COLUMNS:
             raise damaged(self.package.path)
-        return SheetStats(rows, columns, unread, text=text)
+        return SheetStats(rows, columns, needs_overrides, text_bytes=text_bytes)
 
-    def marks(self, sheet: str) -> Iterator[Marks]:
-        """Yield the marks of every row from the first on."""
+    def overrides(self, sheet: str) -> Iterator[RowOverrides]:
+        """Yield the overrides of every row, from row 1 on."""
         row = 0
-        found: list[NoValue | None] = []
+        current: list[NoValue | None] = []
         for kind, content, start in self._cells(sheet):
             if kind == _ROW:
-                number = _NUMBER.unpack_from(content, start)[0] + 1
+                next_row = _NUMBER.unpack_from(content, start)[0] + 1
                 if row:
-                    yield found
-                yield from [()] * (number - row - 1)
-                row, found = number, []
+                    yield current
+                yield from [()] * (next_row - row - 1)
+                row, current = next_row, []
             elif kind in (_ERROR, _FORMULA_ERROR):
                 column = _NUMBER.unpack_from(content, start)[0]
-                found += [None] * (column + 1 - len(found))
-                found[column] = NoValue(ERRORS.get(content[start + 8], "#N/A"))
+                current += [None] * (column + 1 - len(current))
+                current[column] = NoValue(ERROR_NAMES.get(content[start + 8], "#N/A"))
         if row:
-            yield found
+            yield current
 
     def _cells(self, sheet: str) -> Iterator[tuple[int, bytes, int]]:
-        """Yield the rows and cells: their type, and where in a content they begin."""
-        content = self.package.content(self.parts[sheet], _LARGEST)
-        within = False
+        """Yield each row and cell: its type, the content of the sheet, and its start therein."""
+        content = self.package.content(self.parts[sheet], _MAX_SHEET_BYTES)
+        in_sheet_data = False
         try:
             for kind, start, _ in _records(content):
-                if within and kind <= _LAST_CELL:
+                if in_sheet_data and kind <= _LAST_CELL:
                     yield kind, content, start
                 elif kind == _SHEET_DATA:
-                    within = True
+                    in_sheet_data = True
                 elif kind == _SHEET_DATA_END:
                     return
         except (IndexError, struct.error) as error:
             raise damaged(self.package.path) from error
 
 
-def opened(package: Package) -> Xlsb:
-    """Find the part of every sheet."""
-    book = next(
-        (part for kind, part in package.linked("").values() if kind == "officeDocument"), ""
-    )
-    if book not in package.parts:
-        raise damaged(package.path)
-    links = package.linked(book)
+def open_workbook(package: Package) -> Xlsb:
+    """Find the part of every sheet; raises UnreadableFile when the workbook is damaged."""
+    book = package.main_part()
+    links = package.links(book)
     content = package.content(book)
     parts = {}
-    shared = array("I")
+    shared_lengths = array("I")
     try:
-        for what, part in links.values():
-            if what == "sharedStrings" and part in package.parts:
-                records = _records(package.content(part, _LARGEST))
-                shared.extend(end - start for kind, start, end in records if kind == _TEXT)
-        for kind, start, _ in _records(content):
-            if kind == _SHEET:
-                link, end = _text(content, start + 8)
+        for kind, part in links.values():
+            if kind == "sharedStrings" and part in package.parts:
+                shared_lengths.extend(
+                    end - start
+                    for record, start, end in _records(package.content(part, _MAX_SHEET_BYTES))
+                    if record == _SHARED_STRING
+                )
+        for record, start, _ in _records(content):
+            if record == _SHEET:
+                # 8 bytes: whether the sheet is hidden, and its number.
+                link_id, end = _text(content, start + 8)
                 name, _ = _text(content, end)
-                parts[name] = links[link][1]
+                parts[name] = links[link_id].part
     except (IndexError, KeyError, ValueError, OverflowError, struct.error) as error:
         raise damaged(package.path) from error
-    return Xlsb(package, parts, shared)
+    return Xlsb(package, parts, shared_lengths)
 
 
 def _records(content: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield each record's type, and where its content begins and ends."""
-    at, last = 0, len(content)
-    while at < last:
+    """Yield each record's type, and the start and end of its content."""
+    at, size = 0, len(content)
+    while at < size:
         kind = content[at]
         at += 1
+        # The high bit says that another byte follows.
         if kind & 0x80:
             kind = kind & 0x7F | (content[at] & 0x7F) << 7
             at += 1
@@ -141,7 +158,7 @@ def _records(content: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _text(content: bytes, at: int) -> tuple[str, int]:
-    """Return a text that follows its length, and where it ends."""
+    """Return a text that follows its number of UTF-16 units, and its end."""
     length = _NUMBER.unpack_from(content, at)[0]
     end = at + 4 + 2 * length
     return content[at + 4 : end].decode("utf-16-le"), end

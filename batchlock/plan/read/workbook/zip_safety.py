@@ -1,7 +1,7 @@
-"""Look into a zipped workbook before anything expands it: its parts, and what they would become.
+"""Check a zipped workbook before a library unpacks it: its parts and their real sizes.
 
-What a zip says of its sizes is believed only where it says too much; every part that is read is
-first inflated here, piece by piece, and thrown away.
+The sizes in the directory of a zip are only an upper limit here: each part that is read is first
+unpacked piece by piece, and refused as soon as it becomes larger than the directory says.
 """
 
 import re
@@ -11,107 +11,159 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from batchlock.core.errors import UnreadableFile
 
-LARGEST = 2 << 30
-"""Bytes of all parts together; a workbook of a million rows has a seventh of it."""
+# For all parts together. A workbook of a million rows has a seventh of it.
+_MAX_UNPACKED_BYTES = 2 << 30
 
-_WHOLE = 8 << 20
-"""Bytes of a part that is read whole, such as the list of the sheets."""
+# For a part that is held in memory whole, such as the list of the sheets: a few kilobytes in
+# every workbook of the test corpus.
+_MAX_WHOLE_PART_BYTES = 8 << 20
 
-_DENSE = 16 << 20
-_RATIO = 100
-"""How much smaller compression may have made a part of more than `_DENSE` bytes. Tables become 8
-to 25 times smaller, and nothing can become 1,033 times smaller."""
+# How much smaller than its content a compressed part may be. Tables become 8 to 25 times smaller,
+# and DEFLATE cannot do better than 1,032 times. Parts below 16 MiB may have any ratio: they do no
+# harm.
+_MAX_RATIO = 100
+_ANY_RATIO_BYTES = 16 << 20
 
-_PIECE = 1 << 20
-_NOT_A_ZIP = (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_PIECE_BYTES = 1 << 20
+
+# What zipfile raises for damaged archives: NotImplementedError for an unknown compression,
+# RuntimeError for an encrypted entry, EOFError for one that is cut off, and ValueError for offsets
+# outside of the file.
+_ZIP_ERRORS = (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+
 _ENCODING = re.compile(rb"""<\?xml[^>]*\bencoding\s*=\s*["']([^"']*)""")
+
+# The prolog of XML 1.0 (2.8) without a DTD: a byte order mark, then spaces, processing
+# instructions and comments up to the first element. All repetitions are possessive, so that a
+# hostile prolog takes no more than linear time.
 _PROLOG = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s++|<\?(?:[^?]|\?(?!>))*+\?>|<!--(?:[^-]|-(?!->))*+-->)*+<[^!?]"
 )
-"""What may stand before the first element of a part, and where that begins."""
-_FIRST = 256
-_BLANKS = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
-_WIDE = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
-"""How UTF-16 begins."""
-_SAVE = "Open it in a spreadsheet program and save it as a new .xlsx file."
+
+# The bytes that tell whether a part is XML. Only XML is read on to its first element.
+_SNIFF_BYTES = 256
+# What may stand before the first "<" in UTF-8 or UTF-16: byte order marks, NUL bytes, white space.
+_BLANK_BYTES = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
+# UTF-16 with and without a byte order mark. python-calamine reads such a sheet as an empty one.
+_UTF_16_STARTS = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
+
+_SAVE_AGAIN = "Open it in a spreadsheet program and save it as a new .xlsx file."
+
+
+class Link(NamedTuple):
+    """A relationship of one part of a workbook to another one."""
+
+    kind: str
+    """The last word of its type, such as `worksheet`."""
+    part: str
+    """The name of the other part, in lower case and without a leading slash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A zipped workbook whose parts are within the bounds."""
+    """A zipped workbook whose declared sizes are within the limits."""
 
     path: Path
     parts: Mapping[str, ZipInfo]
-    """By their names in lower case, since links between parts ignore case."""
+    """By name in lower case, because links between parts ignore case (ECMA-376 part 2)."""
 
     def pieces(self, part: str) -> Iterator[bytes]:
-        """Yield what a part becomes; raise when that is more than it says, or damaged."""
-        told = self.parts[part.casefold()]
-        asked = copy(told)
-        asked.file_size += 1  # else nobody would see that it does not end there
-        read = 0
+        """Yield the unpacked content of a part.
+
+        Raises UnreadableFile when it is damaged or larger than the directory of the zip says.
+        """
+        entry = self.parts[part.casefold()]
+        # zipfile stops at the declared size without an error; one byte more shows an excess.
+        longer_entry = copy(entry)
+        longer_entry.file_size += 1
+        size = 0
         try:
-            with ZipFile(self.path) as archive, archive.open(asked) as file:
-                while piece := file.read(_PIECE):
-                    read += len(piece)
-                    if read > told.file_size:
+            with ZipFile(self.path) as archive, archive.open(longer_entry) as file:
+                while piece := file.read(_PIECE_BYTES):
+                    size += len(piece)
+                    if size > entry.file_size:
                         raise zip_bomb(self.path)
                     yield piece
-        except _NOT_A_ZIP as error:
+        except _ZIP_ERRORS as error:
             raise damaged(self.path) from error
 
-    def content(self, part: str, most: int = _WHOLE) -> bytes:
-        """Return a whole part; refuse one that would become larger than `most`."""
-        if self.parts[part.casefold()].file_size > most:
+    def check_size(self, part: str) -> None:
+        """Unpack a part to verify its declared size; raises UnreadableFile as `pieces` does."""
+        for _ in self.pieces(part):
+            pass
+
+    def content(self, part: str, max_bytes: int = _MAX_WHOLE_PART_BYTES) -> bytes:
+        """Return a part as a whole; raises UnreadableFile when it is larger than `max_bytes`."""
+        if self.parts[part.casefold()].file_size > max_bytes:
             raise zip_bomb(self.path)
         return b"".join(self.pieces(part))
 
-    def linked(self, part: str) -> dict[str, tuple[str, str]]:
-        """Return the kind and the part of every link from a part ("" is the workbook), by id."""
+    def links(self, part: str) -> dict[str, Link]:
+        """Return the links of a part by their ids; the part "" is the package itself."""
         place = PurePosixPath(part)
-        links = str(place.parent / "_rels" / f"{place.name}.rels")
-        if links.casefold() not in self.parts:
+        rels = str(place.parent / "_rels" / f"{place.name}.rels")
+        if rels.casefold() not in self.parts:
             return {}
         return {
-            link.get("Id", ""): (
-                link.get("Type", "").rpartition("/")[2],
-                normpath(str(PurePosixPath("/", place.parent, link.get("Target", ""))))
+            element.get("Id", ""): Link(
+                element.get("Type", "").rpartition("/")[2],
+                normpath(str(PurePosixPath("/", place.parent, element.get("Target", ""))))
                 .lstrip("/")
                 .casefold(),
             )
-            for link in self.xml(links)
-            if link.get("TargetMode") != "External"
+            for element in self.xml(rels)
+            if element.get("TargetMode") != "External"
         }
 
+    def main_part(self) -> str:
+        """Return the part that lists the sheets; raises UnreadableFile when there is none."""
+        part = next((one.part for one in self.links("").values() if one.kind == _MAIN_KIND), "")
+        if part not in self.parts:
+            raise damaged(self.path)
+        return part
+
     def xml(self, part: str) -> ET.Element:
-        """Return the root of a part in XML."""
+        """Return the root element of a part in XML."""
         try:
-            return ET.fromstring(self.content(part))  # noqa: S314 - no part declares an entity
+            # Entity bombs cannot occur: open_package refuses every part with a DTD.
+            return ET.fromstring(self.content(part))  # noqa: S314
         except ET.ParseError as error:
             raise damaged(self.path) from error
 
 
-def opened(path: Path) -> Package:
-    """Return the parts of a zip that can be expanded without harm; refuse any other one."""
+# The type of the link from the package to the workbook, in both kinds of Open XML.
+_MAIN_KIND = "officeDocument"
+
+
+def open_package(path: Path) -> Package:
+    """Return the parts of a zip that can be unpacked safely.
+
+    Raises UnreadableFile for a zip bomb, a DTD, an encoding other than UTF-8, and for a damaged or
+    encrypted zip.
+    """
     try:
         with ZipFile(path) as archive:
             entries = archive.infolist()
-    except _NOT_A_ZIP as error:
+    except _ZIP_ERRORS as error:
         raise damaged(path) from error
     parts = {entry.filename.replace("\\", "/").casefold(): entry for entry in entries}
     if any(entry.flag_bits & 1 for entry in entries):
         raise protected(path)
     if (
-        sum(entry.file_size for entry in entries) > LARGEST
+        sum(entry.file_size for entry in entries) > _MAX_UNPACKED_BYTES
         or any(_is_bomb(entry) for entry in entries)
-        or sum(entry.compress_size for entry in entries) > path.stat().st_size  # they overlap
+        # Entries that overlap: many of them share the same compressed bytes.
+        or sum(entry.compress_size for entry in entries) > path.stat().st_size
     ):
         raise zip_bomb(path)
+    # Of two parts with one name, libraries read different ones. No office program uses another
+    # compression than DEFLATE.
     if len(parts) < len(entries) or any(
         entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for entry in entries
     ):
@@ -119,15 +171,17 @@ def opened(path: Path) -> Package:
     try:
         with ZipFile(path) as archive:
             for part, entry in parts.items():
-                if not part.startswith("customxml/"):  # of other programs; Power Query's is UTF-16
+                # Data of other programs, which no reader opens. Power Query keeps its own there
+                # in UTF-16.
+                if not part.startswith("customxml/"):
                     _check_prolog(path, part, archive, entry)
-    except _NOT_A_ZIP as error:
+    except _ZIP_ERRORS as error:
         raise damaged(path) from error
     return Package(path, parts)
 
 
 def damaged(path: Path) -> UnreadableFile:
-    """Return the refusal of a workbook that is not whole."""
+    """Return the refusal of a workbook that is not complete or contradicts itself."""
     return UnreadableFile(
         f"{path.name} is damaged, or not complete. Get the file again, or open it in a "
         "spreadsheet program and save it as a new .xlsx file."
@@ -135,15 +189,15 @@ def damaged(path: Path) -> UnreadableFile:
 
 
 def zip_bomb(path: Path) -> UnreadableFile:
-    """Return the refusal of a workbook that is far larger than it looks."""
+    """Return the refusal of a workbook that needs far more memory than its file suggests."""
     return UnreadableFile(
         f"{path.name} would become far larger when it is unpacked than any table does, so it is "
         "not opened. Copy only the table into a new workbook and save that."
     )
 
 
-def overlong(path: Path) -> UnreadableFile:
-    """Return the refusal of a workbook with more text in a cell than a cell can hold."""
+def cell_too_long(path: Path) -> UnreadableFile:
+    """Return the refusal of a workbook with more text in a cell than Excel allows."""
     return UnreadableFile(
         f"{path.name} has more text in one cell than a spreadsheet holds there, 32,767 characters. "
         "Shorten it, or delete it, and save the file again."
@@ -159,7 +213,7 @@ def protected(path: Path) -> UnreadableFile:
 
 
 def too_sparse(path: Path, sheet: str, rows: int, columns: int) -> UnreadableFile:
-    """Return the refusal of a sheet too large to be held, which a table never is."""
+    """Return the refusal of a sheet that reaches much further than its table."""
     return UnreadableFile(
         f"{path.name}, sheet {sheet}: it reaches to row {rows:,} and over {columns:,} columns, "
         "so there is something far outside the table. Copy only the table into a new workbook and "
@@ -168,35 +222,39 @@ def too_sparse(path: Path, sheet: str, rows: int, columns: int) -> UnreadableFil
 
 
 def _is_bomb(entry: ZipInfo) -> bool:
-    return entry.file_size > max(_DENSE, entry.compress_size * _RATIO)
+    return entry.file_size > max(_ANY_RATIO_BYTES, entry.compress_size * _MAX_RATIO)
 
 
 def _check_prolog(path: Path, part: str, archive: ZipFile, entry: ZipInfo) -> None:
-    """Refuse what a part says of itself before its first element, unless it is the usual."""
+    """Refuse a part with a DTD, with an encoding other than UTF-8, or with an odd prolog."""
     with archive.open(entry) as file:
-        start = file.read(_FIRST)
+        start = file.read(_SNIFF_BYTES)
+        # Pictures and fonts. An .svg is XML, but often has a DTD, and no reader opens it.
         if not part.endswith((".xml", ".rels")) and (
-            part.endswith(".svg") or not start.lstrip(_BLANKS).startswith(b"<")
+            part.endswith(".svg") or not start.lstrip(_BLANK_BYTES).startswith(b"<")
         ):
-            return  # pictures and the like
-        start += file.read(_PIECE)
+            return
+        start += file.read(_PIECE_BYTES)
     name = path.name
+    # NUL bytes are removed so that a DTD in UTF-16 is found too.
     if b"<!DOCTYPE" in start.replace(b"\0", b""):
         raise UnreadableFile(
             f"{name} declares entities (a DTD), which no spreadsheet program does, so it is not "
-            f"opened. {_SAVE}"
+            f"opened. {_SAVE_AGAIN}"
         )
-    found = _ENCODING.search(start)
-    encoding = found[1].decode("ascii", "replace").casefold() if found else "utf-8"
-    if start.startswith(_WIDE) or encoding not in ("utf-8", "utf8", "us-ascii", "ascii"):
+    declaration = _ENCODING.search(start)
+    encoding = declaration[1].decode("ascii", "replace").casefold() if declaration else "utf-8"
+    # python-calamine decodes every part as UTF-8, whatever its declaration says.
+    if start.startswith(_UTF_16_STARTS) or encoding not in ("utf-8", "utf8", "us-ascii", "ascii"):
         raise UnreadableFile(
             f"{name} is written in another encoding than UTF-8, which workbooks are in, and would "
-            f"be read wrong. {_SAVE}"
+            f"be read wrong. {_SAVE_AGAIN}"
         )
     if start and not _PROLOG.match(start):
-        if len(start) < _PIECE:
+        if len(start) < _PIECE_BYTES:
             raise damaged(path)
+        # A comment of a megabyte can hide a DTD from the search above.
         raise UnreadableFile(
             f"{name} has a part that does not begin as those that a spreadsheet program writes, so "
-            f"it is not opened. {_SAVE}"
+            f"it is not opened. {_SAVE_AGAIN}"
         )

@@ -191,7 +191,7 @@ def _rows(path: Path, sheet: CalamineSheet) -> Iterator[Sequence[Cell]]:
     # python-calamine leaves out the columns before the first filled cell, but no rows.
     indent: list[Cell] = [None] * (sheet.start[1] if sheet.start else 0)
     for row in sheet.iter_rows():
-        # Most cells are text that normalise_cell would return unchanged; the call is saved for those.
+        # Most cells are text, which normalise_cell returns unchanged: the call is saved.
         cells = [
             cell
             if cell.__class__ is str and cell and "\0" not in cell

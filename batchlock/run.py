@@ -47,7 +47,13 @@ from batchlock.store.history import (
     not_resumable_because,
     supersede,
 )
-from batchlock.store.journal import Journal, RunInfo, SessionEnd
+from batchlock.store.journal import (
+    Journal,
+    RunInfo,
+    SessionEnd,
+    copy_plan,
+    copy_unsettled_rows,
+)
 from batchlock.zoho.connect import Connection, address, connect
 from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.settings import SIMULATOR
@@ -156,7 +162,7 @@ class Runner:
                 output=self._output(),
                 settings=_told(self.settings, self._org),
             )
-            journal.start(history.path(about.run_id), about)
+            copy_plan(journal, history.path(about.run_id), about)
         return about.run_id
 
     async def resume(self, run_id: str | None) -> RunResult | None:
@@ -220,9 +226,9 @@ class Runner:
     ) -> Path | None:
         """Make the journal of a retry, and hand the rows over to it; None when there are none."""
         if refused:
-            but_refused = False
+            excludes_refused = False
         else:
-            but_refused = bool(earlier) or before.to_retry() > before.to_retry(refused=False)
+            excludes_refused = bool(earlier) or before.to_retry() > before.to_retry(refused=False)
             earlier = ()
         if not before.to_retry(refused=refused) and not earlier:
             return None
@@ -233,7 +239,7 @@ class Runner:
             kind="retry",
             identity=f"retry {about.run_id}",
             retry_of=about.run_id,
-            but_refused=but_refused,
+            excludes_refused=excludes_refused,
             started_at=now,
             version=__version__,
             output=self._output(),
@@ -241,7 +247,7 @@ class Runner:
         )
         self._probe(self._target(about))
         path = history.path(about.run_id)
-        before.start_retry(path, about, refused=refused, earlier=earlier)
+        copy_unsettled_rows(before, path, about, refused=refused, earlier=earlier)
         close_if_unfinished(before, f"What was left went on as run {about.run_id}.")
         return path
 
@@ -267,14 +273,15 @@ class Runner:
         """Return the runs of this org, then the rehearsals, newest first each."""
         listings = []
         for history in self._histories():
-            for path, about, end in history.all():
-                with Journal.open(path) as journal:
+            for run in history.all():
+                about, end = run.info, run.end
+                with Journal.open(run.path) as journal:
                     rows, settled = sum(journal.counts().values()), journal.settled()
                 listings.append(
                     RunListing(
                         run_id=about.run_id,
                         kind=about.kind,
-                        state="unfinished" if end is None or not end.closed else "finished",
+                        state="finished" if run.closed else "unfinished",
                         exit_code=end.exit_code if end else None,
                         rows=rows,
                         settled=settled,
@@ -503,7 +510,9 @@ class Runner:
 
     def _find(self, run_id: str) -> tuple[History, Path]:
         """Return the one run whose id begins with `run_id`; UsageError without one."""
-        found = [(one, run_id_) for one in self._histories() for run_id_ in one.matching(run_id)]
+        found = [
+            (one, run_id_) for one in self._histories() for run_id_ in one.ids_starting_with(run_id)
+        ]
         if len(found) == 1:
             history, run_id_ = found[0]
             return history, history.path(run_id_)

@@ -1,1 +1,1 @@
-"""What is kept between two commands: the journals of runs, the history, the lock of an org."""
+"""What batchlock keeps between two commands: journals, history, org locks, the page's data."""

@@ -1,4 +1,4 @@
-"""The runs of an org, as the state folder holds them: one journal each.
+"""Find the runs of an org in the state folder, which holds one journal for each run.
 
 <state>/runs/<org>/<run id>.journal
 """
@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,23 +16,41 @@ from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.store.journal import Journal, RunInfo, SessionEnd
 
 _SUFFIX = ".journal"
-_LEFT_BEHIND = 3600.0
-"""Seconds after which a draft is nobody's."""
+# A plan writes its draft all the time, and is stopped after 15 minutes unless the settings allow
+# more. A draft that nobody has written to for an hour is left from a killed process.
+_DRAFT_LIFETIME_SECONDS = 3600.0
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run in the history."""
+
+    path: Path
+    """The journal of the run."""
+    info: RunInfo
+    end: SessionEnd | None
+    """How the last session ended; None while a session runs or after it was killed."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the run cannot be resumed."""
+        return self.end is not None and self.end.closed
 
 
 def new_run_id(now: datetime) -> str:
     """Return an id that sorts by time and can be typed: `20260314-020304-1f3a`.
 
-    Its end is the 256th of the second, and something by chance.
+    The first two of the last four digits are the 256th part of the second, and the last two are
+    random. So two runs that start in the same second still sort by time.
     """
     part = now.microsecond * 256 // 1_000_000
     return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{part:02x}{secrets.token_hex(1)}"
 
 
 def make_state_folder(folder: Path) -> None:
-    """Make a folder for this user only; raises UsageError where it cannot be made."""
+    """Make a folder that only this user can read. Raises UsageError when that fails."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -49,28 +68,22 @@ class History:
         self.folder = state / "runs" / org
 
     def path(self, run_id: str) -> Path:
-        """Return where the journal of a run is, or would be."""
+        """Return the path of a run's journal, whether it exists or not."""
         return self.folder / f"{run_id}{_SUFFIX}"
 
     def make_folder(self) -> None:
-        """Make the folder, for this user only; raises UsageError where it cannot be made."""
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(
-                f"The state folder {self.folder} cannot be made: {error.strerror}. "
-                "Set state_directory to a folder that can be written."
-            ) from None
+        """Make the folder of the journals. Raises UsageError when that fails."""
+        make_state_folder(self.folder)
 
     def clear_drafts(self) -> None:
-        """Clear away what killed plans have left, which is what nobody has written to for long."""
-        for left in self.folder.glob("*.partial"):
+        """Delete the drafts of plans that were killed."""
+        for draft in self.folder.glob("*.partial"):
             with suppress(OSError):
-                if time.time() - left.stat().st_mtime > _LEFT_BEHIND:
-                    left.unlink()
+                if time.time() - draft.stat().st_mtime > _DRAFT_LIFETIME_SECONDS:
+                    draft.unlink()
 
     def ids(self) -> list[str]:
-        """Return the ids of all runs, newest first."""
+        """Return the ids of all runs, newest first. Raises UsageError for an unreadable folder."""
         try:
             names = [path.name for path in self.folder.iterdir()]
         except FileNotFoundError:
@@ -83,62 +96,67 @@ class History:
         ids = (name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
         return sorted(ids, reverse=True)
 
-    def matching(self, run_id: str) -> list[str]:
-        """Return the ids that begin with `run_id`; the very id alone if it is one."""
-        found = [one for one in self.ids() if run_id and one.startswith(run_id)]
-        return [run_id] if run_id in found else found
+    def ids_starting_with(self, prefix: str) -> list[str]:
+        """Return the ids that begin with `prefix`, or the id alone that equals `prefix`.
 
-    def unfinished(self, identity: str | None = None) -> Path | None:
-        """Return the newest run that can be resumed, or the newest such run of one thing.
-
-        A run whose rows went on in a retry cannot, nor one older than another of the same thing.
+        An empty prefix fits no id: it comes from an empty argument and not from a choice.
         """
-        over: set[str | None] = set()
-        for path, about, end in self.all():
-            is_meant = identity is None or about.identity == identity
-            is_over = about.run_id in over or about.identity in over or (end and end.closed)
-            if is_meant and not is_over:
-                return path
-            over |= {about.retry_of, about.identity}
-        return None
+        ids = [run_id for run_id in self.ids() if prefix and run_id.startswith(prefix)]
+        return [prefix] if prefix in ids else ids
 
-    def lineage(self, run_id: str) -> list[Path]:
-        """Return the runs that have what is left of a run, newest first.
-
-        The first is its newest retry, or the run itself. Others follow where that one left the
-        refused rows out: they are the rows of those runs still.
-        """
-        runs = {about.run_id: about for _, about, _ in self.all()}
-        for about in reversed(runs.values()):
-            if about.retry_of == run_id:
-                run_id = about.run_id
-        found = [run_id]
-        while (newer := runs.get(found[-1])) and newer.retry_of and newer.but_refused:
-            found.append(newer.retry_of)
-        return [self.path(one) for one in found]
-
-    def finished(self, identity: str) -> SessionEnd | None:
-        """Return how the same thing ended when it was finished last; None if it never was."""
-        for _, about, end in self.all():
-            if about.identity == identity and end and end.closed:
-                return end
-        return None
-
-    def all(self) -> Iterator[tuple[Path, RunInfo, SessionEnd | None]]:
-        """Yield every run that can be read, newest first: journal, what it is, how it ended."""
+    def all(self) -> Iterator[StoredRun]:
+        """Yield every run whose journal can be read, newest first, and log the others."""
         for run_id in self.ids():
             path = self.path(run_id)
             try:
                 with Journal.open(path) as journal:
-                    told = path, journal.info, journal.end
+                    run = StoredRun(path, journal.info, journal.end)
             except BatchlockError as error:
                 _log.warning("%s Its run cannot be resumed.", error)
                 continue
-            yield told
+            yield run
+
+    def unfinished(self, identity: str | None = None) -> Path | None:
+        """Return the newest run that can be resumed; with `identity`, only a run of that identity.
+
+        A run cannot be resumed when it is closed, when a retry took its rows over, or when a
+        newer run has the same identity.
+        """
+        superseded: set[str | None] = set()  # run ids and identities
+        for run in self.all():
+            is_requested = identity is None or run.info.identity == identity
+            is_superseded = run.info.run_id in superseded or run.info.identity in superseded
+            if is_requested and not is_superseded and not run.closed:
+                return run.path
+            superseded |= {run.info.retry_of, run.info.identity}
+        return None
+
+    def lineage(self, run_id: str) -> list[Path]:
+        """Return the journals that hold the remaining rows of a run, newest first.
+
+        The first is the newest retry of the run, or the run itself. If that retry left out the
+        refused rows, the run before it follows, because these rows still belong to that run;
+        and so on.
+        """
+        info_by_id = {run.info.run_id: run.info for run in self.all()}
+        for info in reversed(info_by_id.values()):  # oldest first, to follow a chain of retries
+            if info.retry_of == run_id:
+                run_id = info.run_id
+        ids = [run_id]
+        while (newest := info_by_id.get(ids[-1])) and newest.retry_of and newest.excludes_refused:
+            ids.append(newest.retry_of)
+        return [self.path(each) for each in ids]
+
+    def finished(self, identity: str) -> SessionEnd | None:
+        """Return the end of the newest closed run of an identity; None when there is none."""
+        for run in self.all():
+            if run.info.identity == identity and run.closed:
+                return run.end
+        return None
 
 
 def not_resumable_because(history: History, path: Path) -> str:
-    """Return why a run is not resumed, in a sentence; empty when it can be."""
+    """Return why a run cannot be resumed, in a sentence; empty when it can be."""
     newest = history.lineage(path.stem)[0]
     if newest != path:
         return f"What was left went on as run {newest.stem}."
@@ -148,33 +166,36 @@ def not_resumable_because(history: History, path: Path) -> str:
 
 
 def is_closed(journal: Journal) -> bool:
-    """Tell whether there is nothing to resume."""
+    """Return whether a run cannot be resumed."""
     end = journal.end
     return end is not None and end.closed
 
 
-def supersede(history: History, about: RunInfo) -> None:
-    """Close the older runs of the same thing, so that none sends its rows over newer ones."""
-    for path, other, end in history.all():
-        is_older = other.identity == about.identity and other.run_id != about.run_id
-        if is_older and not (end and end.closed):
-            with Journal.open(path) as journal:
-                close_if_unfinished(journal, f"The file began anew as run {about.run_id}.")
+def supersede(history: History, info: RunInfo) -> None:
+    """Close the older runs of the same identity.
+
+    A resumed older run would otherwise overwrite in Zoho what the new run has written.
+    """
+    for run in history.all():
+        is_older = run.info.identity == info.identity and run.info.run_id != info.run_id
+        if is_older and not run.closed:
+            with Journal.open(run.path) as journal:
+                close_if_unfinished(journal, f"The file began anew as run {info.run_id}.")
 
 
-def close_if_unfinished(journal: Journal, how: str) -> None:
-    """Close a run whose rows have gone to another one, so that none is sent by both."""
+def close_if_unfinished(journal: Journal, reason: str) -> None:
+    """Close a run that has remaining rows, so that only the run that took them over sends them."""
     if journal.remaining():
-        close(journal, how)
+        close(journal, reason)
 
 
-def close(journal: Journal, why: str) -> None:
-    """Keep a run from ever going on."""
+def close(journal: Journal, reason: str) -> None:
+    """Mark a run as not resumable; `reason` is a sentence."""
     end = journal.end
     journal.set_end(
         SessionEnd(
             exit_code=end.exit_code if end else 0,
-            ended_by=why,
+            ended_by=reason,
             finished_at=datetime.now(UTC),
             output=end.output if end else None,
             closed=True,

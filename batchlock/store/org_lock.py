@@ -1,7 +1,7 @@
-"""One run at a time for each org, across all processes of this machine.
+"""Allow one run at a time for each org, across all processes of this machine.
 
-<state>/locks/<org>.lock   held while a run is at work
-<state>/locks/<org>.run    who holds it: JSON
+<state>/locks/<org>.lock   locked while a run is at work
+<state>/locks/<org>.run    the run that holds the lock: JSON of Holder
 """
 
 import json
@@ -16,94 +16,93 @@ from filelock import FileLock, Timeout
 
 from batchlock.core.errors import AlreadyRunning, UsageError
 
-_INSTANT = 0.3
-"""Seconds for which somebody may hold the org only to see whether it is held."""
+# `current_holder` takes the lock for a moment to see whether it is free. A run that starts in
+# that moment waits so long before it reports another run.
+_PROBE_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds an org."""
+    """The run that holds the lock of an org."""
 
     what: str
-    """In words."""
+    """The run and its file, in words."""
     run_id: str
-    """Of the run that is sent; empty while that is not known."""
+    """Empty until the run has an id."""
     process: int
+    """The process id; 0 when it cannot be read."""
 
     def __str__(self) -> str:
         return f"{self.what}, process {self.process}"
 
 
 class SetHolder(Protocol):
-    """Where a run says what it is."""
+    """Stores which run holds the lock."""
 
     def __call__(self, what: str, run_id: str = "") -> None:
-        """Take it in: in words and, as soon as that is known, by its id."""
+        """Store the run in words and, once it has one, with its id."""
 
 
 @contextmanager
 def org_lock(state: Path, org: str) -> Iterator[SetHolder]:
-    """Hold the org while the block runs, which is given the way to say what it does.
+    """Hold the lock of an org during the block, and yield the function that names the run.
 
-    Raises AlreadyRunning, which names the other run and its process, and UsageError where the
+    Raises AlreadyRunning, which names the other run and its process, and UsageError when the
     state folder cannot be written.
     """
     folder = state / "locks"
-    holder = folder / f"{org}.run"
+    holder_file = folder / f"{org}.run"
     lock = FileLock(folder / f"{org}.lock", mode=0o600)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire(timeout=_INSTANT, poll_interval=_INSTANT / 10)
+        lock.acquire(timeout=_PROBE_SECONDS, poll_interval=_PROBE_SECONDS / 10)
     except Timeout:
+        holder = _read(holder_file)
+        run = f": {holder}" if holder else ""
         raise AlreadyRunning(
-            f"Another run is at work on {org}{_told(holder)}. Wait for its end, or stop it first."
+            f"Another run is at work on {org}{run}. Wait for its end, or stop it first."
         ) from None
     except OSError as error:
         raise UsageError(
             f"The state folder {state} cannot be written: {error.strerror}. "
             "Set state_directory to a folder that can be."
         ) from None
-    _forget(holder)
+    _delete(holder_file)  # a killed run leaves its file
 
     def set_holder(what: str, run_id: str = "") -> None:
-        with suppress(OSError):  # it serves another run's message only
-            holder.write_text(json.dumps(asdict(Holder(what, run_id, os.getpid()))))
+        with suppress(OSError):  # only messages use the file, so a failure must not end the run
+            holder_file.write_text(json.dumps(asdict(Holder(what, run_id, os.getpid()))))
 
     try:
         yield set_holder
     finally:
-        _forget(holder)
+        _delete(holder_file)
         lock.release()
 
 
 def current_holder(state: Path, org: str) -> Holder | None:
-    """Return who is at work on the org; None when nobody is.
+    """Return the run that is at work on an org; None when there is none.
 
-    It takes the lock for an instant, which a run that starts at this moment waits for.
+    This takes the lock for a moment when it is free. A run that starts in that moment waits.
     """
     lock = FileLock(state / "locks" / f"{org}.lock", mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return _who(state / "locks" / f"{org}.run") or Holder("a run without a name", "", 0)
+        return _read(state / "locks" / f"{org}.run") or Holder("a run without a name", "", 0)
     except OSError:
-        return None  # no run was ever at work here
+        return None  # the folder is missing, so no run was ever at work here
     lock.release()
     return None
 
 
-def _forget(holder: Path) -> None:
+def _delete(holder_file: Path) -> None:
     with suppress(OSError):
-        holder.unlink(missing_ok=True)
+        holder_file.unlink(missing_ok=True)
 
 
-def _told(holder: Path) -> str:
-    found = _who(holder)
-    return f": {found}" if found else ""
-
-
-def _who(holder: Path) -> Holder | None:
+def _read(holder_file: Path) -> Holder | None:
     try:
-        return Holder(**json.loads(holder.read_text()))
-    except (OSError, ValueError, TypeError):
+        return Holder(**json.loads(holder_file.read_text()))
+    except (OSError, ValueError, TypeError):  # not there yet, half written, or of another version
         return None

@@ -205,13 +205,14 @@ async def _clean(store: Store, history: History, keep: float) -> None:
 def _remove_runs(history: History, before: float) -> list[str]:
     """Remove the journals of runs that came to their end before that moment; return their ids."""
     removed = []
-    for path, about, end in list(history.all()):
+    for run in list(history.all()):
+        end, path = run.end, run.path
         if end is not None and end.closed and end.finished_at.timestamp() < before:
             with suppress(OSError, BatchlockError):
                 with Journal.open(path):
                     pass  # so that nothing is left beside it
                 path.unlink()
-                removed.append(about.run_id)
+                removed.append(run.info.run_id)
     return removed
 
 

@@ -75,7 +75,7 @@ def test_an_org_without_runs_has_none(tmp_path: Path) -> None:
     assert list(history.all()) == []
     assert history.unfinished() is None
     assert history.finished("this") is None
-    assert history.matching("2026") == []
+    assert history.ids_starting_with("2026") == []
 
 
 def test_runs_come_newest_first_and_nothing_else_does(history: History) -> None:
@@ -84,8 +84,8 @@ def test_runs_come_newest_first_and_nothing_else_does(history: History) -> None:
     (history.folder / f"{FIRST}.journal-wal").write_bytes(b"")
     (history.folder / f"{FIRST}.journal.tmp").write_bytes(b"")
     assert history.ids() == [THIRD, SECOND, FIRST]
-    assert [about.run_id for _, about, _ in history.all()] == [THIRD, SECOND, FIRST]
-    assert [path for path, _, _ in history.all()] == [history.path(one) for one in history.ids()]
+    assert [run.info.run_id for run in history.all()] == [THIRD, SECOND, FIRST]
+    assert [run.path for run in history.all()] == [history.path(one) for one in history.ids()]
 
 
 def test_orgs_do_not_see_the_runs_of_each_other(history: History, tmp_path: Path) -> None:
@@ -102,25 +102,25 @@ def test_a_run_is_found_by_the_beginning_of_its_id(
 ) -> None:
     for run_id in (FIRST, SECOND, THIRD):
         put(history, run_id)
-    assert history.matching(typed) == [meant]
+    assert history.ids_starting_with(typed) == [meant]
 
 
 def test_a_whole_id_is_found_even_where_another_begins_with_it(history: History) -> None:
     put(history, FIRST)
     put(history, f"{FIRST}b")
-    assert history.matching(FIRST) == [FIRST]
+    assert history.ids_starting_with(FIRST) == [FIRST]
 
 
 def test_a_beginning_that_fits_several_runs_names_them(history: History) -> None:
     for run_id in (FIRST, SECOND, THIRD):
         put(history, run_id)
-    assert set(history.matching("20260315")) == {SECOND, THIRD}
+    assert set(history.ids_starting_with("20260315")) == {SECOND, THIRD}
 
 
 @pytest.mark.parametrize("typed", ["20270101", "", "../acme", "*", "1f3a", f"{FIRST}.journal"])
 def test_what_is_no_run_is_told(typed: str, history: History) -> None:
     put(history, FIRST)
-    assert history.matching(typed) == []
+    assert history.ids_starting_with(typed) == []
 
 
 def test_the_newest_run_that_is_not_closed_is_the_unfinished_one(history: History) -> None:
@@ -166,13 +166,13 @@ def test_a_journal_of_another_version_hides_no_other_run(history: History) -> No
     put(history, FIRST)
     with closing(sqlite3.connect(put(history, THIRD))) as sql, sql:
         sql.execute("PRAGMA user_version = 99")
-    assert [about.run_id for _, about, _ in history.all()] == [FIRST]
+    assert [run.info.run_id for run in history.all()] == [FIRST]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database, but long enough for one" * 9])
 def test_a_damaged_journal_hides_no_other_run(content: bytes, history: History) -> None:
     put(history, FIRST)
     history.path(THIRD).write_bytes(content)
-    assert [about.run_id for _, about, _ in history.all()] == [FIRST]
+    assert [run.info.run_id for run in history.all()] == [FIRST]
     assert history.unfinished() == history.path(FIRST)
-    assert history.matching(THIRD) == [THIRD]
+    assert history.ids_starting_with(THIRD) == [THIRD]

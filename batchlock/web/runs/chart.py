@@ -36,4 +36,9 @@ def chart(pace: Throughput | None) -> Chart | None:
         Bar(at, 100 * settled / most, 100 * others / most)
         for at, (settled, others) in enumerate(zip(pace.settled, pace.others, strict=True))
     )
-    return Chart(bars=bars, most=most / pace.span, began=pace.began, seconds=pace.span * len(bars))
+    return Chart(
+        bars=bars,
+        most=most / pace.span_seconds,
+        began=pace.started_at,
+        seconds=pace.span_seconds * len(bars),
+    )

@@ -96,7 +96,7 @@ class Runs:
                 summary = replace(summary, ended_by=asked.why)
             shows = query.get("show", "all")
             results = frozenset(Result(one) for one in shows.split(",") if one in set(Result))
-            wanted = RowFilter(results=results, words=query.get("words", "")[:200])
+            wanted = RowFilter(results=results, text=query.get("words", "")[:200])
             found = journal.count_rows(wanted)
             number = page_number(query, found)
             lines = journal.page(wanted, offset=(number - 1) * PAGE, limit=PAGE)
@@ -111,7 +111,7 @@ class Runs:
             "more": max(0, len(about.titles) - COLUMNS),
             "lines": [(row, [display_text(one) for one in row.cells[:COLUMNS]]) for row in lines],
             "shows": ",".join(results) or "all",
-            "words": wanted.words,
+            "words": wanted.text,
             "found": found,
             "number": number,
             "pages": max(1, -(-found // PAGE)),

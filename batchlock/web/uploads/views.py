@@ -74,7 +74,7 @@ class Files:
             invalid, ready = counts[Result.INVALID], counts[Result.NOT_SENT]
             shows = query.get("show", "problems" if invalid else "all")
             wanted = RowFilter(
-                results=_SHOWN.get(shows, frozenset()), words=query.get("words", "")[:200]
+                results=_SHOWN.get(shows, frozenset()), text=query.get("words", "")[:200]
             )
             found = journal.count_rows(wanted)
             number = page_number(query, found)
@@ -100,7 +100,7 @@ class Files:
             "lines": [_row(row, about.titles, problems) for row in lines],
             "strict": self._site.settings.input.strict,
             "shows": shows,
-            "words": wanted.words,
+            "words": wanted.text,
             "found": found,
             "number": number,
             "pages": max(1, -(-found // PAGE)),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.results import Outcome, Result, Status
 from batchlock.core.rows import Cell, Field, LockId, NoValue, Problem, RecordId, Update
-from batchlock.store.journal import Journal, RunInfo, SessionEnd, Totals
+from batchlock.store.journal import Journal, RunInfo, SessionEnd, Totals, copy_unsettled_rows
 from batchlock.store.journal.cells import pack, unpack
 
 ABOUT = RunInfo(
@@ -690,7 +690,7 @@ def test_a_retry_takes_what_was_not_updated(opened: Opened, tmp_path: Path) -> N
     journal = every_status(opened)
     again = replace(ABOUT, run_id="20260315-020304-aaaa", kind="retry")
     journal.set_end(END)
-    journal.start_retry(tmp_path / "again.journal", again)
+    copy_unsettled_rows(journal, tmp_path / "again.journal", again)
     old = {line.row: line for line in journal.result_rows()}
     with Journal.open(tmp_path / "again.journal") as retry:
         assert (retry.info, retry.totals, retry.end) == (again, Totals(), None)
@@ -718,10 +718,10 @@ def test_a_retry_takes_what_was_not_updated(opened: Opened, tmp_path: Path) -> N
 def test_a_retry_can_be_retried(opened: Opened, tmp_path: Path) -> None:
     journal = opened([plain(2), plain(3)])
     journal.commit_batch([done(2), done(3, Status.FAILED)])
-    journal.start_retry(tmp_path / "b.journal", ABOUT)
+    copy_unsettled_rows(journal, tmp_path / "b.journal", ABOUT)
     with Journal.open(tmp_path / "b.journal") as second:
         second.commit_batch([done(3, Status.FAILED)])
-        second.start_retry(tmp_path / "c.journal", ABOUT)
+        copy_unsettled_rows(second, tmp_path / "c.journal", ABOUT)
     with Journal.open(tmp_path / "c.journal") as third:
         assert results(third) == {3: Result.NOT_SENT}
     assert results(journal) == {2: Result.UPDATED, 3: Result.FAILED}
@@ -731,7 +731,7 @@ def test_a_retry_never_overwrites_a_run(opened: Opened, tmp_path: Path) -> None:
     journal = opened([plain(2)])
     other = planned(tmp_path / "other.journal", [plain(5)])
     with pytest.raises(BatchlockError):
-        journal.start_retry(other, ABOUT)
+        copy_unsettled_rows(journal, other, ABOUT)
     with Journal.open(other) as kept:
         assert results(kept) == {5: Result.NOT_SENT}
     assert results(journal) == {2: Result.NOT_SENT}
@@ -824,12 +824,12 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_recorded(opened: Opened) -
     journal = opened([plain(row) for row in range(2, 50)])
     journal.commit_batch([], claim=48)
     journal.commit_batch([done(2)])
-    (pages,) = journal._sql.execute("PRAGMA page_count").fetchone()
-    journal._sql.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = journal.database.sql.execute("PRAGMA page_count").fetchone()
+    journal.database.sql.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(Stopped, match="is full"):
         journal.commit_batch([done(row, message="x" * 3000) for row in range(3, 50)])
     assert journal.counts()[Result.UPDATED] == 1
-    journal._sql.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    journal.database.sql.execute(f"PRAGMA max_page_count = {pages + 1000}")
     journal.commit_batch([done(row, message="x" * 3000) for row in range(3, 50)])
     assert journal.counts()[Result.UPDATED] == 48
 
@@ -915,7 +915,7 @@ def test_a_killed_process_leaves_a_journal_that_is_right(updated: int, path: Pat
         child.kill()
     assert child.returncode == -signal.SIGKILL
     with Journal.open(path) as journal:
-        assert journal._sql.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert journal.database.sql.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         counts = journal.counts()
         assert sum(counts.values()) == ROWS
         assert updated <= counts[Result.UPDATED] < ROWS

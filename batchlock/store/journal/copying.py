@@ -1,0 +1,72 @@
+"""Make the journal of a new run from the journal of another one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from batchlock.core.errors import BatchlockError
+from batchlock.store.journal.database import atomic_journal, readable_errors
+from batchlock.store.journal.journal import Journal
+from batchlock.store.journal.progress import rows_to_retry
+from batchlock.store.journal.run_info import RunInfo
+
+
+def copy_plan(plan: Journal, path: Path, info: RunInfo) -> None:
+    """Make the journal of a run at `path` from a plan, which stays as it is."""
+    with atomic_journal(path) as draft:
+        with readable_errors(draft):
+            # VACUUM INTO copies what is committed, also from the write-ahead log.
+            plan.database.sql.execute("VACUUM INTO ?", (str(draft),))
+        with Journal.open(draft) as journal:
+            journal.set_info(info)
+
+
+def copy_unsettled_rows(
+    newest: Journal,
+    path: Path,
+    info: RunInfo,
+    *,
+    refused: bool = True,
+    earlier: Sequence[Path] = (),
+) -> None:
+    """Make the journal of a new run at `path` from the rows that are not as the file asks.
+
+    Invalid rows stay invalid. Rows that may or may not have reached Zoho stay in doubt. All
+    other rows are pending again. Without `refused`, the rows that Zoho refused and their
+    duplicates are left out.
+
+    `earlier` are the journals of the runs before `newest`, newest first, of which refused rows
+    were left out. These rows are copied too.
+
+    Raises BatchlockError when there is a file at `path`.
+    """
+    if path.exists():
+        raise BatchlockError(f"{path} is there already.")
+    with atomic_journal(path) as draft:
+        with Journal.create(draft, info):
+            pass
+        _copy_rows(newest, draft, refused=refused)
+        newer = newest.path
+        for older in earlier:
+            with Journal.open(older) as journal:
+                _copy_rows(journal, draft, refused=refused, newer=newer)
+            newer = older
+
+
+def _copy_rows(source: Journal, draft: Path, *, refused: bool, newer: Path | None = None) -> None:
+    """Copy the rows that are not as the file asks, except those that went on in `newer`."""
+    except_newer = "" if newer is None else " AND p.row NOT IN (SELECT row FROM newer.progress)"
+    paths = {"other": draft} if newer is None else {"other": draft, "newer": newer}
+    rows, values = rows_to_retry(refused=refused)
+    with readable_errors(draft), source.database.attached(paths) as sql:
+        sql.execute(
+            "INSERT INTO other.progress (row, status, same_as, message)"
+            " SELECT p.row, CASE WHEN p.status IN ('invalid', 'duplicate', 'sending')"
+            f"  THEN p.status ELSE 'pending' END, p.same_as, '' FROM {rows}{except_newer}",
+            values,
+        )
+        sql.execute(
+            "INSERT INTO other.rows SELECT * FROM rows"
+            " WHERE row IN (SELECT row FROM other.progress EXCEPT SELECT row FROM other.rows)"
+        )
+        if newer is None:  # every retry has all invalid rows, so the newest run has all problems
+            sql.execute("INSERT INTO other.problems SELECT * FROM problems ORDER BY rowid")

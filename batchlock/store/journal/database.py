@@ -1,0 +1,203 @@
+"""Create and open the SQLite file of a journal, and run transactions in it."""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from batchlock.core.errors import BatchlockError, Stopped
+
+# PRAGMA user_version of the file. It changes with the tables below and with the fields of the
+# JSON in `run`, so that an older batchlock refuses a newer journal in a sentence.
+_FORMAT = 1
+# Journals that were made before the first format number have SQLite's default. A file that is
+# no journal has it too; for that file the first query fails.
+_NO_FORMAT = 0
+_SCHEMA = """
+CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE rows (
+    row INTEGER PRIMARY KEY, module TEXT, record_id TEXT, lock_id TEXT, reason TEXT,
+    cells BLOB NOT NULL
+);
+CREATE TABLE progress (
+    row INTEGER PRIMARY KEY, status TEXT NOT NULL, same_as INTEGER,
+    http_status INTEGER, code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
+    remedy TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,
+    finished_at REAL, duration REAL
+);
+CREATE TABLE problems (row INTEGER NOT NULL, "column" TEXT NOT NULL, code TEXT NOT NULL,
+                       message TEXT NOT NULL);
+"""
+
+
+@contextmanager
+def atomic_journal(path: Path) -> Iterator[Path]:
+    """Yield a draft path, and rename the draft to `path` when the block ends without an error.
+
+    The draft is flushed to the disk before it is renamed. So a journal at `path` is always
+    complete, even after a power failure.
+    """
+    # The process id keeps the drafts of two processes apart.
+    draft = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        yield draft
+        _flush_to_disk(draft)
+        draft.replace(path)
+        if sys.platform != "win32":  # Windows cannot open a folder
+            _flush_to_disk(path.parent)  # the new name is an entry of the folder
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The open SQLite file of a journal.
+
+    Its methods turn SQLite's errors into BatchlockError, and into Stopped when the disk is full.
+    """
+
+    path: Path
+    sql: sqlite3.Connection
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Create an empty journal for a plan. Raises BatchlockError when `path` cannot be used."""
+        with readable_errors(path), _closed_on_error(_connect(path, "rwc")) as sql:
+            # A plan that fails is deleted, and `atomic_journal` flushes a plan that succeeds.
+            # So a rollback journal and a flush per transaction would only cost time.
+            sql.executescript(
+                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+                f"PRAGMA user_version={_FORMAT};{_SCHEMA}"
+            )
+        return cls(path, sql)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open an existing journal for sending and reporting.
+
+        Raises BatchlockError when the file is missing, damaged or of another version of
+        batchlock, or when SQLite's write-ahead log does not work in its folder.
+        """
+        with readable_errors(path), _closed_on_error(_connect(path, "rw")) as sql:
+            (mode,) = sql.execute("PRAGMA journal_mode=WAL").fetchone()
+            (number,) = sql.execute("PRAGMA user_version").fetchone()
+            # NORMAL may lose the last commits in a power failure: a row would then be sent
+            # twice, because the claim that marks it is gone.
+            sql.execute("PRAGMA synchronous=FULL")
+            if mode != "wal":  # a network drive has no shared memory, which the log needs
+                raise BatchlockError(
+                    f"The journal cannot be kept in {path.parent}: it seems to be a network drive. "
+                    "Set state_directory to a folder on a local disk."
+                )
+            if number not in (_NO_FORMAT, _FORMAT):
+                raise wrong_version(path)
+        return cls(path, sql)
+
+    def close(self) -> None:
+        """Close the file."""
+        with readable_errors(self.path):
+            self.sql.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what the block writes, or nothing when it raises."""
+        with readable_errors(self.path):
+            self.sql.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.sql
+                self.sql.execute("COMMIT")
+            except BaseException:
+                if self.sql.in_transaction:  # SQLite rolls back by itself when the disk is full
+                    self.sql.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let every read in the block see the same moment, while another process writes."""
+        with readable_errors(self.path):
+            self.sql.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with readable_errors(self.path):
+                self.sql.execute("ROLLBACK")
+
+    @contextmanager
+    def attached(self, paths: Mapping[str, Path]) -> Iterator[sqlite3.Connection]:
+        """Run the block in a transaction, with other journals attached by name."""
+        for name, path in paths.items():
+            self.sql.execute(f"ATTACH ? AS {name}", (str(path),))
+        try:
+            with self.transaction() as sql:
+                yield sql
+        finally:
+            for name in paths:
+                self.sql.execute(f"DETACH {name}")
+
+    def count(self, rows: str, values: tuple[object, ...] = ()) -> int:
+        """Count rows; `rows` is the SQL that follows FROM."""
+        with readable_errors(self.path):
+            return int(self.sql.execute(f"SELECT count(*) FROM {rows}", values).fetchone()[0])
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Connect to a file; mode `rw` opens an existing file only, `rwc` creates a missing one."""
+    # isolation_level=None: transactions begin and end where this module says, and not where the
+    # sqlite3 module guesses. The sender commits from worker threads, one at a time, so the check
+    # for the creating thread is off.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+def wrong_version(path: Path) -> BatchlockError:
+    """Return the error for a journal that another version of batchlock made."""
+    return BatchlockError(
+        f"The journal {path} was made by another version of batchlock. Use that version for it."
+    )
+
+
+@contextmanager
+def readable_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors in the block into sentences that name the file.
+
+    Raises Stopped when the disk is full, and BatchlockError for every other error of SQLite.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith("SQLITE_FULL"):
+            raise Stopped(
+                f"The disk with {path.parent} is full. What was recorded is safe; make room, "
+                "then resume."
+            ) from error
+        if "no such table" in str(error):  # SQLite has no code of its own for this
+            raise BatchlockError(f"{path} is not a batchlock journal.") from error
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            raise BatchlockError(f"The journal {path} is damaged.") from error
+        raise BatchlockError(f"The journal {path} cannot be used: {error}.") from error

@@ -1,0 +1,235 @@
+"""One open journal: the operations that plan, send and report need."""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from batchlock.core.errors import BatchlockError
+from batchlock.core.results import Outcome, Result, ResultRow
+from batchlock.core.rows import Cell, Field, Problem, Update
+from batchlock.store.journal import progress, results, search
+from batchlock.store.journal.database import Database, readable_errors, wrong_version
+from batchlock.store.journal.planning import add_rows
+from batchlock.store.journal.results import Group
+from batchlock.store.journal.run_info import RunInfo, SessionEnd, Totals
+from batchlock.store.journal.search import RowFilter, Throughput
+from batchlock.store.journal.whole_file import check_whole_file
+
+_T = TypeVar("_T")
+
+
+class Journal:
+    """The journal of one run. Two threads must not use it at the same time.
+
+    After `open`, a method that writes returns when the data is on the disk. Every method raises
+    BatchlockError when the file is damaged or cannot be used, and Stopped when the disk is full.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.path = database.path
+        # A row that was released is not claimed again in this session: it was released because
+        # the session ends.
+        self._last_claimed_row = -1
+
+    @classmethod
+    def create(cls, path: Path, info: RunInfo) -> Self:
+        """Create the journal of a plan, without flushing it to the disk."""
+        journal = cls(Database.create(path))
+        journal.set_info(info)
+        return journal
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the journal of a planned run.
+
+        Raises BatchlockError when the file is missing, damaged or of another version of
+        batchlock, or when SQLite's write-ahead log does not work in its folder.
+        """
+        return cls(Database.open(path))
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def set_info(self, info: RunInfo) -> None:
+        """Store what the run is."""
+        self._write("about", info.to_json())
+
+    @property
+    def info(self) -> RunInfo:
+        """What the run is."""
+        info = self._read("about", RunInfo.from_json)
+        if info is None:
+            raise BatchlockError(f"{self.path} is not a batchlock journal.")
+        return info
+
+    @property
+    def totals(self) -> Totals:
+        """The cost of the run so far."""
+        return self._read("totals", lambda values: Totals(**values)) or Totals()
+
+    def set_end(self, end: SessionEnd) -> None:
+        """Store how this session ended."""
+        self._write("end", end.to_json())
+
+    def clear_end(self) -> None:
+        """Delete the end of the last session, because a new session begins."""
+        with self.database.transaction() as sql:
+            sql.execute("DELETE FROM run WHERE name = 'end'")
+
+    @property
+    def end(self) -> SessionEnd | None:
+        """How the last session ended; None while a session runs or after it was killed."""
+        return self._read("end", SessionEnd.from_json)
+
+    def add(
+        self,
+        cells: Iterable[tuple[int, Sequence[Cell]]],
+        *,
+        updates: Sequence[Update],
+        problems: Sequence[Problem],
+        finished: Collection[int] = (),
+    ) -> None:
+        """Add a chunk of rows to the plan.
+
+        `cells` are the row numbers and cells of all rows of the chunk, in the file's order. A
+        row without an update is invalid. `finished` are the rows that an earlier run has done.
+        """
+        with self.database.transaction() as sql:
+            add_rows(sql, cells, updates=updates, problems=problems, finished=finished)
+
+    def check_whole_file(self, titles: Mapping[Field, str]) -> None:
+        """Mark rounded ids and conflicts as invalid, and repeated rows as duplicates.
+
+        `titles` are the titles of the columns in the file, for the problems.
+        """
+        with self.database.transaction() as sql:
+            check_whole_file(sql, titles)
+
+    def in_doubt(self) -> list[Update]:
+        """Return the rows that were being sent when the last session was killed."""
+        with readable_errors(self.path):
+            return progress.updates_in_doubt(self.database.sql)
+
+    def commit_batch(
+        self,
+        outcomes: Iterable[Outcome],
+        *,
+        released: Iterable[int] = (),
+        claim: int = 0,
+        costs: Totals = Totals(),  # noqa: B008  frozen
+    ) -> list[Update]:
+        """Record outcomes and costs, release rows and claim the next ones, in one commit.
+
+        `released` are claimed rows that were not sent. At most `claim` rows are claimed; they
+        are returned in order, and are fewer only when no more rows are pending.
+        """
+        with self.database.transaction() as sql:
+            progress.record(sql, outcomes)
+            progress.release(sql, released)
+            self._put("totals", asdict(self.totals + costs))
+            claimed = progress.claim(sql, after_row=self._last_claimed_row, limit=claim)
+        if claimed:
+            self._last_claimed_row = claimed[-1].row
+        return claimed
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Let every read in the block see the same moment, while another process sends."""
+        return self.database.snapshot()
+
+    def counts(self) -> dict[Result, int]:
+        """Count the rows by result; every result is a key, also those without rows."""
+        with readable_errors(self.path):
+            return progress.count_by_result(self.database.sql)
+
+    def settled(self) -> int:
+        """Count the rows that are as the file asks, with the duplicates of such rows."""
+        return self.database.count(*progress.SETTLED_ROWS)
+
+    def remaining(self) -> int:
+        """Count the rows that are pending or in doubt."""
+        return self.database.count(progress.REMAINING_ROWS)
+
+    def to_look_up(self) -> int:
+        """Count the pending rows whose lock id Zoho must be asked for."""
+        return self.database.count(progress.LOOKUP_ROWS)
+
+    def to_retry(self, *, refused: bool = True) -> int:
+        """Count the rows of a retry; without `refused`, without those that Zoho refused."""
+        return self.database.count(*progress.rows_to_retry(refused=refused))
+
+    def problems(self, rows: Sequence[int] | None = None) -> Iterator[Problem]:
+        """Yield the problems of all rows, or of some rows, in the order of the rows."""
+        with readable_errors(self.path):
+            yield from results.problems(self.database.sql, rows)
+
+    def result_rows(self) -> Iterator[ResultRow]:
+        """Yield one result row for each row, in the file's order."""
+        with readable_errors(self.path):
+            yield from results.result_rows(self.database.sql, closed_because=self._closed_because)
+
+    def groups(self) -> Iterator[Group]:
+        """Yield the rows that were not updated, and the duplicates, grouped by cause.
+
+        The largest group of each result comes first.
+        """
+        with readable_errors(self.path):
+            yield from results.groups(self.database.sql, closed_because=self._closed_because)
+
+    def count_rows(self, row_filter: RowFilter) -> int:
+        """Count the rows that match a filter."""
+        with readable_errors(self.path):
+            return search.count_rows(self.database.sql, row_filter)
+
+    def page(self, row_filter: RowFilter, *, offset: int, limit: int) -> list[ResultRow]:
+        """Return some of the result rows that match a filter, in the file's order."""
+        with readable_errors(self.path):
+            rows = search.row_numbers(self.database.sql, row_filter, offset=offset, limit=limit)
+            return list(
+                results.result_rows(self.database.sql, rows, closed_because=self._closed_because)
+            )
+
+    def throughput(self, spans: int) -> Throughput | None:
+        """Return how many rows finished in each of `spans` equal spans of time.
+
+        Returns None while no row has finished.
+        """
+        with readable_errors(self.path):
+            return search.throughput(self.database.sql, spans)
+
+    @property
+    def _closed_because(self) -> str:
+        """Why the run cannot be resumed, in a sentence; empty while it can be."""
+        end = self.end
+        return end.ended_by if end is not None and end.closed else ""
+
+    def _read(self, name: str, parse: Callable[[dict[str, Any]], _T]) -> _T | None:
+        with readable_errors(self.path):
+            value = self.database.sql.execute(
+                "SELECT value FROM run WHERE name = ?", (name,)
+            ).fetchone()
+        if value is None:
+            return None
+        try:
+            return parse(json.loads(value[0]))
+        except (KeyError, TypeError):
+            raise wrong_version(self.path) from None
+
+    def _write(self, name: str, value: Mapping[str, object]) -> None:
+        with self.database.transaction():
+            self._put(name, value)
+
+    def _put(self, name: str, value: Mapping[str, object]) -> None:
+        self.database.sql.execute(
+            "INSERT OR REPLACE INTO run VALUES (?, ?)", (name, json.dumps(value))
+        )

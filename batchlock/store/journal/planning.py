@@ -1,0 +1,71 @@
+"""Write the rows of a plan into a journal."""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+
+from batchlock.core.messages import DONE_BY_EARLIER_RUN
+from batchlock.core.results import Status
+from batchlock.core.rows import Cell, Problem, Update
+from batchlock.store.journal.cells import pack
+
+_NO_UPDATE = (None, None, None, None)
+
+
+def add_rows(
+    sql: sqlite3.Connection,
+    cells: Iterable[tuple[int, Sequence[Cell]]],
+    *,
+    updates: Sequence[Update],
+    problems: Sequence[Problem],
+    finished: Collection[int],
+) -> None:
+    """Insert a chunk of rows; see `Journal.add`. The caller holds the transaction."""
+    update_by_row = {update.row: update for update in updates}
+    rows: list[tuple[object, ...]] = []
+    for row, values in cells:
+        update = update_by_row.get(row)
+        final_form = (
+            _NO_UPDATE
+            if update is None
+            else (update.module, update.record_id, update.lock_id, update.reason)
+        )
+        rows.append((row, *final_form, pack(values)))
+    if not rows:
+        return
+    sql.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", rows)
+    # One statement for the chunk is faster than one per row; a chunk's row numbers ascend.
+    sql.execute(
+        "INSERT INTO progress (row, status) SELECT row, iif(module IS NULL, ?, ?)"
+        " FROM rows WHERE row BETWEEN ? AND ?",
+        (Status.INVALID.value, Status.PENDING.value, rows[0][0], rows[-1][0]),
+    )
+    sql.executemany(
+        "UPDATE progress SET status = ?, message = ? WHERE row = ?",
+        [
+            (Status.UNCHANGED.value, DONE_BY_EARLIER_RUN, row)
+            for row in finished
+            if row in update_by_row
+        ],
+    )
+    mark_invalid(sql, problems)
+
+
+def mark_invalid(sql: sqlite3.Connection, problems: Iterable[Problem]) -> None:
+    """Store problems and mark their rows as invalid."""
+    problems = list(problems)
+    sql.executemany(
+        "INSERT INTO problems VALUES (?, ?, ?, ?)",
+        [
+            (problem.row, _storable(problem.column), problem.code, _storable(problem.message))
+            for problem in problems
+        ],
+    )
+    sql.executemany(
+        "UPDATE progress SET status = 'invalid', message = '' WHERE row = ?",
+        [(problem.row,) for problem in problems],
+    )
+
+
+def _storable(text: str) -> str:
+    # Cells of damaged files hold lone surrogates. SQLite stores UTF-8, which cannot hold them.
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""What ends a run early, whoever asks for it: a signal, a rule, a refused sign-in."""
+"""Cancellation: one request to end a run early, from a signal, a stop rule or the page."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,33 +7,36 @@ from batchlock.core.errors import BatchlockError
 
 
 class CancelToken:
-    """Pulled once, by whoever comes first."""
+    """A token that is cancelled at most once, and calls its callbacks then."""
 
     def __init__(self) -> None:
         self.reason: BatchlockError | None = None
-        self._stops: list[Callable[[], object]] = []
+        self._callbacks: list[Callable[[], object]] = []
 
     def cancel(self, reason: BatchlockError) -> None:
-        """Ask for the end; only the first reason counts."""
+        """Cancel and call all callbacks; only the first reason counts."""
         if self.reason is None:
             self.reason = reason
-            with ExitStack() as all_of_them:  # even if one raises
-                for stop in reversed(self._stops):
-                    all_of_them.callback(stop)
+            # The stack calls every callback even if one raises, in the order of their addition.
+            with ExitStack() as stack:
+                for callback in reversed(self._callbacks):
+                    stack.callback(callback)
 
-    def add_callback(self, stop: Callable[[], object]) -> None:
-        """Call `stop` once the brake is pulled; at once when it has been."""
+    def add_callback(self, callback: Callable[[], object]) -> None:
+        """Call `callback` when the token is cancelled; at once when it already is."""
         if self.reason is None:
-            self._stops.append(stop)
+            self._callbacks.append(callback)
         else:
-            stop()
+            callback()
 
     @contextmanager
-    def callbacks_while(self, *stops: Callable[[], object]) -> Iterator[None]:
-        """Call all `stops` once the brake is pulled while the block runs, and not after it."""
-        for stop in stops:
-            self.add_callback(stop)
+    def callbacks_while(self, *callbacks: Callable[[], object]) -> Iterator[None]:
+        """Call all `callbacks` if the token is cancelled while the block runs."""
+        for callback in callbacks:
+            self.add_callback(callback)
         try:
             yield
         finally:
-            self._stops = [stop for stop in self._stops if stop not in stops]
+            self._callbacks = [
+                callback for callback in self._callbacks if callback not in callbacks
+            ]

@@ -5,19 +5,20 @@ BatchlockError              1
 ├── UnreadableFile          4   the file cannot be read as a table; nothing was sent
 ├── SignInRefused           5   a person must act
 ├── Stopped                 6   ended early by a rule; can be resumed
-├── AlreadyRunning          7   another run is at work on this org
+├── AlreadyRunning          7   another run works on this org
 └── Interrupted         128+n   ended by signal n; can be resumed
 
-Trouble with one row is never an exception: see `model.Problem` and `model.Outcome`.
+A row that cannot be sent or updated never raises: it is a `core.rows.Problem` or a
+`core.results.Outcome`. Exit code 3 (some rows were not updated) has no exception for that reason.
 """
 
 from collections.abc import Sequence
 
 
 class BatchlockError(Exception):
-    """Something that ends the command; its text is a sentence for the person who typed it.
+    """An error that ends the command; its text is a sentence for the user.
 
-    Where a choice would mend it, `columns` or `sheets` are what there is to choose from.
+    `columns` or `sheets` hold the alternatives, when choosing one of them would help.
     """
 
     exit_code = 1
@@ -43,26 +44,26 @@ class UnreadableFile(BatchlockError):
 
 
 class SignInRefused(BatchlockError):
-    """Zoho takes neither our sign-in nor its scopes; only a person can mend that."""
+    """Zoho does not accept the sign-in or its scopes; a person must act."""
 
     exit_code = 5
 
 
 class Stopped(BatchlockError):
-    """A rule ended the run early; what is left can be resumed."""
+    """A rule ended the run early; the remaining rows can be resumed."""
 
     exit_code = 6
 
 
 class AlreadyRunning(BatchlockError):
-    """Another run is at work on this org."""
+    """Another run works on this org."""
 
     exit_code = 7
 
 
 class Interrupted(BatchlockError):
-    """A signal ended the run early; what is left can be resumed."""
+    """A signal ended the run early; the remaining rows can be resumed."""
 
     def __init__(self, message: str, *, signal_number: int) -> None:
         super().__init__(message)
-        self.exit_code = 128 + signal_number
+        self.exit_code = 128 + signal_number  # as a shell reports it

@@ -1,4 +1,4 @@
-"""What Zoho answered to one call, and what that means."""
+"""The reply to one call to Zoho: a verdict, and what led to it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,59 +7,55 @@ from batchlock.core.rows import LockId
 
 
 class Verdict(StrEnum):
-    """What a reply means, and so what happens next."""
+    """What a reply means, and therefore what happens next."""
 
+    # Zoho did it.
     ACCEPTED = "accepted"
-    """Zoho did it."""
+    # Zoho will not do it for this row, however often it is asked.
     REFUSED = "refused"
-    """Zoho will not do it for this row, however often it is asked."""
+    # Too many calls: all calls wait, bounded by time.
     THROTTLED = "throttled"
-    """Too many calls: everyone waits, bounded by time."""
+    # No connection, so nothing was sent: all calls wait, one probes, bounded by time.
     UNREACHABLE = "unreachable"
-    """No connection, so nothing was sent: everyone waits, one probes, bounded by time."""
+    # Zoho failed (5xx): this row again, bounded by attempts.
     BROKEN = "broken"
-    """Zoho failed (5xx): this row again, bounded by attempts."""
+    # Sent, but without a usable answer: this row again, bounded by attempts.
     LOST = "lost"
-    """Sent, but no usable answer came back: this row again, bounded by attempts."""
+    # The token was rejected and a new one is ready: this row again, once.
     EXPIRED = "expired"
-    """The token was not taken; a new one is ready: this row again, once."""
+    # Sign-in or scopes, hence true for every row: the run ends, a person must act.
     DENIED = "denied"
-    """The sign-in or its scopes, so true for every row: the run ends, a person must act."""
+    # The edition of this org, hence true for every row: the run ends.
     UNSUPPORTED = "unsupported"
-    """The edition of this org, so true for every row: the run ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A record's lock, as Zoho shows it."""
+    """The lock of a record, as Zoho shows it."""
 
     lock_id: LockId
-    reason: str | None
-    """None for an automatic lock."""
+    reason: str | None  # None for an automatic lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One answer of Zoho, or the lack of one, already judged."""
+    """Zoho's answer to one call, or the lack of one, interpreted."""
 
     verdict: Verdict
-    http_status: int | None = None
+    http_status: int | None = None  # None when no answer came
     code: str = ""
     message: str = ""
-    remedy: str = ""
-    """What a person can do about it; empty when there is nothing to do."""
-    retry_after: float | None = None
-    """Seconds that Zoho asks everyone to wait."""
+    remedy: str = ""  # what a person can do; empty when there is nothing to do
+    retry_after: float | None = None  # seconds that Zoho asks all calls to wait
     credits_remaining: int | None = None
-    lock: Lock | None = None
-    """The lock that a look-up found; None also when the record has none."""
+    lock: Lock | None = None  # the result of a look-up; None also when the record has no lock
 
     @property
-    def told(self) -> str:
+    def explanation(self) -> str:
         """Message and remedy, in sentences."""
         return sentences(self.message, self.remedy)
 
 
 def sentences(*parts: str) -> str:
-    """Join the parts that are not empty, each ended with one full stop."""
+    """Join the non-empty parts, each ended by one full stop."""
     return " ".join(f"{part.rstrip('.')}." for part in parts if part)

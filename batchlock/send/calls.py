@@ -118,12 +118,12 @@ class Calls:
                         return reply
                     await self.limiter.back_off(failures)
                 case Verdict.DENIED:
-                    self.cancel_token.cancel(SignInRefused(reply.told))
+                    self.cancel_token.cancel(SignInRefused(reply.explanation))
                 case Verdict.UNSUPPORTED:
-                    self.cancel_token.cancel(Stopped(f"Stopped: {reply.told}"))
+                    self.cancel_token.cancel(Stopped(f"Stopped: {reply.explanation}"))
                 # Zoho refused the new token as well, so another one would not help.
                 case Verdict.EXPIRED if token_was_refreshed:
-                    self.cancel_token.cancel(SignInRefused(reply.told))
+                    self.cancel_token.cancel(SignInRefused(reply.explanation))
             token_was_refreshed = reply.verdict is Verdict.EXPIRED
         return None
 

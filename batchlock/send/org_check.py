@@ -51,4 +51,4 @@ async def check_org(api: OrgApi, org_id: str, limiter: CallLimiter, *, attempts:
                 if failures < attempts:
                     await limiter.back_off(failures)
                     continue
-        raise _EXCEPTIONS.get(reply.verdict, Stopped)(reply.told)
+        raise _EXCEPTIONS.get(reply.verdict, Stopped)(reply.explanation)

@@ -17,50 +17,57 @@ from batchlock.core.rows import LockId, Update
 from batchlock.zoho.failures import call_limits, describe, read_at_most
 from batchlock.zoho.replies import RawResponse, interpret_lookup, interpret_org, interpret_update
 
-_LONGEST_ANSWER = 1024 * 1024
-_LOOKUP = "?fields=Locked_For__s,Locked_Reason__s"
+# Bytes. Zoho's answer about one record has a few thousand; a larger body is not Zoho's, and is
+# not read to its end.
+_MAX_RESPONSE_SIZE = 1024 * 1024
+# Seconds that an idle connection stays open: twice aiohttp's default, so that connections outlive
+# most waits (a hold, a back-off) and need no new TLS handshake.
+_KEEPALIVE_SECONDS = 30
+# The record, to verify that the answer is about the right one, and the reason.
+_LOOKUP_QUERY = "?fields=Locked_For__s,Locked_Reason__s"
 
 
 class TokenSource(Protocol):
-    """Who has the access token."""
+    """The source of access tokens."""
 
     async def token(self) -> str:
         """Return the access token to use."""
 
     async def refresh(self, rejected: str) -> str:
-        """Return an access token other than the one that Zoho did not take."""
+        """Return an access token other than the rejected one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where the calls go."""
+    """The API that calls go to."""
 
-    api_url: str
-    """Without a slash at the end."""
+    api_url: str  # without a slash at the end
     version: str = "v7"
-    timeout: float = 60.0
-    """For one call from start to end."""
+    timeout: float = 60.0  # seconds for one call from start to end
 
 
 def session(
     *, limit: int, proxy: str | None = None, ssl_context: ssl.SSLContext | None = None
 ) -> aiohttp.ClientSession:
-    """Return a session that holds at most `limit` connections open, and nothing else.
+    """Return a session with at most `limit` connections; 0 means no limit.
 
-    It keeps no cookies, takes neither a proxy nor a password from the environment, and sends
-    nothing a second time by itself.
+    It keeps no cookies, takes neither a proxy nor a password from the environment, and never
+    repeats a request by itself.
     """
-    made = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=30, ssl=ssl_context or True),
+    client_session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=limit, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=ssl_context or True
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"batchlock/{__version__}"},
         proxy=proxy,
     )
-    # aiohttp would send a PUT or GET a second time when its connection closes, unseen: a call would
-    # spend two credits, and one that was sent, and then again to a closed door, would look like one
-    # that never left. A middleware can keep it from that, too, but costs a tenth of a whole run.
-    made._retry_connection = False  # noqa: SLF001  for want of a public one
-    return made
+    # aiohttp repeats a PUT or GET when the connection closes, and does not report it: one call
+    # would cost two credits. Also, a call that was sent, and whose repetition finds the server
+    # closed, would look like one that was never sent. A middleware can prevent that too, but costs
+    # a tenth of a whole run's time.
+    client_session._retry_connection = False  # noqa: SLF001  there is no public option
+    return client_session
 
 
 class Client:
@@ -83,43 +90,44 @@ class Client:
         self._wall_clock = wall_clock
 
     async def put_reason(self, update: Update, lock_id: LockId) -> Reply:
-        """Give the lock the update's reason.
+        """Write the update's reason into the lock.
 
-        A token that was not taken is replaced before this returns. Raises what `tokens` raises.
+        A rejected token is replaced before this returns. Raises the exceptions of the token source.
         """
         body = orjson.dumps({"data": [{"Locked_Reason__s": update.reason}]})
-        url = self._locks(update, f"/{lock_id}")
+        url = self._locks_url(update, f"/{lock_id}")
         return await self._call(
-            "PUT", url, lambda answer: interpret_update(answer, lock_id), body=body
+            "PUT", url, lambda response: interpret_update(response, lock_id), body=body
         )
 
     async def find_lock(self, update: Update) -> Reply:
-        """Look up the update's lock, or without a lock id the one lock that its record can have.
+        """Look up the update's lock; without a lock id, the one lock that the record can have.
 
-        Accepted with no lock: there is none. Tokens: see `put_reason`.
+        The reply is ACCEPTED without a lock when there is none. Tokens: see `put_reason`.
         """
-        which = f"/{update.lock_id}" if update.lock_id is not None else ""
-        url = self._locks(update, f"{which}{_LOOKUP}")
-        return await self._call("GET", url, lambda answer: interpret_lookup(answer, update))
+        lock_path = f"/{update.lock_id}" if update.lock_id is not None else ""
+        url = self._locks_url(update, f"{lock_path}{_LOOKUP_QUERY}")
+        return await self._call("GET", url, lambda response: interpret_lookup(response, update))
 
     async def check_org(self, org_id: str) -> Reply:
-        """Ask whether this sign-in is for the org `org_id`: accepted, or refused if it is not."""
+        """Compare the org of this sign-in with `org_id`: ACCEPTED if they agree, else REFUSED."""
         return await self._call(
             "GET",
             URL(f"{self._root}/org", encoded=True),
-            lambda answer: interpret_org(answer, org_id),
+            lambda response: interpret_org(response, org_id),
         )
 
-    def _locks(self, update: Update, rest: str) -> URL:
+    def _locks_url(self, update: Update, rest: str) -> URL:
         module = quote(update.module, safe="")
         path = f"/{module}/{update.record_id}/Locking_Information__s{rest}"
+        # The path is quoted already, so yarl shall not parse and quote it again.
         return URL(f"{self._root}{path}", encoded=True)
 
     async def _call(
         self,
         method: str,
         url: URL,
-        judge: Callable[[RawResponse], Reply],
+        interpret: Callable[[RawResponse], Reply],
         *,
         body: bytes | None = None,
     ) -> Reply:
@@ -128,28 +136,32 @@ class Client:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
+            # A redirect would send the token to an address that nobody has configured.
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False, timeout=self._limits
             ) as response:
-                content = await read_at_most(response, _LONGEST_ANSWER)
-                answer = RawResponse(
+                # The body is read or its connection closed inside the block: an unread body
+                # would block the connection for all later calls.
+                content = await read_at_most(response, _MAX_RESPONSE_SIZE)
+                raw_response = RawResponse(
                     status=response.status,
-                    content=content and content.replace(token.encode(), b"..."),  # an echo
+                    # A proxy for debugging may echo the request, and its token with it.
+                    content=content and content.replace(token.encode(), b"..."),
                     retry_after=response.headers.get("Retry-After"),
                     credits_remaining=response.headers.get("X-API-CREDITS-REMAINING"),
                     received_at=self._wall_clock(),
                 )
         except (aiohttp.ClientError, TimeoutError) as error:
-            return self._without_answer(error)
-        reply = judge(answer)
+            return self._transport_failure(error)
+        reply = interpret(raw_response)
         if reply.verdict is Verdict.EXPIRED:
             await self._tokens.refresh(token)
         return reply
 
-    def _without_answer(self, error: Exception) -> Reply:
-        found = describe(error, host=self._host, timeout=self._timeout)
+    def _transport_failure(self, error: Exception) -> Reply:
+        failure = describe(error, host=self._host, timeout=self._timeout)
         return Reply(
-            verdict=Verdict.LOST if found.sent else Verdict.UNREACHABLE,
-            message=found.message,
-            remedy=found.remedy,
+            verdict=Verdict.LOST if failure.sent else Verdict.UNREACHABLE,
+            message=failure.message,
+            remedy=failure.remedy,
         )

@@ -1,4 +1,8 @@
-"""What Zoho's error codes mean, and what a person can do about each."""
+"""Zoho's error codes: the verdict on each, and what a person can do.
+
+A new code is a line of ERROR_CODES. The sources are Zoho's pages about the record-locking API and
+its OpenAPI file; where they name different HTTP statuses for a code, the code decides.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,7 +12,7 @@ from batchlock.zoho.datacenters import SCOPES
 
 
 class ErrorCode(NamedTuple):
-    """The verdict on a code, and what to do."""
+    """What an error code means."""
 
     verdict: Verdict
     remedy: str
@@ -56,8 +60,10 @@ _FIXED_LOCK = _refused(
     f"rules alone. {_ADMINISTRATOR} about the module's record locking configuration."
 )
 
-# By code, and then by the part of the address, or the field, that Zoho points at.
-MEANINGS: Mapping[tuple[str, object], ErrorCode] = {
+# The key is the code, with the place that Zoho's `details` point at: `resource_path_index` (the
+# part of the address: 0 module, 1 record id, 2 Locking_Information__s, 3 lock id) or `api_name`
+# (the field). None stands for any other place.
+ERROR_CODES: Mapping[tuple[str, object], ErrorCode] = {
     ("MANDATORY_NOT_FOUND", None): _refused("Zoho misses the reason. Fill it in and run the row."),
     ("INVALID_MODULE", None): _MODULE,
     ("INVALID_DATA", 0): _MODULE,
@@ -109,11 +115,14 @@ MEANINGS: Mapping[tuple[str, object], ErrorCode] = {
         "Zoho misses a part of the call. Check the row's module, ids and reason, and "
         "zoho.api_version in the configuration."
     ),
+    # Not about one row: the edition has no record locking at all, so the run ends.
     ("FEATURE_NOT_SUPPORTED", None): ErrorCode(
         Verdict.UNSUPPORTED,
         "The edition of this Zoho org has no record locking. "
         f"{_ADMINISTRATOR} about the edition; nothing can be updated until it has.",
     ),
+    # Both names are in use for a token that has expired, was evicted by a newer one, or belongs to
+    # another data centre.
     ("INVALID_TOKEN", None): _EXPIRED,
     ("INVALID_OAUTHTOKEN", None): _EXPIRED,
     ("AUTHENTICATION_FAILURE", None): DENIED,
@@ -122,6 +131,7 @@ MEANINGS: Mapping[tuple[str, object], ErrorCode] = {
         f"The sign-in was made without a scope that is needed. {_LOGIN} and generate the code with "
         f"these scopes: {','.join(SCOPES)}",
     ),
+    # Usually with HTTP 429, which decides before the code does.
     ("TOO_MANY_REQUESTS", None): BUSY,
     ("RATE_LIMIT_EXCEEDED", None): BUSY,
     ("INTERNAL_ERROR", None): FAULT,
@@ -129,15 +139,17 @@ MEANINGS: Mapping[tuple[str, object], ErrorCode] = {
 }
 
 
-def meaning(code: str, details: Mapping[str, object], permissions: list[str]) -> ErrorCode | None:
-    """Return what the code means with what Zoho points at beside it; None: it is not known."""
+def find(code: str, details: Mapping[str, object], permissions: list[str]) -> ErrorCode | None:
+    """Return the meaning of a code with its `details`; None when the code is unknown."""
+    # This permission is missing for every call, whereas any other one is about the row.
     if code == "NO_PERMISSION" and "Crm_Implied_Api_Access" in permissions:
         return _NO_API
     place = details.get("resource_path_index", details.get("api_name"))
-    found = MEANINGS.get((code, place)) if isinstance(place, (int, str)) else None
-    return found or MEANINGS.get((code, None))
+    at_place = ERROR_CODES.get((code, place)) if isinstance(place, (int, str)) else None
+    return at_place or ERROR_CODES.get((code, None))
 
 
 def unknown(status: int) -> ErrorCode:
-    """Return what a code that is not known means, by its HTTP status."""
+    """Return the meaning of an unknown code by its HTTP status."""
+    # 401 is about the sign-in, so it is true for every row; all else is taken for the row's.
     return DENIED if status == 401 else _refused(f"{_ADMINISTRATOR}, showing the message.")

@@ -1,4 +1,4 @@
-"""What can go wrong between here and Zoho, in words: the same for a call and for a token."""
+"""Failures between this machine and Zoho, in words, for calls and token requests alike."""
 
 import errno
 from dataclasses import dataclass
@@ -8,19 +8,21 @@ import aiohttp
 _NETWORK = "Check this machine's network connection, then run the same command again."
 _MIDDLE = "Ask your network administrator what stands between this machine and Zoho."
 
+# Seconds for connecting. Enough for a slow proxy; an attempt that takes longer rarely succeeds.
+_MAX_CONNECT_SECONDS = 15
+
 
 @dataclass(frozen=True, slots=True)
 class TransportFailure:
-    """Why there is no answer."""
+    """Why there is no answer of Zoho."""
 
-    sent: bool
-    """Whether the request may have arrived all the same."""
+    sent: bool  # whether the request may have reached Zoho all the same
     message: str
     remedy: str
 
 
-# The first type that fits counts, so the particular ones stand before their families.
-_TROUBLES: tuple[tuple[type[Exception], TransportFailure], ...] = (
+# The first matching type counts, so a subclass stands before its base class.
+_FAILURES: tuple[tuple[type[Exception], TransportFailure], ...] = (
     (
         aiohttp.ClientHttpProxyError,
         TransportFailure(
@@ -51,6 +53,7 @@ _TROUBLES: tuple[tuple[type[Exception], TransportFailure], ...] = (
         TransportFailure(
             sent=False,
             message="The certificate of {host} is not trusted (TLS).",
+            # A wrong clock makes every certificate look expired or not yet valid.
             remedy="Check this machine's date and time. A firewall that opens encrypted traffic "
             "shows its own certificate: ask your network administrator for the file to name as "
             "network.ca_file in the configuration.",
@@ -101,6 +104,7 @@ _NO_SUCH_PROXY = TransportFailure(
     message="The name of the proxy on the way to {host} could not be looked up (DNS).",
     remedy="Check network.proxy in the configuration, or HTTPS_PROXY.",
 )
+# For every other exception: the request may have been sent, so that is assumed.
 _CLOSED = TransportFailure(
     sent=True, message="{host} closed the connection before it answered.", remedy=_NETWORK
 )
@@ -109,41 +113,43 @@ _CLOSED = TransportFailure(
 def call_limits(timeout: float) -> aiohttp.ClientTimeout:
     """Return the time limits of a call that may take `timeout` seconds from start to end.
 
-    Connecting gets a part of them, so that a call which never left can be told from one that did.
+    Connecting has a limit of its own: a call that failed while connecting was never sent.
     """
-    return aiohttp.ClientTimeout(total=timeout, connect=min(15, timeout / 2))
+    return aiohttp.ClientTimeout(total=timeout, connect=min(_MAX_CONNECT_SECONDS, timeout / 2))
 
 
-async def read_at_most(answer: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    """Return the body of `answer`, or None when it is longer: its connection is then closed."""
+async def read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    """Return the body, or None and close the connection when it has more than `limit` bytes."""
     parts = []
-    left = limit
-    while part := await answer.content.read(left + 1):
-        left -= len(part)
-        if left < 0:
-            answer.close()
+    remaining = limit
+    while part := await response.content.read(remaining + 1):
+        remaining -= len(part)
+        if remaining < 0:
+            response.close()
             return None
         parts.append(part)
     return b"".join(parts)
 
 
 def describe(error: Exception, *, host: str, timeout: float) -> TransportFailure:
-    """Say why a call to `host` that was given `timeout` seconds got no answer."""
-    by_host = not isinstance(error, aiohttp.ClientProxyConnectionError)
+    """Return why a call to `host` with a limit of `timeout` seconds got no answer."""
+    is_proxy_error = isinstance(error, aiohttp.ClientProxyConnectionError)
     refused = isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ECONNREFUSED
+    # aiohttp raises the same error for the name of the proxy as for the name of the host.
     if isinstance(error, aiohttp.ClientConnectorDNSError) and error.host != host:
-        found = _NO_SUCH_PROXY
-    elif by_host and refused:
-        found = _REFUSED
+        failure = _NO_SUCH_PROXY
+    elif refused and not is_proxy_error:
+        failure = _REFUSED
     else:
-        found = next((told for kind, told in _TROUBLES if isinstance(error, kind)), _CLOSED)
+        matches = (failure for kind, failure in _FAILURES if isinstance(error, kind))
+        failure = next(matches, _CLOSED)
     status = getattr(error, "status", None)
-    message = found.message.format(host=host, timeout=timeout, status=status)
-    return TransportFailure(sent=found.sent, message=message, remedy=found.remedy)
+    message = failure.message.format(host=host, timeout=timeout, status=status)
+    return TransportFailure(sent=failure.sent, message=message, remedy=failure.remedy)
 
 
 def unexpected_response(status: int, content: bytes | None) -> TransportFailure:
-    """Say what came back in place of an answer of Zoho; `content` None is one without end."""
+    """Return what came back in place of Zoho's answer; `content` is None when it was too long."""
     if 300 <= status < 400:
         what = f"The call was sent on to another address (HTTP {status}), which is not followed;"
     elif status == 407:

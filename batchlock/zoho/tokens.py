@@ -23,7 +23,7 @@ _LIFETIME = 3600.0
 # may take a whole timeout, arrives with an expired one.
 _EXPIRY_MARGIN = 60.0
 # Bounds of the wait between two requests to a busy endpoint, in seconds: doubled from the first
-# to the last, with full jitter. Tokens are limited per ten minutes, so fast retries are useless.
+# to the last, with full jitter. Zoho counts tokens per ten minutes, so fast retries are useless.
 _FIRST_WAIT_BOUND = 2.0
 _LAST_WAIT_BOUND = 60.0
 

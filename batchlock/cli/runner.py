@@ -81,7 +81,8 @@ def _runner(
 ) -> "Iterator[Runner]":
     from batchlock.cli.logs import log_to
     from batchlock.cli.progress import TerminalProgress
-    from batchlock.run import Runner, RunOptions
+    from batchlock.core.options import RunOptions
+    from batchlock.run import Runner
 
     settings = load_settings(options)
     progress = TerminalProgress(bar=not options.no_progress and not options.quiet)

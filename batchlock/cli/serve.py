@@ -10,7 +10,7 @@ from batchlock.cli.streams import echo
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import UsageError
-from batchlock.run import RunOptions
+from batchlock.core.options import RunOptions
 from batchlock.zoho.network import is_this_machine
 from batchlock.zoho.settings import SIMULATOR
 

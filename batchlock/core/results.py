@@ -128,6 +128,21 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopReason:
+    """Why the sending of a run ended."""
+
+    sentence: str = ""
+    """Why it ended before the last row; empty when it did not."""
+    exit_code: int = 0
+    """The exit code of such an end; 0 leaves it to the results of the rows."""
+    is_final: bool = False
+    """Whether the run cannot be resumed although rows are left."""
+
+
+COMPLETED = StopReason()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What became of a whole run."""
 

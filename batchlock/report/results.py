@@ -20,14 +20,14 @@ __all__ = [
     "our_titles",
     "probe",
     "publish",
-    "ranges",
+    "row_ranges",
     "write_csv",
     "write_results",
     "write_workbook",
 ]
 
 
-def ranges(rows: Iterable[int], most: int = 8) -> str:
+def row_ranges(rows: Iterable[int], most: int = 8) -> str:
     """Return ascending row numbers in words, `most` ranges at most: `2-5, 9 and 310 more rows`."""
     found: list[tuple[int, int]] = []
     more = 0

@@ -1,56 +1,59 @@
-"""What became of a run, drawn from its journal."""
+"""The summary of a run, computed from its journal."""
 
+import shlex
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from batchlock.core.results import Cause, Result, Summary
-from batchlock.report import results
+from batchlock.core.results import COMPLETED, Cause, CheckResult, Result, StopReason, Summary
+from batchlock.report.results import row_ranges
 from batchlock.store.journal import Journal, RunInfo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopReason:
-    """How the sending ended."""
-
-    by: str = ""
-    code: int = 0
-    for_good: bool = False
-    """Whether there is nothing to resume although rows are left."""
-
-
-COMPLETED = StopReason()
-
-
-def summary_of(journal: Journal, about: RunInfo, how: StopReason, command: str) -> Summary:
-    """Return what became of a run; `command` goes on with it, if anything is left."""
+def summary_of(
+    journal: Journal, info: RunInfo, stop_reason: StopReason, resume_command: str
+) -> Summary:
+    """Return the summary of a run; `resume_command` is part of it while rows are left to send."""
     counts = journal.counts()
     totals = journal.totals
     return Summary(
-        run_id=about.run_id,
-        file=about.file,
-        sheet=about.sheet,
-        sha256=about.sha256,
-        version=about.version,
-        settings=about.settings,
+        run_id=info.run_id,
+        file=info.file,
+        sheet=info.sheet,
+        sha256=info.sha256,
+        version=info.version,
+        settings=info.settings,
         rows=sum(counts.values()),
         settled=journal.settled(),
         counts=counts,
         causes=causes_of(journal),
-        started_at=about.started_at,
+        started_at=info.started_at,
         finished_at=datetime.now(UTC),
         seconds=totals.seconds,
         requests=totals.requests,
         credits_used=totals.credits_used,
         in_flight_peak=totals.in_flight_peak,
-        ended_by=how.by,
-        ended_code=how.code,
-        resume=None if how.for_good or not journal.remaining() else command,
+        ended_by=stop_reason.sentence,
+        ended_code=stop_reason.exit_code,
+        resume=None if stop_reason.is_final or not journal.remaining() else resume_command,
+    )
+
+
+def check_result_of(journal: Journal) -> CheckResult:
+    """Return what a check found, from the journal of its plan."""
+    info = journal.info
+    return CheckResult(
+        file=info.file,
+        sheet=info.sheet,
+        encoding=info.encoding,
+        delimiter=info.delimiter,
+        counts=journal.counts(),
+        problems=list(journal.problems()),
     )
 
 
 def causes_of(journal: Journal, *, but: Collection[Result] = ()) -> tuple[Cause, ...]:
-    """Return why rows were not updated, `but` for some results, with each cause's rows in words."""
+    """Return why rows were not updated, without the results in `but`."""
     return tuple(
         Cause(
             result=group.result,
@@ -58,37 +61,49 @@ def causes_of(journal: Journal, *, but: Collection[Result] = ()) -> tuple[Cause,
             message=group.message,
             remedy=group.remedy,
             rows=group.count,
-            ranges=results.ranges(group.rows),
+            ranges=row_ranges(group.rows),
         )
         for group in journal.groups()
         if group.result not in but
     )
 
 
-def how_it_ended(journal: Journal) -> StopReason:
-    """Return how the last session of a run ended, as far as it has come."""
+def stop_reason_of(journal: Journal) -> StopReason:
+    """Return why the last session of a run ended; a run without one may be running now."""
     end = journal.end
     if end is None:
-        return (
-            StopReason(by="It has not come to its end yet.") if journal.remaining() else COMPLETED
-        )
-    early = bool(end.ended_by)
+        if journal.remaining():
+            return StopReason(sentence="It has not come to its end yet.")
+        return COMPLETED
+    ended_early = bool(end.ended_by)
     return StopReason(
-        by=end.ended_by,
-        code=end.exit_code if early and not end.closed else 0,
-        for_good=early and end.closed,
+        sentence=end.ended_by,
+        # A closed run is reported by its rows: the refusal of a strict run ends with 3.
+        exit_code=end.exit_code if ended_early and not end.closed else 0,
+        is_final=ended_early and end.closed,
     )
 
 
 def refusal_of(journal: Journal) -> StopReason | None:
     """Return why a strict run sends nothing; None when no row has a problem."""
     counts = journal.counts()
-    if not (invalid := counts[Result.INVALID]):
+    invalid = counts[Result.INVALID]
+    if not invalid:
         return None
     rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
+    # A run that was started without --strict can be resumed with it.
     has_sent = bool(journal.totals.requests or counts[Result.UNKNOWN])
     nothing = "Nothing more" if has_sent else "Nothing"
-    by = f"{nothing} was sent, because {rows} problems."
+    sentence = f"{nothing} was sent, because {rows} problems."
     if has_sent:
-        return StopReason(by=by)
-    return StopReason(by=f"{by} Correct the file, then run it again.", for_good=True)
+        return StopReason(sentence=sentence)
+    return StopReason(
+        sentence=f"{sentence} Correct the file, then run it again.",
+        is_final=True,
+    )
+
+
+def resume_command(run_id: str, config: Path | None) -> str:
+    """Return the command that resumes a run, quoted for a shell."""
+    options = [] if config is None else ["--config", str(config)]
+    return shlex.join(["batchlock", "resume", *options, run_id])

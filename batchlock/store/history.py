@@ -6,13 +6,14 @@
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from batchlock.core.errors import BatchlockError, UsageError
+from batchlock.core.results import RunListing
 from batchlock.store.journal import Journal, RunInfo, SessionEnd
 
 _SUFFIX = ".journal"
@@ -153,6 +154,54 @@ class History:
             if run.info.identity == identity and run.closed:
                 return run.end
         return None
+
+    def listings(self) -> Iterator[RunListing]:
+        """Yield one line for each run that can be read, newest first."""
+        for run in self.all():
+            info, end = run.info, run.end
+            with Journal.open(run.path) as journal:
+                rows, settled = sum(journal.counts().values()), journal.settled()
+            yield RunListing(
+                run_id=info.run_id,
+                kind=info.kind,
+                state="finished" if run.closed else "unfinished",
+                exit_code=end.exit_code if end else None,
+                rows=rows,
+                settled=settled,
+                org=info.org,
+                environment=info.environment,
+                file=info.file,
+                started_at=info.started_at,
+                output=end.output if end else None,
+            )
+
+
+def open_histories(state: Path, orgs: Iterable[str]) -> list[History]:
+    """Return the histories of some orgs, in the order of `orgs`.
+
+    Raises UsageError when the state folder cannot be made: no run can be listed then, which is not
+    the same as an empty list.
+    """
+    make_state_folder(state)
+    return [History(state, org) for org in orgs]
+
+
+def find_run(histories: Sequence[History], run_id: str, *, org: str) -> tuple[History, Path]:
+    """Return the one run whose id begins with `run_id`, and its history.
+
+    Raises UsageError, which names `org`, when there is none, or several.
+    """
+    matches = [
+        (history, match) for history in histories for match in history.ids_starting_with(run_id)
+    ]
+    if len(matches) == 1:
+        history, match = matches[0]
+        return history, history.path(match)
+    if matches:
+        # Five ids show what the prefix matches; the list of all can be as long as the history.
+        ids = ", ".join(match for _, match in matches[:5])
+        raise UsageError(f"Several runs begin with {run_id}: {ids}. Name one in full.")
+    raise UsageError(f"There is no run {run_id} of {org}. `batchlock runs` lists those there are.")
 
 
 def not_resumable_because(history: History, path: Path) -> str:

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from batchlock.config import Settings
 from batchlock.core.errors import BatchlockError, UsageError
-from batchlock.run import RunOptions
+from batchlock.core.options import RunOptions
 from batchlock.store.history import History
 from batchlock.store.journal import Journal
 from batchlock.store.page import Store

@@ -7,7 +7,8 @@ from typing import Any
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.observer import RunObserver
-from batchlock.run import Runner, RunOptions
+from batchlock.core.options import RunOptions
+from batchlock.run import Runner
 from batchlock.store.history import History
 from batchlock.store.page import Store
 from batchlock.web.queue import RunQueue

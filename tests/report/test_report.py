@@ -26,7 +26,7 @@ from batchlock.report.publish import probe, publish
 from batchlock.report.results import (
     Balance,
     our_titles,
-    ranges,
+    row_ranges,
     write_csv,
     write_results,
     write_workbook,
@@ -107,11 +107,11 @@ def rows_of(path: Path) -> list[list[Any]]:
     ],
 )
 def test_rows_are_told_as_ranges(rows: list[int], told: str) -> None:
-    assert ranges(iter(rows), most=3) == told
+    assert row_ranges(iter(rows), most=3) == told
 
 
 def test_eight_ranges_are_told_unless_said_otherwise() -> None:
-    assert ranges(range(2, 40, 2)) == "2, 4, 6, 8, 10, 12, 14, 16 and 11 more rows"
+    assert row_ranges(range(2, 40, 2)) == "2, 4, 6, 8, 10, 12, 14, 16 and 11 more rows"
 
 
 @pytest.mark.parametrize(

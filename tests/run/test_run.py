@@ -18,8 +18,9 @@ from batchlock import config
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import UsageError
 from batchlock.core.observer import RunObserver
+from batchlock.core.options import RunOptions
 from batchlock.core.results import Result
-from batchlock.run import Runner, RunOptions
+from batchlock.run import Runner
 from batchlock.simulator import lock_id_of
 
 STATE = Path("state")

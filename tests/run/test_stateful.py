@@ -36,8 +36,9 @@ from batchlock import config
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import Stopped
 from batchlock.core.observer import LimiterSnapshot, RunObserver
+from batchlock.core.options import RunOptions
 from batchlock.core.results import Outcome, RunListing, RunResult
-from batchlock.run import Runner, RunOptions
+from batchlock.run import Runner
 from batchlock.simulator import Behaviour, Fault, Simulator, serving
 
 IN_FLIGHT = 4

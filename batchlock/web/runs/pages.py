@@ -15,7 +15,7 @@ from aiohttp import web
 from batchlock.core.cell_text import display_text
 from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result
-from batchlock.report.summaries import how_it_ended, summary_of
+from batchlock.report.summaries import stop_reason_of, summary_of
 from batchlock.store.journal import Journal, RowFilter
 from batchlock.store.page import ACTIVE, QueuedRun, State
 from batchlock.web import security
@@ -91,7 +91,7 @@ class Runs:
         """Return what the page of results shows."""
         with Journal.open(path) as journal:
             about, end = journal.info, journal.end
-            summary = summary_of(journal, about, how_it_ended(journal), run_id)
+            summary = summary_of(journal, about, stop_reason_of(journal), run_id)
             if asked is not None and asked.why and summary.resume:
                 summary = replace(summary, ended_by=asked.why)
             shows = query.get("show", "all")

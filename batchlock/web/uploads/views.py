@@ -12,10 +12,10 @@ from aiohttp import web
 
 from batchlock.core.cell_text import display_text
 from batchlock.core.errors import BatchlockError
-from batchlock.core.results import Result, ResultRow
+from batchlock.core.results import COMPLETED, Result, ResultRow
 from batchlock.core.rows import MODULES, Field, Problem
 from batchlock.report import results
-from batchlock.report.summaries import COMPLETED, causes_of, summary_of
+from batchlock.report.summaries import causes_of, summary_of
 from batchlock.report.template import write_template
 from batchlock.store.journal import Journal, RowFilter
 from batchlock.store.page import File, ReadState

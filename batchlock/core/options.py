@@ -1,0 +1,19 @@
+"""The options of one command that are not settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What one command says about a file and its results."""
+
+    output: Path | None = None
+    sheet: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The title of a column by its field, from `--column`."""
+    simulate: bool = False
+    fresh: bool = False
+    config: Path | None = None
+    """The file from `--config`; it becomes part of the command that resumes the run."""

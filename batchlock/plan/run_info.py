@@ -1,0 +1,136 @@
+"""The description of a run, made from the settings and the file that it will send."""
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from batchlock import __version__
+from batchlock.config import Settings
+from batchlock.core.errors import UsageError
+from batchlock.core.options import RunOptions
+from batchlock.plan.child import Request, sha256_of
+from batchlock.store.history import new_run_id
+from batchlock.store.journal import Journal, RunInfo
+from batchlock.zoho.connect import address
+
+
+def new_run_info(file: Path, settings: Settings, org: str, options: RunOptions) -> RunInfo:
+    """Describe a new run of a file.
+
+    Raises UnreadableFile when the file cannot be opened.
+    """
+    environment, api_url = address(settings.zoho, org)
+    now = datetime.now(UTC)
+    configured_columns = {field.value: titles for field, titles in settings.input.columns.items()}
+    sha256 = sha256_of(file)
+    # Everything that decides which rows go where. Limits and the output may differ: the run is
+    # resumed all the same. The order is part of the hash, so a change would orphan stored runs.
+    explicit_columns = dict(options.columns)
+    identity = (
+        *(org, environment, api_url, sha256),
+        *(options.sheet, configured_columns, explicit_columns),
+    )
+    return RunInfo(
+        run_id=new_run_id(now),
+        kind="run",
+        org=org,
+        environment=environment,
+        api_url=api_url,
+        file=str(file.absolute()),
+        sha256=sha256,
+        identity=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        started_at=now,
+        version=__version__,
+        settings=settings_text(settings, org),
+        strict=settings.input.strict,
+    )
+
+
+def renewed(info: RunInfo, settings: Settings) -> RunInfo:
+    """Describe a run that starts now with the rows and titles of `info`."""
+    now = datetime.now(UTC)
+    return replace(
+        info,
+        run_id=new_run_id(now),
+        started_at=now,
+        version=__version__,
+        output=None,
+        settings=settings_text(settings, info.org),
+    )
+
+
+def retry_info(
+    source: Journal, settings: Settings, *, has_earlier: bool, refused: bool
+) -> RunInfo | None:
+    """Describe a retry of the run in `source`; None when it would have no rows.
+
+    `has_earlier`: runs before `source` still own the refused rows that retries left out. Without
+    `refused`, this retry leaves refused rows out too.
+    """
+    rows = source.to_retry(refused=refused)
+    if refused:
+        if not rows and not has_earlier:
+            return None
+        excludes_refused = False
+    else:
+        if not rows:
+            return None
+        excludes_refused = has_earlier or source.to_retry() > rows
+    return replace(
+        renewed(source.info, settings),
+        kind="retry",
+        identity=f"retry {source.info.run_id}",
+        retry_of=source.info.run_id,
+        excludes_refused=excludes_refused,
+    )
+
+
+def plan_request(
+    file: Path, journal: Path, info: RunInfo, settings: Settings, options: RunOptions
+) -> Request:
+    """Describe how a file is read into a journal at the path `journal`."""
+    input_settings = settings.input
+    return Request(
+        file=file,
+        journal=journal,
+        about=info,
+        columns={field.value: titles for field, titles in input_settings.columns.items()},
+        explicit_columns=options.columns,
+        encoding=input_settings.encoding,
+        delimiter=input_settings.delimiter,
+        sheet=options.sheet,
+        custom_modules=input_settings.custom_modules,
+        lookup_lock_ids=input_settings.lookup_lock_ids,
+    )
+
+
+def check_address(info: RunInfo, settings: Settings) -> None:
+    """Raise UsageError unless the settings lead to the environment and API host of a run.
+
+    Without this, a resumed run could send its record ids to another org.
+    """
+    environment, api_url = address(settings.zoho, info.org)
+    if (info.environment, info.api_url) != (environment, api_url):
+        raise UsageError(
+            f"Run {info.run_id} belongs to {info.environment} at {info.api_url}, but the "
+            f"configuration says {environment} at {api_url}. Use the configuration it was started "
+            "with."
+        )
+
+
+def settings_text(settings: Settings, org: str) -> dict[str, str]:
+    """Return the settings that shape a run as text, by the name that the results show."""
+    environment, api_url = address(settings.zoho, org)
+    in_flight = str(settings.limits.in_flight)
+    if settings.limits.per_second is not None:
+        in_flight += f", at most {settings.limits.per_second:g} calls a second"
+    return {
+        "org": org,
+        "environment": environment,
+        "API": f"{api_url}, {settings.zoho.api_version}",
+        "in flight": in_flight,
+        "lock ids looked up": "yes" if settings.input.lookup_lock_ids else "no",
+        "strict": "yes" if settings.input.strict else "no",
+    }

@@ -1,0 +1,103 @@
+"""One session of a run: from the first token to the reason why sending ended."""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from batchlock.config import Settings
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import BatchlockError, Stopped
+from batchlock.core.observer import RunObserver
+from batchlock.core.results import COMPLETED, StopReason
+from batchlock.send.org_check import check_org
+from batchlock.send.pacing.ceiling import load_ceiling, save_ceiling
+from batchlock.send.pacing.limiter import CallLimiter
+from batchlock.send.sender import deliver
+from batchlock.store.journal import Journal
+from batchlock.zoho.connect import Connection
+
+_ENDING = "Ending; the calls under way are finished."
+
+
+async def send(
+    journal: Journal,
+    connection: Connection,
+    settings: Settings,
+    *,
+    deadline_monotonic: float | None,
+    cancel_token: CancelToken,
+    observer: RunObserver,
+) -> StopReason:
+    """Send the rows of a journal that are left, and return why the sending ended.
+
+    Raises BatchlockError only for an unexpected error, whose exit code is 1.
+    """
+    journal.clear_end()
+    observer.on_sending(rows=sum(journal.counts().values()), remaining=journal.remaining())
+    ceiling_file = settings.state / "pace" / f"{journal.info.org}.json"
+    limiter = CallLimiter(
+        settings.limits,
+        settings.retry,
+        ceiling=load_ceiling(ceiling_file, datetime.now(UTC)),
+        credits_used=journal.totals.credits_used,
+        deadline_monotonic=deadline_monotonic,
+    )
+    loaded_ceiling = limiter.ceiling
+    timer = _cancel_at_deadline(limiter, cancel_token)
+    try:
+        with cancel_token.callbacks_while(lambda: observer.on_message(_ENDING)):
+            ready = _ready(connection, limiter, attempts=settings.retry.attempts)
+            await _until_cancelled(ready, cancel_token)
+            await deliver(
+                journal,
+                connection.client,
+                limiter,
+                retry=settings.retry,
+                stop=settings.stop,
+                cancel_token=cancel_token,
+                observer=observer,
+            )
+    except BatchlockError as error:
+        if error.exit_code == BatchlockError.exit_code:
+            raise
+        if isinstance(error, Stopped) and not journal.remaining():
+            # The stop came after the last row, so it kept no row from being sent.
+            return COMPLETED
+        return StopReason(sentence=str(error), exit_code=error.exit_code)
+    finally:
+        if timer is not None:
+            timer.cancel()
+        if limiter.ceiling is not loaded_ceiling:
+            save_ceiling(ceiling_file, limiter.ceiling)
+    return COMPLETED
+
+
+async def _ready(connection: Connection, limiter: CallLimiter, *, attempts: int) -> None:
+    """Return when there is a token of the configured org."""
+    await connection.first_token()
+    if connection.org_id is not None:
+        await check_org(connection.client, connection.org_id, limiter, attempts=attempts)
+
+
+def _cancel_at_deadline(
+    limiter: CallLimiter, cancel_token: CancelToken
+) -> asyncio.TimerHandle | None:
+    """Cancel the run at its deadline, even while it waits for a token or a call."""
+    if limiter.deadline_monotonic is None:
+        return None
+    reason = Stopped("Stopped: the time for this run is over.")
+    delay_seconds = max(0.0, limiter.deadline_monotonic - limiter.clock.monotonic())
+    return asyncio.get_running_loop().call_later(delay_seconds, cancel_token.cancel, reason)
+
+
+async def _until_cancelled(work: Coroutine[Any, Any, None], cancel_token: CancelToken) -> None:
+    """Await `work`; raise the reason of the token as soon as it is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        with cancel_token.callbacks_while(task.cancel):
+            await task
+    except asyncio.CancelledError:
+        if cancel_token.reason is None:
+            raise
+        raise cancel_token.reason from None

@@ -6,24 +6,26 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NewType
 
+# Distinct types: the two ids look alike and stand side by side in calls, and a type checker can
+# find it when they are swapped.
 RecordId = NewType("RecordId", str)
 LockId = NewType("LockId", str)
 
 
 @dataclass(frozen=True, slots=True)
 class NoValue:
-    """A cell with no value to read: an Excel error, or a formula with no stored value."""
+    """A cell without a value: an error of the spreadsheet, or a formula with no stored value."""
 
     text: str
-    """What a person sees in its place: `#N/A`, or the formula itself."""
+    """What a person sees in the cell: `#N/A`, or the formula itself."""
 
 
 Cell = str | int | float | bool | datetime | date | time | timedelta | NoValue | None
-"""A cell with the type it had in the file; None is a blank one."""
+"""A cell with the type that it has in the file; None is a blank cell."""
 
 
 class Field(StrEnum):
-    """What batchlock reads from a row."""
+    """The fields of a row that batchlock reads."""
 
     MODULE = "module"
     RECORD_ID = "record_id"
@@ -31,6 +33,8 @@ class Field(StrEnum):
     REASON = "reason"
 
 
+# The modules whose records can be locked, besides custom ones, as Zoho's page on record locking
+# lists them. These are the API names: URLs need them in this spelling.
 MODULES = (
     "Leads",
     "Accounts",
@@ -46,40 +50,41 @@ MODULES = (
     "Purchase_Orders",
     "Invoices",
 )
-"""The modules whose records can be locked, beside custom ones, by the name that URLs have."""
 
-
+# Characters. Zoho refuses a longer reason.
 LONGEST_REASON = 3_000
-"""Characters; Zoho takes no more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The change that one row asks for, in its final form: nothing reinterprets it."""
+    """The change that one row asks for, in its final form: nothing reinterprets it later."""
 
     row: int
     """The row's number as the spreadsheet shows it; the header is a row too."""
     module: str
     record_id: RecordId
     lock_id: LockId | None
-    """None: it is looked up before the update is sent."""
+    """None: the lock id is looked up before the update is sent."""
     reason: str
 
     @property
     def check(self) -> str:
-        """A short hash of what is asked, for recognising the row when it is given back."""
+        """The row check: a short hash that recognises the row in a results file."""
         return row_check(self.module, self.record_id, self.lock_id, self.reason)
 
 
 def row_check(module: str, record_id: str, lock_id: str | None, reason: str) -> str:
-    """Return `Update.check` of what is asked."""
-    asked = f"{module}\x1f{record_id}\x1f{lock_id or ''}\x1f{reason}"
-    return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    """Return `Update.check` of an update with these values."""
+    # The unit separator is in no field, so no two different updates give the same text.
+    content = f"{module}\x1f{record_id}\x1f{lock_id or ''}\x1f{reason}"
+    # surrogatepass: a lone surrogate in a cell must not end the run. 12 hexadecimal digits tell the
+    # versions of one row apart, and fit a column that people see.
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a row cannot be sent: found before anything is."""
+    """Why a row cannot be sent, found before anything is sent."""
 
     row: int
     column: str

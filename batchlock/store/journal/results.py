@@ -92,10 +92,10 @@ def result_rows(
 
 
 def _has_check(result: Result, code: str) -> bool:
-    """Return whether the result row has a check, by which a row that is given back is known.
+    """Return whether the result row has a check, by which `plan` knows a row that is given back.
 
-    An invalid row has one only for a bad value: a results file shows that cell as text, which is
-    legal when it is given back. Every other problem is visible in the cells themselves.
+    An invalid row has one only for a bad value. That may be a filled cell beyond the last title,
+    which the results do not show: the check tells that the row was not corrected.
     """
     return result is not Result.INVALID or "bad_value" in code.split(", ")
 

@@ -10,12 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 
+import hypothesis
 import pytest
 from support.commands import PATIENCE, SIGNALS, Done, Run, command, kill_leftover_runs
 from support.zoho import StandIn, Start
 
 from batchlock.cli import run_command
 from batchlock.simulator import serving
+
+
+# Hypothesis fails an example that takes over 200 ms, which depends on the load of the machine.
+hypothesis.settings.register_profile("without_deadline", deadline=None)
+hypothesis.settings.load_profile("without_deadline")
 
 
 def pytest_configure() -> None:

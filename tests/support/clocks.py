@@ -1,4 +1,4 @@
-"""Time that jumps, so that tests of pacing wait for nothing."""
+"""Simulated time, so that no test of pacing has to wait."""
 
 import asyncio
 import selectors
@@ -11,35 +11,36 @@ from batchlock.send.pacing.clock import SystemClock
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-THE_DAY = datetime(2026, 1, 1, tzinfo=UTC)
-"""When a loop's time is 0."""
+START_UTC = datetime(2026, 1, 1, tzinfo=UTC)
+"""The wall-clock time when a loop's monotonic time is 0."""
 
 
-class Jumping(selectors.SelectSelector):
-    """Waits for nothing: time jumps to the next thing that is to happen."""
+class SimulatedSelector(selectors.SelectSelector):
+    """Never blocks: instead of waiting it advances the time to the next timer."""
 
-    now = 0.0
+    now_monotonic = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise AssertionError("Everybody waits, and nothing is left to happen.")
-        self.now += timeout
+            raise AssertionError("Every task waits, and no timer is left to wake one.")
+        self.now_monotonic += timeout
         return super().select(0)
 
 
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time jumps, and whose threads are over at once."""
+class SimulatedTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop in simulated time, whose executor runs each function at once."""
 
     def __init__(self) -> None:
-        self._jumping = Jumping()
-        super().__init__(self._jumping)
+        self._simulated = SimulatedSelector()
+        super().__init__(self._simulated)
 
     def time(self) -> float:
-        return self._jumping.now
+        return self._simulated.now_monotonic
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
+        # A real thread would need real time, during which the simulated time runs ahead.
         future: asyncio.Future[T] = self.create_future()
         try:
             future.set_result(func(*args))
@@ -49,19 +50,29 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
 
 class LoopClock(SystemClock):
-    """The time of the running loop."""
+    """The clock of the running loop."""
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 
     def now_utc(self) -> datetime:
         try:
-            return THE_DAY + timedelta(seconds=self.monotonic())
-        except RuntimeError:  # it has not begun to run
-            return THE_DAY
+            return START_UTC + timedelta(seconds=self.monotonic())
+        except RuntimeError:  # no loop runs yet
+            return START_UTC
 
 
-def jump_through(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` with no real waiting; everybody waiting for ever is an error."""
-    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+class FastClock(SystemClock):
+    """A clock that runs a hundred times as fast as this machine's."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() * 100
+
+    async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
+        await super().wait(event, None if seconds is None else seconds / 100)
+
+
+def run_simulated(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` in simulated time; AssertionError if every task waits for ever."""
+    with asyncio.Runner(loop_factory=SimulatedTimeLoop) as runner:
         return runner.run(main)

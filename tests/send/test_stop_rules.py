@@ -1,0 +1,153 @@
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.delivery import (
+    HAS_OUR_REASON,
+    LOST,
+    ONE_ATTEMPT,
+    REFUSED,
+    ScriptedApi,
+    journal_of,
+    send,
+    updates_of,
+)
+
+from batchlock.core.errors import Stopped
+from batchlock.core.reply import Reply
+from batchlock.core.results import Result
+from batchlock.send.settings import StopSettings
+from batchlock.send.stop_rules import deadline
+
+# Answers to look-ups that end their rows, so that the rows end in order.
+FAIL, REFUSE, SUCCEED = [LOST], [REFUSED], [HAS_OUR_REASON]
+OTHER_CODE = [replace(REFUSED, code="NOT_ALLOWED")]
+OTHER_STATUS = [replace(REFUSED, http_status=403)]
+OTHER_REMEDY = [replace(REFUSED, remedy="Ask.")]
+OTHER_WORDS = [replace(REFUSED, message="about another row")]
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected_calls"),
+    [
+        ([FAIL, FAIL, FAIL, SUCCEED], 3),
+        ([SUCCEED, FAIL, FAIL, FAIL, SUCCEED], 4),
+        ([FAIL, FAIL, SUCCEED, FAIL, FAIL, SUCCEED], 6),
+        ([FAIL, FAIL, REFUSE, FAIL, FAIL, SUCCEED], 6),
+        ([FAIL, FAIL, REFUSE, FAIL, FAIL, FAIL, SUCCEED], 6),
+    ],
+)
+def test_consecutive_failures_stop_the_run(
+    tmp_path: Path, answers: list[list[Reply]], expected_calls: int
+) -> None:
+    api = ScriptedApi(lookups=dict(enumerate(answers, 2)))
+    path = journal_of(tmp_path / "j", updates_of(len(answers), lock_id=None))
+    delivery = send(path, api, retry=ONE_ATTEMPT, stop=StopSettings(consecutive_failures=3))
+    assert api.rows("look-up") == list(range(2, expected_calls + 2))
+    not_sent = len(answers) - expected_calls
+    assert delivery.results.count(Result.NOT_SENT) == not_sent
+    if not_sent:
+        assert isinstance(delivery.error, Stopped)
+        assert "3 rows in a row failed, the last one with: no answer" in str(delivery.error)
+    else:
+        assert delivery.error is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected_calls"),
+    [
+        ([REFUSE, REFUSE, REFUSE, SUCCEED], 3),
+        ([REFUSE, OTHER_WORDS, REFUSE, SUCCEED], 3),
+        ([REFUSE, FAIL, REFUSE, REFUSE, SUCCEED], 4),
+        ([SUCCEED, REFUSE, REFUSE, REFUSE, REFUSE], 5),
+        ([REFUSE, REFUSE, SUCCEED, REFUSE, REFUSE, REFUSE], 6),
+        ([REFUSE, REFUSE, OTHER_CODE, REFUSE, REFUSE, REFUSE], 6),
+        ([REFUSE, REFUSE, OTHER_STATUS, REFUSE, REFUSE, REFUSE], 6),
+        ([REFUSE, REFUSE, OTHER_REMEDY, REFUSE, REFUSE, REFUSE], 6),
+    ],
+)
+def test_the_same_refusal_of_all_first_rows_stops_the_run(
+    tmp_path: Path, answers: list[list[Reply]], expected_calls: int
+) -> None:
+    api = ScriptedApi(lookups=dict(enumerate(answers, 2)))
+    path = journal_of(tmp_path / "j", updates_of(len(answers), lock_id=None))
+    delivery = send(path, api, retry=ONE_ATTEMPT, stop=StopSettings(same_refusal=3))
+    assert api.rows("look-up") == list(range(2, expected_calls + 2))
+    not_sent = len(answers) - expected_calls
+    assert delivery.results.count(Result.NOT_SENT) == not_sent
+    if not_sent:
+        assert isinstance(delivery.error, Stopped)
+        assert "refused each of the first 3 rows alike" in str(delivery.error)
+        assert "Correct it." in str(delivery.error)
+    else:
+        assert delivery.error is None
+
+
+def test_rows_after_an_outage_can_be_resumed(tmp_path: Path) -> None:
+    path = journal_of(tmp_path / "j", updates_of(100))
+    outage = {row: [LOST] for row in range(22, 102)}
+    delivery = send(
+        path, ScriptedApi(outage, outage), window=5, stop=StopSettings(consecutive_failures=10)
+    )
+    assert isinstance(delivery.error, Stopped)
+    counts = Counter(delivery.results)
+    assert counts[Result.UPDATED] == 20
+    assert counts[Result.FAILED] >= 10
+    assert counts[Result.FAILED] + counts[Result.UNKNOWN] <= 10 + 5 * 2
+    delivery = send(path, ScriptedApi(), window=5)
+    assert Counter(delivery.results) == {
+        Result.FAILED: counts[Result.FAILED],
+        Result.UPDATED: 100 - counts[Result.FAILED],
+    }
+
+
+@pytest.fixture
+def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone cannot be set here")
+@pytest.mark.usefixtures("_berlin")
+@pytest.mark.parametrize(
+    ("started_at", "until", "hours"),
+    [
+        ("2026-01-15 05:00", "06:00", 1),
+        ("2026-01-15 06:00", "06:00", 24),
+        ("2026-01-15 22:00", "06:00", 8),
+        ("2026-01-31 22:00", "06:00", 8),
+        ("2026-12-31 22:00", "00:00", 2),
+        ("2026-03-28 22:00", "06:00", 7),  # the clocks go forward
+        ("2026-03-29 01:30", "06:00", 3.5),
+        ("2026-10-24 22:00", "06:00", 9),  # and back
+        ("2026-10-25 01:30", "06:00", 5.5),
+        ("2026-10-25 06:00", "06:00", 24),
+        ("2026-03-28 06:30", "06:00", 22.5),
+    ],
+)
+def test_until_is_the_next_such_local_time(started_at: str, until: str, hours: float) -> None:
+    local = datetime.fromisoformat(started_at).astimezone()
+    stop = StopSettings(until=datetime.strptime(until, "%H:%M").time())  # noqa: DTZ007  a time of day
+    for moment in (local, local.astimezone(UTC)):
+        end = deadline(stop, started_monotonic=500.0, started_at=moment)
+        assert end == 500.0 + hours * 3600
+
+
+@pytest.mark.parametrize(
+    ("max_runtime", "has_until", "end"),
+    [(None, False, None), (60.0, False, 63.0), (60.0, True, 63.0), (9e9, True, 3603.0)],
+)
+def test_the_earlier_of_max_runtime_and_until_ends_the_run(
+    max_runtime: float | None, has_until: bool, end: float | None
+) -> None:
+    started_at = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    until = (started_at.astimezone() + timedelta(hours=1)).time() if has_until else None
+    stop = StopSettings(max_runtime=max_runtime, until=until)
+    assert deadline(stop, started_monotonic=3.0, started_at=started_at) == end

@@ -18,7 +18,6 @@ from support.zoho import StandIn, Start
 from batchlock.cli import run_command
 from batchlock.simulator import serving
 
-
 # Hypothesis fails an example that takes over 200 ms, which depends on the load of the machine.
 hypothesis.settings.register_profile("without_deadline", deadline=None)
 hypothesis.settings.load_profile("without_deadline")

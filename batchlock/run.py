@@ -32,7 +32,7 @@ from batchlock.core.results import (
     Summary,
 )
 from batchlock.plan import run_info
-from batchlock.plan.child import Bounds, Child, plan
+from batchlock.plan.child import ReaderProcess, ReadLimits, plan
 from batchlock.report.destination import fallback_folder, requested_output, target_path
 from batchlock.report.results import probe, write_results
 from batchlock.report.summaries import (
@@ -69,8 +69,8 @@ class Runner:
     options: RunOptions
     cancel_token: CancelToken
     observer: RunObserver
-    plan_child: Child | None = None
-    """A child process for planning that was started early; None: `plan` starts one."""
+    reader: ReaderProcess | None = None
+    """A reader process that was started early; None: `plan` starts one."""
     started_monotonic: float = field(default_factory=time.monotonic)
     """The start of `max_runtime`; the time for planning counts."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -220,10 +220,10 @@ class Runner:
 
     async def _plan(self, file: Path, path: Path, info: RunInfo) -> None:
         request = run_info.plan_request(file, path, info, self.settings, self.options)
-        limits = self.settings.input
-        bounds = Bounds(seconds=limits.max_seconds, memory=limits.max_memory)
+        settings = self.settings.input
+        limits = ReadLimits(timeout_seconds=settings.max_seconds, memory_bytes=settings.max_memory)
         self.observer.on_message(f"Reading {file.name}.")
-        await plan(request, bounds, cancel_token=self.cancel_token, child=self.plan_child)
+        await plan(request, limits, cancel_token=self.cancel_token, reader=self.reader)
 
     async def _resume(self, path: Path, credentials: Credentials) -> RunResult:
         with Journal.open(path) as journal:

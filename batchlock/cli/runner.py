@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchlock.config import Settings
     from batchlock.core.observer import RunObserver
-    from batchlock.plan.child import Child
+    from batchlock.plan.child import ReaderProcess
     from batchlock.run import Runner
 
 # Paths that name a file of the process which opens them. The child process that reads the table
@@ -40,8 +40,8 @@ def open_runner(
     if file is not None:
         _refuse_pipe_or_device(file)
     with ExitStack() as stack:
-        child = stack.enter_context(_child()) if file is not None else None
-        yield stack.enter_context(_runner(context, options, child, observer))
+        reader = stack.enter_context(_reader()) if file is not None else None
+        yield stack.enter_context(_runner(context, options, reader, observer))
 
 
 def _refuse_pipe_or_device(file: Path) -> None:
@@ -62,21 +62,21 @@ def _refuse_pipe_or_device(file: Path) -> None:
 
 
 @contextmanager
-def _child() -> "Iterator[Child]":
-    from batchlock.plan.child import Child
+def _reader() -> "Iterator[ReaderProcess]":
+    from batchlock.plan.child import ReaderProcess
 
-    child = Child()
+    reader = ReaderProcess()
     try:
-        yield child
+        yield reader
     finally:
-        child.close()
+        reader.close()
 
 
 @contextmanager
 def _runner(
     context: Context,
     options: CommandOptions,
-    child: "Child | None",
+    reader: "ReaderProcess | None",
     observer: "RunObserver | None",
 ) -> "Iterator[Runner]":
     from batchlock.cli.logs import log_to
@@ -98,7 +98,7 @@ def _runner(
         )
         cancel_token = context.signals.cancel_token
         try:
-            yield Runner(settings, run_options, cancel_token, observer or progress, child)
+            yield Runner(settings, run_options, cancel_token, observer or progress, reader)
         finally:
             progress.close()
 

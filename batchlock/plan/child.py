@@ -1,13 +1,15 @@
-"""Plan a run: a spreadsheet becomes a journal, in a child process with limits.
+"""Plan a run: a reader process turns a spreadsheet into a journal, within limits.
 
-Parsers of workbooks can abort, hang or eat the machine on a damaged file. In a process of their
-own that is one sentence about the file, and what they took is given back when it ends. The
-child writes a journal under a temporary name; only a whole one gets its real name.
+Parsers of workbooks can abort, hang or use all memory on a damaged file. In a process of their own
+this becomes one sentence about the file, and the memory is released when the process ends. The
+process writes the journal under a temporary name; only a complete journal gets its real name.
+
+pebble (5.2) does not start the process: its busy workers outlive a parent that is killed, their
+stdin is /dev/null, and they take neither the option -P nor a file for what a parser prints.
 """
 
 import asyncio
 import hashlib
-import json
 import logging
 import os
 import pickle
@@ -17,90 +19,108 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from batchlock.core import errors
+import batchlock
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import UnreadableFile
-from batchlock.plan.child_main import Request, needs_more_than
+from batchlock.plan.child_main import ReadReply, ReadRequest, too_much_memory
 from batchlock.store.journal import atomic_journal
 
-__all__ = ["Bounds", "Child", "Request", "plan", "sha256_of"]
+__all__ = ["ReadLimits", "ReadRequest", "ReaderProcess", "plan", "sha256_of"]
 
-_NO_MEMORY = b"memory allocation of"
-"""What python-calamine says before it aborts."""
+# Rust prints this before python-calamine aborts because an allocation has failed.
+_OUT_OF_MEMORY = "memory allocation of"
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What reading a file may take."""
+class ReadLimits:
+    """How much time and memory the reading of one file may take."""
 
-    seconds: float = 900.0
-    memory: int = 4 * 2**30
-    """Bytes; where the system can hold a process to it."""
+    timeout_seconds: float = 900.0
+    memory_bytes: int = 4 * 2**30
+    """Enforced on Linux only."""
 
 
-class Child:
-    """A process that waits to be asked, started early because it takes a moment to be ready."""
+class ReaderProcess:
+    """A process that reads one file. It imports its parsers before the request arrives."""
 
     def __init__(self) -> None:
-        self.words = tempfile.TemporaryFile()  # noqa: SIM115  closed with the child
-        """What it says on the side."""
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed in `close`
         self._process = subprocess.Popen(
-            # -P: a file in the current folder must not pass for one of our modules
+            # -P: a file in the current folder must not pass for one of our modules.
             [sys.executable, "-P", "-m", "batchlock.plan.child_main"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.words,
+            # A file and not a pipe: nobody reads it while the process runs.
+            stderr=self._stderr,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(_module_path())},
         )
 
-    def ask(self, request: Request) -> Any:
-        """Return the answer; None when it came to any other end."""
+    def read(self, request: ReadRequest) -> ReadReply | None:
+        """Send the request and wait for the reply; None when the process ends without one.
+
+        It blocks until then. stdin stays open: the process exits when it closes.
+        """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
         try:
             stdin.write(pickle.dumps(request))
             stdin.flush()
-        except OSError:  # it has ended already
+        except OSError:  # the process has ended already
             return None
-        answer = stdout.read()
-        return json.loads(answer) if self._process.wait() == 0 else None
+        reply = stdout.read()
+        return ReadReply.from_json(reply) if self._process.wait() == 0 else None
 
     @property
     def exit_code(self) -> int | None:
-        """What it ended with, a signal as its negative number; None while it lives."""
+        """The exit code, a signal as its negative number; None while the process runs."""
         return self._process.returncode
 
     def kill(self) -> None:
-        """End it, if it has not ended."""
+        """End the process if it runs."""
         self._process.kill()
 
+    def stderr(self) -> str:
+        """Return what the process has printed to stderr; only before `close`."""
+        self._stderr.seek(0)
+        return self._stderr.read().decode(errors="replace")
+
     def close(self) -> None:
-        """End it, and give back what it held; a second time does nothing."""
+        """End the process and close its pipes; a second call does nothing."""
         self.kill()
-        for pipe in (self._process.stdin, self._process.stdout, self.words):
+        for pipe in (self._process.stdin, self._process.stdout, self._stderr):
             assert pipe is not None
-            with suppress(BrokenPipeError):  # what it was never asked
+            # Closing stdin flushes what is left of a request that nobody reads any more.
+            with suppress(BrokenPipeError):
                 pipe.close()
         self._process.wait()
 
 
 async def plan(
-    request: Request, bounds: Bounds, *, cancel_token: CancelToken, child: Child | None = None
+    request: ReadRequest,
+    limits: ReadLimits,
+    *,
+    cancel_token: CancelToken,
+    reader: ReaderProcess | None = None,
 ) -> None:
-    """Make the journal at `request.journal`, with every row of the file and every problem.
+    """Write the journal at `request.journal`, with every row of the file and every problem.
 
-    Raises UnreadableFile or UsageError as the loader does, UnreadableFile when the child came to
-    any other end or the file is no longer what `request.about` says, and what pulled the brake.
+    `reader` is a process that was started early; without one, a new one is started. It is closed
+    at the end.
+
+    Raises UnreadableFile or UsageError as `read_table` does, UnreadableFile when the process
+    crashes, exceeds a limit, or the content no longer has the hash `request.run_info.sha256`,
+    BatchlockError when the journal cannot be written, and the reason of `cancel_token`.
     """
     with atomic_journal(request.journal) as draft:
-        asked = replace(request, journal=draft, memory=bounds.memory)
-        await _read_in_a_child(asked, bounds, cancel_token, child or Child())
-        if await asyncio.to_thread(sha256_of, request.file) != request.about.sha256:
+        limited = replace(request, journal=draft, memory_bytes=limits.memory_bytes)
+        await _read_in_process(
+            limited, limits.timeout_seconds, cancel_token, reader or ReaderProcess()
+        )
+        if await asyncio.to_thread(sha256_of, request.file) != request.run_info.sha256:
             raise UnreadableFile(
                 f"{request.file.name} changed while it was read. Wait until it is complete, then "
                 "run again."
@@ -117,57 +137,66 @@ def sha256_of(file: Path) -> str:
         raise UnreadableFile(f"{file} cannot be opened: {why}.") from None
 
 
-async def _read_in_a_child(
-    request: Request, bounds: Bounds, cancel_token: CancelToken, child: Child
+async def _read_in_process(
+    request: ReadRequest, timeout_seconds: float, cancel_token: CancelToken, reader: ReaderProcess
 ) -> None:
-    cancel_token.add_callback(child.kill)
-    overdue = asyncio.get_running_loop().call_later(bounds.seconds, child.kill)
-    asking = asyncio.ensure_future(asyncio.to_thread(child.ask, request))
+    """Wait for the reader's reply; raises as `plan` does."""
+    loop = asyncio.get_running_loop()
+    cancel_token.add_callback(reader.kill)
+    deadline_monotonic = loop.time() + timeout_seconds
+    timer = loop.call_at(deadline_monotonic, reader.kill)
+    reading = asyncio.ensure_future(asyncio.to_thread(reader.read, request))
     try:
-        answer = await asyncio.shield(asking)
+        # A thread cannot be cancelled: the process is killed instead, which ends the thread.
+        reply = await asyncio.shield(reading)
     finally:
-        in_time = asyncio.get_running_loop().time() < overdue.when()
-        overdue.cancel()
-        child.kill()
-        await asyncio.wait([asking])
-        child.words.seek(0)
-        words = child.words.read()
-        child.close()
+        in_time = loop.time() < deadline_monotonic
+        timer.cancel()
+        reader.kill()
+        await asyncio.wait([reading])
+        stderr = reader.stderr()
+        reader.close()
     if cancel_token.reason is not None:
         raise cancel_token.reason
-    if answer is None and in_time:  # a fault of ours, or of a parser: its evidence is kept
+    if reply is None and in_time:
+        # A bug of ours or of a parser: the log file keeps the evidence.
         _log.error(
-            "reading %s ended with %s, saying: %s",
+            "reading %s ended with %s; stderr: %s",
             request.file,
-            child.exit_code,
-            words.decode(errors="replace"),
+            reader.exit_code,
+            stderr,
             extra={"file_only": True},
         )
-    elif words:
-        _log.debug("said while %s was read: %s", request.file, words.decode(errors="replace"))
+    elif stderr:
+        _log.debug("stderr while %s was read: %s", request.file, stderr)
     name = request.file.name
     if not in_time:
         raise UnreadableFile(
-            f"{name}: reading it took more than {bounds.seconds:,.0f} seconds. Save it again as "
+            f"{name}: reading it took more than {timeout_seconds:,.0f} seconds. Save it again as "
             "a new file, or split it."
         )
-    if answer is None and _NO_MEMORY in words:
-        raise UnreadableFile(needs_more_than(request.memory, name))
-    if answer is None:
-        raise UnreadableFile(
-            f"{name}: it cannot be read; the file seems to be damaged. Open it in a spreadsheet "
-            "program and save it as a new file."
-        )
-    if answer:
-        kind = getattr(errors, answer.pop("error"))
-        raise kind(answer.pop("message"), **answer)
+    if reply is None:
+        raise _crash_error(request, stderr)
+    if reply.failure is not None:
+        raise reply.failure.to_error()
+
+
+def _crash_error(request: ReadRequest, stderr: str) -> UnreadableFile:
+    name = request.file.name
+    if _OUT_OF_MEMORY in stderr:
+        return too_much_memory(name, request.memory_bytes)
+    return UnreadableFile(
+        f"{name}: it cannot be read; the file seems to be damaged. Open it in a spreadsheet "
+        "program and save it as a new file."
+    )
 
 
 def _module_path() -> list[str]:
-    """Return where the child finds modules: as this process does, the current folder last of all.
+    """Return where the process finds modules: as here, but with the current folder last of all.
 
-    `python -m batchlock` puts that folder first, and a file there must not pass for a module.
+    `python -m batchlock` puts that folder first, where any file could pass for a module.
     """
-    here = {"", str(Path.cwd())}
-    ours = str(Path(__file__).parent.parent)
-    return [*(one for one in sys.path if one not in here), ours]
+    current_folder = {"", str(Path.cwd())}
+    # The last entry is the same folder when batchlock runs from a checkout.
+    package_parent = str(Path(batchlock.__file__).parent.parent)
+    return [*(one for one in sys.path if one not in current_folder), package_parent]

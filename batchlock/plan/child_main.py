@@ -1,10 +1,10 @@
-"""Read a spreadsheet into a journal: what the child process of `plan` does.
+"""Read a spreadsheet into a journal: the main module of the reader process.
 
     python -m batchlock.plan.child_main
-    stdin    the request (pickle); open as long as the parent lives
-    stdout   the answer (JSON): {} or the error that ends the command
+    stdin    a ReadRequest (pickle); stays open as long as the parent lives
+    stdout   a ReadReply (JSON)
 
-It imports as little as it can beside the parsers, since nothing happens before it has.
+It imports as little as possible beside the parsers, because a run waits for these imports.
 """
 
 import gc
@@ -15,7 +15,8 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the child is asked."""
+class ReadRequest:
+    """Which file becomes which journal, and how it is read."""
 
     file: Path
     journal: Path
-    about: RunInfo
+    run_info: RunInfo
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     explicit_columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "auto"
@@ -42,53 +43,108 @@ class Request:
     sheet: str | None = None
     custom_modules: Sequence[str] = ()
     lookup_lock_ids: bool = True
-    memory: int = 4 * 2**30
+    memory_bytes: int = 4 * 2**30
+
+
+class FailureKind(StrEnum):
+    """Which exception the parent raises for a failure."""
+
+    USAGE = "usage"
+    UNREADABLE = "unreadable"
+    OTHER = "other"
+
+
+# The more special types come first; `ReadFailure.of` takes the first that fits.
+_ERROR_TYPES: Mapping[FailureKind, type[BatchlockError]] = {
+    FailureKind.USAGE: UsageError,
+    FailureKind.UNREADABLE: UnreadableFile,
+    FailureKind.OTHER: BatchlockError,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFailure:
+    """Why a file has not become a journal, as a value that crosses the process border."""
+
+    kind: FailureKind
+    message: str
+    columns: tuple[str, ...] = ()
+    sheets: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, error: BatchlockError) -> "ReadFailure":
+        """Return the failure that `to_error` turns into the same exception."""
+        kind = next(kind for kind, one in _ERROR_TYPES.items() if isinstance(error, one))
+        return cls(kind=kind, message=str(error), columns=error.columns, sheets=error.sheets)
+
+    def to_error(self) -> BatchlockError:
+        """Return the exception that ends the command."""
+        error_type = _ERROR_TYPES[self.kind]
+        return error_type(self.message, columns=self.columns, sheets=self.sheets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadReply:
+    """How the reading ended; without a failure the journal is complete."""
+
+    failure: ReadFailure | None = None
+
+    def to_json(self) -> str:
+        """Return the reply as JSON, which is ASCII in every locale."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "ReadReply":
+        """Return the reply that `to_json` has written.
+
+        It is JSON and not a pickle, because a hostile file may have taken over the process.
+        """
+        failure = json.loads(text)["failure"]
+        if failure is None:
+            return cls()
+        return cls(
+            failure=ReadFailure(
+                kind=FailureKind(failure["kind"]),
+                message=failure["message"],
+                columns=tuple(failure["columns"]),
+                sheets=tuple(failure["sheets"]),
+            )
+        )
 
 
 def main() -> None:
-    """Be the child."""
-    gc.set_threshold(50_000)  # a table has no cycles, and half of the time goes into imports
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a parser prints is no answer
-    from batchlock.plan import read, validate  # noqa: F401  while the parent is not ready yet
+    """Run the reader process: import the parsers, wait for the request, answer it."""
+    # A table has no reference cycles, and half of the time goes into imports: collect seldom.
+    gc.set_threshold(50_000)
+    # Ctrl-C reaches the whole process group. The parent decides when the reader ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whatever a parser prints to stdout goes to stderr, so that it does not mix with the reply.
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    # These imports take as long as those of the parent, which runs at the same time.
+    from batchlock.plan import read, validate  # noqa: F401
 
     request = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    _hold_to(request.memory)
-    answer: dict[str, object] = {}
-    try:
-        plan_file(request)
-    except Stopped:  # by a full disk; there is no run that could be resumed
-        answer = {
-            "error": UsageError.__name__,
-            "message": f"The disk with {request.journal.parent} is full. Nothing was sent. Make "
-            "room, then run again.",
-        }
-    except BatchlockError as error:
-        answer = {
-            "error": type(error).__name__,
-            "message": str(error),
-            "columns": error.columns,
-            "sheets": error.sheets,
-        }
-    except MemoryError:
-        answer = {
-            "error": UnreadableFile.__name__,
-            "message": needs_more_than(request.memory, request.file.name),
-        }
-    with answers:
-        json.dump(answer, answers)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    # Before any parser sees the file.
+    _limit_memory(request.memory_bytes)
+    reply = ReadReply(failure=_failure(request))
+    with replies:
+        replies.write(reply.to_json())
 
 
-def plan_file(request: Request) -> None:
-    """Read the file into the journal, in this process."""
+def plan_file(request: ReadRequest) -> None:
+    """Read the file into the journal, in this process.
+
+    Raises UnreadableFile or UsageError as `read_table` does, Stopped when the disk is full, and
+    BatchlockError when the journal cannot be written.
+    """
     from batchlock.plan.read import read_table
     from batchlock.plan.validate import check
 
     table = read_table(request.file, _read_options(request))
     rules = _validation_rules(request)
-    with Journal.create(request.journal, request.about) as journal:
+    with Journal.create(request.journal, request.run_info) as journal:
         positions = range(len(table.titles))
         for chunk in table.chunks:
             checked = check(chunk, table.titles, table.fields, rules)
@@ -99,13 +155,12 @@ def plan_file(request: Request) -> None:
                 problems=checked.problems,
                 finished=checked.finished,
             )
-        titles = {one: table.titles[position] for one, position in table.fields.items()}
-        journal.check_whole_file(
-            {Field.LOCK_ID: "Lock Id", **titles}
-        )  # a column that may be absent
+        titles = {name: table.titles[position] for name, position in table.fields.items()}
+        # The column of the lock ids may be absent; problems name it then by its usual title.
+        journal.check_whole_file({Field.LOCK_ID: "Lock Id", **titles})
         journal.set_info(
             replace(
-                request.about,
+                request.run_info,
                 sheet=table.sheet,
                 encoding=table.encoding,
                 delimiter=table.delimiter,
@@ -114,15 +169,33 @@ def plan_file(request: Request) -> None:
         )
 
 
-def needs_more_than(memory: int, name: str) -> str:
-    """Say that reading a file takes more than so many bytes of memory."""
-    return (
-        f"{name}: reading it takes more than {memory / 2**30:.1f} GiB of memory. Save only the "
-        "table as a new file, or split it."
+def too_much_memory(file_name: str, memory_bytes: int) -> UnreadableFile:
+    """Return the refusal of a file whose reading exceeds the memory limit."""
+    return UnreadableFile(
+        f"{file_name}: reading it takes more than {memory_bytes / 2**30:.1f} GiB of memory. Save "
+        "only the table as a new file, or split it."
     )
 
 
-def _read_options(request: Request) -> "ReadOptions":
+def _failure(request: ReadRequest) -> ReadFailure | None:
+    """Plan the file and return why it failed."""
+    try:
+        plan_file(request)
+    except Stopped:
+        # A full disk. `Stopped` promises a run that can be resumed, and there is none yet.
+        return ReadFailure(
+            kind=FailureKind.USAGE,
+            message=f"The disk with {request.journal.parent} is full. Nothing was sent. Make "
+            "room, then run again.",
+        )
+    except BatchlockError as error:
+        return ReadFailure.of(error)
+    except MemoryError:
+        return ReadFailure.of(too_much_memory(request.file.name, request.memory_bytes))
+    return None
+
+
+def _read_options(request: ReadRequest) -> "ReadOptions":
     from batchlock.plan.read import ReadOptions
 
     return ReadOptions(
@@ -135,7 +208,7 @@ def _read_options(request: Request) -> "ReadOptions":
     )
 
 
-def _validation_rules(request: Request) -> "ValidationRules":
+def _validation_rules(request: ReadRequest) -> "ValidationRules":
     from batchlock.plan.validate import ValidationRules
 
     return ValidationRules(
@@ -143,14 +216,18 @@ def _validation_rules(request: Request) -> "ValidationRules":
     )
 
 
-def _hold_to(memory: int) -> None:
+def _limit_memory(memory_bytes: int) -> None:
+    # Since Linux 4.7 RLIMIT_DATA counts everything that a parser allocates. RLIMIT_AS would also
+    # count mapped libraries and reserved address space.
     if sys.platform == "linux":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
 
 
-def _end_with_the_parent() -> None:
+def _exit_with_parent() -> None:
+    # stdin ends when the parent ends, even if the parent is killed. `os._exit` does not wait for
+    # the main thread, which may be in a parser that never returns.
     while os.read(0, 1):
         pass
     os._exit(1)

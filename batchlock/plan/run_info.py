@@ -10,7 +10,7 @@ from batchlock import __version__
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
-from batchlock.plan.child import Request, sha256_of
+from batchlock.plan.child import ReadRequest, sha256_of
 from batchlock.store.history import new_run_id
 from batchlock.store.journal import Journal, RunInfo
 from batchlock.zoho.connect import address
@@ -89,13 +89,13 @@ def retry_info(
 
 def plan_request(
     file: Path, journal: Path, info: RunInfo, settings: Settings, options: RunOptions
-) -> Request:
+) -> ReadRequest:
     """Describe how a file is read into a journal at the path `journal`."""
     input_settings = settings.input
-    return Request(
+    return ReadRequest(
         file=file,
         journal=journal,
-        about=info,
+        run_info=info,
         columns={field.value: titles for field, titles in input_settings.columns.items()},
         explicit_columns=options.columns,
         encoding=input_settings.encoding,

@@ -17,7 +17,7 @@ from support.sheets import TITLES, balanced, lines, lock, record, rows, sheet
 from support.zoho import StandIn, Start
 
 from batchlock.core.results import RESULT_TITLES, Outcome, Result, Status, Summary
-from batchlock.plan.child_main import Request
+from batchlock.plan.child_main import ReadRequest
 from batchlock.plan.child_main import plan_file as read
 from batchlock.report.results import write_results
 from batchlock.store.journal import Journal, RunInfo
@@ -44,7 +44,7 @@ class Pass:
     def __init__(self, file: Path, results: Path) -> None:
         path = results.with_suffix(".journal")
         path.unlink(missing_ok=True)
-        read(Request(file=file, journal=path, about=ABOUT))
+        read(ReadRequest(file=file, journal=path, run_info=ABOUT))
         with Journal.open(path) as journal:
             self.planned = journal.counts()
             self.problems = list(journal.problems())

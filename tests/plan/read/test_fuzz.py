@@ -19,7 +19,7 @@ from support.commands import Run
 from support.sheets import TITLES, lock, record
 
 from batchlock.core.errors import UnreadableFile, UsageError
-from batchlock.plan.child_main import Request
+from batchlock.plan.child_main import ReadRequest
 from batchlock.plan.child_main import plan_file as read
 from batchlock.store.journal import Journal, RunInfo
 
@@ -99,7 +99,7 @@ REASON = st.text(
 
 def planned(file: Path, journal: Path) -> Journal:
     journal.unlink(missing_ok=True)
-    read(Request(file=file, journal=journal, about=ABOUT))
+    read(ReadRequest(file=file, journal=journal, run_info=ABOUT))
     return Journal.open(journal)
 
 

@@ -34,7 +34,8 @@ from batchlock.core.results import (
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess, ReadLimits, plan
 from batchlock.report.destination import fallback_folder, requested_output, target_path
-from batchlock.report.results import probe, write_results
+from batchlock.report.publish import probe
+from batchlock.report.results import write_results
 from batchlock.report.summaries import (
     check_result_of,
     refusal_of,

@@ -1,7 +1,7 @@
-"""Write what became of a run: results workbook, CSV, JSON.
+"""Write the results of a run as a workbook or CSV, and check that no row is missing.
 
-Results are the input's own columns and ours, one line for each row, in the file's order. They are
-written to a draft beside their target and renamed, so that a results file is always whole.
+The results are the columns of the input and those of batchlock, one line for each row, in the
+order of the file.
 """
 
 from collections import Counter
@@ -10,61 +10,34 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result, ResultRow, Summary
-from batchlock.report.cells import our_titles
 from batchlock.report.csv_file import write_csv
-from batchlock.report.publish import probe, publish
+from batchlock.report.publish import publish
 from batchlock.report.workbook import fits_a_sheet, write_workbook
-
-__all__ = [
-    "Balance",
-    "our_titles",
-    "probe",
-    "publish",
-    "row_ranges",
-    "write_csv",
-    "write_results",
-    "write_workbook",
-]
-
-
-def row_ranges(rows: Iterable[int], most: int = 8) -> str:
-    """Return ascending row numbers in words, `most` ranges at most: `2-5, 9 and 310 more rows`."""
-    found: list[tuple[int, int]] = []
-    more = 0
-    for row in rows:
-        if found and row == found[-1][1] + 1:
-            found[-1] = found[-1][0], row
-        elif len(found) < most:
-            found.append((row, row))
-        else:
-            more += 1
-    told = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in found)
-    return f"{told} and {more:,} more row{'' if more == 1 else 's'}" if more else told
 
 
 def write_results(
     target: Path,
     fallback_folder: Path,
     titles: Sequence[str],
-    lines: Callable[[], Iterable[ResultRow]],
+    result_rows: Callable[[], Iterable[ResultRow]],
     summary: Summary,
 ) -> Path:
-    """Write the results, as CSV when `target` ends in .csv, and return where they really are.
+    """Write the results, and return the path that they really have, as `publish` does.
 
-    They are CSV as well when they have more columns than a workbook can hold.
-    `lines` is asked a second time when the first place turns out to be full. Results that do not
-    balance are kept, and raise BatchlockError.
+    They are CSV when `target` ends in .csv, or when a sheet has too few columns for them.
+    `result_rows` is called a second time when the first folder turns out to be full. Raises
+    BatchlockError, and keeps the file, when the rows do not add up to the summary.
     """
     balance = Balance()
     if not fits_a_sheet(titles):
         target = target.with_suffix(".csv")
 
     def write(draft: Path) -> None:
-        counted = balance.counted(lines())
+        counted_rows = balance.counted(result_rows())
         if target.suffix.lower() == ".csv":
-            write_csv(draft, titles, counted)
+            write_csv(draft, titles, counted_rows)
         else:
-            write_workbook(draft, titles, counted, summary)
+            write_workbook(draft, titles, counted_rows, summary)
 
     path = publish(write, target, fallback_folder, run_id=summary.run_id)
     balance.check(summary, path)
@@ -72,38 +45,41 @@ def write_results(
 
 
 class Balance:
-    """Counts the lines that are written: a row lost on the way must not go unnoticed."""
+    """Counts the rows on their way to the file and compares them with the summary.
+
+    The summary is counted by the database, so a row that is lost while it is written shows.
+    """
 
     def __init__(self) -> None:
         self._counts: Counter[Result] = Counter()
         self._in_order = True
 
-    def counted(self, lines: Iterable[ResultRow]) -> Iterator[ResultRow]:
-        """Yield the lines, counting anew."""
+    def counted(self, result_rows: Iterable[ResultRow]) -> Iterator[ResultRow]:
+        """Yield the rows, and count them from zero again."""
         self._counts.clear()
         self._in_order = True
-        last = 0
-        for line in lines:
-            self._counts[line.result] += 1
-            self._in_order &= line.row > last
-            last = line.row
-            yield line
+        previous = 0
+        for result_row in result_rows:
+            self._counts[result_row.result] += 1
+            self._in_order &= result_row.row > previous
+            previous = result_row.row
+            yield result_row
 
     def check(self, summary: Summary, path: Path) -> None:
-        """Raise BatchlockError unless the lines written to `path` are those of `summary`."""
-        reported = self._counts.total()
-        wrong = [
-            f"{result.value.replace('_', ' ')}: {summary.counts.get(result, 0):,} counted,"
+        """Raise BatchlockError unless the rows written to `path` are those of `summary`."""
+        written = self._counts.total()
+        faults = [
+            f"{result.words}: {summary.counts.get(result, 0):,} counted,"
             f" {self._counts[result]:,} reported"
             for result in Result
             if summary.counts.get(result, 0) != self._counts[result]
         ]
         if not self._in_order:
-            wrong.append("rows are out of order or there twice")
-        if wrong or reported != summary.rows:
+            faults.append("rows are out of order or there twice")
+        if faults or written != summary.rows:
             raise BatchlockError(
                 f"The results do not balance: {summary.rows:,} rows read,"
-                f" {reported:,} rows reported{''.join(f'; {fault}' for fault in wrong)}."
+                f" {written:,} rows reported{''.join(f'; {fault}' for fault in faults)}."
                 f" They are in {path} all the same, but do not rely on them."
                 f" Write them again with: batchlock report {summary.run_id}"
             )

@@ -1,7 +1,7 @@
-"""The rows of a results sheet, as the XML that a workbook holds them in.
+"""The rows of a results sheet, as the XML in which a workbook holds them.
 
-XlsxWriter makes all else. It could write the rows, too, but each would cost three times as much,
-and they are a fifth of a whole run.
+XlsxWriter makes everything else of the workbook. It could write the rows too, but this module
+needs a third of the time per row, and writing the rows was a fifth of the CPU time of a run.
 
 Source: ECMA-376, SpreadsheetML: sheetData, row, c (18.3.1), ST_Xstring (22.9.2.19).
 """
@@ -18,93 +18,119 @@ from xlsxwriter.utility import xl_col_to_name  # type: ignore[import-untyped]  #
 from batchlock.core.cell_text import display_text
 from batchlock.core.results import RESULT_TITLES, ResultRow
 from batchlock.core.rows import Cell
-from batchlock.report.cells import cells_of, cut, is_exact, legible, our_titles
+from batchlock.report.cells import cells_of, is_exact, result_titles, truncated, writable
 from batchlock.report.styles import LINE_HEIGHT, Styles
 
-_HEADER = 1
-_ROWS_MEASURED = 200
-_MOST_LINES = 3
-_LONG = 10**10
-"""From here on Excel shows a whole number as 5.84E+12, unless told not to."""
+_HEADER_ROW = 1
+
+# The widths of the columns follow the first rows only: measuring takes longer than writing, and a
+# person sees these rows first.
+_MEASURED_ROWS = 200
+
+# A cell of many lines would push all other rows off the screen.
+_MAX_LINES_SHOWN = 3
+
+# From here on Excel shows a whole number as 5.84E+12, unless its format says otherwise.
+_LONG_NUMBER = 10**10
+
 _DAY = timedelta(days=1)
+
+# Excel stores a time as days since this date. It counts 29 February 1900, which never was, so only
+# dates from 1 March 1900 have the right number.
 _DAY_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 cells have no zone
-_DATES_FROM = datetime(1900, 3, 1)  # noqa: DTZ001 the same; Excel is a day off before
-_LONGEST_SPAN = timedelta(days=2_958_465)  # what Excel can show
+_FIRST_RIGHT_DATE = datetime(1900, 3, 1)  # noqa: DTZ001 the same
+
+# The number of 31 December 9999. Excel shows ##### for a longer span.
+_LONGEST_SPAN = timedelta(days=2_958_465)
+
+# At most this many characters fit a cell for certain: each has one or two of its 32,767 units.
 _SURELY_FITS = 16_000
-"""Characters that a cell has room for, whatever they are."""
-_TO_ESCAPE = re.compile(r"[\x00-\x1f<>&\ud800-\udfff\ufffe\uffff]|_x[\dA-Fa-f]{4}_|^\s|\s$")
-_LIKE_AN_ESCAPE = re.compile(r"_(?=x[\dA-Fa-f]{4}_)")
+
+# Text that cannot stand in the fast path: control characters (an LF needs another style, and an XML
+# parser changes CR), markup, characters that XML forbids, text that Excel would decode (`_x0041_`),
+# and spaces at either end, which Excel drops without xml:space.
+_NEEDS_ESCAPE = re.compile(r"[\x00-\x1f<>&\ud800-\udfff\ufffe\uffff]|_x[\dA-Fa-f]{4}_|^\s|\s$")
+
+# The `_` of text that Excel would decode as a character, by ST_Xstring.
+_LOOKS_ENCODED = re.compile(r"_(?=x[\dA-Fa-f]{4}_)")
 
 
-class Rows:
-    """Rows of one sheet in a file, from top to bottom, the titles first."""
+class SheetRows:
+    """Writes the rows of one sheet to a file, from top to bottom, the titles first."""
 
     def __init__(self, path: Path, styles: Styles, titles: Sequence[str]) -> None:
         self.path = path
-        self.titles = (*titles, *our_titles(titles))
+        self.titles = (*titles, *result_titles(titles))
         self.count = 0
-        """Of the rows below the titles."""
-        self.widths = [len(title) + 4 for title in self.titles]  # room for the filter's button
+        """The number of rows below the titles."""
+        # In characters. 4 more leave room for the button of the filter.
+        self.widths = [len(title) + 4 for title in self.titles]
         self.not_text: set[str] = set()
-        """Columns that hold something else, too, by their letters."""
+        """The letters of the columns that hold something other than text too."""
         self._styles = styles
         self.letters = [xl_col_to_name(column) for column in range(len(self.titles))]
-        # Of our own columns only the first has a style, in a row of the usual height.
-        ours = len(RESULT_TITLES)
-        self._flat = [styles.text] * len(titles) + [styles.badge] + [None] * (ours - 1)
-        self._tall = [styles.text] * len(titles) + [styles.badge] + [styles.plain] * (ours - 1)
-        self._flat_numbers = [_number(style) for style in self._flat]
-        headers = [styles.header] * len(titles) + [styles.our_header] * ours
-        self._header = self._row(_HEADER, self.titles, headers)
+        # Of the result columns only the first has a style, in a row of the usual height.
+        added = len(RESULT_TITLES)
+        self._row_styles = [styles.text] * len(titles) + [styles.badge] + [None] * (added - 1)
+        self._tall_styles = (
+            [styles.text] * len(titles) + [styles.badge] + [styles.plain] * (added - 1)
+        )
+        self._style_attributes = [_style_attribute(style) for style in self._row_styles]
+        headers = [styles.header] * len(titles) + [styles.result_header] * added
+        self._header = self._row_of_any_cells(_HEADER_ROW, self.titles, headers)
 
     @property
-    def reach(self) -> str:
-        """The cells from the first to the last."""
+    def dimension(self) -> str:
+        """The range of all cells: `A1:N200`."""
         return f"A1:{self.letters[-1]}{self.count + 1}"
 
-    def write(self, lines: Iterable[ResultRow]) -> None:
-        """Write the titles and all the lines."""
+    def write(self, result_rows: Iterable[ResultRow]) -> None:
+        """Write the titles and all rows."""
         with self.path.open("w", encoding="utf-8", newline="") as file:
             file.write(self._header)
-            for line in lines:
-                file.write(self._line(line))
+            for result_row in result_rows:
+                file.write(self._row(result_row))
 
-    def _line(self, line: ResultRow) -> str:
-        """Return a line as a row: quick for what nearly all cells hold, text without markup."""
-        cells = cells_of(line)
+    def _row(self, result_row: ResultRow) -> str:
+        """Return a result row as XML.
+
+        The fast path: nearly all cells are text that needs no escape, or small numbers. The first
+        other cell sends the whole row to `_row_of_any_cells`.
+        """
+        cells = cells_of(result_row)
         self.count += 1
-        if self.count <= _ROWS_MEASURED:
+        if self.count <= _MEASURED_ROWS:
             self._measure(cells)
         number = self.count + 1
         parts = [f'<row r="{number}">']
-        for letter, style, cell in zip(self.letters, self._flat_numbers, cells, strict=True):
+        for letter, style, cell in zip(self.letters, self._style_attributes, cells, strict=True):
             if isinstance(cell, str):
-                if _TO_ESCAPE.search(cell) or len(cell) > _SURELY_FITS:
-                    return self._row(number, cells, self._flat)
+                if _NEEDS_ESCAPE.search(cell) or len(cell) > _SURELY_FITS:
+                    return self._row_of_any_cells(number, cells, self._row_styles)
                 if cell:
                     parts.append(
                         f'<c r="{letter}{number}"{style} t="inlineStr"><is><t>{cell}</t></is></c>'
                     )
-            elif type(cell) is int and 0 <= cell < _LONG:
+            elif type(cell) is int and 0 <= cell < _LONG_NUMBER:
                 self.not_text.add(letter)
                 parts.append(f'<c r="{letter}{number}"><v>{cell}</v></c>')
             elif cell is not None:
-                return self._row(number, cells, self._flat)
+                return self._row_of_any_cells(number, cells, self._row_styles)
         parts.append("</row>")
         return "".join(parts)
 
-    def _row(self, number: int, cells: Sequence[Cell], styles: Sequence[Any]) -> str:
-        """Return any cells as a row."""
-        lines = max(cell.count("\n") + 1 if isinstance(cell, str) else 1 for cell in cells)
+    def _row_of_any_cells(self, number: int, cells: Sequence[Cell], styles: Sequence[Any]) -> str:
+        line_count = max(cell.count("\n") + 1 if isinstance(cell, str) else 1 for cell in cells)
         height = ""
-        if lines > 1:
-            height = f' ht="{LINE_HEIGHT * min(lines, _MOST_LINES)}" customHeight="1"'
-            styles = styles if number == _HEADER else self._tall
-        told = (
+        if line_count > 1:
+            points = LINE_HEIGHT * min(line_count, _MAX_LINES_SHOWN)
+            height = f' ht="{points}" customHeight="1"'
+            styles = styles if number == _HEADER_ROW else self._tall_styles
+        content = "".join(
             self._cell(letter, number, cell, style)
             for letter, cell, style in zip(self.letters, cells, styles, strict=True)
         )
-        return f'<row r="{number}"{height}>{"".join(told)}</row>'
+        return f'<row r="{number}"{height}>{content}</row>'
 
     def _cell(self, letter: str, row: int, cell: Cell, style: Any) -> str:
         if cell is None or cell == "":
@@ -113,36 +139,39 @@ class Rows:
             self.not_text.add(letter)
             if isinstance(cell, bool):
                 return f'<c r="{letter}{row}" t="b"><v>{cell:d}</v></c>'
-            number, dressed = self._value(cell)
+            number, number_style = self._number(cell)
             if number is not None:
-                return f'<c r="{letter}{row}"{_number(dressed)}><v>{number!r}</v></c>'
+                return f'<c r="{letter}{row}"{_style_attribute(number_style)}><v>{number!r}</v></c>'
             cell, style = display_text(cell), self._styles.text
-        if "\n" in cell and row != _HEADER:
+        if "\n" in cell and row != _HEADER_ROW:
             style = self._styles.lines
         text = f'<t xml:space="preserve">{_escaped(cell)}</t>'
-        return f'<c r="{letter}{row}"{_number(style)} t="inlineStr"><is>{text}</is></c>'
+        return f'<c r="{letter}{row}"{_style_attribute(style)} t="inlineStr"><is>{text}</is></c>'
 
-    def _value(self, cell: Cell) -> tuple[float | None, Any]:
-        """Return what Excel keeps of a number or time, and its style; None if it has no such."""
+    def _number(self, cell: Cell) -> tuple[float | None, Any]:
+        """Return the number that Excel stores for a number, date or time, and its style.
+
+        None when Excel has no such number; the cell is then written as text.
+        """
         styles = self._styles
         match cell:
             case int() | float() if is_exact(cell):
                 whole = int(cell)
-                long = abs(cell) >= _LONG and cell == whole
-                return whole if cell == whole else cell, styles.long_number if long else None
-            case datetime() if cell.tzinfo is None and cell >= _DATES_FROM:
+                is_long = abs(cell) >= _LONG_NUMBER and cell == whole
+                return whole if cell == whole else cell, styles.long_number if is_long else None
+            case datetime() if cell.tzinfo is None and cell >= _FIRST_RIGHT_DATE:
                 style = styles.date if cell.time() == time.min else styles.datetime
                 return (cell - _DAY_ZERO) / _DAY, style
-            case date() if not isinstance(cell, datetime) and cell >= _DATES_FROM.date():
+            case date() if not isinstance(cell, datetime) and cell >= _FIRST_RIGHT_DATE.date():
                 return (cell - _DAY_ZERO.date()).days, styles.date
             case time() if cell.tzinfo is None:
-                since = timedelta(
+                since_midnight = timedelta(
                     hours=cell.hour,
                     minutes=cell.minute,
                     seconds=cell.second,
                     microseconds=cell.microsecond,
                 )
-                return since / _DAY, styles.time
+                return since_midnight / _DAY, styles.time
             case timedelta() if timedelta() <= cell <= _LONGEST_SPAN:
                 return cell / _DAY, styles.span
         return None, None
@@ -153,16 +182,17 @@ class Rows:
             self.widths[column] = max(self.widths[column], width)
 
 
-def _number(style: Any) -> str:
-    """Return how a cell names its style.
+def _style_attribute(style: Any) -> str:
+    """Return the attribute by which a cell names its style.
 
-    XlsxWriter numbers a style when a cell first asks for it, which only its own writer can do in
-    public.
+    XlsxWriter gives a style its number when a cell first uses it, and has no public method for
+    it.
     """
     return "" if style is None else f' s="{style._get_xf_index()}"'  # noqa: SLF001  it has no other name
 
 
 def _escaped(text: str) -> str:
-    """Return any text as a cell can hold it."""
-    text = escape(cut(legible(text)), quote=False)
-    return _LIKE_AN_ESCAPE.sub("_x005F_", text).replace("\r", "_x000D_")
+    """Return a text as the XML of a cell."""
+    text = escape(truncated(writable(text)), quote=False)
+    # CR goes last: its own `_x000D_` must stay encoded.
+    return _LOOKS_ENCODED.sub("_x005F_", text).replace("\r", "_x000D_")

@@ -1,13 +1,18 @@
-"""How a results workbook looks, and how text gets into its cells."""
+"""The formats of a results workbook, and the writing of text into its cells."""
 
 import re
 from typing import Any
 
 from batchlock.core.results import Result
-from batchlock.report.cells import UNITS_A_CELL, cut, legible
+from batchlock.report.cells import MAX_CELL_UNITS, truncated, writable
 
+# Points. Excel's own height for one line of Calibri 11, so that a row with a set height looks like
+# its neighbours.
 LINE_HEIGHT = 15
-COLOURS = {  # fill, text
+
+# Fill and text of each result. Every pair has a contrast above 4.5 to 1, which WCAG asks for small
+# text; the lowest is 5.9.
+COLOURS = {
     Result.UPDATED: ("#C6EFCE", "#0B5A1E"),
     Result.UNCHANGED: ("#C6EFCE", "#0B5A1E"),
     Result.REJECTED: ("#FFC7CE", "#9C0006"),
@@ -20,29 +25,31 @@ COLOURS = {  # fill, text
 
 
 class Styles:
-    """The formats of a workbook."""
+    """The formats of one workbook."""
 
     def __init__(self, book: Any) -> None:
         def style(**properties: Any) -> Any:
             return book.add_format({"valign": "top", **properties})
 
         left = {"align": "left", "indent": 1}
-        self.dressed = {
+        self.by_result = {
             result: style(bg_color=fill, font_color=text, **left)
             for result, (fill, text) in COLOURS.items()
         }
         self.plain = style()
         self.badge = style(align="center")
+        # "@" is Excel's text format: an id typed into such a cell keeps all its digits.
         self.text = style(num_format="@")
         self.lines = style(num_format="@", text_wrap=True)
         self.long_number = style(num_format="0")
         self.date = style(num_format="yyyy-mm-dd")
         self.datetime = style(num_format="yyyy-mm-dd hh:mm:ss")
         self.time = style(num_format="hh:mm:ss")
+        # The brackets let the hours exceed 24.
         self.span = style(num_format="[h]:mm:ss")
         header: dict[str, Any] = {"bold": True, "font_color": "#FFFFFF"}
         self.header = style(**header, bg_color="#44546A", text_wrap=True)
-        self.our_header = style(**header, bg_color="#1F4E79", text_wrap=True)
+        self.result_header = style(**header, bg_color="#1F4E79", text_wrap=True)
         self.section_header = style(**header, bg_color="#1F4E79", **left)
         self.section = style(bold=True, font_size=13, font_color="#1F4E79", **left)
         self.label = style(bold=True, **left)
@@ -58,24 +65,27 @@ class Styles:
 
 
 def set_up_print(sheet: Any) -> None:
-    """Make a sheet print on A4 across, one page wide."""
+    """Make a sheet print on A4 landscape, one page wide."""
     sheet.set_landscape()
-    sheet.set_paper(9)  # A4
+    sheet.set_paper(9)  # Excel's number for A4
     sheet.fit_to_pages(1, 0)
     sheet.set_footer("&L&F, &A&RPage &P of &N")
 
 
 def write_text(sheet: Any, row: int, column: int, text: str, style: Any) -> None:
-    """Write text as it is, whatever XlsxWriter would make of it."""
+    """Write text as it is, whatever XlsxWriter would otherwise make of it."""
     if not text:
         sheet.write_blank(row, column, None, style)
         return
     if not text.isprintable():
-        text = legible(text)
-    if len(text) > UNITS_A_CELL // 2:
-        text = cut(text)
+        text = writable(text)
+    # A character has one or two UTF-16 units, so only a text longer than half can be too long.
+    if len(text) > MAX_CELL_UNITS // 2:
+        text = truncated(text)
     if text.startswith("<r>") and text.endswith("</r>"):
-        # XlsxWriter would take this for markup of its own, unless it comes in pieces.
+        # XlsxWriter takes such a text for its own rich-text markup and copies it unescaped. A rich
+        # string of several pieces is escaped, except for `_x0041_`, which Excel would decode, and
+        # for CR: hence the cut between `_` and `x`, and no CR.
         pieces = re.split("(?<=^<)|(?<=^<r)|(?<=_)(?=x)", text.replace("\r", ""))
         sheet.write_rich_string(row, column, *pieces, *([style] if style else []))
     else:

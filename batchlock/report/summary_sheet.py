@@ -1,4 +1,4 @@
-"""The sheet that says first what happened and what to do."""
+"""The sheet `Summary` of a results workbook: what happened, and what to do."""
 
 import math
 from collections.abc import Sequence
@@ -6,21 +6,16 @@ from datetime import UTC
 from typing import Any
 from unicodedata import east_asian_width
 
+from batchlock.core.messages import RESULT_MEANINGS
 from batchlock.core.results import Cause, Result, Summary
 from batchlock.report.styles import LINE_HEIGHT, Styles, set_up_print, write_text
 
-_SUMMARY_WIDTHS = (16, 10, 26, 52, 52, 30)
-_TALLEST = 405  # points; Excel's limit is 409
-_MEANINGS = {
-    Result.UPDATED: "Zoho has taken the new reason.",
-    Result.UNCHANGED: "The lock already has this reason; nothing was sent.",
-    Result.REJECTED: "Zoho refused the row.",
-    Result.FAILED: "No usable answer from Zoho after all attempts.",
-    Result.INVALID: "Never sent: something is wrong in the row's cells.",
-    Result.DUPLICATE: "The same as an earlier row; counts as that row does.",
-    Result.NOT_SENT: "The run ended before the row was sent.",
-    Result.UNKNOWN: "Sent, but the run ended before the answer; a resumed run asks Zoho first.",
-}
+# In characters: result, rows, code, message, what to do, which rows.
+_WIDTHS = (16, 10, 26, 52, 52, 30)
+
+# Points. Excel's limit is 409; a multiple of the height of a line shows no half lines.
+_TALLEST_ROW = 405
+
 _GIVE_BACK = (
     "Correct the rows in the sheet Results and give this workbook to batchlock; rows that are done"
     " are left alone."
@@ -28,15 +23,16 @@ _GIVE_BACK = (
 
 
 def write_summary(sheet: Any, styles: Styles, summary: Summary) -> None:
-    """Fill the sheet that says what happened and what to do, the most urgent first."""
-    for column, width in enumerate(_SUMMARY_WIDTHS):
+    """Fill the sheet, with what is most urgent at the top."""
+    for column, width in enumerate(_WIDTHS):
         sheet.set_column(column, column, width)
     style = styles.good if summary.exit_code == 0 else styles.mixed
-    sheet.set_row(0, 22 * _lines_of(summary.sentence, 100) + 12)
+    # The sentence is in 16 points: about 100 such characters fit across all columns.
+    sheet.set_row(0, 22 * _line_count(summary.sentence, 100) + 12)
     _write_across(sheet, 0, 0, summary.sentence, style)
     row = 2
     if summary.resume:
-        sheet.set_row(row, LINE_HEIGHT * _lines_of(summary.resume, 130))
+        sheet.set_row(row, LINE_HEIGHT * _line_count(summary.resume, 130))
         sheet.write_string(row, 0, "How to go on:", styles.label)
         _write_across(sheet, row, 2, summary.resume, styles.command)
         row += 2
@@ -51,11 +47,12 @@ def write_summary(sheet: Any, styles: Styles, summary: Summary) -> None:
 
 
 def _write_counts(sheet: Any, top: int, styles: Styles, summary: Summary) -> int:
+    """Write the table of results from the row `top`; return the row for what follows."""
     _write_header(sheet, top, styles, ("Result", "Rows", "What it means", "", "", ""))
     for row, result in enumerate(Result, top + 1):
-        sheet.write_string(row, 0, result.value, styles.dressed[result])
+        sheet.write_string(row, 0, result.value, styles.by_result[result])
         sheet.write_number(row, 1, summary.counts.get(result, 0), styles.count)
-        sheet.write_string(row, 2, _MEANINGS[result], styles.value)
+        sheet.write_string(row, 2, RESULT_MEANINGS[result], styles.value)
     bottom = top + len(Result) + 1
     sheet.write_string(bottom, 0, "total", styles.total)
     sheet.write_number(bottom, 1, summary.rows, styles.total_count)
@@ -63,6 +60,7 @@ def _write_counts(sheet: Any, top: int, styles: Styles, summary: Summary) -> int
 
 
 def _write_causes(sheet: Any, top: int, styles: Styles, causes: Sequence[Cause]) -> int:
+    """Write the table of causes from the row `top`; return the row for what follows."""
     if not causes:
         return top
     sheet.set_row(top, 20)
@@ -70,12 +68,12 @@ def _write_causes(sheet: Any, top: int, styles: Styles, causes: Sequence[Cause])
     titles = ("Result", "Rows", "Code", "Message", "What to do", "Which rows")
     _write_header(sheet, top + 1, styles, titles)
     for row, cause in enumerate(causes, top + 2):
-        told = (cause.code, cause.message, cause.remedy, cause.ranges)
-        lines = max(map(_lines_of, told, _SUMMARY_WIDTHS[2:]))
-        sheet.set_row(row, min(LINE_HEIGHT * lines, _TALLEST))
-        sheet.write_string(row, 0, cause.result.value, styles.dressed[cause.result])
+        texts = (cause.code, cause.message, cause.remedy, cause.ranges)
+        line_count = max(map(_line_count, texts, _WIDTHS[2:]))
+        sheet.set_row(row, min(LINE_HEIGHT * line_count, _TALLEST_ROW))
+        sheet.write_string(row, 0, cause.result.value, styles.by_result[cause.result])
         sheet.write_number(row, 1, cause.rows, styles.count)
-        for column, text in enumerate(told, 2):
+        for column, text in enumerate(texts, 2):
             write_text(sheet, row, column, text, styles.wrapped)
     return top + len(causes) + 3
 
@@ -90,15 +88,15 @@ def _write_details(sheet: Any, top: int, styles: Styles, summary: Summary) -> No
         **summary.settings,
         "Started": f"{summary.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
         "Finished": f"{summary.finished_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        "Time at work": f"{_span(int(summary.seconds))} (h:mm:ss)",
+        "Time at work": f"{_hours_minutes_seconds(int(summary.seconds))} (h:mm:ss)",
         "Calls to Zoho": summary.requests,
         "Credits used": summary.credits_used,
         "Most calls in flight": summary.in_flight_peak,
         "batchlock version": summary.version,
         "Run": summary.run_id,
     }
-    told = ((name, value) for name, value in details.items() if value is not None)
-    for row, (name, value) in enumerate(told, top + 1):
+    present = ((name, value) for name, value in details.items() if value is not None)
+    for row, (name, value) in enumerate(present, top + 1):
         write_text(sheet, row, 0, name, styles.label)
         if isinstance(value, int):
             sheet.write_number(row, 2, value, styles.value)
@@ -112,16 +110,21 @@ def _write_header(sheet: Any, row: int, styles: Styles, titles: Sequence[str]) -
 
 
 def _write_across(sheet: Any, row: int, column: int, text: str, style: Any) -> None:
-    sheet.merge_range(row, column, row, len(_SUMMARY_WIDTHS) - 1, "", style)
+    sheet.merge_range(row, column, row, len(_WIDTHS) - 1, "", style)
     write_text(sheet, row, column, text, style)
 
 
-def _span(seconds: int) -> str:
+def _hours_minutes_seconds(seconds: int) -> str:
+    # Not humanize: its "2 hours" loses the minutes, and its precise form is a sentence.
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
-def _lines_of(text: str, width: int) -> int:
-    """Return how many lines wrapped text needs: not every spreadsheet fits its rows by itself."""
+def _line_count(text: str, width: int) -> int:
+    """Return how many lines a wrapped text needs; `width` is in characters.
+
+    The height of a row is set from it, because not every spreadsheet program fits the rows to
+    wrapped text by itself. East Asian characters are two wide.
+    """
     return sum(
         math.ceil(sum(1 + (east_asian_width(char) in "FW") for char in line) / width) or 1
         for line in text.split("\n")

@@ -1,4 +1,4 @@
-"""Write a blank input workbook: columns that keep long ids, a choice of modules, explanations."""
+"""Write a blank input workbook: columns that keep long ids, a list of modules, explanations."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,16 +9,20 @@ from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped
 
 from batchlock.core.rows import LONGEST_REASON
 
+# The last row that Excel has, counted from 0.
 _LAST_ROW = 1_048_575
 
-_COLUMNS = (  # title, width, what a person reads on choosing a cell
+# Title, width in characters, and the note that Excel shows beside a selected cell. Excel refuses a
+# note of more than 255 characters.
+_COLUMNS = (
     ("Module", 20, "Choose the module from the list, or type the API name of a custom module."),
     ("Record Id", 26, "All digits of the record's id. The column is text, so none gets lost."),
     ("Lock Id", 26, "All digits of the lock's id. Leave it empty to have batchlock look it up."),
     ("Reason", 60, f"The new reason for the lock: 1 to {LONGEST_REASON:,} characters."),
     ("Remarks", 30, "For you alone; it comes back in the results. Add more columns if you like."),
 )
-_GUIDE = (  # column, to be filled, what belongs there, example
+# Column, whether it is needed, what belongs there, example.
+_GUIDE = (
     (
         "Module",
         "yes",
@@ -64,7 +68,7 @@ _STEPS = (
 
 
 def write_template(path: Path, modules: Sequence[str]) -> None:
-    """Write a blank input workbook that offers `modules`, of which there is at least one.
+    """Write a blank input workbook whose drop-down list has `modules`, at least one.
 
     Raises OSError when the file cannot be written.
     """
@@ -72,22 +76,24 @@ def write_template(path: Path, modules: Sequence[str]) -> None:
         try:
             with Workbook(file, {"strings_to_formulas": False}) as book:
                 _fill(book, modules)
-        except FileCreateError as failed:
-            raise failed.args[0] from failed
+        except FileCreateError as error:
+            # XlsxWriter wraps the OSError, whose text says what is wrong with the disk.
+            raise error.args[0] from error
 
 
 def _fill(book: Any, modules: Sequence[str]) -> None:
     book.set_properties({"title": "Locks to update", "author": "batchlock"})
     locks = book.add_worksheet("Locks")
     guide = book.add_worksheet("How to fill this in")
-    choices = book.add_worksheet("Modules")
-    choices.hide()
-    choices.write_column(0, 0, modules)
+    # In cells, because Excel refuses a list in the rule itself above 255 characters.
+    module_list = book.add_worksheet("Modules")
+    module_list.hide()
+    module_list.write_column(0, 0, modules)
     _fill_locks(book, locks, f"=Modules!$A$1:$A${len(modules)}")
     _fill_guide(book, guide)
 
 
-def _fill_locks(book: Any, sheet: Any, choices: str) -> None:
+def _fill_locks(book: Any, sheet: Any, module_range: str) -> None:
     header = book.add_format(
         {"bold": True, "font_color": "#FFFFFF", "bg_color": "#1F4E79", "num_format": "@"}
     )
@@ -96,8 +102,9 @@ def _fill_locks(book: Any, sheet: Any, choices: str) -> None:
     rules: dict[str, dict[str, Any]] = {
         "Module": {
             "validate": "list",
-            "source": choices,
-            "error_type": "warning",  # a custom module may be typed
+            "source": module_range,
+            # Not "stop": the API name of a custom module may be typed.
+            "error_type": "warning",
             "error_title": "Not in the list",
             "error_message": "A custom module goes by its API name, which must also stand in the"
             " configuration, under input.custom_modules. Keep it?",
@@ -110,14 +117,15 @@ def _fill_locks(book: Any, sheet: Any, choices: str) -> None:
             "error_message": f"Zoho takes at most {LONGEST_REASON:,} characters.",
         },
     }
-    for column, (title, width, told) in enumerate(_COLUMNS):
+    for column, (title, width, note) in enumerate(_COLUMNS):
         is_prose = title in ("Reason", "Remarks")
         sheet.set_column(column, column, width, wrapped if is_prose else text)
         sheet.write_string(0, column, title, header)
         rule = rules.get(title, {"validate": "any"})
-        shown = {"input_title": title, "input_message": told}
-        sheet.data_validation(1, column, _LAST_ROW, column, rule | shown)
+        tooltip = {"input_title": title, "input_message": note}
+        sheet.data_validation(1, column, _LAST_ROW, column, rule | tooltip)
     sheet.freeze_panes(1, 0)
+    # No green triangle in every cell with an id.
     sheet.ignore_errors({"number_stored_as_text": "A1:E1048576"})
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
@@ -138,10 +146,11 @@ def _fill_guide(book: Any, sheet: Any) -> None:
     top = len(_STEPS) + 3
     for column, name in enumerate(("Column", "Needed", "What belongs there", "Example")):
         sheet.write_string(top, column, name, header)
-    for row, (name, needed, told, example) in enumerate(_GUIDE, top + 1):
-        sheet.set_row(row, 15 * (1 + len(told) // 70))
+    for row, (name, needed, explanation, example) in enumerate(_GUIDE, top + 1):
+        # About 70 characters fit the column that is 76 wide; 15 points are one line.
+        sheet.set_row(row, 15 * (1 + len(explanation) // 70))
         sheet.write_string(row, 0, name, bold)
-        for column, cell in enumerate((needed, told, example), 1):
+        for column, cell in enumerate((needed, explanation, example), 1):
             sheet.write_string(row, column, cell, text)
     sheet.ignore_errors({"number_stored_as_text": "A1:D30"})
     sheet.set_landscape()

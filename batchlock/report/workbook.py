@@ -14,108 +14,123 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from xlsxwriter import Workbook  # type: ignore[import-untyped]  # comes without types
 
 from batchlock.core.results import RESULT_TITLES, Result, ResultRow, Summary
-from batchlock.report.cells import legible
-from batchlock.report.sheet_rows import Rows
+from batchlock.report.cells import writable
+from batchlock.report.sheet_rows import SheetRows
 from batchlock.report.styles import Styles, set_up_print
 from batchlock.report.summary_sheet import write_summary
 
-_ROWS_A_SHEET = 1_048_575  # Excel's limit, less the header
-_COLUMNS_A_SHEET = 16_384
-_WIDEST = 60
-_LEVEL = 3
-"""Of compression: a tenth larger than the usual, in half of the time."""
-_REACH = re.compile(rb'(<dimension ref=")[^"]*(")')
+# Excel's limits: 1,048,576 rows, the header included, and 16,384 columns.
+_MAX_ROWS = 1_048_575
+_MAX_COLUMNS = 16_384
+
+# In characters. A wider column would push the results off the screen.
+_WIDEST_COLUMN = 60
+
+# Files are a tenth larger than with the usual level 6, and compression takes half of the time.
+_COMPRESSION_LEVEL = 3
+
+# XlsxWriter computes the range from the cells that it writes itself, which is A1 alone.
+_DIMENSION = re.compile(rb'(<dimension ref=")[^"]*(")')
 _OPENING, _CLOSING = b"<sheetData>", b"</sheetData>"
+
+# Text stays text: XlsxWriter would make formulas, links and numbers of what looks like one.
 _OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 
 def write_workbook(
     path: Path,
     titles: Sequence[str],
-    lines: Iterable[ResultRow],
+    result_rows: Iterable[ResultRow],
     summary: Summary,
     *,
-    rows_a_sheet: int = _ROWS_A_SHEET,
+    rows_per_sheet: int = _MAX_ROWS,
 ) -> None:
     """Write the results as a workbook: the sheets `Summary`, `Results` and, if need be, more.
 
-    XlsxWriter makes a workbook with all but the rows of results, which are then put in.
-    The columns have to fit a sheet. Raises OSError when the file cannot be written.
+    The columns have to fit a sheet; see `fits_a_sheet`. Raises OSError when the file cannot be
+    written.
     """
+    # XlsxWriter makes a workbook without the result rows in memory. They go to a temporary file
+    # for each sheet and are copied into the final one, so memory does not grow with the rows.
     frame = io.BytesIO()
     with (
         path.open("wb") as file,
         TemporaryDirectory(prefix="batchlock-", ignore_cleanup_errors=True) as folder,
     ):
-        rows = {}
+        rows_by_part = {}
         with Workbook(frame, {**_OPTIONS, "tmpdir": folder}) as book:
             book.set_properties(
                 {
-                    "title": f"Results of {PurePath(legible(summary.file)).name}",
+                    "title": f"Results of {PurePath(writable(summary.file)).name}",
                     "author": f"batchlock {summary.version}",
                     "created": summary.finished_at.astimezone(UTC),
                 }
             )
             styles = Styles(book)
             write_summary(book.add_worksheet("Summary"), styles, summary)
-            for number, some in enumerate(_parted(lines, rows_a_sheet), 1):
-                part = Rows(Path(folder) / str(number), styles, titles)
-                part.write(some)
+            for number, part in enumerate(_split(result_rows, rows_per_sheet), 1):
+                rows = SheetRows(Path(folder) / str(number), styles, titles)
+                rows.write(part)
                 sheet = book.add_worksheet("Results" if number == 1 else f"Results {number}")
-                _set_up(sheet, part, styles)
-                rows[f"xl/worksheets/sheet{number + 1}.xml"] = part
-        _fill(frame, file, rows)
+                _set_up(sheet, rows, styles)
+                # sheet1.xml is the summary
+                rows_by_part[f"xl/worksheets/sheet{number + 1}.xml"] = rows
+        _insert_rows(frame, file, rows_by_part)
 
 
 def fits_a_sheet(titles: Sequence[str]) -> bool:
-    """Say whether a sheet has room for these columns and ours."""
-    return len(titles) + len(RESULT_TITLES) <= _COLUMNS_A_SHEET
+    """Say whether a sheet has room for these columns and those of batchlock."""
+    return len(titles) + len(RESULT_TITLES) <= _MAX_COLUMNS
 
 
-def _parted(lines: Iterable[ResultRow], most: int) -> Iterator[Iterable[ResultRow]]:
-    """Yield the lines in parts, each to be read before the next; the first may be empty."""
-    left = iter(lines)
-    yield islice(left, most)
-    for first in left:
-        yield chain((first,), islice(left, most - 1))
+def _split(result_rows: Iterable[ResultRow], rows_per_sheet: int) -> Iterator[Iterable[ResultRow]]:
+    """Yield the rows in parts; each must be read before the next. The first part may be empty."""
+    remaining = iter(result_rows)
+    yield islice(remaining, rows_per_sheet)
+    for first in remaining:
+        yield chain((first,), islice(remaining, rows_per_sheet - 1))
 
 
-def _set_up(sheet: Any, rows: Rows, styles: Styles) -> None:
-    """Set all of a sheet but its rows: widths, filter, colours."""
-    last, ours = len(rows.titles) - 1, len(rows.titles) - len(RESULT_TITLES)
+def _set_up(sheet: Any, rows: SheetRows, styles: Styles) -> None:
+    """Set everything of a sheet but its rows: widths, filter, colours."""
+    last_column = len(rows.titles) - 1
+    result_column = len(rows.titles) - len(RESULT_TITLES)
     for column, (letter, width) in enumerate(zip(rows.letters, rows.widths, strict=True)):
-        # Text, so that an id typed into the column later keeps its digits.
-        style = styles.text if column < ours and letter not in rows.not_text else None
-        sheet.set_column(column, column, min(width, _WIDEST), style)
-    sheet.write_blank(0, 0, None, styles.text)  # so that it is a sheet with cells
+        # Text format, so that an id typed into the column later keeps its digits.
+        is_text = column < result_column and letter not in rows.not_text
+        sheet.set_column(
+            column, column, min(width, _WIDEST_COLUMN), styles.text if is_text else None
+        )
+    # Without any cell XlsxWriter writes an empty `<sheetData/>`, which has no place for rows.
+    sheet.write_blank(0, 0, None, styles.text)
     sheet.freeze_panes(1, 0)
-    sheet.autofilter(0, 0, rows.count, last)
+    sheet.autofilter(0, 0, rows.count, last_column)
     for result in Result if rows.count else ():
         rule = {"type": "cell", "criteria": "==", "value": f'"{result.value}"'}
-        rule["format"] = styles.dressed[result]
-        sheet.conditional_format(1, ours, rows.count, ours, rule)
+        rule["format"] = styles.by_result[result]
+        sheet.conditional_format(1, result_column, rows.count, result_column, rule)
+    # No green triangle in every cell with an id.
     sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
     set_up_print(sheet)
     sheet.repeat_rows(0)
 
 
-def _fill(frame: BinaryIO, file: BinaryIO, rows: Mapping[str, Rows]) -> None:
-    """Copy a workbook, with rows in the sheets that have been left without."""
+def _insert_rows(frame: BinaryIO, file: BinaryIO, rows_by_part: Mapping[str, SheetRows]) -> None:
+    """Copy the workbook `frame` to `file`, with the rows of each sheet in its part of the ZIP."""
     with (
         ZipFile(frame) as source,
-        ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as target,
+        ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as target,
     ):
         for part in source.namelist():
             content = source.read(part)
-            if part not in rows:
+            if part not in rows_by_part:
                 target.writestr(part, content)
                 continue
+            rows = rows_by_part[part]
             head, tail = content.partition(_OPENING)[0], content.rpartition(_CLOSING)[2]
-            head = _REACH.sub(rf"\g<1>{rows[part].reach}\2".encode(), head, count=1)
-            with (
-                target.open(part, "w", force_zip64=True) as sheet,
-                rows[part].path.open("rb") as told,
-            ):
+            head = _DIMENSION.sub(rf"\g<1>{rows.dimension}\2".encode(), head, count=1)
+            # The size is not known beforehand, and a sheet can exceed the 2 GiB of a plain ZIP.
+            with target.open(part, "w", force_zip64=True) as sheet, rows.path.open("rb") as xml:
                 sheet.write(head + _OPENING)
-                shutil.copyfileobj(told, sheet, 1 << 20)
+                shutil.copyfileobj(xml, sheet, 1 << 20)
                 sheet.write(_CLOSING + tail)

@@ -76,10 +76,10 @@ def test_only_the_first_sheet_could_be_taken_for_the_input(template: Path) -> No
 
 def test_the_guide_explains_every_column_with_an_example(template: Path) -> None:
     sheet = openpyxl.load_workbook(template)["How to fill this in"]
-    told = {row[0]: row[1:] for row in sheet.iter_rows(values_only=True) if row[0] in TITLES}
-    assert list(told) == TITLES
-    assert told["Record Id"][2] == "5843104000000425565"
-    assert all(needed in ("yes", "no") and text for needed, text, _ in told.values())
+    guide = {row[0]: row[1:] for row in sheet.iter_rows(values_only=True) if row[0] in TITLES}
+    assert list(guide) == TITLES
+    assert guide["Record Id"][2] == "5843104000000425565"
+    assert all(needed in ("yes", "no") and text for needed, text, _ in guide.values())
 
 
 def test_every_part_is_sound_xml(template: Path) -> None:

@@ -31,7 +31,7 @@ _FIELD_NAMES = {
 # What titles may differ in: `Record Id`, `record_id`, `RECORD-ID`. A zero-width space and a byte
 # order mark are invisible, so nobody could see why a title with one of them does not match.
 _IGNORED_IN_TITLES = re.compile(r"[\s_\-\u200b\ufeff]+")
-# What `report.cells.our_titles` appends to a result title that the input has too.
+# What `report.cells.result_titles` appends to a result title that the input has too.
 _SUFFIX = " (batchlock)"
 # The apostrophe that the CSV report puts before each of these characters, so that no spreadsheet
 # program runs the cell as a formula. A doubled apostrophe is one that the cell had itself.

@@ -14,9 +14,9 @@ from batchlock.core.cell_text import display_text
 from batchlock.core.errors import BatchlockError
 from batchlock.core.results import COMPLETED, Result, ResultRow
 from batchlock.core.rows import MODULES, Field, Problem
-from batchlock.report import results
 from batchlock.report.summaries import causes_of, summary_of
 from batchlock.report.template import write_template
+from batchlock.report.workbook import write_workbook
 from batchlock.store.journal import Journal, RowFilter
 from batchlock.store.page import File, ReadState
 from batchlock.web import security
@@ -213,7 +213,7 @@ class Files:
                               resume=None)  # fmt: skip
                 bad = (row for row in journal.result_rows() if row.result is Result.INVALID)
                 path = Path(folder) / "problems.xlsx"
-                results.write_workbook(path, about.titles, bad, few)
+                write_workbook(path, about.titles, bad, few)
                 return path.read_bytes()
 
         async with self._writing:

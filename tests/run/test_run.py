@@ -129,20 +129,6 @@ def test_a_429_holds_everyone(stand_in: Start, here: Run) -> None:
     assert zoho.state()["throttled"] == 1
 
 
-def test_only_a_height_that_this_run_has_found_is_remembered(stand_in: Start, here: Run) -> None:
-    zoho = stand_in("--latency", "20ms", "--in-flight-cap", 7)
-    zoho.config(state_directory=str(STATE))
-    file, kept = sheet("in.csv", rows(200)), STATE / "pace" / "default.json"
-    here("run", file)
-    found = json.loads(kept.read_text())
-    here("run", file)
-    assert json.loads(kept.read_text()) == found
-    assert found["refused"] == 8
-    stand_in("--latency", "20ms").config(state_directory=str(STATE))
-    kept.write_text(json.dumps({**found, "refused": 3}))
-    assert here("run", file, "--json").json["in_flight_peak"] > 7
-
-
 def test_lock_ids_are_looked_up_when_the_column_is_missing(org: StandIn, here: Run) -> None:
     content = [(module, record_id, reason) for module, record_id, _, reason in rows(4)]
     file = sheet("in.csv", content, ("Module", "Record Id", "Reason"))

@@ -1,0 +1,45 @@
+"""The concurrency limit of an org, as one run stores it for the next.
+
+Which calls are answered 429 is fixed by their numbers here, and no test sends enough rows to
+outgrow a ceiling. So nothing depends on how fast the machine is.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from support.commands import Run
+from support.sheets import balanced, rows, sheet
+from support.zoho import StandIn, Start
+
+STORED = Path("state/pace/default.json")
+
+
+def store_ceiling(refused: int) -> str:
+    STORED.parent.mkdir(parents=True)
+    content = json.dumps({"refused": refused, "at": datetime.now(UTC).isoformat()})
+    STORED.write_text(content)
+    return content
+
+
+def test_a_run_stores_the_ceiling_that_it_has_found(stand_in: Start, here: Run) -> None:
+    # Calls 1 to 5 fill the first window and are throttled, which halves it. Then a window of two
+    # is throttled twice (7 and 8, 10 and 11), and each probe after that (6, 9, 12) succeeds.
+    zoho = stand_in("--throttle-at", "1,2,3,4,5,7,8,10,11")
+    zoho.config(state_directory="state", retry={"first_wait": 0.01})
+    done = here("run", sheet("in.csv", rows(5)), "--json")
+    assert balanced(done.json) == {"updated": 5}
+    assert done.json["requests"] == 14
+    assert json.loads(STORED.read_text())["refused"] == 2
+
+
+def test_a_run_that_finds_no_ceiling_leaves_the_stored_one(org: StandIn, here: Run) -> None:
+    # A run that stored it again would renew its date, and the ceiling would never expire.
+    content = store_ceiling(8)
+    assert balanced(here("run", sheet("in.csv", rows(10)), "--json").json) == {"updated": 10}
+    assert STORED.read_text() == content
+
+
+def test_a_stored_ceiling_below_the_smallest_edition_is_ignored(org: StandIn, here: Run) -> None:
+    store_ceiling(3)
+    assert here("run", sheet("in.csv", rows(5)), "--json").json["in_flight_peak"] == 5

@@ -40,10 +40,8 @@ def test_a_blank_module_or_reason_is_missing(blank: object) -> None:
 def test_the_column_of_the_lock_id_may_be_absent() -> None:
     fields = {Field.MODULE: 0, Field.RECORD_ID: 1, Field.REASON: 3}
     assert check(chunk(VALID_ROW), TITLES, fields, ValidationRules()).updates[0].lock_id is None
-    problems = check(chunk(VALID_ROW), TITLES, fields, LOCK_ID_NEEDED).problems
-    assert [(problem.column, problem.code) for problem in problems] == [
-        ("Lock Id", "missing_value")
-    ]
+    (problem,) = check(chunk(VALID_ROW), TITLES, fields, LOCK_ID_NEEDED).problems
+    assert (problem.column, problem.code) == ("Lock Id", "missing_value")
 
 
 @pytest.mark.parametrize(

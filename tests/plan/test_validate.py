@@ -47,15 +47,14 @@ def test_additional_columns_never_have_a_problem() -> None:
 
 
 def test_a_cell_beyond_the_last_title_is_a_problem() -> None:
-    checked = check_rows(
-        VALID_ROW, row(record=""), beyond=[("F", "of the text"), ("AB", "x")]
-    ).problems
-    assert [(each.row, each.column, each.code) for each in checked] == [
+    beyond = [("F", "of the text"), ("AB", "x")]
+    problems = check_rows(VALID_ROW, row(record=""), beyond=beyond).problems
+    assert [(problem.row, problem.column, problem.code) for problem in problems] == [
         (2, "column F", "bad_value"),
         (3, "Record Id", "missing_value"),
         (3, "column AB", "bad_value"),
     ]
-    assert checked[0].message.startswith('"of the text" stands beyond the last title.')
+    assert problems[0].message.startswith('"of the text" stands beyond the last title.')
 
 
 def test_a_problem_names_the_title_in_the_file() -> None:

@@ -37,13 +37,13 @@ def test_the_content_decides_and_not_the_name(
     assert load(made.rename(tmp_path / name)).rows == {2: ROW}
 
 
-def test_text_that_is_named_like_a_workbook_is_read_as_text(tmp_path: Path) -> None:
+def test_text_named_like_a_workbook_is_read_as_text(tmp_path: Path) -> None:
     assert load(write_text(tmp_path, csv_text(HEADER, ROW, delimiter="\t"), "orders.xls")).rows == {
         2: ROW
     }
 
 
-def zipped(**entries: bytes) -> bytes:
+def zip_bytes(**entries: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in entries.items():
@@ -70,22 +70,22 @@ OLE = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504)
         ("\ufeff<table>".encode("utf-16-le"), "is a web page"),
         (b'<?xml version="1.0"?><Workbook>', "is a web page"),
         (b"MIME-Version: 1.0\r\n", "is a web page"),
-        (zipped(a_txt=b"x"), "is a ZIP archive or a document"),
-        (zipped(word__document_xml=b"x"), "is a ZIP archive or a document"),
+        (zip_bytes(a_txt=b"x"), "is a ZIP archive or a document"),
+        (zip_bytes(word__document_xml=b"x"), "is a ZIP archive or a document"),
         (
-            zipped(mimetype=b"application/vnd.oasis.opendocument.text", content_xml=b"x"),
+            zip_bytes(mimetype=b"application/vnd.oasis.opendocument.text", content_xml=b"x"),
             "is a ZIP archive or a document",
         ),
         (b"PK\x03\x04cut", "is damaged"),
-        (zipped(xl__workbook_xml=b"x"), "is damaged"),
-        (zipped(xl__workbook_bin=b"x"), "is damaged"),
-        (zipped(content_xml=b"x"), "is damaged"),
+        (zip_bytes(xl__workbook_xml=b"x"), "is damaged"),
+        (zip_bytes(xl__workbook_bin=b"x"), "is damaged"),
+        (zip_bytes(content_xml=b"x"), "is damaged"),
         (OLE, "is an old Office document"),
         (OLE + "EncryptedPackage".encode("utf-16-le"), "is protected with a password"),
         (OLE + "Workbook\0".encode("utf-16-le"), "is damaged"),
     ],
 )
-def test_what_is_no_spreadsheet_is_refused_in_a_sentence(
+def test_a_file_that_is_not_a_spreadsheet_is_refused_in_a_sentence(
     tmp_path: Path, content: bytes, expected: str
 ) -> None:
     message = refusal(write_text(tmp_path, content, "orders.xls"))

@@ -5,7 +5,7 @@ from support.tables import HEADER, ROW, csv_text, load, refusal, usage_error, wr
 
 
 @pytest.mark.parametrize(
-    ("encoding", "known_as"),
+    ("encoding", "name"),
     [
         ("utf-8", "utf-8"),
         ("utf-8-sig", "utf-8"),
@@ -13,20 +13,20 @@ from support.tables import HEADER, ROW, csv_text, load, refusal, usage_error, wr
         ("cp1252", "windows-1252"),
     ],
 )
-def test_the_encoding_is_found(tmp_path: Path, encoding: str, known_as: str) -> None:
+def test_the_encoding_is_detected(tmp_path: Path, encoding: str, name: str) -> None:
     path = write_text(tmp_path, csv_text(HEADER, (*ROW[:3], "Prüfung: 5 €")).encode(encoding))
     loaded = load(path)
     assert loaded.rows == {2: (*ROW[:3], "Prüfung: 5 €")}
-    assert loaded.table.encoding == known_as
+    assert loaded.table.encoding == name
     assert loaded.table.sheet is None
 
 
-def test_utf_16_with_its_bytes_the_other_way_round(tmp_path: Path) -> None:
+def test_big_endian_utf_16_is_read(tmp_path: Path) -> None:
     content = b"\xfe\xff" + csv_text(HEADER, (*ROW[:3], "審査中")).encode("utf-16-be")
     assert load(write_text(tmp_path, content)).rows == {2: (*ROW[:3], "審査中")}
 
 
-def test_one_odd_byte_in_the_last_of_many_lines_makes_it_windows_1252(tmp_path: Path) -> None:
+def test_one_byte_in_the_last_of_many_lines_decides_for_windows_1252(tmp_path: Path) -> None:
     rows = csv_text(HEADER, *[ROW] * 30_000)
     path = write_text(tmp_path, rows.encode() + b"Leads,5843104000000425565,,caf\xe9")
     loaded = load(path)
@@ -56,7 +56,7 @@ def test_one_odd_byte_in_the_last_of_many_lines_makes_it_windows_1252(tmp_path: 
     ],
 )
 @pytest.mark.parametrize("other", ["plain", "qualité für", "«VALIDITÉ»", "REFUSÉ\xa0?"])
-def test_words_of_windows_1252_that_fit_utf_8_by_chance_are_not_taken_for_it(
+def test_windows_1252_that_fits_utf_8_by_chance_is_read_as_windows_1252(
     tmp_path: Path, reason: str, other: str
 ) -> None:
     path = write_text(
@@ -67,7 +67,7 @@ def test_words_of_windows_1252_that_fit_utf_8_by_chance_are_not_taken_for_it(
     assert loaded.table.encoding == "windows-1252"
 
 
-LONE = (
+SINGLE_LETTERS = (
     "проверка|в ПРОВЕРКЕ и|Δ|Δέλτα|Đã duyệt|CƠ QUAN|đi|VERGİ|TATİL|İstanbul|dağ|ŞUBE|Və|Wǒ|Yɔ|"
     "středa|Dvořák|KOŘ|Při tom|SPRZEDAŻ|STRAŻ|Są|Tę|KOŃ|łódź|TOMAŠ|VAŠ PAŠTAS|SUTARTĖ|VIETĒ|AKMEŅI|"
     "Aș vrea|ȘI|ŢARĂ|IDŐ|GYŰJTŐ|Hawai\u02bbi|KO\u02bbP|œuvre|CŒUR|NÃO|São|Ångström|naïve|€|™|😀|"
@@ -75,8 +75,8 @@ LONE = (
 )
 
 
-@pytest.mark.parametrize("reason", LONE.split("|"))
-def test_a_lone_letter_of_any_script_is_still_utf_8(tmp_path: Path, reason: str) -> None:
+@pytest.mark.parametrize("reason", SINGLE_LETTERS.split("|"))
+def test_a_single_letter_of_any_script_is_read_as_utf_8(tmp_path: Path, reason: str) -> None:
     loaded = load(write_text(tmp_path, csv_text(HEADER, (*ROW[:3], reason), ROW)))
     assert (loaded.rows[2][3], loaded.table.encoding) == (reason, "utf-8")
 
@@ -99,7 +99,7 @@ def test_lines_in_different_encodings_are_refused(
     assert f"unlike line {other}" in message
 
 
-def test_a_piece_boundary_in_a_letter_does_no_harm(tmp_path: Path) -> None:
+def test_a_letter_across_two_pieces_of_the_file_is_decoded(tmp_path: Path) -> None:
     content = csv_text(HEADER, *[(*ROW[:3], "ü" * 997)] * 1_200)
     loaded = load(write_text(tmp_path, content))
     assert loaded.table.encoding == "utf-8"
@@ -116,7 +116,7 @@ def test_a_piece_boundary_in_a_letter_does_no_harm(tmp_path: Path) -> None:
         (b"Module,Record Id,Reason\nLeads,1,x\n", "utf-16", "line 1: is not in UTF-16"),
     ],
 )
-def test_what_is_no_text_is_refused_naming_the_line(
+def test_bytes_that_are_not_text_are_refused_with_their_line(
     tmp_path: Path, content: bytes, encoding: str, expected: str
 ) -> None:
     message = refusal(write_text(tmp_path, content), encoding=encoding)
@@ -130,7 +130,7 @@ def test_the_encoding_can_be_set(tmp_path: Path) -> None:
     assert loaded.table.encoding == "cp1251"
 
 
-def test_utf_8_that_was_set_may_begin_with_its_mark(tmp_path: Path) -> None:
+def test_utf_8_as_a_setting_accepts_a_byte_order_mark(tmp_path: Path) -> None:
     path = write_text(tmp_path, csv_text(HEADER, ROW).encode("utf-8-sig"))
     assert load(path, encoding="UTF8").rows == {2: ROW}
 

@@ -25,7 +25,7 @@ from support.tables import (
         (" Module\xa0", "RecordID", "LockId", "REASON "),
     ],
 )
-def test_titles_match_in_all_their_spellings(tmp_path: Path, titles: tuple[str, ...]) -> None:
+def test_titles_match_in_every_spelling(tmp_path: Path, titles: tuple[str, ...]) -> None:
     loaded = load(write_text(tmp_path, csv_text(titles, ROW)))
     assert loaded.table.fields == {MODULE: 0, RECORD_ID: 1, LOCK_ID: 2, REASON: 3}
 
@@ -58,7 +58,7 @@ def test_two_equally_good_titles_are_refused(
     assert message == f"orders.csv: more than one column fits {fitting}. {remedy}"
 
 
-def test_a_missing_column_is_told_with_the_nearest_title(tmp_path: Path) -> None:
+def test_a_missing_column_is_reported_with_the_nearest_title(tmp_path: Path) -> None:
     path = write_text(tmp_path, csv_text(("Module", "ID-Nr", "Reason"), ROW[:3]))
     assert refusal(path) == (
         "orders.csv: no column for the record id. The columns are: Module, ID-Nr, Reason. "
@@ -66,27 +66,27 @@ def test_a_missing_column_is_told_with_the_nearest_title(tmp_path: Path) -> None
     )
 
 
-def test_several_missing_columns_are_told_together(tmp_path: Path) -> None:
+def test_several_missing_columns_are_reported_together(tmp_path: Path) -> None:
     path = write_text(tmp_path, csv_text(("Modul", "Nummer", "Grund"), ROW[:3]))
     message = refusal(path)
     assert "no column for the module and the record id and the reason" in message
     assert '--column module="Modul" --column record_id="TITLE"' in message
 
 
-def test_many_long_titles_do_not_flood_the_message(tmp_path: Path) -> None:
+def test_a_message_names_only_some_of_many_long_titles(tmp_path: Path) -> None:
     path = write_text(tmp_path, csv_text([f"{i} {'long ' * 30}" for i in range(60)]))
     message = refusal(path)
     assert "and 20 more" in message
     assert len(message) < 3_000
 
 
-def test_the_header_may_stand_in_row_20_and_no_lower(tmp_path: Path) -> None:
+def test_the_header_is_looked_for_in_the_first_20_rows(tmp_path: Path) -> None:
     above = [("Locks to renew",), *[()] * 18]
     assert list(load(write_text(tmp_path, csv_text(*above, HEADER, ROW))).rows) == [21]
     assert "no column for" in refusal(write_text(tmp_path, csv_text((), *above, HEADER, ROW)))
 
 
-def test_a_row_that_is_almost_a_header_is_not_taken_for_one(tmp_path: Path) -> None:
+def test_a_row_with_some_of_the_titles_is_not_the_header(tmp_path: Path) -> None:
     path = write_text(tmp_path, csv_text(("Reason", "to renew"), HEADER, ROW))
     assert load(path).rows == {3: ROW}
 
@@ -99,14 +99,14 @@ def test_the_lock_id_column_may_be_missing_only_when_lock_ids_are_looked_up(
     assert "no column for the lock id" in refusal(path, lock_id_needed=True)
 
 
-def test_further_titles_are_added_and_go_first(tmp_path: Path) -> None:
+def test_additional_titles_go_before_the_built_in_ones(tmp_path: Path) -> None:
     columns = {"record_id": ("ID-Nr", "Kennung"), "reason": ("Grund",)}
     path = write_text(tmp_path, csv_text(("Module", "Id", "kennung", "Reason"), ROW))
     fields = load(path, columns=columns).table.fields
     assert fields == {MODULE: 0, RECORD_ID: 2, REASON: 3}
 
 
-def test_a_title_named_for_this_file_is_the_only_one_taken(tmp_path: Path) -> None:
+def test_a_title_named_for_this_file_replaces_all_others(tmp_path: Path) -> None:
     path = write_text(
         tmp_path, csv_text(("Module", "Record Id", "ID", "Reason", "Lock"), (*ROW, "1"))
     )
@@ -115,7 +115,7 @@ def test_a_title_named_for_this_file_is_the_only_one_taken(tmp_path: Path) -> No
     assert fields == {MODULE: 0, RECORD_ID: 2, REASON: 3, LOCK_ID: 4}
 
 
-def test_a_title_spelled_as_in_the_file_settles_which_of_two_is_meant(tmp_path: Path) -> None:
+def test_the_exact_spelling_decides_between_two_similar_titles(tmp_path: Path) -> None:
     path = write_text(tmp_path, csv_text(("Module", "Record Id", "RECORD_ID", "Reason"), ROW))
     assert load(path, explicit_columns={"record_id": "RECORD_ID"}).table.fields[RECORD_ID] == 2
 
@@ -134,7 +134,7 @@ def test_a_column_named_for_one_field_serves_no_other(tmp_path: Path) -> None:
         ({"lock_id": "Id", "reason": "Id"}, 'The column "Id" is named for more than one field'),
     ],
 )
-def test_naming_a_column_wrongly_is_refused(
+def test_a_wrong_column_name_is_refused(
     tmp_path: Path, explicit_columns: dict[str, str], expected: str
 ) -> None:
     path = write_text(tmp_path, csv_text(("Module", "Record Id", "Reason"), ROW[:3]))

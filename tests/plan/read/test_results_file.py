@@ -8,7 +8,7 @@ from batchlock.core.results import RESULT_TITLES
 OURS = ("updated", "200", "SUCCESS", "ok", "", "1", "2025-03-14T05:00:00Z", "12", "2", "abc")
 
 
-def test_our_own_columns_of_a_results_file_are_taken_off(tmp_path: Path) -> None:
+def test_the_result_columns_of_a_results_file_are_removed(tmp_path: Path) -> None:
     failed = ("", *OURS[1:9], " ")
     content = csv_text((*HEADER, *RESULT_TITLES), (*ROW, *OURS), (*ROW, *failed))
     loaded = load(write_text(tmp_path, content))
@@ -17,7 +17,7 @@ def test_our_own_columns_of_a_results_file_are_taken_off(tmp_path: Path) -> None
     assert loaded.previous == {2: ("updated", "abc"), 3: (None, None)}
 
 
-def test_a_column_of_the_input_that_is_titled_like_ours_stays(tmp_path: Path) -> None:
+def test_an_input_column_with_the_title_of_a_result_column_stays(tmp_path: Path) -> None:
     ours = [f"{title} (batchlock)" if title == "Code" else title for title in RESULT_TITLES]
     path = write_xlsxwriter(
         tmp_path / "r.xlsx", Results=[("Code", *HEADER, *ours), ("own", *ROW, *OURS)]
@@ -28,7 +28,7 @@ def test_a_column_of_the_input_that_is_titled_like_ours_stays(tmp_path: Path) ->
     assert loaded.rows == {2: ("own", *ROW)}
 
 
-def test_a_result_title_that_the_input_has_twice_over_stays(tmp_path: Path) -> None:
+def test_input_columns_with_a_result_title_and_its_suffix_stay(tmp_path: Path) -> None:
     ours = [
         "Result (batchlock) (batchlock)" if title == "Result" else title for title in RESULT_TITLES
     ]
@@ -38,7 +38,7 @@ def test_a_result_title_that_the_input_has_twice_over_stays(tmp_path: Path) -> N
     assert loaded.previous == {2: ("updated", "abc")}
 
 
-def test_an_input_with_titles_like_some_of_ours_is_no_results_file(tmp_path: Path) -> None:
+def test_an_input_with_some_result_titles_is_not_a_results_file(tmp_path: Path) -> None:
     loaded = load(write_text(tmp_path, csv_text((*HEADER, "Result", "Code"), (*ROW, "done", "x"))))
     assert loaded.table.titles == (*HEADER, "Result", "Code")
     assert loaded.previous == {2: (None, None)}
@@ -55,7 +55,7 @@ def test_an_input_with_titles_like_some_of_ours_is_no_results_file(tmp_path: Pat
         ("'", "'"),
     ],
 )
-def test_the_apostrophes_of_our_csv_are_taken_off(tmp_path: Path, written: str, cell: str) -> None:
+def test_the_apostrophes_of_a_csv_results_file_are_removed(tmp_path: Path, written: str, cell: str) -> None:
     header = (*HEADER, "'=Note", *RESULT_TITLES)
     loaded = load(write_text(tmp_path, csv_text(header, (*ROW[:3], written, "", *OURS))))
     assert loaded.table.titles == (*HEADER, "=Note")

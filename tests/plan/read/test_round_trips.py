@@ -33,7 +33,7 @@ def expected_rows(rows: Sequence[Sequence[str]]) -> dict[int, tuple[str | None, 
     end=st.sampled_from(["\r\n", "\n"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
-def test_what_is_written_as_text_is_read_back(
+def test_text_is_read_as_it_was_written(
     tmp_path: Path,
     rows: list[tuple[str, ...]],
     encoding: str,
@@ -52,7 +52,7 @@ def test_what_is_written_as_text_is_read_back(
 
 @ROUND_TRIP
 @given(rows=TABLES)
-def test_what_openpyxl_writes_is_read_back(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
+def test_a_workbook_of_openpyxl_is_read_as_it_was_written(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("Sheet")
     for row in (HEADER, *rows):
@@ -66,7 +66,7 @@ def test_what_openpyxl_writes_is_read_back(tmp_path: Path, rows: list[tuple[str,
 
 @ROUND_TRIP
 @given(rows=TABLES)
-def test_what_xlsxwriter_writes_is_read_back(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
+def test_a_workbook_of_xlsxwriter_is_read_as_it_was_written(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
     path = tmp_path / "a.xlsx"
     with xlsxwriter.Workbook(path) as book:
         sheet = book.add_worksheet()

@@ -20,7 +20,7 @@ from batchlock.plan.read import read_table as read
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
+def test_the_delimiter_is_detected(tmp_path: Path, delimiter: str) -> None:
     reason = ", ; | ".replace(delimiter, "") + " a, b, c"
     row = (*ROW[:3], reason if delimiter != "," else "plain")
     loaded = load(write_text(tmp_path, csv_text(HEADER, row, delimiter=delimiter)))
@@ -36,7 +36,7 @@ def test_commas_in_the_reasons_do_not_hide_the_semicolons(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("first", ["sep=^\n", '"sep=^"\r\n', "SEP=^\n"])
-def test_a_sep_line_is_honoured_and_does_not_count(tmp_path: Path, first: str) -> None:
+def test_a_sep_line_sets_the_delimiter_and_has_no_row_number(tmp_path: Path, first: str) -> None:
     loaded = load(write_text(tmp_path, first + csv_text(HEADER, ROW, delimiter="^")))
     assert loaded.rows == {2: ROW}
     assert loaded.table.delimiter == "^"
@@ -53,13 +53,13 @@ def test_the_delimiter_can_be_set(tmp_path: Path, setting: str, delimiter: str) 
 
 
 @pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n"])
-def test_what_cannot_be_a_delimiter_is_refused(tmp_path: Path, delimiter: str) -> None:
+def test_an_impossible_delimiter_is_refused(tmp_path: Path, delimiter: str) -> None:
     path = write_text(tmp_path, csv_text(HEADER, ROW))
     assert "cannot be a delimiter" in usage_error(path, delimiter=delimiter)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_every_kind_of_line_end_works(tmp_path: Path, end: str) -> None:
+def test_every_kind_of_line_end_is_read(tmp_path: Path, end: str) -> None:
     content = csv_text(HEADER, ROW, (*ROW[:3], f'"two{end}lines"'), ROW, end=end)
     assert load(write_text(tmp_path, content)).rows == {
         2: ROW,
@@ -75,14 +75,14 @@ def test_rows_have_the_number_that_a_spreadsheet_shows(tmp_path: Path) -> None:
     assert list(load(write_text(tmp_path, content)).rows) == [3, 6, 8]
 
 
-def test_ragged_rows_are_filled_up_and_their_excess_is_told(tmp_path: Path) -> None:
+def test_short_rows_are_filled_up_and_cells_beyond_the_titles_are_reported(tmp_path: Path) -> None:
     content = csv_text(HEADER, ROW[:2], (*ROW, "", "too much", "more"), (*ROW, " ", ""))
     loaded = load(write_text(tmp_path, content))
     assert loaded.rows[2] == (*ROW[:2], None, None)
     assert loaded.beyond == {2: None, 3: ("F", "too much"), 4: None}
 
 
-def test_titles_that_are_blank_or_twice_there_are_kept(tmp_path: Path) -> None:
+def test_blank_and_duplicate_titles_stay(tmp_path: Path) -> None:
     content = csv_text(("Note", "", *HEADER, "Note", "", " "), ("a", "b", *ROW, "c"))
     loaded = load(write_text(tmp_path, content))
     assert loaded.table.titles == ("Note", "", *HEADER, "Note")
@@ -90,7 +90,7 @@ def test_titles_that_are_blank_or_twice_there_are_kept(tmp_path: Path) -> None:
     assert loaded.rows == {2: ("a", "b", *ROW, "c")}
 
 
-def test_line_separators_of_other_kinds_stay_inside_their_cell(tmp_path: Path) -> None:
+def test_unicode_line_separators_stay_inside_their_cell(tmp_path: Path) -> None:
     row = (*ROW[:3], "a\u2028b\u0085c\x0bd")
     assert load(write_text(tmp_path, csv_text(HEADER, row))).rows == {2: row}
 
@@ -102,7 +102,7 @@ def test_line_separators_of_other_kinds_stay_inside_their_cell(tmp_path: Path) -
         ('Leads,5843104000000425565,,"said "no" twice"\n', "orders.csv, line 3:"),
     ],
 )
-def test_a_quotation_mark_that_swallows_rows_is_refused(
+def test_a_quotation_mark_that_is_not_closed_is_refused(
     tmp_path: Path, row: str, expected: str
 ) -> None:
     assert refusal(write_text(tmp_path, csv_text(HEADER, ROW) + row)).startswith(expected)
@@ -119,13 +119,13 @@ def test_a_row_that_is_too_wide_is_named_by_its_own_line(tmp_path: Path) -> None
     )
 
 
-def test_a_quotation_mark_in_the_header_is_refused_as_such(tmp_path: Path) -> None:
+def test_a_quotation_mark_that_is_not_closed_in_the_header_is_refused(tmp_path: Path) -> None:
     path = write_text(tmp_path, '"Module,Record Id,Reason\nLeads,1,x\n')
     assert refusal(path).startswith("orders.csv, line 1: a quotation mark")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_lines_that_are_quoted_as_a_whole_are_told(tmp_path: Path, delimiter: str) -> None:
+def test_lines_that_are_quoted_as_a_whole_are_refused(tmp_path: Path, delimiter: str) -> None:
     rows = [f'"{delimiter.join(row)}"' for row in (('""Module""', *HEADER[1:]), ROW)]
     message = refusal(write_text(tmp_path, "\n".join(rows)))
     assert message.startswith("orders.csv: each line stands in quotation marks as a whole")
@@ -136,7 +136,7 @@ def test_a_long_cell_is_read(tmp_path: Path) -> None:
     assert load(write_text(tmp_path, csv_text(HEADER, row))).rows == {2: row}
 
 
-def test_many_rows_come_in_chunks(tmp_path: Path) -> None:
+def test_many_rows_are_read_in_chunks(tmp_path: Path) -> None:
     table = read(write_text(tmp_path, csv_text(HEADER, *[ROW] * 2_001)), ReadOptions())
     assert [len(chunk) for chunk in table.chunks] == [2_000, 1]
 

@@ -33,14 +33,13 @@ from support.tables import (
 def test_the_content_decides_and_not_the_name(
     tmp_path: Path, write: Callable[[Path, object], Path], name: str
 ) -> None:
-    made = write(tmp_path / "made.xlsx", [HEADER, ROW])
-    assert load(made.rename(tmp_path / name)).rows == {2: ROW}
+    path = write(tmp_path / "workbook.xlsx", [HEADER, ROW])
+    assert load(path.rename(tmp_path / name)).rows == {2: ROW}
 
 
 def test_text_named_like_a_workbook_is_read_as_text(tmp_path: Path) -> None:
-    assert load(write_text(tmp_path, csv_text(HEADER, ROW, delimiter="\t"), "orders.xls")).rows == {
-        2: ROW
-    }
+    path = write_text(tmp_path, csv_text(HEADER, ROW, delimiter="\t"), "orders.xls")
+    assert load(path).rows == {2: ROW}
 
 
 def zip_bytes(**entries: bytes) -> bytes:

@@ -55,7 +55,9 @@ def test_an_input_with_some_result_titles_is_not_a_results_file(tmp_path: Path) 
         ("'", "'"),
     ],
 )
-def test_the_apostrophes_of_a_csv_results_file_are_removed(tmp_path: Path, written: str, cell: str) -> None:
+def test_the_apostrophes_of_a_csv_results_file_are_removed(
+    tmp_path: Path, written: str, cell: str
+) -> None:
     header = (*HEADER, "'=Note", *RESULT_TITLES)
     loaded = load(write_text(tmp_path, csv_text(header, (*ROW[:3], written, "", *OURS))))
     assert loaded.table.titles == (*HEADER, "=Note")

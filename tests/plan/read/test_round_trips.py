@@ -52,7 +52,9 @@ def test_text_is_read_as_it_was_written(
 
 @ROUND_TRIP
 @given(rows=TABLES)
-def test_a_workbook_of_openpyxl_is_read_as_it_was_written(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
+def test_a_workbook_of_openpyxl_is_read_as_it_was_written(
+    tmp_path: Path, rows: list[tuple[str, ...]]
+) -> None:
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("Sheet")
     for row in (HEADER, *rows):
@@ -66,7 +68,9 @@ def test_a_workbook_of_openpyxl_is_read_as_it_was_written(tmp_path: Path, rows: 
 
 @ROUND_TRIP
 @given(rows=TABLES)
-def test_a_workbook_of_xlsxwriter_is_read_as_it_was_written(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
+def test_a_workbook_of_xlsxwriter_is_read_as_it_was_written(
+    tmp_path: Path, rows: list[tuple[str, ...]]
+) -> None:
     path = tmp_path / "a.xlsx"
     with xlsxwriter.Workbook(path) as book:
         sheet = book.add_worksheet()

@@ -1,53 +1,60 @@
+"""Text files, from their bytes to the rows of the plan."""
+
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.commands import Done, Run
+from support.commands import Run
+from support.journals import problem_keys
+from support.plans import open_plan_of
+from support.tables import HEADER
 
 from batchlock.core.errors import UnreadableFile
-from batchlock.plan.read import ReadOptions
-from batchlock.plan.read import read_table as read
+from batchlock.core.results import Result
+from batchlock.core.rows import Field
+from batchlock.plan.read import ReadOptions, read_table
+from batchlock.store.journal import Journal
 
-TITLES = ("Module", "Record Id", "Lock Id", "Reason")
 A = ("Leads", "5843104000000425565", "5843104000000574434", "Under review")
 B = ("Deals", "5843104000000425566", "5843104000000574433", "Prüfung läuft: 5 €")
 
 
 def table(*rows: Sequence[str], delimiter: str = ",", end: str = "\r\n") -> str:
-    return "".join(delimiter.join(row) + end for row in (TITLES, *rows))
+    return "".join(delimiter.join(row) + end for row in (HEADER, *rows))
 
 
-def reasons(path: Path) -> list[object]:
-    """Return what stands in the column of the reason."""
-    found = read(path, ReadOptions())
-    at = {field.value: position for field, position in found.fields.items()}["reason"]
-    return [cell for chunk in found.chunks for cell in chunk[at].tolist()]
-
-
-def file_of(content: str | bytes, name: str = "orders.csv") -> Path:
-    path = Path(name)
+def write(content: str | bytes) -> Path:
+    path = Path("orders.csv")
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
-def refused(done: Done) -> str:
-    """Return the sentence of a file that is no table."""
-    assert done.code == done.json["exit_code"] == 4
-    assert done.err.splitlines()[-1] == done.json["message"]
-    return str(done.json["message"])
+def reasons(path: Path) -> list[object]:
+    """Return the cells of the column with the reasons."""
+    loaded = read_table(path, ReadOptions())
+    position = loaded.fields[Field.REASON]
+    return [cell for chunk in loaded.chunks for cell in chunk[position].tolist()]
+
+
+def plan(content: str | bytes) -> Journal:
+    return open_plan_of(write(content), Path("journal"))
+
+
+def number_of_valid_rows(journal: Journal) -> int:
+    return journal.counts()[Result.NOT_SENT]
 
 
 PLAIN = table(A, B)
-READ_RIGHT: dict[str, tuple[bytes, list[str], str, str]] = {
+READABLE: dict[str, tuple[bytes, list[str], str, str]] = {
     "utf-8": (PLAIN.encode(), [A[3], B[3]], "utf-8", ","),
-    "utf-8 with its mark": (PLAIN.encode("utf-8-sig"), [A[3], B[3]], "utf-8", ","),
-    "utf-16, little end first": (
+    "utf-8 with a byte order mark": (PLAIN.encode("utf-8-sig"), [A[3], B[3]], "utf-8", ","),
+    "utf-16, little-endian": (
         b"\xff\xfe" + table(A, B, delimiter="\t").encode("utf-16-le"),
         [A[3], B[3]],
         "utf-16",
         "\t",
     ),
-    "utf-16, big end first": (
+    "utf-16, big-endian": (
         b"\xfe\xff" + table(A, B, delimiter="\t").encode("utf-16-be"),
         [A[3], B[3]],
         "utf-16",
@@ -61,7 +68,7 @@ READ_RIGHT: dict[str, tuple[bytes, list[str], str, str]] = {
         ";",
     ),
     "bars": (table(A, delimiter="|").encode(), [A[3]], "utf-8", "|"),
-    "sep= after a mark": (
+    "sep= after a byte order mark": (
         ("sep=;\r\n" + table(A, B, delimiter=";")).encode("utf-8-sig"),
         [A[3], B[3]],
         "utf-8",
@@ -75,8 +82,8 @@ READ_RIGHT: dict[str, tuple[bytes, list[str], str, str]] = {
     ),
     "carriage returns": (table(A, B, end="\r").encode(), [A[3], B[3]], "utf-8", ","),
     "line feeds": (table(A, B, end="\n").encode(), [A[3], B[3]], "utf-8", ","),
-    "all line ends in one": (
-        f"{','.join(TITLES)}\r{','.join(A)}\n{','.join(B)}\r\n{','.join(A)}".encode(),
+    "every kind of line end": (
+        f"{','.join(HEADER)}\r{','.join(A)}\n{','.join(B)}\r\n{','.join(A)}".encode(),
         [A[3], B[3], A[3]],
         "utf-8",
         ",",
@@ -101,7 +108,7 @@ READ_RIGHT: dict[str, tuple[bytes, list[str], str, str]] = {
     ),
     "no line end at the end": (table(A, B).rstrip("\r\n").encode(), [A[3], B[3]], "utf-8", ","),
     "blank lines and lines of delimiters": (
-        f"\n,,,\n{','.join(TITLES)}\n\n,,,\n{','.join(A)}\n,,,,,,\n\n{','.join(B)}\n\n".encode(),
+        f"\n,,,\n{','.join(HEADER)}\n\n,,,\n{','.join(A)}\n,,,,,,\n\n{','.join(B)}\n\n".encode(),
         [A[3], B[3]],
         "utf-8",
         ",",
@@ -122,84 +129,87 @@ READ_RIGHT: dict[str, tuple[bytes, list[str], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("what", READ_RIGHT)
-def test_text_is_read_right(here: Run, what: str) -> None:
-    content, expected, encoding, delimiter = READ_RIGHT[what]
-    path = file_of(content)
-    assert reasons(path) == expected
-    done = here("check", path, "--json")
-    assert (done.code, done.json["problems"]) == (0, [])
-    told = {key: done.json[key] for key in ("rows", "encoding", "delimiter", "sheet")}
-    assert told == {
-        "rows": len(expected),
-        "encoding": encoding,
-        "delimiter": delimiter,
-        "sheet": None,
-    }
+@pytest.mark.parametrize("name", READABLE)
+def test_text_is_read_as_it_was_meant(name: str) -> None:
+    content, expected, encoding, delimiter = READABLE[name]
+    with plan(content) as journal:
+        assert reasons(Path("orders.csv")) == expected
+        assert list(journal.problems()) == []
+        assert sum(journal.counts().values()) == len(expected)
+        info = journal.info
+    assert (info.encoding, info.delimiter, info.sheet) == (encoding, delimiter, None)
 
 
-def test_one_odd_byte_in_the_last_row_of_a_large_file(here: Run) -> None:
-    many = [("Leads", str(n), "", "plain") for n in range(5843104000000000001, 5843104000000030001)]
-    path = file_of(table(*many).encode() + b"Leads,5843104000000990001,,caf\xe9")
-    assert reasons(path)[-1] == "café"
-    done = here("check", path, "--json")
-    assert (done.code, done.json["valid"], done.json["encoding"]) == (0, 30_001, "windows-1252")
+def test_check_reports_what_a_text_file_was_read_as(here: Run) -> None:
+    content, expected, encoding, delimiter = READABLE["utf-16, big-endian"]
+    done = here("check", write(content), "--json")
+    assert (done.code, done.json["problems"], done.json["rows"]) == (0, [], len(expected))
+    assert (done.json["encoding"], done.json["delimiter"]) == (encoding, delimiter)
+    assert done.json["sheet"] is None
+
+
+def test_one_byte_in_the_last_row_of_a_large_file_decides_its_encoding() -> None:
+    first = 5843104000000000001
+    rows = [("Leads", str(number), "", "plain") for number in range(first, first + 30_000)]
+    content = table(*rows).encode() + b"Leads,5843104000000990001,,caf\xe9"
+    with plan(content) as journal:
+        assert reasons(Path("orders.csv"))[-1] == "café"
+        assert (number_of_valid_rows(journal), journal.info.encoding) == (30_001, "windows-1252")
 
 
 @pytest.mark.parametrize("length", [131_073, 1 << 20])
-@pytest.mark.parametrize("marks", ["{}", '"{}"', '"{}" '])
-def test_a_reason_past_every_limit_is_a_problem_of_its_row(
-    here: Run, length: int, marks: str
+@pytest.mark.parametrize("form", ["{}", '"{}"', '"{}" '])
+def test_a_reason_longer_than_the_limit_of_csv_reader_is_a_problem_of_its_row(
+    length: int, form: str
 ) -> None:
-    path = file_of(table((*A[:3], marks.format("x" * length)), B))
-    done = here("check", path, "--json")
-    assert (done.code, done.json["valid"]) == (3, 1)
-    (problem,) = done.json["problems"]
-    assert (problem["row"], problem["code"]) == (2, "reason_too_long")
-    assert len(problem["message"]) < 300
+    with plan(table((*A[:3], form.format("x" * length)), B)) as journal:
+        assert number_of_valid_rows(journal) == 1
+        (problem,) = journal.problems()
+    assert (problem.row, problem.code) == (2, "reason_too_long")
+    assert len(problem.message) < 300
 
 
-def test_a_control_character_that_some_take_for_a_line_end_stays_in_its_row(here: Run) -> None:
-    done = here("check", file_of(table((*A[:3], "a\u0085b"), B)), "--json")
-    assert (done.code, done.json["rows"], done.json["valid"]) == (3, 2, 1)
-    assert [(one["row"], one["code"]) for one in done.json["problems"]] == [(2, "bad_value")]
+def test_a_control_character_that_python_takes_for_a_line_end_stays_in_its_row() -> None:
+    with plan(table((*A[:3], "a\u0085b"), B)) as journal:
+        assert (sum(journal.counts().values()), number_of_valid_rows(journal)) == (2, 1)
+        assert problem_keys(journal) == [(2, "Reason", "bad_value")]
 
 
-def test_an_unquoted_delimiter_is_a_problem_and_no_shorter_reason(here: Run) -> None:
-    done = here("check", file_of(table((*A[:3], "Held, says Legal"), B)), "--json")
-    assert (done.code, done.json["valid"]) == (3, 1)
-    (problem,) = done.json["problems"]
-    assert (problem["row"], problem["column"], problem["code"]) == (2, "column E", "bad_value")
-    assert "says Legal" in problem["message"]
+def test_an_unquoted_delimiter_in_a_reason_is_a_problem() -> None:
+    with plan(table((*A[:3], "Held, says Legal"), B)) as journal:
+        assert number_of_valid_rows(journal) == 1
+        (problem,) = journal.problems()
+    assert (problem.row, problem.column, problem.code) == (2, "column E", "bad_value")
+    assert "says Legal" in problem.message
 
 
-def test_what_stands_beyond_the_last_title_is_told_beside_other_problems(here: Run) -> None:
-    done = here("check", file_of(table(("Leeds", "12", "", "Held", "says Legal"))), "--json")
-    assert [one["code"] for one in done.json["problems"]] == [
-        "unknown_module",
-        "bad_id",
-        "bad_value",
-    ]
+def test_a_cell_beyond_the_last_title_is_reported_beside_other_problems() -> None:
+    with plan(table(("Leeds", "12", "", "Held", "says Legal"))) as journal:
+        codes = [problem.code for problem in journal.problems()]
+    assert codes == ["unknown_module", "bad_id", "bad_value"]
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "orders.csv is empty"),
-    "only the mark": (b"\xef\xbb\xbf", "orders.csv: there are no rows in it"),
+    "empty file": (b"", "orders.csv is empty"),
+    "only a byte order mark": (b"\xef\xbb\xbf", "orders.csv: there are no rows in it"),
     "a nul": (table(A).encode() + b"Leads,58431\x0004,,x\r\n", "line 3: holds a NUL character"),
-    "utf-16 without its mark": (table(A).encode("utf-16-le"), "line 1: holds a NUL character"),
-    "half and half, by lines": (
+    "utf-16 without a byte order mark": (
+        table(A).encode("utf-16-le"),
+        "line 1: holds a NUL character",
+    ),
+    "mixed encodings, utf-8 first": (
         table(B).encode() + ",".join(B).encode("cp1252"),
         "line 3: this line is not in UTF-8, unlike line 2",
     ),
-    "half and half, the other way": (
+    "mixed encodings, windows-1252 first": (
         table(B).encode("cp1252") + ",".join(B).encode(),
         "line 3: this line is in UTF-8, unlike line 2",
     ),
-    "half and half, in one line": (
+    "mixed encodings in one line": (
         table(A).encode() + "Leads,5843104000000425567,Prüfung,".encode() + b"f\xfcr uns\r\n",
         "line 3: this line is partly in UTF-8 and partly not",
     ),
-    "half and half, cyrillic": (
+    "mixed encodings, cyrillic first": (
         table((*A[:3], "проверка")).encode() + ",".join(B).encode("cp1252"),
         "line 3: this line is not in UTF-8, unlike line 2",
     ),
@@ -219,16 +229,16 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         table(A, (*A[:3], '"say "no" to it"')).encode(),
         "line 3: a quotation mark in the row that begins here is not closed",
     ),
-    "a cell without an end": (
+    "a cell that does not end": (
         table((*A[:3], "x" * 1_100_000)).encode(),
         "line 2: a cell in the row that begins here has more than 1,048,576 characters",
     ),
-    "a line without an end": (b"x" * (1 << 24), "line 1: the line does not end"),
+    "a line that does not end": (b"x" * (1 << 24), "line 1: the line does not end"),
     "more cells than columns": (
         table((*A, *["x"] * 16_384)).encode(),
         "line 2: the row has 16,388 cells",
     ),
-    "a header too far down": (
+    "a header below row 20": (
         b"a\r\n" * 20 + table(A).encode(),
         "no column for the module and the record id and the reason",
     ),
@@ -236,34 +246,46 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         b"Module,ID-Nr,Raeson\r\nLeads,5843104000000425565,x\r\n",
         'ID-Nr, Raeson. Name them with --column record_id="ID-Nr" --column reason="Raeson".',
     ),
-    "two columns that fit": (
+    "two columns for one field": (
         b"Module,Record Id,Record ID,Reason\r\nLeads,5843104000000425565,1,x\r\n",
         "more than one column fits the record id",
     ),
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_is_no_table_is_refused_in_one_sentence(here: Run, what: str) -> None:
-    content, expected = REFUSED[what]
-    message = refused(here("check", file_of(content), "--json"))
+@pytest.mark.parametrize("name", REFUSED)
+def test_text_without_a_table_is_refused_in_one_sentence(name: str) -> None:
+    content, expected = REFUSED[name]
+    with pytest.raises(UnreadableFile) as info:
+        plan(content)
+    message = str(info.value)
     assert expected in message
     assert message.startswith("orders.csv")
     assert len(message.splitlines()) == 1
 
 
-def test_blanks_beyond_the_last_column_of_a_spreadsheet_are_none(here: Run) -> None:
-    done = here("check", file_of(table((*A, *[""] * 20_000), B)), "--json")
-    assert (done.code, done.json["valid"]) == (0, 2)
+@pytest.mark.parametrize("name", ["empty file", "an unclosed quotation mark in a large file"])
+def test_a_refusal_is_the_message_of_the_command(here: Run, name: str) -> None:
+    content, expected = REFUSED[name]
+    done = here("check", write(content), "--json")
+    assert done.code == done.json["exit_code"] == 4
+    assert done.err.splitlines()[-1] == done.json["message"]
+    assert expected in done.json["message"]
 
 
-def test_a_space_that_delimits_is_none_after_a_quotation_mark() -> None:
-    path = file_of('Module Record_Id Lock_Id Reason\n"Leads" 5843104000000425565 \'\' "a b"\n')
-    found = read(path, ReadOptions(delimiter=" "))
-    assert [chunk[3].tolist() for chunk in found.chunks] == [["a b"]]
+def test_blanks_beyond_the_last_column_of_a_spreadsheet_are_ignored() -> None:
+    with plan(table((*A, *[""] * 20_000), B)) as journal:
+        assert list(journal.problems()) == []
+        assert number_of_valid_rows(journal) == 2
+
+
+def test_a_space_as_delimiter_ends_a_quoted_cell() -> None:
+    path = write('Module Record_Id Lock_Id Reason\n"Leads" 5843104000000425565 \'\' "a b"\n')
+    loaded = read_table(path, ReadOptions(delimiter=" "))
+    assert [chunk[3].tolist() for chunk in loaded.chunks] == [["a b"]]
     path.write_text('Module Record_Id Lock_Id Reason\n"Leads" 1  "a "b" c"\n', "utf-8")
     with pytest.raises(UnreadableFile, match="line 2: a quotation mark"):
-        list(read(path, ReadOptions(delimiter=" ")).chunks)
+        list(read_table(path, ReadOptions(delimiter=" ")).chunks)
 
 
 IDS = [
@@ -272,16 +294,17 @@ IDS = [
 ]  # fmt: skip
 
 
-def test_what_stands_around_an_id_goes(here: Run) -> None:
+def test_characters_around_an_id_are_removed() -> None:
     rows = [
         ("Leads", form.format(5843104000000425565 + n), form.format(5843104000000574434 + n), "x")
         for n, form in enumerate(IDS)
     ]
-    done = here("check", file_of(table(*rows)), "--json")
-    assert (done.code, done.json["valid"]) == (0, len(IDS))
+    with plan(table(*rows)) as journal:
+        assert list(journal.problems()) == []
+        assert number_of_valid_rows(journal) == len(IDS)
 
 
-NEVER_REPAIRED = {
+DAMAGED_IDS = {
     "5843104000000425565.0": "bad_id",
     "5.843104E+18": "lossy_number",
     '"5,843104E+18"': "lossy_number",
@@ -296,15 +319,14 @@ NEVER_REPAIRED = {
 }
 
 
-def test_a_damaged_id_is_never_repaired(here: Run) -> None:
-    for place in (1, 2):
-        rows = [list(A) for _ in NEVER_REPAIRED]
-        for row, damaged in zip(rows, NEVER_REPAIRED, strict=True):
-            row[place] = damaged
-            row[3 - place] = ""
-        found = here("check", file_of(table(*rows)), "--json").json["problems"]
-        title = TITLES[place]
-        assert [one["code"] for one in found if one["column"] == title] == [
-            *NEVER_REPAIRED.values()
-        ]
-        assert {one["row"] for one in found} == set(range(2, len(rows) + 2))
+@pytest.mark.parametrize("column", [1, 2])
+def test_a_damaged_id_is_never_repaired(column: int) -> None:
+    rows = [list(A) for _ in DAMAGED_IDS]
+    for row, damaged_id in zip(rows, DAMAGED_IDS, strict=True):
+        row[column] = damaged_id
+        row[3 - column] = ""
+    with plan(table(*rows)) as journal:
+        problems = list(journal.problems())
+    codes = [problem.code for problem in problems if problem.column == HEADER[column]]
+    assert codes == [*DAMAGED_IDS.values()]
+    assert {problem.row for problem in problems} == set(range(2, len(rows) + 2))

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from support.journals import END
+from support.journals import END, simple_update
 from support.run_info import run_info
 
 from batchlock.core.errors import UsageError
-from batchlock.store.history import History, new_run_id
+from batchlock.store.history import History, new_run_id, not_resumable_because, supersede
 from batchlock.store.journal import Journal
 
 NOW = datetime(2026, 3, 14, 2, 3, 4, tzinfo=UTC)
@@ -171,3 +171,53 @@ def test_a_damaged_journal_hides_no_other_run(content: bytes, history: History) 
     assert run_ids(history) == [FIRST]
     assert history.unfinished() == history.path(FIRST)
     assert history.ids_starting_with(THIRD) == [THIRD]
+
+
+def add_retry(history: History, run_id: str, *, of: str, excludes_refused: bool = False) -> Path:
+    info = run_info(
+        run_id=run_id, identity=f"retry {of}", retry_of=of, excludes_refused=excludes_refused
+    )
+    with Journal.create(history.path(run_id), info):
+        return history.path(run_id)
+
+
+def test_a_run_whose_rows_went_on_in_a_retry_is_not_unfinished(history: History) -> None:
+    add_run(history, FIRST, closed=False)
+    retry = add_retry(history, SECOND, of=FIRST)
+    assert history.unfinished() == retry
+    assert history.unfinished(IDENTITY) is None
+    assert not_resumable_because(history, history.path(FIRST)) == (
+        f"What was left went on as run {SECOND}."
+    )
+    assert not_resumable_because(history, retry) == ""
+
+
+def test_the_lineage_of_a_run_is_its_newest_retry(history: History) -> None:
+    add_run(history, FIRST, closed=True)
+    add_retry(history, SECOND, of=FIRST)
+    newest = add_retry(history, THIRD, of=SECOND)
+    assert history.lineage(FIRST) == [newest]
+    assert history.lineage(THIRD) == [newest]
+
+
+def test_a_lineage_goes_back_to_the_runs_that_keep_refused_rows(history: History) -> None:
+    first = add_run(history, FIRST, closed=True)
+    second = add_retry(history, SECOND, of=FIRST, excludes_refused=True)
+    third = add_retry(history, THIRD, of=SECOND, excludes_refused=True)
+    assert history.lineage(FIRST) == [third, second, first]
+
+
+def test_a_new_run_closes_the_open_runs_of_its_identity(history: History) -> None:
+    for run_id, identity in ((FIRST, IDENTITY), (SECOND, OTHER_IDENTITY), (THIRD, IDENTITY)):
+        add_run(history, run_id, identity=identity, closed=False)
+        with Journal.open(history.path(run_id)) as journal:
+            journal.add([(2, ())], updates=[simple_update(2)], problems=[])
+    supersede(history, run_info(run_id=THIRD, identity=IDENTITY))
+    assert {run.info.run_id: run.closed for run in history.all()} == {
+        FIRST: True,
+        SECOND: False,
+        THIRD: False,
+    }
+    assert not_resumable_because(history, history.path(FIRST)) == (
+        f"The file began anew as run {THIRD}."
+    )

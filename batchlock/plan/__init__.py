@@ -1,1 +1,1 @@
-"""Phase 1: a spreadsheet becomes a journal, in a child process with limits."""
+"""Phase 1: read a spreadsheet into a journal, in a reader process with limits."""

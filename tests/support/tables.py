@@ -56,9 +56,10 @@ def load(path: Path, **options: object) -> LoadedTable:
 
 
 def refusal(path: Path, **options: object) -> str:
-    """Return the message of the UnreadableFile that reading the file raises."""
+    """Return the message of the UnreadableFile that reading the file raises; it names the file."""
     with pytest.raises(UnreadableFile) as info:
         load(path, **options)
+    assert str(info.value).startswith(path.name)
     return str(info.value)
 
 

@@ -1,3 +1,5 @@
+"""Read cells of workbooks with the type that they have in the file."""
+
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -15,14 +17,15 @@ CELLS = (
     datetime(2025, 3, 14, 5, 30),  # noqa: DTZ001 - cells have no time zone
     " x\ny ",
 )
-READ = (5843104000, 0.5, 5843104000000425565.0, True, *CELLS[4:])
+# A whole number of 16 digits or more stays a float, which says that digits may be lost.
+CELLS_READ = (5843104000, 0.5, 5843104000000425565.0, True, *CELLS[4:])
 
 
 def test_cells_of_an_xlsx_keep_their_type(tmp_path: Path) -> None:
     header = (*HEADER, *"abcdefghi")
     cells = (*ROW, *CELLS, time(5, 0), timedelta(hours=30))
     loaded = load(write_openpyxl(tmp_path / "a.xlsx", [header, cells]))
-    expected = (*ROW, *READ, time(5, 0), timedelta(hours=30))
+    expected = (*ROW, *CELLS_READ, time(5, 0), timedelta(hours=30))
     assert loaded.rows == {2: expected}
     assert [type(cell) for cell in loaded.rows[2]] == [type(cell) for cell in expected]
     assert (loaded.table.sheet, loaded.table.encoding, loaded.table.delimiter) == (
@@ -34,11 +37,11 @@ def test_cells_of_an_xlsx_keep_their_type(tmp_path: Path) -> None:
 
 def test_cells_of_an_xls_keep_their_type(tmp_path: Path) -> None:
     path = write_xlwt(tmp_path / "a.xls", [(*HEADER, *"abcd"), (*ROW, *CELLS[:4]), (), ROW])
-    assert load(path).rows == {2: (*ROW, *READ[:4]), 4: (*ROW, *[None] * 4)}
+    assert load(path).rows == {2: (*ROW, *CELLS_READ[:4]), 4: (*ROW, *[None] * 4)}
 
 
 @pytest.mark.parametrize(
-    ("form", "number", "cell"),
+    ("number_format", "number", "cell"),
     [
         ("[h]:mm:ss", 26.5 / 24, timedelta(hours=26.5)),
         ("[HH]:mm", 0.5, timedelta(hours=12)),
@@ -50,15 +53,15 @@ def test_cells_of_an_xls_keep_their_type(tmp_path: Path) -> None:
         ('0.0" [h]"', 0.5, 0.5),
     ],
 )
-def test_a_length_of_time_in_an_xls_is_no_date(
-    tmp_path: Path, form: str, number: float, cell: object
+def test_an_xls_format_beyond_24_hours_makes_a_duration(
+    tmp_path: Path, number_format: str, number: float, cell: object
 ) -> None:
     book = xlwt.Workbook()
     sheet = book.add_sheet("Sheet")
     for row, cells in enumerate((HEADER, ROW[:3])):
-        for column, each in enumerate(cells):
-            sheet.write(row, column, each)
-    sheet.write(1, 3, number, xlwt.easyxf(num_format_str=form))
+        for column, text in enumerate(cells):
+            sheet.write(row, column, text)
+    sheet.write(1, 3, number, xlwt.easyxf(num_format_str=number_format))
     book.save(str(tmp_path / "a.xls"))
     assert load(tmp_path / "a.xls").rows == {2: (*ROW[:3], cell)}
 

@@ -1,3 +1,5 @@
+"""Choose the sheet that holds the table."""
+
 from pathlib import Path
 
 import xlsxwriter  # type: ignore[import-untyped]  # comes without types
@@ -28,7 +30,7 @@ def test_formatting_down_to_the_last_row_makes_no_rows(tmp_path: Path) -> None:
     assert list(load(path).rows) == [2]
 
 
-def test_the_one_sheet_with_a_header_is_taken(tmp_path: Path) -> None:
+def test_the_only_sheet_with_a_header_is_read(tmp_path: Path) -> None:
     path = write_xlsxwriter(tmp_path / "a.xlsx", Notes=[("Read me",)], Data=[HEADER, ROW], Empty=[])
     assert load(path).table.sheet == "Data"
 
@@ -42,7 +44,7 @@ def test_several_sheets_with_a_header_need_a_name(tmp_path: Path) -> None:
     assert load(path, sheet="may").rows == {2: ROW}
 
 
-def test_a_sheet_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_sheet_is_refused(tmp_path: Path) -> None:
     path = write_xlsxwriter(tmp_path / "a.xlsx", May=[HEADER, ROW], June=[HEADER])
     assert (
         usage_error(path, sheet="July") == 'a.xlsx has no sheet "July". Its sheets are: May, June.'
@@ -73,15 +75,15 @@ def chart_of(book: xlsxwriter.Workbook) -> object:
 
 def test_a_workbook_whose_sheets_are_all_hidden_is_refused(tmp_path: Path) -> None:
     book = OpenDocumentSpreadsheet()
-    unseen = Style(name="unseen", family="table")
-    unseen.addElement(TableProperties(display="false"))
-    book.automaticstyles.addElement(unseen)
-    book.spreadsheet.addElement(OdfTable(name="Old", stylename="unseen"))
+    hidden_style = Style(name="hidden_style", family="table")
+    hidden_style.addElement(TableProperties(display="false"))
+    book.automaticstyles.addElement(hidden_style)
+    book.spreadsheet.addElement(OdfTable(name="Old", stylename="hidden_style"))
     book.save(str(tmp_path / "a.ods"))
     assert "no visible sheet" in refusal(tmp_path / "a.ods")
 
 
-def test_the_sheet_that_comes_nearest_is_named_when_none_fits(tmp_path: Path) -> None:
+def test_the_sheet_with_most_columns_is_named_when_none_has_all(tmp_path: Path) -> None:
     path = write_xlsxwriter(
         tmp_path / "a.xlsx", Notes=[("Read me",)], Data=[("Module", "ID-Nr", "Reason")]
     )

@@ -1,0 +1,44 @@
+"""Find the parts of an .xlsx by their links, whatever their names."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from support.tables import HEADER, ROW, load, write_openpyxl
+from support.zips import rewrite_zip, write_zip, zip_parts
+
+from batchlock.core.rows import NoValue
+
+
+def test_a_sheet_is_found_by_a_relative_link(tmp_path: Path) -> None:
+    path = write_openpyxl(tmp_path / "a.xlsx", [HEADER, (*ROW[:2], "#REF!", ROW[3])])
+    rewrite_zip(path, workbook=lambda xml: xml.replace(b"/xl/worksheets/", b"worksheets/"))
+    assert load(path).rows[2][2] == NoValue("#REF!")
+
+
+def test_a_sheet_is_found_in_a_folder_with_another_name(tmp_path: Path) -> None:
+    path = write_openpyxl(tmp_path / "a.xlsx", [HEADER, (*ROW[:2], "#REF!", ROW[3])])
+    parts = {
+        name.replace("xl/", "x/"): content.replace(b"xl/", b"x/")
+        for name, content in zip_parts(path).items()
+    }
+    write_zip(path, parts)
+    assert load(path).rows[2][2] == NoValue("#REF!")
+
+
+@pytest.mark.parametrize("part", ["workbook", "sharedStrings", "styles"])
+def test_parts_are_found_by_their_links(tmp_path: Path, part: str) -> None:
+    path = write_openpyxl(tmp_path / "a.xlsx", [HEADER, (*ROW[:3], date(2025, 3, 14))])
+    old, new = f"{part}.xml", f"{part}22.xml"
+    parts = {
+        name.replace(old, new): content.replace(old.encode(), new.encode())
+        for name, content in zip_parts(path).items()
+    }
+    write_zip(path, parts)
+    assert load(path).rows == {2: (*ROW[:3], date(2025, 3, 14))}
+
+
+def test_a_damaged_part_that_is_not_needed_is_ignored(tmp_path: Path) -> None:
+    path = write_openpyxl(tmp_path / "a.xlsx", [HEADER, (*ROW[:2], "#REF!", ROW[3])])
+    rewrite_zip(path, core=lambda _: b"<broken")
+    assert load(path).rows[2][2] == NoValue("#REF!")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -13,6 +14,7 @@ from queue import Queue
 import hypothesis
 import pytest
 from support.commands import PATIENCE, SIGNALS, Done, Run, command, kill_leftover_runs
+from support.paths import ROOT
 from support.zoho import StandIn, Start
 
 from batchlock.cli import run_command
@@ -52,6 +54,17 @@ def isolated(
     monkeypatch.chdir(work)
     yield work
     kill_leftover_runs(home, work)
+
+
+@pytest.fixture
+def place(isolated: Path) -> Path:
+    """Return the current folder, with the samples in it as in a clone."""
+    shutil.copytree(
+        ROOT / "samples",
+        isolated / "samples",
+        ignore=lambda _, names: [name for name in names if "-results-" in name],
+    )
+    return isolated
 
 
 @pytest.fixture

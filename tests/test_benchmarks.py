@@ -19,7 +19,7 @@ ROWS = (
     "first",
     "help",
 )
-PROMISES = {
+BUDGETS = {
     "CPU against the plain script",
     "peak memory against the plain script",
     "CPU of a CSV run against a bare aiohttp pool",
@@ -38,11 +38,11 @@ PROMISES = {
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="CPU and memory are those of os.wait4")
-def test_the_table_has_a_verdict_for_every_promise(tmp_path: Path) -> None:
+def test_the_table_has_a_verdict_for_every_budget(tmp_path: Path) -> None:
     sizes = ("--rows", "--latency-rows", "--long-rows", "--many-rows", "--most-rows")
-    told = [part for size in sizes for part in (size, "20")]
+    small = [argument for size in sizes for argument in (size, "20")]
     slow = ("--delay-ms", "5", "--jitter-ms", "2")
-    options = ("--rounds", "1", *told, *slow, "--growth", "10", "--folder", str(tmp_path))
+    options = ("--rounds", "1", *small, *slow, "--growth", "10", "--folder", str(tmp_path))
     command = [sys.executable, "-m", "benchmarks", *options, "--only", *ROWS]
     done = subprocess.run(
         command,
@@ -56,8 +56,8 @@ def test_the_table_has_a_verdict_for_every_promise(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("|")]
     verdicts = {line[0].strip(): line[5].strip() for line in lines if len(line) == 7}
-    assert set(verdicts) >= PROMISES
-    assert {verdicts[promise] for promise in PROMISES} <= {"stretch", "pass", "SHORT"}
+    assert set(verdicts) >= BUDGETS
+    assert {verdicts[budget] for budget in BUDGETS} <= {"stretch", "pass", "SHORT"}
     phases = [line[1].strip() for line in lines if line[0].strip() == "10"]
     assert phases == ["plan", "send", "report, csv", "report, xlsx"]
     assert list(tmp_path.iterdir()) == []

@@ -23,14 +23,14 @@ SIDEWAYS = {
     ("cli", "web"),  # `batchlock serve` starts the page
     ("__main__", "cli"),
 }
-"""The imports within one layer, each in one direction."""
+"""The imports within one layer, which are allowed in this direction only."""
 HEAVY = {"pandas", "numpy", "aiohttp", "openpyxl", "python_calamine", "xlsxwriter", "pydantic",
          "tqdm", "yaml", "asyncio", "uvloop"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Import:
-    """One import of one of our own parts."""
+    """One import of a part of the package."""
 
     file: str
     line: int
@@ -39,7 +39,7 @@ class Import:
     name: str
     for_types_only: bool
     at_once: bool
-    """When the module is loaded, and not only when a function of it is called."""
+    """True when the import runs as the module is loaded, not when a function is called."""
 
 
 def part_of(path: Path) -> str:
@@ -61,18 +61,21 @@ def is_for_types(node: ast.AST) -> bool:
 
 
 def imports_of(path: Path) -> list[Import]:
-    """Return every import of ours in a module, wherever it is written."""
+    """Return every import of our own parts in a module, inside functions too."""
     relative = path.relative_to(PACKAGE.parent)
     package = ".".join(relative.parts[:-1])
-    found: list[Import] = []
+    imports: list[Import] = []
 
     def walk(node: ast.AST, *, types: bool, at_once: bool) -> None:
         for name in names_of(node, package):
             root, _, inside = name.partition(".")
-            if root == "batchlock" and not inside.startswith("__version__"):
-                part = inside.split(".")[0] or "batchlock"
+            # `import batchlock` alone names none of the parts.
+            if root == "batchlock" and inside not in ("", "__version__"):
+                part = inside.split(".")[0]
                 line: int = getattr(node, "lineno", 0)
-                found.append(Import(str(relative), line, part_of(path), part, name, types, at_once))
+                imports.append(
+                    Import(str(relative), line, part_of(path), part, name, types, at_once)
+                )
         for child in ast.iter_child_nodes(node):
             walk(
                 child,
@@ -81,14 +84,14 @@ def imports_of(path: Path) -> list[Import]:
             )
 
     walk(ast.parse(path.read_text("utf-8")), types=False, at_once=True)
-    return found
+    return imports
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 IMPORTS = [one for path in MODULES for one in imports_of(path) if one.imported != one.importer]
 
 
-def test_imports_are_found_wherever_they_are() -> None:
+def test_imports_inside_functions_are_seen_too() -> None:
     edges = {(one.importer, one.imported) for one in IMPORTS}
     assert {("store", "core"), ("plan", "store"), ("run", "zoho"), ("cli", "run")} <= edges
     assert any(one.for_types_only for one in IMPORTS)
@@ -112,11 +115,11 @@ def test_imports_go_down_only() -> None:
     assert wrong == []
 
 
-def test_the_simulator_imports_nothing_of_ours() -> None:
+def test_the_simulator_imports_no_other_part() -> None:
     assert [one for one in IMPORTS if one.importer == "simulator"] == []
 
 
-def test_only_those_who_start_the_simulator_import_it() -> None:
+def test_only_the_parts_that_start_the_simulator_import_it() -> None:
     importers = [one for one in IMPORTS if one.imported == "simulator"]
     assert {one.importer for one in importers} == {"zoho", "cli"}
     assert not any(one.at_once for one in importers if one.importer == "zoho")
@@ -124,9 +127,9 @@ def test_only_those_who_start_the_simulator_import_it() -> None:
 
 def loaded_by(code: str) -> set[str]:
     """Return the top-level modules that a fresh process has loaded after `code`."""
-    told = f"{code}\nimport sys\nprint(*{{one.partition('.')[0] for one in sys.modules}})"
+    script = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run(
-        [sys.executable, "-I", "-c", told], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
     )
     return set(done.stdout.splitlines()[-1].split())
 
@@ -140,22 +143,22 @@ def loaded_by(code: str) -> set[str]:
         "from batchlock.cli import run_command; assert run_command(['--version']) == 0",
     ],
 )
-def test_help_loads_nothing_heavy(code: str) -> None:
+def test_help_loads_no_heavy_module(code: str) -> None:
     loaded = loaded_by(code)
     assert "click" in loaded
     assert loaded & HEAVY == set()
 
 
-def test_what_sends_does_not_load_what_reads() -> None:
+def test_the_run_module_loads_no_spreadsheet_library() -> None:
     loaded = loaded_by("import batchlock.run")
     assert loaded & {"pandas", "numpy", "openpyxl", "python_calamine"} == set()
 
 
 def test_the_simulator_loads_no_other_part_of_the_package() -> None:
-    ours = "(one for one in sys.modules if one.startswith('batchlock'))"
-    told = f"import batchlock.simulator, sys\nprint(*{ours})"
+    ours = "(name for name in sys.modules if name.startswith('batchlock'))"
+    script = f"import batchlock.simulator, sys\nprint(*{ours})"
     done = subprocess.run(
-        [sys.executable, "-I", "-c", told], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
     )
     parts = {one.split(".")[1] for one in done.stdout.split() if "." in one}
     assert parts == {"simulator"}

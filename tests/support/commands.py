@@ -64,6 +64,22 @@ def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
+def run_with_input(
+    arguments: list[str], *, typed: str = "", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command that reads `typed` from standard input, with variables added."""
+    return subprocess.run(
+        command(*arguments),
+        env={**os.environ, **environment},
+        input=typed,
+        capture_output=True,
+        encoding="utf-8",
+        start_new_session=True,  # without a terminal, secrets are read from standard input
+        timeout=120,
+        check=False,
+    )
+
+
 def kill_leftover_runs(*folders: Path) -> None:
     """Kill the processes that send runs for the page: they outlive its server and the test.
 

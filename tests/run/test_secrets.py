@@ -1,4 +1,4 @@
-"""Secrets of every kind, looked for wherever something is written or shown."""
+"""Tests that no secret of any kind is in any output or file."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,14 +29,14 @@ SECRETS = {
     "proxy": "hush-proxy-password-4d6e",
 }
 STATE = Path("state")
-KEPT = ("secret.client", "secret.refresh", "config.yaml")
-"""Where the user keeps secrets."""
+# Files of the user that hold secrets on purpose.
+SECRET_FILES = ("secret.client", "secret.refresh", "config.yaml")
 
 
 def configure(
     org: StandIn, *, zoho: dict[str, Any] | None = None, network: dict[str, Any] | None = None
 ) -> None:
-    """Give one secret by a file and one by a command."""
+    """Configure one secret as a file and one as a command."""
     Path("secret.client").write_text(SECRETS["client_secret"])
     Path("secret.refresh").write_text(SECRETS["refresh_token"])
     show = f'"{sys.executable}" -c "print(open(\'secret.refresh\').read())"'
@@ -54,39 +55,40 @@ def configure(
 
 
 def access_tokens() -> list[str]:
-    found = []
+    tokens = []
     for path in (STATE / "tokens").glob("*.json"):
         assert path.stat().st_mode & 0o077 == 0
-        found += [one["access_token"] for one in json.loads(path.read_text()).values()]
-    return found
+        tokens += [entry["access_token"] for entry in json.loads(path.read_text()).values()]
+    return tokens
 
 
-def search(*shown: str) -> list[str]:
-    """Return where any secret is, of what was shown and of all files but those for secrets."""
+def search(*outputs: str) -> list[str]:
+    """Return the places of all secrets in `outputs` and in all files that are not for secrets."""
     secrets = [*SECRETS.values(), *access_tokens()]
-    places = {f"shown {number}": text.encode() for number, text in enumerate(shown)}
+    places = {f"output {number}": text.encode() for number, text in enumerate(outputs)}
     for path in [*Path.cwd().rglob("*"), *Path(os.environ["HOME"]).rglob("*")]:
-        kept = path.name in KEPT or path.parent == (STATE / "tokens").absolute()
-        if path.is_file() and not kept:
+        is_secret_file = path.name in SECRET_FILES or path.parent == (STATE / "tokens").absolute()
+        if path.is_file() and not is_secret_file:
             places[str(path)] = path.read_bytes()
     return [f"{secret} in {place}" for secret in secrets for place, content in places.items()
             if secret.encode() in content]  # fmt: skip
 
 
-class Parrot(BaseHTTPRequestHandler):
-    """Says back what it was told, as a debugging proxy or a careless server does."""
+class EchoHandler(BaseHTTPRequestHandler):
+    """Echoes every request in its answer, as a proxy for debugging does."""
 
     status = 400
 
     def do_PUT(self) -> None:
-        told = f"{self.headers} {self.rfile.read(int(self.headers['Content-Length'] or 0))!r}"
+        length = int(self.headers["Content-Length"] or 0)
+        message = f"{self.headers} {self.rfile.read(length)!r}"
         code = "INVALID_DATA" if self.status == 400 else "INTERNAL_ERROR"
-        body = json.dumps({"code": code, "message": told, "details": {}, "status": "error"})
-        self.answer(body.encode())
+        body = json.dumps({"code": code, "message": message, "details": {}, "status": "error"})
+        self.respond(body.encode())
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.answer(json.dumps({"error": f"cannot take {body}"}).encode())
+        self.respond(json.dumps({"error": f"cannot take {body}"}).encode())
 
     def do_GET(self) -> None:
         self.do_PUT()
@@ -94,7 +96,7 @@ class Parrot(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         self.do_PUT()
 
-    def answer(self, body: bytes) -> None:
+    def respond(self, body: bytes) -> None:
         self.send_response(200 if self.command == "POST" else self.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -105,8 +107,8 @@ class Parrot(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(params=[400, 500])
-def parrot(request: pytest.FixtureRequest) -> Iterator[str]:
-    handler = type("Told", (Parrot,), {"status": request.param})
+def echo_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    handler = type("Echo", (EchoHandler,), {"status": request.param})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -115,42 +117,42 @@ def parrot(request: pytest.FixtureRequest) -> Iterator[str]:
         thread.join(PATIENCE)
 
 
-def test_a_run_that_fails_shows_no_secret(stand_in: Start, here: Run) -> None:
+def test_a_failing_run_reveals_no_secret(stand_in: Start, here: Run) -> None:
     zoho = stand_in("--faults", "server_error=0.4", "--faults", "proxy_page=0.4", "--seed", "1")
     configure(zoho)
     done = here("run", sheet("in.csv", rows(30)), "-vv", "--json")
-    shown = here("show", done.json["run_id"], "-vv")
+    show = here("show", done.json["run_id"], "-vv")
     assert done.code == 3
     assert len(access_tokens()) == 1
-    assert search(done.out, done.err, shown.out, shown.err) == []
+    assert search(done.out, done.err, show.out, show.err) == []
 
 
-def test_a_server_that_says_back_what_it_was_told_spreads_no_token(
-    org: StandIn, here: Run, parrot: str
+def test_a_server_that_echoes_requests_reveals_no_token(
+    org: StandIn, here: Run, echo_server: str
 ) -> None:
-    configure(org, zoho={"api_url": parrot})
+    configure(org, zoho={"api_url": echo_server})
     done = here("run", sheet("in.csv", rows(3)), "-vv", "--json")
     assert done.code == 3
     assert len(access_tokens()) == 1
     assert search(done.out, done.err) == []
 
 
-def test_a_sign_in_that_says_back_what_it_was_told_spreads_no_secret(
-    org: StandIn, here: Run, parrot: str
+def test_a_token_endpoint_that_echoes_requests_reveals_no_secret(
+    org: StandIn, here: Run, echo_server: str
 ) -> None:
-    configure(org, zoho={"accounts_url": parrot})
+    configure(org, zoho={"accounts_url": echo_server})
     done = here("run", sheet("in.csv", rows(1)), "-vv")
     assert done.code in (5, 6)
     assert search(done.out, done.err) == []
 
 
-@pytest.mark.parametrize("by", ["setting", "environment"])
-def test_a_proxy_that_refuses_spreads_no_password(
-    org: StandIn, here: Run, parrot: str, by: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("source", ["setting", "environment"])
+def test_a_refusing_proxy_reveals_no_password(
+    org: StandIn, here: Run, echo_server: str, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = parrot.replace("http://", f"http://me:{SECRETS['proxy']}@")
-    network = {"proxy": proxy} if by == "setting" else {}
-    if by == "environment":
+    proxy = echo_server.replace("http://", f"http://me:{SECRETS['proxy']}@")
+    network = {"proxy": proxy} if source == "setting" else {}
+    if source == "environment":
         monkeypatch.setenv("HTTPS_PROXY", proxy)
     configure(
         org,
@@ -163,20 +165,20 @@ def test_a_proxy_that_refuses_spreads_no_password(
     assert search(done.out, done.err) == []
 
 
-def test_a_setting_that_does_not_fit_is_told_without_its_secret(org: StandIn, here: Run) -> None:
+def test_an_invalid_setting_is_reported_without_its_secret(org: StandIn, here: Run) -> None:
     configure(org, network={"proxy": f"ftp://me:{SECRETS['proxy']}@proxy"})
     done = here("run", sheet("in.csv", rows(1)), "-vv", "--json")
     assert done.code == 2
     assert search(done.out, done.err) == []
 
 
-def test_a_traceback_in_the_log_holds_no_secret(
+def test_a_traceback_in_the_log_reveals_no_secret(
     org: StandIn, here: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(org)
     monkeypatch.setattr(
         "batchlock.zoho.replies.orjson", None
-    )  # so that every call ends in a surprise
+    )  # every call raises an unexpected exception
     done = here("run", sheet("in.csv", rows(2)), "-vv", "--json")
     (log,) = STATE.rglob("batchlock.log")
     assert done.code == 1
@@ -186,7 +188,7 @@ def test_a_traceback_in_the_log_holds_no_secret(
 
 
 @POSIX
-def test_the_process_list_holds_no_secret(stand_in: Start) -> None:
+def test_the_process_list_reveals_no_secret(stand_in: Start) -> None:
     zoho = stand_in("--latency", "100ms")
     configure(zoho)
     sheet("in.csv", rows(40))
@@ -195,54 +197,68 @@ def test_the_process_list_holds_no_secret(stand_in: Start) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        seen: list[str] = []
+        command_lines: list[str] = []
         while process.poll() is None:
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
-                    seen.append(path.read_bytes().decode(errors="replace"))
+                    command_lines.append(path.read_bytes().decode(errors="replace"))
                 except OSError:
                     continue
-            seen = list(set(seen))
+            command_lines = list(set(command_lines))
     assert process.returncode == 0
     if sys.platform == "linux":
-        assert any("batchlock.plan.child_main" in line for line in seen)
-    assert search(*seen) == []
+        assert any("batchlock.plan.child_main" in line for line in command_lines)
+    assert search(*command_lines) == []
 
 
-def test_a_grant_code_is_kept_nowhere(org: StandIn, parrot: str) -> None:
+def wait_for_hidden_input(terminal: int) -> None:
+    """Wait until the terminal echoes no input: the prompt is written a moment before that."""
+    termios = pytest.importorskip("termios")
+    deadline_monotonic = time.monotonic() + PATIENCE
+    while termios.tcgetattr(terminal)[3] & termios.ECHO:
+        assert time.monotonic() < deadline_monotonic, "the input is still echoed"
+        time.sleep(0.01)
+
+
+def test_the_code_of_a_login_is_stored_nowhere(org: StandIn, echo_server: str) -> None:
     pty = pytest.importorskip("pty")
-    Path("config.yaml").write_text(f"zoho: {{accounts_url: '{parrot}'}}\n", "utf-8")
-    ours, theirs = pty.openpty()
+    Path("config.yaml").write_text(f"zoho: {{accounts_url: '{echo_server}'}}\n", "utf-8")
+    terminal, terminal_of_process = pty.openpty()
     with subprocess.Popen(
-        command("login", "-vv"), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        command("login", "-vv"),
+        stdin=terminal_of_process,
+        stdout=terminal_of_process,
+        stderr=terminal_of_process,
+        start_new_session=True,
     ) as process:
-        os.close(theirs)
+        os.close(terminal_of_process)
         screen = ""
-        answers = iter([("id", "me"), ("secret (not", SECRETS["client_secret"]),
+        inputs = iter([("id", "me"), ("secret (not", SECRETS["client_secret"]),
                         ("Code (not", SECRETS["code"])])  # fmt: skip
-        words, answer = next(answers)
+        prompt, text = next(inputs)
         while True:
             try:
-                part = os.read(ours, 4096).decode()
+                part = os.read(terminal, 4096).decode()
             except OSError:  # the other side has closed
                 break
             screen += part
-            if words and words in screen.rpartition("\n")[2]:
-                threading.Event().wait(0.2)  # the prompt is written before the echo is off
-                os.write(ours, f"{answer}\n".encode())
-                words, answer = next(answers, ("", ""))
-    os.close(ours)
+            if prompt and prompt in screen.rpartition("\n")[2]:
+                if "(not" in prompt:
+                    wait_for_hidden_input(terminal)
+                os.write(terminal, f"{text}\n".encode())
+                prompt, text = next(inputs, ("", ""))
+    os.close(terminal)
     assert process.returncode in (5, 6)
     assert "Code (not shown)" in screen
     assert search(screen) == []
 
 
-def test_no_repr_shows_a_secret(org: StandIn) -> None:
+def test_no_repr_reveals_a_secret(org: StandIn) -> None:
     proxy = f"http://me:{SECRETS['proxy']}@127.0.0.1:1"
     configure(org, network={"proxy": proxy})
     settings = config.load(environment={"BATCHLOCK_ZOHO__CLIENT_ID": "me"})
-    account = load_credentials(settings.zoho, settings.network, "default")
-    told = OAuthClient(
+    credentials = load_credentials(settings.zoho, settings.network, "default")
+    oauth_client = OAuthClient(
         accounts_url=org.url,
         client_id="me",
         client_secret=SecretStr(SECRETS["client_secret"]),
@@ -251,14 +267,13 @@ def test_no_repr_shows_a_secret(org: StandIn) -> None:
         environment="production",
     )
 
-    async def use() -> str:
+    async def repr_of_connection() -> str:
         direct = config.load(environment={"BATCHLOCK_NETWORK__PROXY": ""})
-        async with connected(direct, account) as way:
-            await way.first_token()
-            return f"{way!r} {way.client!r} {vars(way.client)!r}"
+        async with connected(direct, credentials) as connection:
+            await connection.first_token()
+            return f"{connection!r} {connection.client!r} {vars(connection.client)!r}"
 
     configure(org)
-    assert (
-        search(repr(settings), str(settings), repr(account), repr(told), asyncio.run(use())) == []
-    )
+    outputs = [repr(settings), str(settings), repr(credentials), repr(oauth_client)]
+    assert search(*outputs, asyncio.run(repr_of_connection())) == []
     assert len(access_tokens()) == 1

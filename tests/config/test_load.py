@@ -1,0 +1,145 @@
+import dataclasses
+from datetime import time
+from pathlib import Path
+from typing import get_type_hints
+
+import platformdirs
+import pytest
+from pydantic import SecretStr
+from support.settings import SECRET, setting_at, settings_of
+
+from batchlock.config import Settings, load
+from batchlock.core.rows import Field
+
+EVERY_KEY = [
+    ("org", "acme-2", "acme-2"),
+    ("zoho.data_center", "eu", "eu"),
+    ("zoho.environment", "sandbox", "sandbox"),
+    ("zoho.api_version", "v8", "v8"),
+    ("zoho.client_id", "1000.CLIENT", "1000.CLIENT"),
+    ("zoho.client_id_file", "id.txt", Path("id.txt")),
+    ("zoho.client_id_command", "echo id", "echo id"),
+    ("zoho.client_secret", SECRET, SecretStr(SECRET)),
+    ("zoho.client_secret_file", "secret.txt", Path("secret.txt")),
+    ("zoho.client_secret_command", "echo secret", "echo secret"),
+    ("zoho.refresh_token", SECRET, SecretStr(SECRET)),
+    ("zoho.refresh_token_file", "token.txt", Path("token.txt")),
+    ("zoho.refresh_token_command", "echo token", "echo token"),
+    ("zoho.api_url", "https://api.acme.test/", "https://api.acme.test"),
+    ("zoho.accounts_url", "http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+    ("zoho.organization_id", "584310400000042556", "584310400000042556"),
+    ("network.proxy", "http://me:pw@gate.test:3128", SecretStr("http://me:pw@gate.test:3128")),
+    ("network.ca_file", "firewall.pem", Path("firewall.pem")),
+    ("limits.in_flight", "7", 7),
+    ("limits.max_in_flight", "12", 12),
+    ("limits.per_second", "2.5", 2.5),
+    ("limits.keep_credits", "400", 400),
+    ("limits.max_credits", "5000", 5000),
+    ("retry.attempts", "3", 3),
+    ("retry.first_wait", "250ms", 0.25),
+    ("retry.longest_wait", "2m", 120.0),
+    ("retry.give_up_after", "1h30m", 5400.0),
+    ("retry.timeout", "30", 30.0),
+    ("stop.consecutive_failures", "9", 9),
+    ("stop.same_refusal", "4", 4),
+    ("stop.max_runtime", "2h", 7200.0),
+    ("stop.until", "06:00", time(6)),
+    ("input.columns", "{record_id: ID-Nr}", {Field.RECORD_ID: ("ID-Nr",)}),
+    ("input.custom_modules", "[Plants, Beds]", ("Plants", "Beds")),
+    ("input.lookup_lock_ids", "no", False),
+    ("input.strict", "yes", True),
+    ("input.encoding", "latin-1", "iso8859-1"),
+    ("input.delimiter", "tab", "\t"),
+    ("input.max_seconds", "20m", 1200.0),
+    ("input.max_memory", "1.5 GiB", 3 * 2**29),
+    ("results.directory", "out", Path("out")),
+    ("results.format", "csv", "csv"),
+    ("web.max_upload", "20 MiB", 20 * 2**20),
+    ("web.session", "30m", 1800.0),
+    ("web.hosts", "[locks.acme.test]", ("locks.acme.test",)),
+    ("web.trusted_proxy", "[10.0.0.7]", ("10.0.0.7",)),
+    ("web.keep", "90d", 7_776_000.0),
+    ("state_directory", "state", Path("state")),
+]
+
+
+def test_the_table_of_keys_leaves_no_setting_out() -> None:
+    expected = set()
+    for name, kind in get_type_hints(Settings).items():
+        if dataclasses.is_dataclass(kind):
+            expected |= {f"{name}.{inner}" for inner in get_type_hints(kind)}
+        else:
+            expected.add(name)
+    assert {key for key, _, _ in EVERY_KEY} == expected
+
+
+@pytest.mark.parametrize(("key", "text", "value"), EVERY_KEY)
+def test_every_setting_can_be_set_in_the_file(key: str, text: str, value: object) -> None:
+    section, _, name = key.rpartition(".")
+    settings = settings_of(f"{section}:\n  {name}: {text}\n" if section else f"{name}: {text}\n")
+    assert setting_at(settings, key) == value
+    assert setting_at(settings, key) != setting_at(Settings(), key)
+
+
+@pytest.mark.parametrize(("key", "text", "value"), EVERY_KEY)
+def test_every_setting_can_be_set_in_the_environment(key: str, text: str, value: object) -> None:
+    name = f"BATCHLOCK_{key.upper().replace('.', '__')}"
+    assert setting_at(load(environment={name: text, "PATH": "x"}), key) == value
+
+
+@pytest.mark.parametrize("text", ["null", "~", ""])
+@pytest.mark.parametrize("key", [key for key, _, _ in EVERY_KEY])
+def test_a_null_setting_has_its_default(key: str, text: str) -> None:
+    name = f"BATCHLOCK_{key.upper().replace('.', '__')}"
+    assert load(environment={name: text}) == Settings()
+    section, _, name = key.rpartition(".")
+    assert (
+        settings_of(f"{section}:\n  {name}: {text}\n" if section else f"{name}: {text}\n")
+        == Settings()
+    )
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "zoho:\nlimits: null\n", "---\n"])
+def test_an_empty_file_means_the_defaults(text: str) -> None:
+    assert settings_of(text) == Settings()
+
+
+def test_without_a_file_the_defaults_apply() -> None:
+    settings = load(environment={})
+    assert settings == Settings()
+    assert settings.org == "default"
+    assert settings.zoho.api == "https://www.zohoapis.com"
+    assert settings.zoho.accounts == "https://accounts.zoho.com"
+    assert settings.state.name == "batchlock"
+
+
+def test_the_nearest_file_counts(isolated: Path, tmp_path: Path) -> None:
+    users = platformdirs.user_config_path("batchlock", appauthor=False)
+    assert users.is_relative_to(Path.home())
+    users.mkdir(parents=True)
+    (users / "config.yaml").write_text("org: users")
+    assert load(environment={}).org == "users"
+    (isolated / "config.yaml").write_text("org: here")
+    assert load(environment={}).org == "here"
+    (tmp_path / "named.yaml").write_text("org: named")
+    environment = {"BATCHLOCK_CONFIG": str(tmp_path / "named.yaml")}
+    assert load(environment=environment).org == "named"
+    (tmp_path / "option.yaml").write_text("org: option")
+    assert load(file=tmp_path / "option.yaml", environment=environment).org == "option"
+    assert load(environment={"BATCHLOCK_CONFIG": ""}).org == "here"
+
+
+def test_an_option_wins_over_the_environment_and_that_over_the_file() -> None:
+    text = "limits: {max_in_flight: 3, in_flight: 3, per_second: 3}"
+    environment = {"BATCHLOCK_LIMITS__IN_FLIGHT": "4", "BATCHLOCK_LIMITS__PER_SECOND": "4"}
+    limits = settings_of(text, environment, options={("limits", "per_second"): 5.0}).limits
+    assert (limits.max_in_flight, limits.in_flight, limits.per_second) == (3, 4, 5.0)
+
+
+def test_a_value_that_an_option_overrides_may_be_wrong() -> None:
+    environment = {"BATCHLOCK_LIMITS__IN_FLIGHT": "many"}
+    assert settings_of("", environment, options={("limits", "in_flight"): 5}).limits.in_flight == 5
+
+
+def test_the_state_folder_is_the_one_that_is_set(tmp_path: Path) -> None:
+    assert load(environment={"BATCHLOCK_STATE_DIRECTORY": str(tmp_path)}).state == tmp_path

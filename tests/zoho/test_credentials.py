@@ -1,0 +1,132 @@
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from support.settings import SECRET, settings_of
+
+from batchlock.core.errors import UsageError
+from batchlock.zoho import credentials
+from batchlock.zoho.credentials import load_credentials
+from batchlock.zoho.network import NetworkSettings
+from batchlock.zoho.settings import ZohoSettings
+
+ID = "1000.CLIENT"
+FULL = {"client_id": ID, "client_secret": SecretStr(SECRET), "refresh_token": SecretStr("1000.R")}
+
+
+def test_no_repr_of_settings_or_credentials_shows_a_secret() -> None:
+    settings = settings_of(
+        f"zoho: {{client_id: {ID}, client_secret: {SECRET}}}",
+        {"BATCHLOCK_ZOHO__REFRESH_TOKEN": SECRET},
+    )
+    credentials = load_credentials(settings.zoho, settings.network, "acme")
+    text = f"{settings!r} {settings} {settings.zoho!r} {settings.zoho} {credentials}"
+    assert SECRET not in text
+
+
+def credentials_of(zoho: ZohoSettings) -> tuple[str, str, str]:
+    value = load_credentials(zoho, NetworkSettings(), "acme")
+    return (
+        value.client_id,
+        value.client_secret.get_secret_value(),
+        value.refresh_token.get_secret_value(),
+    )
+
+
+def printing(text: str) -> str:
+    return shlex.join([sys.executable, "-c", f"print({text!r})"])
+
+
+def without(name: str, **more: Any) -> ZohoSettings:
+    return ZohoSettings(**{**FULL, name: None, **more})
+
+
+def test_credentials_come_from_the_settings() -> None:
+    assert credentials_of(ZohoSettings(**FULL)) == (ID, SECRET, "1000.R")  # type: ignore[arg-type]  # a table
+
+
+@pytest.mark.parametrize("content", ["other", "other\n", "\ufeff other \r\n"])
+@pytest.mark.parametrize("name", list(FULL))
+def test_a_credential_comes_from_a_file(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(content, "utf-8")
+    value = credentials_of(without(name, **{f"{name}_file": tmp_path / "secret"}))
+    assert value[list(FULL).index(name)] == "other"
+
+
+def test_a_tilde_stands_for_the_home_folder() -> None:
+    (Path.home() / "secret").write_text("other")
+    zoho = settings_of("zoho: {client_secret_file: ~/secret}").zoho
+    zoho = dataclasses.replace(zoho, client_id=ID, refresh_token=SecretStr("R"))
+    assert credentials_of(zoho) == (ID, "other", "R")
+
+
+@pytest.mark.parametrize("name", list(FULL))
+def test_a_credential_comes_from_a_command(name: str) -> None:
+    value = credentials_of(without(name, **{f"{name}_command": printing(" other ")}))
+    assert value[list(FULL).index(name)] == "other"
+
+
+def credential_problems(**changes: Any) -> list[str]:
+    with pytest.raises(UsageError) as error:
+        load_credentials(ZohoSettings(**{**FULL, **changes}), NetworkSettings(), "acme")
+    assert SECRET not in str(error.value)
+    *problems, advice = str(error.value).splitlines()
+    assert "batchlock login" in advice
+    return problems
+
+
+def test_all_missing_credentials_are_reported_together() -> None:
+    assert credential_problems(**dict.fromkeys(FULL)) == [
+        "zoho.client_id is missing.",
+        "zoho.client_secret is missing.",
+        "zoho.refresh_token is missing.",
+    ]
+
+
+@pytest.mark.parametrize("name", list(FULL))
+def test_a_blank_credential_is_reported(name: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(" \n")
+    assert credential_problems(**{name: None, f"{name}_file": tmp_path / "secret"}) == [
+        f"zoho.{name} is empty."
+    ]
+
+
+@pytest.mark.parametrize("other", ["file", "command"])
+def test_a_credential_from_two_sources_is_refused(other: str) -> None:
+    problems = credential_problems(
+        **{f"client_secret_{other}": Path(SECRET) if other == "file" else SECRET}
+    )
+    assert problems == [
+        "zoho.client_secret: give it itself, its _file or its _command, not several."
+    ]
+
+
+def test_an_unreadable_credential_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff" + SECRET.encode())
+    for file in (tmp_path / "none", tmp_path, tmp_path / "binary"):
+        (problem,) = credential_problems(client_secret=None, client_secret_file=file)
+        assert problem.startswith(f"zoho.client_secret_file: {file} cannot be read: ")
+
+
+def test_a_failing_command_is_reported_without_its_output() -> None:
+    command = shlex.join([sys.executable, "-c", f"import sys; print({SECRET!r}); sys.exit(4)"])
+    (problem,) = credential_problems(client_secret=None, client_secret_command=command)
+    assert problem == "zoho.client_secret_command failed with exit code 4."
+
+
+def test_a_hanging_command_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "_COMMAND_TIMEOUT_SECONDS", 0.2)
+    command = f"exec {shlex.join([sys.executable, '-c', 'import time; time.sleep(600)'])}"
+    (problem,) = credential_problems(client_secret=None, client_secret_command=command)
+    assert "zoho.client_secret_command" in problem
+    assert SECRET not in problem
+
+
+def test_a_command_gets_no_input() -> None:
+    command = shlex.join([sys.executable, "-c", "print('got ' + repr(input()))"])
+    (problem,) = credential_problems(client_secret=None, client_secret_command=command)
+    assert "failed with exit code 1" in problem

@@ -3,6 +3,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
 
 import pytest
@@ -134,10 +135,43 @@ def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 )
 def test_until_is_the_next_such_local_time(started_at: str, until: str, hours: float) -> None:
     local = datetime.fromisoformat(started_at).astimezone()
-    stop = StopSettings(until=datetime.strptime(until, "%H:%M").time())  # noqa: DTZ007  a time of day
+    stop = StopSettings(until=time_of_day.fromisoformat(until))
     for moment in (local, local.astimezone(UTC)):
         end = deadline(stop, started_monotonic=500.0, started_at=moment)
         assert end == 500.0 + hours * 3600
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone cannot be set here")
+@pytest.mark.usefixtures("_berlin")
+@pytest.mark.parametrize(
+    ("started_at", "until", "hours"),
+    [
+        ("2026-06-01T22:00+02:00", "06:00", 8),
+        ("2026-06-01T05:00+02:00", "06:00", 1),
+        ("2026-06-01T06:00+02:00", "06:00", 24),
+        ("2026-03-28T22:00+01:00", "06:00", 7),
+        ("2026-03-29T00:30+01:00", "06:00", 4.5),
+        ("2026-10-24T22:00+02:00", "06:00", 9),
+        ("2026-10-25T00:30+02:00", "06:00", 6.5),
+        ("2026-12-31T23:00+01:00", "06:00", 7),
+        ("2026-03-28T21:00+00:00", "06:00", 7),
+        ("2026-03-29T01:40+01:00", "02:30", 1 / 3),  # at 2:00 the clocks go to 3:00
+        ("2026-03-29T03:00+02:00", "02:30", 23.5),
+        ("2026-10-25T01:30+02:00", "02:30", 1),
+        ("2026-10-25T02:45+02:00", "02:30", 0.75),  # at 3:00 the clocks go back to 2:00
+        ("2026-10-25T02:45+01:00", "02:30", 23.75),
+    ],
+)
+def test_until_is_right_in_the_night_of_a_clock_change(
+    started_at: str, until: str, hours: float
+) -> None:
+    end = deadline(
+        StopSettings(until=time_of_day.fromisoformat(until)),
+        started_monotonic=0.0,
+        started_at=datetime.fromisoformat(started_at),
+    )
+    assert end is not None
+    assert end / 3600 == pytest.approx(hours)
 
 
 @pytest.mark.parametrize(

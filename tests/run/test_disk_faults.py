@@ -1,0 +1,93 @@
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.commands import PATIENCE, command
+from support.sheets import balanced, lines, rows, sheet
+from support.zoho import StandIn, Start
+
+IN_A_NAMESPACE = ["unshare", "--map-root-user", "--mount", "sh", "-ec"]
+
+
+@pytest.fixture
+def mounts() -> None:
+    """Skip the test where no file system can be mounted for it alone."""
+    if shutil.which("unshare") is None:
+        pytest.skip("needs unshare")
+    Path("probe").mkdir()
+    attempt = subprocess.run(
+        [*IN_A_NAMESPACE, "mount -t tmpfs -o size=64k tmpfs probe"],
+        capture_output=True,
+        check=False,
+    )
+    if attempt.returncode != 0:
+        pytest.skip("needs to mount a file system")
+
+
+def in_a_namespace(script: str) -> list[dict[str, Any]]:
+    """Run a script that may mount; return the JSON objects that it prints, a line each."""
+    done = subprocess.run(
+        [*IN_A_NAMESPACE, script.replace("batchlock", " ".join(command()))],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_full_disk_stops_the_run_with_the_journal_intact(stand_in: Start, mounts: None) -> None:
+    zoho = stand_in("--latency", "2ms")
+    zoho.config(state_directory="state")
+    sheet("in.csv", [(*row[:3], row[3] * 20) for row in rows(1500)])
+    Path("state").mkdir()
+    stopped, summary, finished = in_a_namespace(
+        "mount -t tmpfs -o size=1500k tmpfs state; "
+        "batchlock run in.csv --json || true; "
+        "mount -o remount,size=64m state; "
+        'batchlock show "$(basename state/runs/default/*.journal .journal)" --json || true; '
+        "batchlock run in.csv --json -o out.csv || true"
+    )
+    assert stopped["exit_code"] == 6
+    assert "is full" in stopped["message"]
+    assert 0 < balanced(summary)["updated"] < 1500
+    assert (finished["exit_code"], balanced(finished)) == (0, {"updated": 1500})
+    locks = zoho.locks()
+    assert len(locks) == 1500
+    assert sum(lock["updates"] - 1 for lock in locks.values()) <= 100
+    assert len(lines("out.csv")) == 1500
+
+
+def test_a_disk_full_before_sending_leaves_nothing_to_resume(org: StandIn, mounts: None) -> None:
+    org.config(state_directory="state")
+    sheet("in.csv", [(*row[:3], row[3] * 20) for row in rows(1500)])
+    Path("state").mkdir()
+    refused, runs = in_a_namespace(
+        "mount -t tmpfs -o size=300k tmpfs state; "
+        "batchlock run in.csv --json || true; "
+        "batchlock runs --json || true"
+    )
+    assert refused["exit_code"] == 2
+    assert refused["message"].endswith("is full. Nothing was sent. Make room, then run again.")
+    assert runs["runs"] == []
+    assert org.state()["calls"]["put"] == 0
+
+
+@pytest.mark.parametrize("folder", ["state", "state/runs"])
+def test_a_read_only_state_folder_is_reported_before_sending(
+    org: StandIn, mounts: None, folder: str
+) -> None:
+    org.config(state_directory="state")
+    sheet("in.csv", rows(3))
+    Path(folder).mkdir(parents=True)
+    (output,) = in_a_namespace(
+        f"mount -t tmpfs -o ro tmpfs {folder}; batchlock run in.csv --json || true"
+    )
+    assert output["exit_code"] == 2
+    assert str(Path("state").absolute()) in output["message"]
+    assert "Set state_directory" in output["message"]
+    assert org.state()["calls"]["put"] == 0

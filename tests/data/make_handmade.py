@@ -1,4 +1,4 @@
-"""Write workbooks by hand: what report generators write, and what nobody should."""
+"""Write workbooks part by part: as report generators write them, and damaged or hostile ones."""
 
 import re
 import struct
@@ -35,7 +35,7 @@ def parts(
     rows: str, *, shared: str | None = None, prefix: str = "", book: str = ""
 ) -> dict[str, bytes]:
     name = f"xmlns:{prefix[:-1]}" if prefix else "xmlns"
-    made = {
+    contents = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/'
         'content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-'
         'package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="'
@@ -54,12 +54,12 @@ def parts(
         f"</{prefix}sheetData></{prefix}worksheet>",
         "xl/sharedStrings.xml": f'<{prefix}sst {name}="{MAIN}">{shared or ""}</{prefix}sst>',
     }
-    return {name: text.encode() for name, text in made.items()}
+    return {name: text.encode() for name, text in contents.items()}
 
 
-def write(name: str, made: dict[str, bytes]) -> None:
+def write(name: str, contents: dict[str, bytes]) -> None:
     with zipfile.ZipFile(HERE / f"hand-{name}", "w", zipfile.ZIP_DEFLATED) as archive:
-        for part, content in made.items():
+        for part, content in contents.items():
             archive.writestr(zipfile.ZipInfo(part), content, zipfile.ZIP_DEFLATED)
 
 
@@ -180,9 +180,9 @@ def good() -> None:
 
 
 def hidden_sheets(plain: str) -> dict[str, bytes]:
-    made = parts(plain)
-    made["xl/worksheets/sheet2.xml"] = made["xl/worksheets/sheet3.xml"] = made[SHEET]
-    made["xl/workbook.xml"] = made["xl/workbook.xml"].replace(
+    contents = parts(plain)
+    contents["xl/worksheets/sheet2.xml"] = contents["xl/worksheets/sheet3.xml"] = contents[SHEET]
+    contents["xl/workbook.xml"] = contents["xl/workbook.xml"].replace(
         b"</sheets>",
         b'<sheet name="Old" sheetId="2" state="hidden" r:id="d"/>'
         b'<sheet name="Older" sheetId="3" state="veryHidden" r:id="e"/></sheets>',
@@ -192,8 +192,10 @@ def hidden_sheets(plain: str) -> dict[str, bytes]:
         for key, n in (("d", 2), ("e", 3))
     )
     rels = "xl/_rels/workbook.xml.rels"
-    made[rels] = made[rels].replace(b"</Relationships>", links.encode() + b"</Relationships>")
-    return made
+    contents[rels] = contents[rels].replace(
+        b"</Relationships>", links.encode() + b"</Relationships>"
+    )
+    return contents
 
 
 def bad() -> None:
@@ -332,7 +334,7 @@ def open_document() -> None:
 def binary() -> None:
     """Write an .xlsb whose cells say in which column they are, as Excel does."""
     with zipfile.ZipFile(HERE / "sheetjs.xlsb") as archive:
-        made = {name: archive.read(name) for name in archive.namelist()}
+        contents = {name: archive.read(name) for name in archive.namelist()}
 
     def record(kind: int, content: bytes = b"") -> bytes:
         start = bytes([kind]) if kind < 128 else bytes([kind & 127 | 128, kind >> 7])
@@ -357,12 +359,12 @@ def binary() -> None:
                     content += record(5, at + struct.pack("<d", cell))
         return content + record(146) + record(130)
 
-    part = next(name for name in made if name.endswith("sheet1.bin"))
+    part = next(name for name in contents if name.endswith("sheet1.bin"))
     rows = ((0, TITLES), (1, (*IDS, "審査中")), (4, (*IDS[:2], b"\x2a", 42.0)), (5, (b"\x17",)))
-    write("binary.xlsb", made | {part: sheet(*rows)})
+    write("binary.xlsb", contents | {part: sheet(*rows)})
     far = ((0, TITLES), (1048575, (*[None] * 16383, "far")))
-    write("binary-far.xlsb", made | {part: sheet(*far)})
-    write("binary-cut.xlsb", made | {part: sheet(*rows)[:-30]})
+    write("binary-far.xlsb", contents | {part: sheet(*far)})
+    write("binary-cut.xlsb", contents | {part: sheet(*rows)[:-30]})
 
 
 if __name__ == "__main__":

@@ -105,8 +105,8 @@ def with_pandas() -> None:
     table = pd.DataFrame(ROWS[1:], columns=ROWS[0], dtype=object)
     for engine in ("openpyxl", "xlsxwriter"):
         with pd.ExcelWriter(HERE / f"pandas-{engine}.xlsx", engine=engine) as writer:
-            kept = table[table["Reason"] != "=1+1"]
-            kept.to_excel(writer, sheet_name="Locks", index=True)
+            rows = table[table["Reason"] != "=1+1"]
+            rows.to_excel(writer, sheet_name="Locks", index=True)
     with pd.ExcelWriter(HERE / "pandas-odf.ods", engine="odf") as writer:
         table.to_excel(writer, sheet_name="Locks", index=False)
 
@@ -153,18 +153,18 @@ def odf_cell(cell: Any) -> Any:
         return odf.table.TableCell(valuetype="float", value=cell)
     if isinstance(cell, date):
         return odf.table.TableCell(valuetype="date", datevalue=cell.isoformat())
-    made = odf.table.TableCell(valuetype="string")
+    text_cell = odf.table.TableCell(valuetype="string")
     for line in cell.split("\n"):
         paragraph = odf.text.P()
         odf.teletype.addTextToElement(paragraph, line)
-        made.addElement(paragraph)
-    return made
+        text_cell.addElement(paragraph)
+    return text_cell
 
 
 def with_others() -> None:
     book = pyexcelerate.Workbook()
-    kept = [[cell or "" for cell in row] for row in ROWS if row[3] != "=1+1"]
-    book.new_sheet("Locks", data=kept)
+    rows = [[cell or "" for cell in row] for row in ROWS if row[3] != "=1+1"]
+    book.new_sheet("Locks", data=rows)
     book.save(str(HERE / "pyexcelerate.xlsx"))
     records = [dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:] if row[3] != "=1+1"]
     rustpy_xlsxwriter.write_worksheet(records, str(HERE / "rust-xlsxwriter.xlsx"), "Locks")

@@ -57,7 +57,7 @@ class Xlsb:
                 row = _NUMBER.unpack_from(content, start)[0] + 1
             elif kind >= _FIRST_SHORT_CELL:
                 raise UnreadableFile(
-                    f"{self.package.path.name} is an .xlsb of a kind that is seldom written and "
+                    f"{self.package.path.name} is an .xlsb of a kind that few programs write and "
                     "would be read wrong. Open it in a spreadsheet program and save it as .xlsx."
                 )
             elif kind != _BLANK:

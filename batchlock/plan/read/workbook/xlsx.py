@@ -143,8 +143,8 @@ class Xlsx:
                 numbers = row_numbers(piece, prefix, previous_row)
             except ValueError as error:
                 raise UnreadableFile(
-                    f"{path.name}, sheet {sheet}: the file is damaged, with rows or cells out of "
-                    "place or twice there. Open it in a spreadsheet program and save it as a new "
+                    f"{path.name}, sheet {sheet}: the file is damaged: rows or cells are out of "
+                    "place or occur twice. Open it in a spreadsheet program and save it as a new "
                     ".xlsx file."
                 ) from error
             # Rows after the last cell with content are blank: formatting down to row 1,048,576

@@ -191,7 +191,7 @@ def damaged(path: Path) -> UnreadableFile:
 def zip_bomb(path: Path) -> UnreadableFile:
     """Return the refusal of a workbook that needs far more memory than its file suggests."""
     return UnreadableFile(
-        f"{path.name} would become far larger when it is unpacked than any table does, so it is "
+        f"{path.name} would become far larger when it is unpacked than any table, so it is "
         "not opened. Copy only the table into a new workbook and save that."
     )
 
@@ -199,7 +199,7 @@ def zip_bomb(path: Path) -> UnreadableFile:
 def cell_too_long(path: Path) -> UnreadableFile:
     """Return the refusal of a workbook with more text in a cell than Excel allows."""
     return UnreadableFile(
-        f"{path.name} has more text in one cell than a spreadsheet holds there, 32,767 characters. "
+        f"{path.name} has more text in one cell than a spreadsheet allows, 32,767 characters. "
         "Shorten it, or delete it, and save the file again."
     )
 
@@ -255,6 +255,6 @@ def _check_prolog(path: Path, part: str, archive: ZipFile, entry: ZipInfo) -> No
             raise damaged(path)
         # A comment of a megabyte can hide a DTD from the search above.
         raise UnreadableFile(
-            f"{name} has a part that does not begin as those that a spreadsheet program writes, so "
-            f"it is not opened. {_SAVE_AGAIN}"
+            f"{name} has a part that does not begin like the parts that spreadsheet programs "
+            f"write, so it is not opened. {_SAVE_AGAIN}"
         )

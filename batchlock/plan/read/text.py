@@ -169,8 +169,9 @@ def _split(dialect: _Dialect) -> Iterator[list[str]]:
         reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
         try:
             for row in reader:
-                line_number = dialect.first_line + lines_done
-                yield row if len(row) <= _MAX_COLUMNS else _trim_row(row, dialect, line_number)
+                if len(row) > _MAX_COLUMNS:
+                    row = _trim_row(row, dialect, dialect.first_line + lines_done)
+                yield row
                 lines_done = reader.line_num
         except csv.Error:
             pass  # the row that failed is read again below

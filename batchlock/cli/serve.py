@@ -31,7 +31,7 @@ async def serve(
     settings: Settings, options: RunOptions, *, host: str, port: int, cancel_token: CancelToken
 ) -> None:
     """Serve the page until a signal arrives."""
-    from batchlock.web.app import serving
+    from batchlock.web.server import serving
 
     cancelled = asyncio.Event()
     cancel_token.add_callback(cancelled.set)
@@ -39,7 +39,7 @@ async def serve(
     def print_link(link: str) -> None:
         echo(f"This link lets one person in, once:\n  {link}")
 
-    async with serving(settings, options, host=host, port=port, tells=print_link) as url:
+    async with serving(settings, options, host=host, port=port, on_link=print_link) as url:
         org = SIMULATOR if options.simulate else settings.org
         environment = "a rehearsal" if options.simulate else settings.zoho.environment
         echo(f"The page for {org} ({environment}) is at {url}. Stop it with Ctrl-C.")
@@ -54,23 +54,25 @@ async def serve(
 
 def add_user(settings: Settings, name: str) -> None:
     """Ask for a user's password, for a new user or a new password. Raises UsageError."""
-    from batchlock.store.page import Store
-    from batchlock.web.auth.passwords import SHORTEST, hashed
+    from batchlock.store.page import PageStore
+    from batchlock.web.auth.passwords import MIN_LENGTH, hash_password
 
     name = name.strip()
     if not _USER_NAME.fullmatch(name):
         raise UsageError(f'"{name}" is no name: letters, digits, spaces, and . @ - _ only.')
-    store = Store(settings.state)
+    store = PageStore(settings.state)
     try:
-        exists = name in store.people()
+        exists = name in store.people.names()
         password = click.prompt(
             f"{'New password' if exists else 'Password'} for {name} (not shown)",
             hide_input=True,
             confirmation_prompt="The same again",
         )
-        if len(password) < SHORTEST:
-            raise UsageError(f"A password has at least {SHORTEST} characters. Nothing was changed.")
-        store.put_person(name, hashed(password))
+        if len(password) < MIN_LENGTH:
+            raise UsageError(
+                f"A password has at least {MIN_LENGTH} characters. Nothing was changed."
+            )
+        store.people.put(name, hash_password(password))
     finally:
         store.close()
     echo(f"{name} {'has a new password' if exists else 'can sign in'}.")
@@ -78,12 +80,12 @@ def add_user(settings: Settings, name: str) -> None:
 
 def remove_user(settings: Settings, name: str) -> None:
     """Remove a user, whose open sessions end at once. Raises UsageError for an unknown name."""
-    from batchlock.store.page import Store
+    from batchlock.store.page import PageStore
 
-    store = Store(settings.state)
+    store = PageStore(settings.state)
     try:
-        if not store.remove_person(name.strip()):
-            people = ", ".join(store.people()) or "nobody"
+        if not store.people.remove(name.strip()):
+            people = ", ".join(store.people.names()) or "nobody"
             raise UsageError(f"There is no {name}. Who may sign in: {people}.")
     finally:
         store.close()
@@ -92,11 +94,11 @@ def remove_user(settings: Settings, name: str) -> None:
 
 def list_users(settings: Settings) -> None:
     """Print who may sign in, one name a line."""
-    from batchlock.store.page import Store
+    from batchlock.store.page import PageStore
 
-    store = Store(settings.state)
+    store = PageStore(settings.state)
     try:
-        for name in store.people():
+        for name in store.people.names():
             echo(name)
     finally:
         store.close()

@@ -1,7 +1,7 @@
-"""The runs that were asked for: one is at work, the others wait in line.
+"""The queue of runs: one is at work, the others wait.
 
-Each is sent by a process of its own, `batchlock work`, which is not ended with the server. What
-became of it is read from its journal, so that it makes no difference which server started it.
+Each run is sent by a process of its own, `batchlock work`, which does not end with the server. How
+a run ended is read from its journal, so the next server can go on with the queue.
 """
 
 import asyncio
@@ -17,197 +17,208 @@ from batchlock.store import org_lock
 from batchlock.store.history import History
 from batchlock.store.journal import Journal, SessionEnd
 from batchlock.store.org_lock import Holder
-from batchlock.store.page import QueuedRun, State, Store
+from batchlock.store.page import PageStore, QueuedRun, QueueState
 from batchlock.web.worker import StopRequest, WorkerFolder
-
-_EVERY = 0.5
-"""Seconds between two looks at the run at work."""
-_HEARD = 10.0
-"""Seconds after which a process that says nothing, and holds nothing, is not there."""
-_TRIES = 3
-"""Starts of a run whose process was killed, before a person has to ask for it again."""
-_NO_FAULT = (None, 7, 129, 130, 143)
-"""Ends that say nothing against starting a run again: the server was gone, another run was
-quicker, the machine is going down."""
 
 _log = logging.getLogger(__name__)
 
+# Other processes change locks and journals, so they are polled; a click wakes the loop at once.
+_POLL_SECONDS = 0.5
+# After a restart of the server: a worker that has not yet taken the org lock may need some seconds
+# to import everything, and writes no heartbeat meanwhile.
+_START_SECONDS = 10.0
+# A killed worker (out of memory, for example) is started again, but not for ever.
+_MAX_STARTS = 3
+# Exit codes after which a run is started again and the start does not count: another run had the
+# org lock, or the machine shuts down (SIGHUP, SIGINT, SIGTERM).
+_NOT_COUNTED = (7, 129, 130, 143)
+
 
 class RunQueue:
-    """The runs of one org that were asked for on the page."""
+    """The runs of one org that people requested on the page."""
 
-    def __init__(self, store: Store, history: History, state: Path, options: Sequence[str]) -> None:
-        """Start runs of this history; `options` are those of the command line for each."""
+    def __init__(
+        self, store: PageStore, history: History, state: Path, command_options: Sequence[str]
+    ) -> None:
+        """Start the runs of this history, each with these options of the command line."""
         self._store = store
         self._history = history
         self._state = state
-        self._options = options
+        self._command_options = command_options
         self._own: tuple[str, subprocess.Popen[bytes]] | None = None
-        """The run whose process this server has started, and that process."""
-        self._seen: Holder | bool | None = False
-        """Who held the org when the line was last looked through; False before."""
-        self._news = asyncio.Event()
+        """The run whose process this server started, and that process."""
+        self._last_holder: Holder | bool | None = False
+        """The holder of the org lock in the last step; False before the first."""
+        self._wake = asyncio.Event()
 
-    # -- what people ask for -------------------------------------------------------------
+    def add(self, run_id: str, file_name: str, user: str, *, upload_id: str | None = None) -> None:
+        """Put a run at the end of the queue, unless it is in the queue.
 
-    def add(self, run_id: str, name: str, who: str, *, file: str | None = None) -> None:
-        """Put a run at the end of the line, unless it is in it.
-
-        Raises BatchlockError while it is just ending.
+        Raises BatchlockError if a person has stopped it and its process is still ending.
         """
-        asked = self._store.run(self._history.org, run_id)
-        if asked is not None and asked.state is State.WORKING and self.desk(run_id).wished:
-            raise BatchlockError("It is just ending. Try again in a moment.")
-        if asked is None or asked.state not in (State.WAITING, State.WORKING):
-            self._store.put_run(run_id, self._history.org, name, who, file=file)
-        self._news.set()
+        queued = self._store.queue.get(self._history.org, run_id)
+        if queued is not None and queued.state is QueueState.WORKING:
+            if self.worker_folder(run_id).stop_request() is not None:
+                raise BatchlockError("It is just ending. Try again in a moment.")
+        elif queued is None or queued.state is not QueueState.WAITING:
+            self._store.queue.put(run_id, self._history.org, file_name, user, upload_id=upload_id)
+        self._wake.set()
 
-    def pause(self, run_id: str, who: str) -> None:
-        """End a run until somebody says that it goes on; raises BatchlockError if it cannot be."""
-        self._end(run_id, StopRequest(why=f"Paused by {who}.", pauses=True))
+    def pause(self, run_id: str, user: str) -> None:
+        """Pause a run until a person resumes it; raises BatchlockError if that is impossible."""
+        self._end(run_id, StopRequest(reason=f"Paused by {user}.", pause=True))
 
-    def stop(self, run_id: str, who: str) -> None:
-        """End a run, of which what is left can still be sent; raises as `pause` does."""
-        self._end(run_id, StopRequest(why=f"Stopped by {who}.", pauses=False))
+    def stop(self, run_id: str, user: str) -> None:
+        """Stop a run; the rest can still be sent later. Raises BatchlockError as `pause` does."""
+        self._end(run_id, StopRequest(reason=f"Stopped by {user}.", pause=False))
 
-    def desk(self, run_id: str) -> WorkerFolder:
-        """Return where word is left for the process of a run."""
+    def worker_folder(self, run_id: str) -> WorkerFolder:
+        """Return the folder by which page and worker of a run communicate."""
         return WorkerFolder(self._store.folder / "desks" / run_id)
 
-    def ahead(self, run_id: str) -> int:
+    def runs_before(self, run_id: str) -> int:
         """Count the runs that come before this one."""
-        order = self._store.runs(self._history.org, State.WORKING, State.WAITING)
-        return next((at for at, run in enumerate(order) if run.run_id == run_id), 0)
+        order = self._store.queue.in_state(
+            self._history.org, QueueState.WORKING, QueueState.WAITING
+        )
+        return next((number for number, run in enumerate(order) if run.run_id == run_id), 0)
 
-    def blocked(self) -> str:
-        """Return why the first in line is not at work, in a sentence; empty when it is."""
-        if self._store.runs(self._history.org, State.WORKING):
+    def blocked_by(self) -> str:
+        """Return what holds up the first run in the queue, in a sentence; empty if nothing does."""
+        if self._store.queue.in_state(self._history.org, QueueState.WORKING):
             return ""
         holder = self.holder()
         return f"Another run is at work on this org: {holder}." if holder else ""
 
     def holder(self) -> Holder | None:
-        """Return what is at work on the org, whoever has started it."""
+        """Return the holder of the org lock, whoever started it."""
         return org_lock.current_holder(self._state, self._history.org)
 
     def is_at_work(self, run_id: str) -> bool:
-        """Tell whether a run is at work, whoever has started it."""
+        """Return whether a run is being sent, by the page or at a terminal."""
         holder = self.holder()
         return holder is not None and holder.run_id == run_id
 
-    def elsewhere(self, run_id: str) -> bool:
-        """Tell whether a run is at work at a terminal, where the page cannot end it."""
+    def is_at_terminal(self, run_id: str) -> bool:
+        """Return whether a run is being sent at a terminal, where the page cannot end it."""
         holder = self.holder()
         return holder is not None and holder.run_id == run_id and not self._is_ours(holder)
 
     def _is_ours(self, holder: Holder) -> bool:
-        """Tell whether it is a process that the page has started, this server or an earlier."""
-        beat = self.desk(holder.run_id).told()
-        return beat is not None and beat.process == holder.process
+        """Return whether a server of the page, this or an earlier one, started that process."""
+        heartbeat = self.worker_folder(holder.run_id).heartbeat()
+        return heartbeat is not None and heartbeat.process == holder.process
 
-    def _end(self, run_id: str, wish: StopRequest) -> None:
-        asked = self._store.run(self._history.org, run_id)
-        if self.elsewhere(run_id):
+    def _end(self, run_id: str, request: StopRequest) -> None:
+        queued = self._store.queue.get(self._history.org, run_id)
+        if self.is_at_terminal(run_id):
             raise BatchlockError("This run is at work at a terminal; it is ended there.")
-        if asked is None or asked.state is State.ENDED:
+        if queued is None or queued.state is QueueState.ENDED:
             raise BatchlockError("This run has ended already.")
-        if asked.state is State.WORKING:  # its process ends it, and its end is then read
-            self.desk(run_id).wish(wish)
+        if queued.state is QueueState.WORKING:
+            # Its process ends the run, and `_process_ended` then sets the state.
+            self.worker_folder(run_id).write_stop_request(request)
         else:
-            self._store.set_run(run_id, State.PAUSED if wish.pauses else State.ENDED, why=wish.why)
-        self._news.set()
+            self._set_stopped(run_id, request)
+        self._wake.set()
 
-    # -- the line ------------------------------------------------------------------------
+    def _set_stopped(self, run_id: str, request: StopRequest) -> None:
+        state = QueueState.PAUSED if request.pause else QueueState.ENDED
+        self._store.queue.set_state(run_id, state, reason=request.reason)
 
-    async def keep(self) -> None:
-        """Start what comes next and see to its end, until cancelled."""
+    async def process_queue(self) -> None:
+        """Start each run when its turn comes, and record how it ended; runs until cancelled."""
         while True:
             try:
-                self._turn()
+                self._step()
             except Exception:
-                _log.exception("The line of runs has stumbled, and goes on.")
-            self._news.clear()
+                _log.exception("A step of the queue failed; the next one follows.")
+            self._wake.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(_EVERY):
-                    await self._news.wait()
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._wake.wait()
 
-    def leave(self) -> None:
-        """Let the process of a run go on without this server."""
+    def detach(self) -> None:
+        """Let the process of a run go on when this server ends."""
         if self._own is not None:
-            self._own[1].returncode = 0  # so that nobody waits for it
+            # Popen warns about a process without a return code, and would wait for it.
+            self._own[1].returncode = 0
 
-    def _turn(self) -> None:
-        org, holder = self._history.org, self.holder()
-        for run in self._store.runs(org, State.WORKING):
-            if not self._lives(run, holder):
-                self._ended(run)
-        if holder != self._seen:  # something has begun or ended, so it is worth a look
-            for run in self._store.runs(org, State.WAITING, State.PAUSED):
+    def _step(self) -> None:
+        org, holder, queue = self._history.org, self.holder(), self._store.queue
+        for run in queue.in_state(org, QueueState.WORKING):
+            if not self._has_process(run, holder):
+                self._process_ended(run)
+        if holder != self._last_holder:  # journals are opened only when a run began or ended
+            for run in queue.in_state(org, QueueState.WAITING, QueueState.PAUSED):
                 if holder and holder.run_id == run.run_id and self._is_ours(holder):
-                    self._store.set_run(run.run_id, State.WORKING)
-                elif (end := self._end_of(run.run_id)) is not None and end.closed:
-                    self._store.set_run(run.run_id, State.ENDED)
-            self._seen = holder
-        waiting = self._store.runs(org, State.WAITING)
-        if waiting and holder is None and not self._store.runs(org, State.WORKING):
+                    queue.set_state(run.run_id, QueueState.WORKING)
+                elif (end := self._session_end(run.run_id)) is not None and end.closed:
+                    queue.set_state(run.run_id, QueueState.ENDED)
+            self._last_holder = holder
+        waiting = queue.in_state(org, QueueState.WAITING)
+        if waiting and holder is None and not queue.in_state(org, QueueState.WORKING):
             self._start(waiting[0])
 
-    def _lives(self, run: QueuedRun, holder: Holder | None) -> bool:
-        """Tell whether a run is at work; one that has just been started may not show it yet."""
+    def _has_process(self, run: QueuedRun, holder: Holder | None) -> bool:
+        """Return whether the process of a run is alive."""
         if self._own is not None and self._own[0] == run.run_id:
             return self._own[1].poll() is None
-        is_named = holder is not None and holder.run_id == run.run_id
-        return is_named or self.desk(run.run_id).told(_HEARD) is not None
+        if holder is not None and holder.run_id == run.run_id:
+            return True
+        return self.worker_folder(run.run_id).heartbeat(_START_SECONDS) is not None
 
     def _start(self, run: QueuedRun) -> None:
-        desk = self.desk(run.run_id)
-        desk.make_ready()
-        self._store.set_run(run.run_id, State.WORKING, tries=run.tries + 1)
-        with (desk.folder / "said").open("wb") as said:
+        folder = self.worker_folder(run.run_id)
+        folder.prepare()
+        self._store.queue.set_state(run.run_id, QueueState.WORKING, starts=run.starts + 1)
+        with folder.output.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603  our own command
-                [sys.executable, "-P", "-m", "batchlock", "work", run.run_id, str(desk.folder),
-                 *self._options],
+                [sys.executable, "-P", "-m", "batchlock", "work", run.run_id, str(folder.folder),
+                 *self._command_options],
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
+                # Ctrl-C at the server's terminal must not reach the run (POSIX, then Windows).
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )  # fmt: skip
         self._own = run.run_id, process
 
-    def _ended(self, run: QueuedRun) -> None:
-        """Take in that the process of a run has ended, or was gone when the server started."""
-        end, wish = self._end_of(run.run_id), self.desk(run.run_id).wished
-        code = None if end is None else end.exit_code
+    def _process_ended(self, run: QueuedRun) -> None:
+        """Set the state of a run whose process has ended, or is gone since the server started."""
+        folder, queue = self.worker_folder(run.run_id), self._store.queue
+        end, request = self._session_end(run.run_id), folder.stop_request()
+        exit_code = None if end is None else end.exit_code
         if self._own is not None and self._own[0] == run.run_id:
-            code, self._own = self._own[1].poll(), None
+            exit_code, self._own = self._own[1].poll(), None
         if end is not None and end.closed:
-            self._store.set_run(run.run_id, State.ENDED)
-        elif wish is not None:
-            state = State.PAUSED if wish.pauses else State.ENDED
-            self._store.set_run(run.run_id, state, why=wish.why)
-        elif code in _NO_FAULT:
-            self._store.set_run(run.run_id, State.WAITING, tries=run.tries - 1)
-        elif code < 0 and run.tries < _TRIES:
-            self._store.set_run(run.run_id, State.WAITING)
+            queue.set_state(run.run_id, QueueState.ENDED)
+        elif request is not None:
+            self._set_stopped(run.run_id, request)
+        elif exit_code is None or exit_code in _NOT_COUNTED:
+            queue.set_state(run.run_id, QueueState.WAITING, starts=run.starts - 1)
+        elif exit_code < 0 and run.starts < _MAX_STARTS:
+            queue.set_state(run.run_id, QueueState.WAITING)
         else:
-            self._store.set_run(run.run_id, State.ENDED, why=self._why(run.run_id, end, code))
-        self.desk(run.run_id).clear()
+            reason = self._end_reason(run.run_id, end, exit_code)
+            queue.set_state(run.run_id, QueueState.ENDED, reason=reason)
+        folder.clear()
 
-    def _end_of(self, run_id: str) -> SessionEnd | None:
+    def _session_end(self, run_id: str) -> SessionEnd | None:
         try:
             with Journal.open(self._history.path(run_id)) as journal:
                 return journal.end
-        except BatchlockError:  # whoever starts it says what is wrong
+        except BatchlockError:  # the worker will name the problem when it starts
             return None
 
-    def _why(self, run_id: str, end: SessionEnd | None, code: int | None) -> str:
-        """Return why a run has ended before its last row."""
-        if end is not None and end.ended_by and end.exit_code == code:
+    def _end_reason(self, run_id: str, end: SessionEnd | None, exit_code: int) -> str:
+        """Return why a run ended before its last row: from its journal, else its last output."""
+        if end is not None and end.ended_by and end.exit_code == exit_code:
             return end.ended_by
         try:
-            said = (self.desk(run_id).folder / "said").read_text("utf-8", "replace")
+            output = self.worker_folder(run_id).output.read_text("utf-8", "replace")
         except OSError:
-            said = ""
-        last = [queue for queue in said.splitlines() if queue.strip()][-1:]
-        return last[0] if last else "It ended unexpectedly, and can go on."
+            output = ""
+        lines = [line for line in output.splitlines() if line.strip()]
+        return lines[-1] if lines else "It ended unexpectedly, and can go on."

@@ -1,13 +1,11 @@
-"""What every request must pass before a page sees it, and every answer carries.
+"""What every request must pass before a page handles it, and the headers of every answer.
 
-Host        one of our own names, or 421: a foreign name that points here is not ours
-session     a person, or the way to the door
-CSRF        every change shows what only a page of ours can know
-errors      a sentence, or a reference number for what nobody expected
+Host        one of the configured names, else 421: protects against DNS rebinding
+session     a signed-in person, else the sign-in page
+CSRF        a change must come from this site, and carry the token of its cookie
 """
 
 import ipaddress
-import logging
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -17,16 +15,13 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from batchlock.core.errors import BatchlockError
-from batchlock.store.page import Store
-from batchlock.web.auth.passwords import csrf_of, key_of, new_cookie
-
-_log = logging.getLogger(__name__)
+from batchlock.store.page import PageStore
+from batchlock.web.auth.tokens import csrf_token, new_cookie, session_key
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Page = Callable[..., web.Response]
 _H = TypeVar("_H", bound=Callable[..., Awaitable[web.StreamResponse]])
 
+# No inline script or style: a cell that escaped from its markup still could not run.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -39,62 +34,62 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_CHANGES_NOTHING = ("GET", "HEAD")
+_SAFE_METHODS = ("GET", "HEAD")
 
 COOKIE = web.RequestKey("cookie", str)
-"""What the browser is known by, whether somebody is signed in or not."""
+"""The cookie of the browser, whether somebody is signed in or not."""
 NAME = web.RequestKey("name", str)
-"""Who it is; empty while nobody has signed in."""
+"""The name of the signed-in person; empty if nobody is signed in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityRules:
-    """What the safety of a server depends on."""
+    """The settings that the security of one server depends on."""
 
     hosts: frozenset[str]
-    """Names under which it may be asked for, in lower case."""
+    """Host names under which the page answers, in lower case."""
     proxies: Collection[str]
-    """Addresses whose X-Forwarded headers are believed."""
-    session: float
-    """Seconds without a request after which a person signs in again."""
+    """Addresses whose X-Forwarded headers are trusted."""
+    session_seconds: float
+    """How long a session may be idle."""
     cookie: str
     """The cookie's name."""
 
 
 def open_to_all(handler: _H) -> _H:
-    """Mark a page that needs no session."""
-    handler.open_to_all = True  # type: ignore[attr-defined]  # a mark, and nothing else
+    """Mark a handler that needs no session."""
+    handler.open_to_all = True  # type: ignore[attr-defined]  # the middleware reads this mark
     return handler
 
 
-def checks_itself(handler: _H) -> _H:
-    """Mark a page whose body comes in parts, and that looks for the CSRF token by itself."""
-    handler.checks_itself = True  # type: ignore[attr-defined]  # the same
+def checks_csrf_itself(handler: _H) -> _H:
+    """Mark a handler that reads a multipart body, and checks the CSRF token in it by itself."""
+    handler.checks_csrf_itself = True  # type: ignore[attr-defined]  # the middleware reads it
     return handler
 
 
-def address_of(request: web.Request, rules: SecurityRules) -> str:
-    """Return where a request comes from: what a trusted proxy says, else who has called."""
+def client_address(request: web.Request, rules: SecurityRules) -> str:
+    """Return the client's address: the one that a trusted proxy reports, else the peer's."""
     peer = request.remote or ""
     if peer in rules.proxies:
         try:
-            return str(ipaddress.ip_address(_last_of(request, "X-Forwarded-For")))
+            return str(ipaddress.ip_address(_last_item(request, "X-Forwarded-For")))
         except ValueError:
             pass
     return peer
 
 
 def is_encrypted(request: web.Request, rules: SecurityRules) -> bool:
-    """Tell whether the browser speaks TLS, to us or to a trusted proxy."""
+    """Return whether the browser's connection, to us or to a trusted proxy, uses TLS."""
     if request.remote in rules.proxies:
-        return _last_of(request, "X-Forwarded-Proto") == "https"
+        return _last_item(request, "X-Forwarded-Proto") == "https"
     return request.secure
 
 
-def keep_cookie(
+def set_cookie(
     response: web.StreamResponse, request: web.Request, rules: SecurityRules, cookie: str
 ) -> None:
-    """Have the browser known by this cookie from now on."""
+    """Set the browser's cookie."""
     response.set_cookie(
         rules.cookie,
         cookie,
@@ -105,48 +100,48 @@ def keep_cookie(
     )
 
 
-def csrf_fits(request: web.Request, given: object) -> bool:
-    """Tell whether a change comes from a page of ours."""
-    wanted = csrf_of(request[COOKIE])
-    return isinstance(given, str) and secrets.compare_digest(
-        given.encode("utf-8", "surrogatepass"), wanted.encode()
+def csrf_fits(request: web.Request, token: object) -> bool:
+    """Return whether a token is the CSRF token of the request's cookie."""
+    expected = csrf_token(request[COOKIE])
+    return isinstance(token, str) and secrets.compare_digest(
+        token.encode("utf-8", "surrogatepass"), expected.encode()
     )
 
 
-def refuse_change() -> web.HTTPForbidden:
-    """Return the answer to a change that does not come from a page of ours."""
+def foreign_change() -> web.HTTPForbidden:
+    """Return the answer to a change that does not come from this site."""
     return web.HTTPForbidden(
         text="This page was open for too long, or did not come from here. Go back, load it again "
         "and repeat what you did."
     )
 
 
-def middlewares(store: Store, rules: SecurityRules, page: Page) -> list[Middleware]:
-    """Return what every request passes; `page` draws what is said instead of an answer."""
+async def form_of(request: web.Request) -> Mapping[str, object]:
+    """Return the form of a request; raises HTTPBadRequest if it is malformed."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError):  # bad percent-encoding; an unknown charset
+        raise web.HTTPBadRequest from None
 
-    @web.middleware
-    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except web.HTTPException as ended:
-            if ended.status < 400:
-                raise
-            return page(request, "said.html", status=ended.status, said=_said(ended))
-        except BatchlockError as error:
-            return page(request, "said.html", status=409, said=str(error))
-        except (ConnectionError, TimeoutError):
-            raise
-        except Exception:
-            if request.writer.output_size > 0:
-                raise  # a part of the answer is out, so nothing can be said any more
-            reference = secrets.token_hex(4)
-            _log.exception("unexpected error %s at %s %s", reference, request.method, request.path)
-            said = f"Something unexpected went wrong. Tell your administrator: {reference}."
-            return page(request, "said.html", status=500, said=said)
 
+async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """Set the security headers of an answer, and remove the one that names the server."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.popall("Server", None)
+
+
+def middlewares(store: PageStore, rules: SecurityRules) -> list[Middleware]:
+    """Return the checks that every request passes, in their order."""
+    return [_check_host(rules), _load_session(store, rules), _check_csrf(rules)]
+
+
+def _check_host(rules: SecurityRules) -> Middleware:
     @web.middleware
-    async def ours(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if _name_in(request.headers.get("Host", "")) not in rules.hosts:
+    async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if _host_name(request.headers.get("Host", "")) not in rules.hosts:
+            # The error page needs both keys, and must not show anything of a session.
             request[COOKIE], request[NAME] = new_cookie(), ""
             raise web.HTTPMisdirectedRequest(
                 text="The page is not known by this name. Whoever runs it can add the name to "
@@ -154,80 +149,60 @@ def middlewares(store: Store, rules: SecurityRules, page: Page) -> list[Middlewa
             )
         return await handler(request)
 
+    return check_host
+
+
+def _load_session(store: PageStore, rules: SecurityRules) -> Middleware:
     @web.middleware
-    async def known(request: web.Request, handler: Handler) -> web.StreamResponse:
-        cookie = request.cookies.get(rules.cookie, "")
-        name = store.session(key_of(cookie), longest=rules.session) if cookie else None
+    async def load_session(request: web.Request, handler: Handler) -> web.StreamResponse:
+        cookie, name = request.cookies.get(rules.cookie, ""), None
+        if cookie:
+            name = store.sessions.name(session_key(cookie), max_idle_seconds=rules.session_seconds)
         request[COOKIE], request[NAME] = cookie or new_cookie(), name or ""
-        wanted = request.match_info.handler
-        if name is None and not hasattr(wanted, "open_to_all"):
-            if request.method in _CHANGES_NOTHING:
+        if name is None and not hasattr(request.match_info.handler, "open_to_all"):
+            if request.method in _SAFE_METHODS:
                 raise web.HTTPSeeOther("/login")
             raise web.HTTPUnauthorized(text="You are signed out. Sign in again, then repeat this.")
         response = await handler(request)
+        # Even the sign-in form needs a cookie, because its CSRF token is derived from it.
         if not cookie and not response.prepared and rules.cookie not in response.cookies:
-            keep_cookie(response, request, rules, request[COOKIE])
+            set_cookie(response, request, rules, request[COOKIE])
         return response
 
+    return load_session
+
+
+def _check_csrf(rules: SecurityRules) -> Middleware:
+    # Both the headers and the token are checked: some browsers and proxies send neither
+    # Sec-Fetch-Site nor Origin, and then only the token shows where a change comes from.
     @web.middleware
-    async def meant(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method not in _CHANGES_NOTHING:
-            site = request.headers.get("Sec-Fetch-Site", "same-origin")
-            origin = request.headers.get("Origin")
-            if site not in ("same-origin", "none") or (
-                origin is not None and _name_in(urlsplit(origin).netloc) not in rules.hosts
-            ):
-                raise refuse_change()
-            if not hasattr(request.match_info.handler, "checks_itself"):
-                if request.content_type != "application/x-www-form-urlencoded":
-                    raise web.HTTPUnsupportedMediaType(text="This takes a form only.")
-                if not csrf_fits(request, (await form_of(request)).get("csrf")):
-                    raise refuse_change()
+    async def check_csrf(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method in _SAFE_METHODS:
+            return await handler(request)
+        site = request.headers.get("Sec-Fetch-Site", "same-origin")
+        origin = request.headers.get("Origin")
+        if site not in ("same-origin", "none") or (
+            origin is not None and _host_name(urlsplit(origin).netloc) not in rules.hosts
+        ):
+            raise foreign_change()
+        if not hasattr(request.match_info.handler, "checks_csrf_itself"):
+            if request.content_type != "application/x-www-form-urlencoded":
+                raise web.HTTPUnsupportedMediaType(text="This takes a form only.")
+            if not csrf_fits(request, (await form_of(request)).get("csrf")):
+                raise foreign_change()
         return await handler(request)
 
-    return [answered, ours, known, meant]
+    return check_csrf
 
 
-async def form_of(request: web.Request) -> Mapping[str, object]:
-    """Return the form of a request, which may be malformed."""
-    try:
-        return await request.post()
-    except (ValueError, LookupError):
-        raise web.HTTPBadRequest from None
-
-
-def _last_of(request: web.Request, header: str) -> str:
-    """Return the last item of a header that may be there several times."""
+def _last_item(request: web.Request, header: str) -> str:
+    """Return the last item of a list header: the only one that the nearest proxy wrote itself."""
     return ",".join(request.headers.getall(header, [])).split(",")[-1].strip()
 
 
-async def dress(_: web.Request, response: web.StreamResponse) -> None:
-    """Give an answer the headers that all have."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.popall("Server", None)
-
-
-def _name_in(host: str) -> str:
-    """Return the name in a Host header, without its port."""
+def _host_name(host: str) -> str:
+    """Return the name in a Host header, without its port; empty if it is malformed."""
     try:
         return (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:
         return ""
-
-
-def _said(ended: web.HTTPException) -> str:
-    """Return what a person is told of an HTTP error: our own sentence, or one for the status."""
-    standard = f"{ended.status}: {ended.reason}"
-    if ended.text and ended.text != standard:
-        return ended.text
-    return _SENTENCES.get(ended.status, f"That cannot be done ({standard}).")
-
-
-_SENTENCES = {
-    400: "That request makes no sense.",
-    404: "There is nothing here. It may have been removed.",
-    405: "That cannot be done here.",
-    413: "That is too large.",
-}

@@ -1,12 +1,16 @@
-"""How values look on a page: the templates, and what they are filled with."""
+"""The templates: how pages are rendered, and how values look on them.
+
+Spans and sizes are written here and not by humanize: a tile has room for "1 h 5 min", not for
+"1 hour and 5 minutes".
+"""
 
 import hashlib
 import mimetypes
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 from urllib.parse import quote
 
 from aiohttp import web
@@ -16,17 +20,18 @@ from markupsafe import Markup
 from batchlock import __version__
 from batchlock.core.results import Result
 from batchlock.web import security
-from batchlock.web.auth.passwords import csrf_of
+from batchlock.web.auth.tokens import csrf_token
 
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _STATIC = Path(__file__).parent / "static"
-STATIC = {path.name: path.read_bytes() for path in sorted(_STATIC.iterdir()) if path.is_file()}
-"""The stylesheet, the script and the icon, by name: nothing else is ever served from a disk."""
+# Read once at the start, by name: no request ever reaches the disk, whatever its path is.
+STATIC_FILES = {p.name: p.read_bytes() for p in sorted(_STATIC.iterdir()) if p.is_file()}
+# Part of each address, so that a browser may cache the files and still loads changed ones.
+_STATIC_HASH = hashlib.sha256(b"".join(STATIC_FILES.values())).hexdigest()[:8]
+# A day is safe, because the addresses of the files change with their content.
+_STATIC_CACHE = "public, max-age=86400"
 
-_STAMP = hashlib.sha256(b"".join(STATIC.values())).hexdigest()[:8]
-"""So that a browser keeps them until they change."""
-
-WORDS = {
+RESULT_LABELS = {
     Result.UPDATED: "Updated",
     Result.UNCHANGED: "Already right",
     Result.REJECTED: "Refused by Zoho",
@@ -39,11 +44,28 @@ WORDS = {
 """What people read for each result."""
 
 
-class Templates:
-    """Draws pages of one org."""
+class Page:
+    """The values of one page; a subclass is a frozen dataclass and names its template."""
 
-    def __init__(self, org: Mapping[str, str]) -> None:
-        """`org` is what every page says of where it sends to."""
+    __slots__ = ()
+    template: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrgLabel:
+    """What every page says about the org that it sends to."""
+
+    name: str
+    environment: str
+    api: str
+    data_center: str
+    """In capitals; empty for the simulator."""
+
+
+class Templates:
+    """Renders the pages of one org."""
+
+    def __init__(self, org: OrgLabel) -> None:
         self._env = Environment(
             loader=PackageLoader("batchlock.web"),
             autoescape=True,
@@ -52,49 +74,45 @@ class Templates:
             lstrip_blocks=True,
         )
         self._env.filters |= {
-            "n": grouped, "when": when, "span": span, "size": size, "words": WORDS.__getitem__,
-            "cell": cell,
+            "n": grouped, "when": when, "span": span, "size": size, "cell": cell,
         }  # fmt: skip
         self._env.globals |= {
             "org": org,
             "version": __version__,
-            "stamp": _STAMP,
+            "static_hash": _STATIC_HASH,
             "Result": Result,
-            "WORDS": WORDS,
+            "RESULT_LABELS": RESULT_LABELS,
         }
 
-    def page(
-        self, request: web.Request, template: str, *, status: int = 200, **told: Any
-    ) -> web.Response:
-        """Draw a whole page."""
-        cookie = request.get(security.COOKIE, "")
-        common = {
-            "name": request.get(security.NAME, ""),
-            "csrf": csrf_of(cookie),
-            "path": request.path,
-        }
-        text = self._env.get_template(template).render(**common, **told)
+    def render_page(self, request: web.Request, page: Page, *, status: int = 200) -> web.Response:
+        """Render a whole page for the person who requests it."""
+        text = self._env.get_template(page.template).render(
+            page=page,
+            user=request.get(security.NAME, ""),
+            csrf=csrf_token(request.get(security.COOKIE, "")),
+            path=request.path,
+        )
         return web.Response(
-            body=text.encode(errors="replace"),
+            body=text.encode(errors="replace"),  # a file name may hold lone surrogates
             status=status,
             content_type="text/html",
             charset="utf-8",
         )
 
-    def part(self, template: str, **told: Any) -> str:
-        """Draw a part of a page, which is the same for everybody."""
-        return self._env.get_template(template).render(**told)
+    def render_part(self, template: str, live: object) -> str:
+        """Render a part of a live page, which is the same for every viewer."""
+        return self._env.get_template(template).render(live=live)
 
 
 @security.open_to_all
 async def static(request: web.Request) -> web.Response:
     """Answer with the stylesheet, the script or the icon."""
     name = request.match_info["name"]
-    if name not in STATIC:
+    if name not in STATIC_FILES:
         raise web.HTTPNotFound
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    headers = {"Cache-Control": "public, max-age=86400"}
-    return web.Response(body=STATIC[name], content_type=kind, headers=headers)
+    content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    headers = {"Cache-Control": _STATIC_CACHE}
+    return web.Response(body=STATIC_FILES[name], content_type=content_type, headers=headers)
 
 
 def grouped(number: int) -> str:
@@ -103,7 +121,10 @@ def grouped(number: int) -> str:
 
 
 def when(moment: datetime | float | None) -> Markup:
-    """Return a moment as a `time`, which the script shows in the reader's zone."""
+    """Return a moment as a `time` element, which the script rewrites in the reader's zone.
+
+    A float is seconds since 1970.
+    """
     if moment is None:
         return Markup("")
     at = moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)
@@ -114,7 +135,7 @@ def when(moment: datetime | float | None) -> Markup:
 
 
 def span(seconds: float | None) -> str:
-    """Return a length of time in words."""
+    """Return a length of time, such as `42 s`, `5 min` or `1 h 5 min`."""
     if seconds is None:
         return ""
     if seconds < 60:
@@ -124,23 +145,26 @@ def span(seconds: float | None) -> str:
     return f"{hours:,} h {minutes} min" if hours else f"{minutes} min"
 
 
-def size(count: int) -> str:
-    """Return an amount of memory in words."""
-    return f"{count / 2**20:,.0f} MiB" if count >= 2**20 else f"{max(1, count >> 10):,} KiB"
+def size(byte_count: int) -> str:
+    """Return an amount of memory in whole MiB, or in KiB if it is less than one MiB."""
+    if byte_count >= 2**20:
+        return f"{byte_count / 2**20:,.0f} MiB"
+    return f"{max(1, byte_count >> 10):,} KiB"
 
 
-def cell(text: str, most: int = 300) -> str:
-    """Return a cell no longer than a page can bear."""
-    return text if len(text) <= most else f"{text[:most]}…"
+def cell(text: str, limit: int = 300) -> str:
+    """Return the beginning of a cell: one can hold 32,767 characters, and a page shows 50 rows."""
+    return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def attached(content: bytes, name: str) -> web.Response:
-    """Return a workbook for saving under a name."""
-    headers = {"Content-Disposition": saved_as(name)}
+def workbook_response(content: bytes, name: str) -> web.Response:
+    """Return an answer that the browser saves as a workbook with this name."""
+    headers = {"Content-Disposition": attachment(name)}
     return web.Response(body=content, content_type=WORKBOOK, headers=headers)
 
 
-def saved_as(name: str) -> str:
-    """Return the header that saves an answer under a name (RFC 6266)."""
-    plain = re.sub(r"[^\w .()-]", "_", name, flags=re.ASCII)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+def attachment(name: str) -> str:
+    """Return the Content-Disposition that makes the browser save an answer (RFC 6266)."""
+    # `filename` is ASCII for old browsers; `filename*` has the whole name and wins.
+    ascii_name = re.sub(r"[^\w .()-]", "_", name, flags=re.ASCII)
+    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"

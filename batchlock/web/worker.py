@@ -1,16 +1,19 @@
-"""The process that sends a run for the page, and how the two speak with each other.
+"""The process that sends a run for the page, and the files by which page and process communicate.
 
-<state>/web/desks/<run id>/pulse   how it goes (JSON), written by the process
-<state>/web/desks/<run id>/wish    that it shall end, and why (JSON), written by the page
+<state>/web/desks/<run id>/pulse   the heartbeat (JSON), written by the process
+<state>/web/desks/<run id>/wish    the stop request (JSON), written by the page
+<state>/web/desks/<run id>/said    the output of the process
 
-Files, and no pipe: the process outlives the server that started it, and the next server finds it.
+These are files and not a pipe, because the process outlives the server that started it, and the
+next server must find it. Names and keys are those of 0.1.0, for a process that an older server
+started before an upgrade.
 """
 
 import asyncio
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,126 +27,139 @@ from batchlock.core.results import Outcome, RunResult
 if TYPE_CHECKING:
     from batchlock.run import Runner
 
-_EVERY = 0.3
-"""Seconds between two looks for a wish."""
+# A click on Pause seems immediate, and the process opens three small files a second.
+_POLL_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """How a run goes, as its process sees it."""
+    """The progress of a run, as its process reports it."""
 
     at: float
-    """Seconds since 1970."""
+    """Seconds since 1970: it is compared across processes."""
     process: int = 0
-    """Which one it is; 0 before it has said anything."""
+    """The process id; 0 before the process has written anything."""
     message: str = ""
-    """What it said last, in a sentence."""
+    """The last sentence of the process."""
     in_flight: int = 0
     window: int = 0
     reason: str = ""
-    """Why everyone waits; empty when nobody does."""
+    """Why all calls wait; empty when none has to."""
     seconds: float = 0.0
-    """For how much longer."""
+    """How much longer all calls wait."""
     credits_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequest:
-    """That a run shall end."""
+    """A person's request that a run ends early."""
 
-    why: str
-    """In a sentence."""
-    pauses: bool
-    """Whether it is meant to go on."""
+    reason: str
+    """Who ended it, in a sentence."""
+    pause: bool
+    """Whether the person means to resume it."""
 
 
 class WorkerFolder:
-    """The folder in which the page and the process of a run leave each other word."""
+    """The folder by which the page and the process of one run communicate."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._wish = folder / "wish"
-        self._pulse = folder / "pulse"
+        self.output = folder / "said"
+        self._stop_request = folder / "wish"
+        self._heartbeat = folder / "pulse"
 
-    def make_ready(self) -> None:
-        """Make it for a process that is about to start."""
+    def prepare(self) -> None:
+        """Make the folder ready for a process that is about to start."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.clear()
-        self.tell(Heartbeat(at=time.time()))
+        self.write_heartbeat(Heartbeat(at=time.time()))
 
     def clear(self) -> None:
-        """Take away what a process was told and has said."""
-        for one in (self._wish, self._pulse):
-            one.unlink(missing_ok=True)
+        """Remove the heartbeat and the stop request of a process that has ended."""
+        for path in (self._stop_request, self._heartbeat):
+            path.unlink(missing_ok=True)
 
-    def wish(self, wish: StopRequest) -> None:
-        """Leave word that the run shall end."""
-        draft = self._wish.with_suffix(".part")
-        draft.write_text(json.dumps(asdict(wish)), "utf-8")
-        draft.replace(self._wish)
+    def write_stop_request(self, request: StopRequest) -> None:
+        """Ask the process to end."""
+        _replace(self._stop_request, {"why": request.reason, "pauses": request.pause})
 
-    @property
-    def wished(self) -> StopRequest | None:
-        """That the run shall end; None while it shall not."""
+    def stop_request(self) -> StopRequest | None:
+        """Return the stop request; None while there is none."""
         try:
-            return StopRequest(**json.loads(self._wish.read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+            values = json.loads(self._stop_request.read_text("utf-8"))
+            return StopRequest(reason=values["why"], pause=values["pauses"])
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def tell(self, on_progress: Heartbeat) -> None:
-        """Leave word of how it goes; a run is not worse for not being able to."""
-        draft = self._pulse.with_suffix(".part")
+    def write_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Write the heartbeat; an error is ignored, because the run can go on without it."""
         with suppress(OSError):
-            draft.write_text(json.dumps(asdict(on_progress)), "utf-8")
-            draft.replace(self._pulse)
+            _replace(self._heartbeat, asdict(heartbeat))
 
-    def told(self, within: float = float("inf")) -> Heartbeat | None:
-        """Return how it went when the process last left word, if that is no longer ago."""
+    def heartbeat(self, max_age_seconds: float = float("inf")) -> Heartbeat | None:
+        """Return the last heartbeat; None if there is none, or it is older than that."""
         try:
-            on_progress = Heartbeat(**json.loads(self._pulse.read_text("utf-8")))
+            heartbeat = Heartbeat(**json.loads(self._heartbeat.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             return None
-        return on_progress if time.time() - on_progress.at < within else None
+        return heartbeat if time.time() - heartbeat.at < max_age_seconds else None
+
+
+def _replace(path: Path, values: Mapping[str, object]) -> None:
+    """Write a JSON file under another name and rename it, so that no reader sees half a file."""
+    draft = path.with_suffix(".part")
+    draft.write_text(json.dumps(values), "utf-8")
+    draft.replace(path)
 
 
 class HeartbeatObserver(RunObserver):
-    """A run's voice that is heard through the desk."""
+    """Writes what a run reports into the worker's folder."""
 
-    def __init__(self, desk: WorkerFolder, *, clock: Callable[[], float] = time.time) -> None:
-        self._desk = desk
+    def __init__(self, folder: WorkerFolder, *, clock: Callable[[], float] = time.time) -> None:
+        """Use a clock that returns seconds since 1970."""
+        self._folder = folder
         self._clock = clock
-        self._said = ""
+        self._message = ""
 
     def on_message(self, sentence: str) -> None:
-        """Pass a sentence on."""
-        self._said = sentence
-        self._desk.tell(Heartbeat(at=self._clock(), process=os.getpid(), message=sentence))
+        """Write a sentence."""
+        self._message = sentence
+        self._folder.write_heartbeat(
+            Heartbeat(at=self._clock(), process=os.getpid(), message=sentence)
+        )
 
     def on_sending(self, *, rows: int, remaining: int) -> None:
-        """Pass on that the sending begins."""
+        """Write that the sending begins."""
         self.on_message(f"Sending {remaining:,} of {rows:,} rows.")
 
     def on_row(self, outcome: Outcome) -> None:
-        """Leave rows to the journal."""
+        """Write nothing: the page reads rows from the journal."""
 
     def on_progress(self, snapshot: LimiterSnapshot) -> None:
-        """Pass on how the gate stands."""
-        now, me = self._clock(), os.getpid()
-        self._desk.tell(Heartbeat(at=now, process=me, message=self._said, **snapshot._asdict()))
+        """Write the state of the call limiter."""
+        self._folder.write_heartbeat(
+            Heartbeat(
+                at=self._clock(),
+                process=os.getpid(),
+                message=self._message,
+                **snapshot._asdict(),
+            )
+        )
 
 
-async def work(runner: "Runner", run_id: str, desk: WorkerFolder) -> RunResult | None:
-    """Bring a run to its end, or as far as the page wishes."""
+async def work(runner: "Runner", run_id: str, folder: WorkerFolder) -> RunResult | None:
+    """Send a run until its end, or until the page requests a stop."""
     runner.observer.on_message("Getting ready.")
-    watching = asyncio.create_task(_heed(desk, runner.cancel_token))
+    watching = asyncio.create_task(_watch_stop_request(folder, runner.cancel_token))
     try:
         return await runner.resume(run_id)
     finally:
         watching.cancel()
 
 
-async def _heed(desk: WorkerFolder, cancel_token: CancelToken) -> None:
-    """End the run once that is wished."""
-    while (wish := desk.wished) is None:  # noqa: ASYNC110  it comes from another process
-        await asyncio.sleep(_EVERY)
-    cancel_token.cancel(Stopped(wish.why))
+async def _watch_stop_request(folder: WorkerFolder, cancel_token: CancelToken) -> None:
+    """Cancel the run once there is a stop request."""
+    while (request := folder.stop_request()) is None:  # noqa: ASYNC110  another process writes it
+        await asyncio.sleep(_POLL_SECONDS)
+    cancel_token.cancel(Stopped(request.reason))

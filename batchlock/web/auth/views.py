@@ -1,124 +1,157 @@
-"""Who may come in: a link that opens once, or a name and a password."""
+"""Signing in and out: a link that works once, or a name and a password."""
 
 import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 from aiohttp import web
 
-from batchlock.store.page import Store
+from batchlock.store.page import PageStore
 from batchlock.web import security
-from batchlock.web.auth.passwords import LoginThrottle, key_of, matches, new_cookie
-from batchlock.web.templating import Templates
+from batchlock.web.auth.passwords import hash_password, needs_rehash, verify_password
+from batchlock.web.auth.throttle import LoginThrottle
+from batchlock.web.auth.tokens import new_cookie, session_key
+from batchlock.web.templating import Page, Templates
 
-_AT_ONCE = 2
-"""Passwords looked at together, since each takes a moment of a whole core and 32 MiB."""
+# Each takes a moment of a whole core and 19 MiB (32 MiB for scrypt); a flood of sign-ins must not
+# take the threads and the memory of the page.
+_CONCURRENT_HASHES = 2
+
+# The audit log holds whatever name somebody typed, so its length is bounded.
+_MAX_NAME = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginPage(Page):
+    """The form for name and password."""
+
+    template: ClassVar[str] = "login.html"
+    message: str
+    """Why the last attempt failed; empty before the first."""
+    has_people: bool
+    """Whether anybody has a password; without people there is only the link."""
+    entered_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInPage(Page):
+    """The page that goes on to the first page by itself."""
+
+    template: ClassVar[str] = "signed_in.html"
 
 
 class AuthViews:
-    """Signs people in and out."""
+    """The pages for signing in and out."""
 
     def __init__(
         self,
-        store: Store,
-        look: Templates,
+        store: PageStore,
+        templates: Templates,
         rules: security.SecurityRules,
         *,
         org: str,
-        alone: str,
-        tells: Callable[[str], None],
+        local_user: str,
+        on_link: Callable[[str], None],
     ) -> None:
-        """Where there are no people, `alone` is who a link lets in; `tells` is told of each link.
+        """Sign in `local_user` by link while there are no people.
 
-        A link is what comes after the address.
+        `on_link` receives the path of each new link.
         """
         self._store = store
-        self._look = look
+        self._templates = templates
         self._rules = rules
         self._org = org
-        self._alone = alone
-        self._tells = tells
-        self._patience = LoginThrottle(time.monotonic)
-        self._link = ""
-        self._looking = asyncio.Semaphore(_AT_ONCE)
+        self._local_user = local_user
+        self._on_link = on_link
+        self._throttle = LoginThrottle(time.monotonic)
+        self._link_secret = ""
+        self._hashing = asyncio.Semaphore(_CONCURRENT_HASHES)
 
-    def open_a_link(self) -> None:
-        """Make a new link, if nobody needs a password here; an earlier one is good no longer."""
-        if not self._store.people():
-            self._link = secrets.token_urlsafe(32)
-            self._tells(f"/enter/{self._link}")
+    def open_link(self) -> None:
+        """Create a new link, which replaces the last one, unless people need a password."""
+        if not self._store.people.names():
+            self._link_secret = secrets.token_urlsafe(32)
+            self._on_link(f"/enter/{self._link_secret}")
 
     @security.open_to_all
     async def enter(self, request: web.Request) -> web.Response:
-        """Let in whoever has the link, once."""
-        given = request.match_info["link"]
-        fits = secrets.compare_digest(given.encode("utf-8", "replace"), self._link.encode())
-        if not self._link or not fits or self._store.people():
+        """Sign in whoever has the link; it works once."""
+        link_secret = request.match_info["link"].encode("utf-8", "replace")
+        fits = secrets.compare_digest(link_secret, self._link_secret.encode())
+        if not self._link_secret or not fits or self._store.people.names():
             raise web.HTTPForbidden(
-                text="This link has been used, or is none. A new one stands where batchlock was "
-                "started."
+                text="This link is not valid, or was used before. A new one is shown where "
+                "batchlock was started."
             )
-        response = self._signed_in(request, self._alone, "entered.html")
-        self._link = ""
-        self.open_a_link()
+        response = self._start_session(request, self._local_user)
+        self._link_secret = ""
+        self.open_link()
         return response
 
     @security.open_to_all
-    async def ask(self, request: web.Request) -> web.Response:
-        """Ask for name and password, or say where the link is."""
+    async def show_login(self, request: web.Request) -> web.Response:
+        """Show the form for name and password, or where to find the link."""
         if request[security.NAME]:
             raise web.HTTPSeeOther("/")
-        return self._asked(request)
+        return self._login_page(request)
 
     @security.open_to_all
     async def sign_in(self, request: web.Request) -> web.Response:
-        """Look at name and password, but not as often as somebody would like to guess."""
+        """Sign in by name and password, unless too many wrong ones came before."""
         form = await security.form_of(request)
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
-        whom = (f"name {name.casefold()}", f"address {security.address_of(request, self._rules)}")
-        if (wait := self._patience.wait(whom)) > 0:
-            return self._asked(
-                request,
-                f"Too many wrong passwords. Try again in {wait:,.0f} seconds.",
-                status=429,
-                name=name,
+        address = security.client_address(request, self._rules)
+        keys = (f"name {name.casefold()}", f"address {address}")
+        if (wait_seconds := self._throttle.wait_seconds(keys)) > 0:
+            message = f"Too many wrong passwords. Try again in {wait_seconds:,.0f} seconds."
+            return self._login_page(request, message, status=429, name=name)
+        # Counted before the check, or many attempts at once would all pass the throttle.
+        self._throttle.record_failure(keys)
+        if not await self._verify(name, password):
+            self._store.audit_log.add(
+                self._org, name[:_MAX_NAME], "tried to sign in", f"from {address}"
             )
-        self._patience.wrong(whom)  # until it turns out to be right: many may come at once
-        async with self._looking:
-            kept = self._store.secret(name)
-            fits = await asyncio.to_thread(matches, password, kept)
-        if not fits:
-            address = security.address_of(request, self._rules)
-            self._store.write(self._org, name[:80], "tried to sign in", f"from {address}")
-            return self._asked(request, "Name or password is not right.", status=403, name=name)
-        self._patience.right(whom)
-        return self._signed_in(request, name, "entered.html")
+            message = "Name or password is not right."
+            return self._login_page(request, message, status=403, name=name)
+        self._throttle.record_success(keys)
+        return self._start_session(request, name)
+
+    async def _verify(self, name: str, password: str) -> bool:
+        """Check a password, and replace a hash of an older kind; off the event loop."""
+        async with self._hashing:
+            password_hash = self._store.people.password_hash(name)
+            fits = await asyncio.to_thread(verify_password, password, password_hash)
+            if fits and password_hash is not None and needs_rehash(password_hash):
+                new_hash = await asyncio.to_thread(hash_password, password)
+                self._store.people.rehash(name, password_hash, new_hash)
+        return fits
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session."""
-        self._store.end_session(key_of(request[security.COOKIE]))
-        self._store.write(self._org, request[security.NAME], "signed out")
+        self._store.sessions.end(session_key(request[security.COOKIE]))
+        self._store.audit_log.add(self._org, request[security.NAME], "signed out")
         raise web.HTTPSeeOther("/login")
 
-    def _asked(
-        self, request: web.Request, said: str = "", *, status: int = 200, name: str = ""
+    def _login_page(
+        self, request: web.Request, message: str = "", *, status: int = 200, name: str = ""
     ) -> web.Response:
-        people = bool(self._store.people())
-        return self._look.page(
-            request, "login.html", status=status, said=said, people=people, given=name[:80]
-        )
+        has_people = bool(self._store.people.names())
+        page = LoginPage(message=message, has_people=has_people, entered_name=name[:_MAX_NAME])
+        return self._templates.render_page(request, page, status=status)
 
-    def _signed_in(self, request: web.Request, name: str, template: str) -> web.Response:
-        """Begin a session, with a cookie that nobody has had before.
+    def _start_session(self, request: web.Request, name: str) -> web.Response:
+        """Start a session with a new cookie, so that a cookie set by somebody else is worthless.
 
-        The page goes on by itself, instead of being a redirect: a cookie for this site alone is
-        not sent when another site's link leads through a redirect.
+        The answer is a page that goes on by itself, not a redirect: browsers do not send a
+        SameSite=Strict cookie when another site's link leads through a redirect.
         """
-        self._store.end_session(key_of(request[security.COOKIE]))
+        self._store.sessions.end(session_key(request[security.COOKIE]))
         cookie = new_cookie()
-        self._store.put_session(key_of(cookie), name)
-        self._store.write(self._org, name, "signed in")
-        response = self._look.page(request, template)
-        security.keep_cookie(response, request, self._rules, cookie)
+        self._store.sessions.start(session_key(cookie), name)
+        self._store.audit_log.add(self._org, name, "signed in")
+        response = self._templates.render_page(request, SignedInPage())
+        security.set_cookie(response, request, self._rules, cookie)
         return response

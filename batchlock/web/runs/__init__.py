@@ -1,1 +1,1 @@
-"""The pages of runs: live view, results, history and log."""
+"""The pages of runs: live view, results, actions, downloads, history and audit log."""

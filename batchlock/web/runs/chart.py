@@ -1,4 +1,4 @@
-"""A run over time, as bars."""
+"""The bar chart of a run over time."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,37 +8,38 @@ from batchlock.store.journal import Throughput
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar of the chart; sizes are in hundredths of its height, from the bottom."""
+    """A bar of the chart; heights are in percent of the chart's height."""
 
-    at: int
+    index: int
     settled: float
     others: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A run over time."""
+    """The throughput of a run over time."""
 
     bars: tuple[Bar, ...]
-    """A span without any is a pause."""
-    most: float
-    """Rows a second at the full height."""
-    began: datetime
+    """A bar without any rows is a pause."""
+    rows_per_second: float
+    """At the full height."""
+    started_at: datetime
     seconds: float
 
 
-def chart(pace: Throughput | None) -> Chart | None:
-    """Return the chart of a run; None while there is nothing to draw."""
-    if pace is None or len(pace.settled) < 2:
+def chart(throughput: Throughput | None) -> Chart | None:
+    """Return the chart of a run; None while it has fewer than two bars."""
+    if throughput is None or len(throughput.settled) < 2:
         return None
-    most = max(map(sum, zip(pace.settled, pace.others, strict=True)))
+    pairs = list(zip(throughput.settled, throughput.others, strict=True))
+    highest = max(map(sum, pairs))
     bars = tuple(
-        Bar(at, 100 * settled / most, 100 * others / most)
-        for at, (settled, others) in enumerate(zip(pace.settled, pace.others, strict=True))
+        Bar(index, 100 * settled / highest, 100 * others / highest)
+        for index, (settled, others) in enumerate(pairs)
     )
     return Chart(
         bars=bars,
-        most=most / pace.span_seconds,
-        began=pace.started_at,
-        seconds=pace.span_seconds * len(bars),
+        rows_per_second=highest / throughput.span_seconds,
+        started_at=throughput.started_at,
+        seconds=throughput.span_seconds * len(bars),
     )

@@ -1,4 +1,4 @@
-"""A run as it goes, looked at once for all who watch it."""
+"""The progress of a run, read once a second for all its viewers together."""
 
 import asyncio
 import logging
@@ -17,129 +17,134 @@ from batchlock.web.worker import Heartbeat, WorkerFolder
 
 _log = logging.getLogger(__name__)
 
-SPANS = 60
-"""Spans of time in the chart."""
-_EVERY = 1.0
-"""Seconds between two looks; more, where one takes long."""
-_MEASURED = 20.0
-"""Seconds over which the rate is measured."""
-_FRESH = 5.0
-"""Seconds after which nothing that the process has said counts any longer."""
+# On a phone (390 px) each bar is still 6 px wide.
+CHART_BARS = 60
+_READ_SECONDS = 1.0
+# A read of a large journal takes longer; then at most a sixth of the time is spent on reading.
+_READ_SHARE = 5
+# Shorter spans make the displayed rate jump with every commit of the journal.
+_RATE_SECONDS = 20.0
+# The process writes about twice a second; after this time it is hanging or gone.
+_HEARTBEAT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """How a run stands."""
+    """The progress of a run at one moment."""
 
     rows: int
-    left: int
+    remaining: int
     counts: Mapping[Result, int]
     causes: tuple[Cause, ...]
-    pace: Throughput | None
+    throughput: Throughput | None
     credits_used: int
-    beat: Heartbeat | None
-    """What its process says; None when none is at work."""
+    heartbeat: Heartbeat | None
+    """None when no process is at work."""
     rate: float
-    """Rows a second, over the last seconds."""
+    """Rows a second, over the last seconds; 0 when unknown."""
 
     @property
     def done(self) -> int:
-        """Rows that have come to their end."""
-        return self.rows - self.left
+        """Rows that have their final status."""
+        return self.rows - self.remaining
 
     @property
     def seconds_left(self) -> float | None:
-        """How long it will still take at this rate; None while nobody can tell."""
-        return self.left / self.rate if self.rate else None
+        """How long the rest takes at this rate; None while the rate is unknown."""
+        return self.remaining / self.rate if self.rate else None
 
 
-def look(path: Path, desk: WorkerFolder) -> RunView:
-    """Look at a run once; `rate` is not known from that."""
+def read_view(path: Path, folder: WorkerFolder) -> RunView:
+    """Read the progress of a run; `rate` is 0, because it needs two readings."""
     with Journal.open(path) as journal, journal.snapshot():
         counts = journal.counts()
-        totals = journal.totals
         return RunView(
             rows=sum(counts.values()),
-            left=counts[Result.NOT_SENT] + counts[Result.UNKNOWN],
+            remaining=counts[Result.NOT_SENT] + counts[Result.UNKNOWN],
             counts=counts,
             causes=causes_of(journal, but=(Result.NOT_SENT, Result.UNKNOWN)),
-            pace=journal.throughput(SPANS),
-            credits_used=totals.credits_used,
-            beat=desk.told(_FRESH),
+            throughput=journal.throughput(CHART_BARS),
+            credits_used=journal.totals.credits_used,
+            heartbeat=folder.heartbeat(_HEARTBEAT_SECONDS),
             rate=0.0,
         )
 
 
-class Watches:
-    """Who watches which run: each is looked at by one task, however many watch."""
+class RunWatchers:
+    """The viewers of all runs; one task reads each run, however many people view it."""
 
-    def __init__(self, draw: Callable[[str, RunView], str]) -> None:
-        """Make of each view what the watchers get, with `draw`."""
-        self._draw = draw
-        self._watches: dict[str, _Watch] = {}
+    def __init__(self, render: Callable[[str, RunView], str]) -> None:
+        """Render the view of a run, named by its id, with `render`."""
+        self._render = render
+        self._watchers: dict[str, _Watcher] = {}
 
     @asynccontextmanager
-    async def watching(
-        self, run_id: str, path: Path, desk: WorkerFolder
+    async def watch(
+        self, run_id: str, path: Path, folder: WorkerFolder
     ) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
-        """Give the way to the next view of a run that is not like the last one."""
-        watch = self._watches.get(run_id)
-        if watch is None:
-            watch = _Watch(lambda view: self._draw(run_id, view), path, desk)
-            self._watches[run_id] = watch
-        watch.watchers += 1
+        """Provide a function that waits for a rendered view unlike the one that it receives."""
+        watcher = self._watchers.get(run_id)
+        if watcher is None:
+            watcher = _Watcher(lambda view: self._render(run_id, view), path, folder)
+            self._watchers[run_id] = watcher
+        watcher.viewers += 1
         try:
-            yield watch.next
+            yield watcher.next_after
         finally:
-            watch.watchers -= 1
-            if not watch.watchers:
-                del self._watches[run_id]
-                await watch.end()
+            watcher.viewers -= 1
+            if not watcher.viewers:
+                del self._watchers[run_id]
+                await watcher.end()
 
 
-class _Watch:
-    def __init__(self, draw: Callable[[RunView], str], path: Path, desk: WorkerFolder) -> None:
-        self.watchers = 0
-        self._draw = draw
+class _Watcher:
+    """Reads one run until the last viewer leaves."""
+
+    def __init__(self, render: Callable[[RunView], str], path: Path, folder: WorkerFolder) -> None:
+        self.viewers = 0
+        self._render = render
         self._path = path
-        self._desk = desk
-        self._seen: deque[tuple[float, int]] = deque()
-        self._told = ""
-        self._news = asyncio.Condition()
-        self._task = asyncio.create_task(self._look())
+        self._folder = folder
+        self._readings: deque[tuple[float, int]] = deque()
+        """Monotonic time and rows done, for the rate."""
+        self._rendered = ""
+        self._changed = asyncio.Condition()
+        self._task = asyncio.create_task(self._read_repeatedly())
 
-    async def next(self, last: str) -> str:
-        """Wait for a view that is not like the last one, as it was drawn."""
-        async with self._news:
-            while self._told == last:
-                await self._news.wait()
-            return self._told
+    async def next_after(self, last: str) -> str:
+        """Wait for a rendered view that differs from the last one."""
+        async with self._changed:
+            while self._rendered == last:
+                await self._changed.wait()
+            return self._rendered
 
     async def end(self) -> None:
+        """Stop reading."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
 
-    async def _look(self) -> None:
+    async def _read_repeatedly(self) -> None:
         while True:
             began = time.monotonic()
             try:
-                view = await asyncio.to_thread(look, self._path, self._desk)
-                drawn = self._draw(self._with_rate(view, time.monotonic()))
+                view = await asyncio.to_thread(read_view, self._path, self._folder)
+                rendered = self._render(self._with_rate(view, time.monotonic()))
             except BatchlockError:
-                pass  # it is being made, or was removed
+                pass  # the journal is being created, or was removed
             except Exception:
-                _log.exception("looking at a run")
+                _log.exception("reading the progress of a run")
             else:
-                async with self._news:
-                    self._told = drawn
-                    self._news.notify_all()
-            await asyncio.sleep(max(_EVERY, 5 * (time.monotonic() - began)))
+                async with self._changed:
+                    self._rendered = rendered
+                    self._changed.notify_all()
+            took = time.monotonic() - began
+            await asyncio.sleep(max(_READ_SECONDS, _READ_SHARE * took))
 
     def _with_rate(self, view: RunView, now: float) -> RunView:
-        self._seen.append((now, view.done))
-        while now - self._seen[0][0] > _MEASURED:
-            self._seen.popleft()
-        (then, done) = self._seen[0]
-        rate = (view.done - done) / (now - then) if now > then else 0.0
+        self._readings.append((now, view.done))
+        while now - self._readings[0][0] > _RATE_SECONDS:
+            self._readings.popleft()
+        then, done_then = self._readings[0]
+        rate = (view.done - done_then) / (now - then) if now > then else 0.0
         return replace(view, rate=rate)

@@ -1,14 +1,14 @@
-// What the page does beyond its forms: times in the reader's zone, uploads with progress, live runs.
+// Times in the reader's zone, uploads with progress, live runs. Every form works without this script.
 "use strict";
 
 const csrf = document.querySelector("meta[name=csrf]").content;
 
 function localTimes(within) {
-  const shown = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const formatter = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
   for (const time of within.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
     if (!Number.isNaN(moment.getTime())) {
-      time.textContent = shown.format(moment);
+      time.textContent = formatter.format(moment);
       time.title = time.dateTime;
     }
   }
@@ -17,7 +17,7 @@ function localTimes(within) {
 function upload(form) {
   const input = form.querySelector("input[type=file]");
   const bar = form.querySelector("progress");
-  const said = form.querySelector("[data-said]");
+  const message = form.querySelector("[data-message]");
   const button = form.querySelector("button");
 
   function send(files) {
@@ -41,7 +41,7 @@ function upload(form) {
       fail(sentence ? sentence.textContent.trim() : `That did not work (${request.status}).`);
     };
     request.onerror = () => fail("The file did not arrive. Check your connection, then try again.");
-    said.textContent = "";
+    message.textContent = "";
     bar.hidden = false;
     bar.value = 0;
     button.disabled = true;
@@ -49,7 +49,7 @@ function upload(form) {
   }
 
   function fail(sentence) {
-    said.textContent = sentence;
+    message.textContent = sentence;
     bar.hidden = true;
     button.disabled = false;
     input.value = "";
@@ -78,22 +78,22 @@ function upload(form) {
 function live(region) {
   const address = region.dataset.live;
   const title = document.title;
-  let fails = 0;
+  let failures = 0;
 
-  function show(told) {
-    if (told.state !== region.dataset.state) {
+  function show(view) {
+    if (view.state !== region.dataset.state) {
       location.reload();
       return;
     }
-    for (const [name, html] of Object.entries(told.parts)) {
+    for (const [name, html] of Object.entries(view.parts)) {
       const part = document.getElementById(`live-${name}`);
-      if (part.dataset.told !== html) {
-        part.dataset.told = html;
-        part.innerHTML = html; // escaped by the server, which is our own
+      if (part.dataset.html !== html) {
+        part.dataset.html = html;
+        part.innerHTML = html; // the server has escaped every cell in it
         localTimes(part);
       }
     }
-    document.title = `${told.title} · ${title}`;
+    document.title = `${view.title} · ${title}`;
   }
 
   async function poll() {
@@ -102,33 +102,33 @@ function live(region) {
       if (answer.redirected) location.reload();
       show(await answer.json());
     } catch {
-      // the server is away; it is asked again
+      // the server does not answer; the next request follows in two seconds
     }
     setTimeout(poll, 2000);
   }
 
   const events = new EventSource(`${address}/events`);
-  let heard = false;
-  let asking = false;
+  let received = false;
+  let polling = false;
 
-  function ask() {
-    if (asking) return;
-    asking = true;
+  function startPolling() {
+    if (polling) return;
+    polling = true;
     events.close();
     poll();
   }
 
   events.onmessage = (event) => {
-    heard = true;
-    fails = 0;
+    received = true;
+    failures = 0;
     show(JSON.parse(event.data));
   };
   events.onerror = () => {
-    fails += 1;
-    if (!heard || fails > 3 || events.readyState === EventSource.CLOSED) ask();
+    failures += 1;
+    if (!received || failures > 3 || events.readyState === EventSource.CLOSED) startPolling();
   };
   setTimeout(() => {
-    if (!heard) ask(); // something in between keeps the events back
+    if (!received) startPolling(); // a proxy buffers the events
   }, 5000);
 }
 

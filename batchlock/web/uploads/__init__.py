@@ -1,1 +1,1 @@
-"""Uploaded files: writing them to the disk, checking them, starting their runs."""
+"""Uploads: receiving files, checking each in the background, showing the check, starting a run."""

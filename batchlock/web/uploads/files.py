@@ -1,4 +1,8 @@
-"""A file from a browser: a name that harms nothing, and its content on the disk."""
+"""An uploaded file: a safe name, and writing its content to the disk.
+
+The name is not made safe by pathvalidate: that allows quotes and the characters that reverse the
+direction of text (U+202E makes `exe.csv` look like `vsc.exe`), and counts characters, not bytes.
+"""
 
 import asyncio
 import re
@@ -9,49 +13,58 @@ from aiohttp import BodyPartReader
 from batchlock.core.errors import BatchlockError
 from batchlock.web.templating import size
 
-_PIECE = 1 << 20
-_LONGEST_STEM = 150
-"""Bytes; the names of its results are longer, and file systems take 255."""
+_CHUNK_BYTES = 1 << 20
+# File systems take 255 bytes, and "-results-<run id>.xlsx" and a prefix are added to the stem.
+_MAX_STEM_BYTES = 150
+_MAX_SUFFIX = 8
+# Letters and digits of every script, and harmless punctuation; everything else becomes "_".
 _UNSAFE = re.compile(r"[^\w .,()\[\]@+=&-]")
+# Devices on Windows, whatever suffix follows: opening CON.csv would read the keyboard.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+# A form field is a CSRF token of 64 characters; anything longer is none.
+_MAX_FIELD_BYTES = 1024
 
 
-def safe_name(given: str | None) -> str:
-    """Return a file name from a browser as one that harms nothing, wherever it is put."""
-    name = PurePath(PureWindowsPath(given or "").name).name
+def safe_name(browser_name: str | None) -> str:
+    """Return a browser's file name as one that is safe as a file name on every system."""
+    # Old browsers send whole paths, with either kind of slash.
+    name = PurePath(PureWindowsPath(browser_name or "").name).name
     name = _UNSAFE.sub("_", name).strip(" .")
     stem, dot, suffix = name.rpartition(".")
     if not dot:
         stem, suffix = name, ""
-    stem = stem.strip(" .").encode()[:_LONGEST_STEM].decode(errors="ignore").strip(" .") or "upload"
-    name = f"{stem}.{suffix[:8]}" if suffix else stem
+    stem = stem.strip(" .").encode()[:_MAX_STEM_BYTES].decode(errors="ignore").strip(" .")
+    name = f"{stem or 'upload'}.{suffix[:_MAX_SUFFIX]}" if suffix else stem or "upload"
     return f"_{name}" if _RESERVED.fullmatch(name) else name
 
 
-async def write(part: BodyPartReader, path: Path, *, most: int) -> None:
-    """Write an upload to a file, piece by piece; a larger one than `most` bytes is refused."""
+async def write_upload(part: BodyPartReader, path: Path, *, max_bytes: int) -> None:
+    """Write an uploaded file to the disk in chunks.
+
+    Raises BatchlockError if it has more than `max_bytes`, or cannot be written.
+    """
     written = 0
     try:
         with path.open("xb") as file:
-            while piece := await part.read_chunk(_PIECE):
-                written += len(piece)
-                if written > most:
+            while chunk := await part.read_chunk(_CHUNK_BYTES):
+                written += len(chunk)
+                if written > max_bytes:
                     break
-                await asyncio.to_thread(file.write, piece)
+                await asyncio.to_thread(file.write, chunk)
     except OSError as error:
         raise BatchlockError(
             f"{path.name} cannot be kept: {error.strerror or error}. Nothing was sent."
         ) from None
-    if written > most:
+    if written > max_bytes:
         raise BatchlockError(
-            f"{path.name} is larger than {size(most)}, which is the most that this page takes "
+            f"{path.name} is larger than {size(max_bytes)}, which is the most that this page takes "
             "(web.max_upload). Split the file, or ask whoever runs batchlock."
         )
 
 
-async def short(part: BodyPartReader) -> str:
-    """Return the text of a part that is no file."""
+async def read_field(part: BodyPartReader) -> str:
+    """Return the text of a form field, or the beginning of a long one."""
     content = b""
-    while len(content) < 1024 and (piece := await part.read_chunk(256)):
-        content += piece
+    while len(content) < _MAX_FIELD_BYTES and (chunk := await part.read_chunk(256)):
+        content += chunk
     return content.decode("ascii", "replace")

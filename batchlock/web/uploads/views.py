@@ -1,283 +1,219 @@
-"""What the check shows of an upload, and what is made of it."""
+"""The handlers of uploads: receive, show, read again, start, remove."""
 
 import asyncio
+import secrets
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import ClassVar
 
-from aiohttp import web
+from aiohttp import BodyPartReader, MultipartReader, web
 
-from batchlock.core.cell_text import display_text
 from batchlock.core.errors import BatchlockError
-from batchlock.core.results import COMPLETED, Result, ResultRow
-from batchlock.core.rows import MODULES, Field, Problem
-from batchlock.report.summaries import causes_of, summary_of
-from batchlock.report.template import write_template
-from batchlock.report.workbook import write_workbook
-from batchlock.store.journal import Journal, RowFilter
-from batchlock.store.page import File, ReadState
+from batchlock.core.results import Result
+from batchlock.store.journal import Journal
+from batchlock.store.page import Upload, UploadState
 from batchlock.web import security
 from batchlock.web.context import AppContext
-from batchlock.web.runs.list import ListedRun
-from batchlock.web.runs.table import COLUMNS, PAGE, page_number
-from batchlock.web.templating import attached
-from batchlock.web.uploads.intake import Uploads
+from batchlock.web.templating import Page
+from batchlock.web.uploads.check import check_page
+from batchlock.web.uploads.columns import (
+    FIELDS,
+    MAX_CHOICES,
+    FieldChoice,
+    columns_in,
+    preselected_columns,
+)
+from batchlock.web.uploads.files import read_field, safe_name, write_upload
+from batchlock.web.uploads.planner import UploadPlanner
 
-_CHOICES = 200
-"""Columns that one can be chosen from."""
+# The first page lists what was uploaded, and each file takes a child process for its check.
+_MAX_FILES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPage(Page):
+    """The page of an upload whose check is under way."""
+
+    template: ClassVar[str] = "reading.html"
+    upload: Upload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """What sending a file would take."""
+class RefusedPage(Page):
+    """The page of an upload that cannot be read, with what a person can choose."""
 
-    calls: int
-    seconds: float
-    measured: bool
-    """Whether an earlier run of this org has shown the pace."""
+    template: ClassVar[str] = "refused.html"
+    upload: Upload
+    preselected: Mapping[str, str]
+    fields: Sequence[FieldChoice] = FIELDS
 
 
-class Files:
-    """The pages of uploads."""
+class UploadViews:
+    """The handlers of uploads."""
 
-    def __init__(self, site: AppContext, intake: Uploads) -> None:
-        self._site = site
-        self._intake = intake
-        self._making = asyncio.Lock()
-        self._writing = asyncio.Lock()
+    def __init__(self, context: AppContext, planner: UploadPlanner) -> None:
+        self._context = context
+        self._planner = planner
+        self._starting = asyncio.Lock()
 
-    # -- check ---------------------------------------------------------------------------
+    @security.checks_csrf_itself
+    async def receive(self, request: web.Request) -> web.Response:
+        """Receive files, start the check of each, and lead to the check."""
+        if not request.content_type.startswith("multipart/form-data"):
+            raise web.HTTPUnsupportedMediaType(text="This takes files only.")
+        upload_ids: list[str] = []
+        refusals: list[str] = []
+        try:
+            await self._receive_parts(request, upload_ids, refusals)
+        except (ValueError, LookupError):  # aiohttp's errors for a malformed body
+            raise web.HTTPBadRequest from None
+        if refusals:
+            self._context.log(request, "was refused", " ".join(refusals))
+            if upload_ids:
+                refusals.append(f"The other files ({len(upload_ids)}) were taken.")
+            raise web.HTTPRequestEntityTooLarge(0, 0, text=" ".join(refusals))
+        if not upload_ids:
+            raise web.HTTPBadRequest(text="Choose a file first.")
+        await self._planner.wait(*upload_ids)
+        location = f"/files/{upload_ids[0]}" if len(upload_ids) == 1 else "/"
+        if "application/json" in request.headers.get("Accept", ""):
+            return web.json_response({"to": location})
+        raise web.HTTPSeeOther(location)
+
+    async def _receive_parts(
+        self, request: web.Request, upload_ids: list[str], refusals: list[str]
+    ) -> None:
+        """Read the parts of the body in their order; the CSRF token must come before any file."""
+        has_token = security.csrf_fits(request, request.headers.get("X-CSRF-Token"))
+        parts = await request.multipart()
+        while (part := await parts.next()) is not None:
+            if isinstance(part, MultipartReader):  # nested; no browser sends that
+                raise web.HTTPBadRequest
+            if part.name == "csrf":
+                has_token = has_token or security.csrf_fits(request, await read_field(part))
+                continue
+            if not has_token:
+                raise security.foreign_change()
+            if part.name != "file" or not part.filename:
+                continue
+            name = safe_name(part.filename)
+            if len(upload_ids) == _MAX_FILES:
+                refusals.append(f"{name} was not taken: at most {_MAX_FILES} files at once.")
+                continue
+            try:
+                upload_ids.append(await self._save(request, part, name))
+            except BatchlockError as error:
+                refusals.append(str(error))
+
+    async def _save(self, request: web.Request, part: BodyPartReader, name: str) -> str:
+        """Write a file to the disk, start its check, and return the id of the upload."""
+        upload_id = secrets.token_hex(8)
+        folder = self._planner.folder(upload_id)
+        await asyncio.to_thread(partial(folder.mkdir, mode=0o700, parents=True))
+        try:
+            max_bytes = self._context.settings.web.max_upload
+            await write_upload(part, folder / name, max_bytes=max_bytes)
+        except BaseException:
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            raise
+        user = request[security.NAME]
+        self._context.store.uploads.add(upload_id, self._context.org, name, user)
+        self._context.log(request, "uploaded", name)
+        self._planner.start(upload_id, {}, None)
+        return upload_id
 
     async def show(self, request: web.Request) -> web.Response:
-        """Show what the check has found, or that it is not done, or why there is none."""
-        file = self._file(request)
-        if file.state is ReadState.READING:
-            return self._site.look.page(request, "reading.html", file=file)
-        if file.state is ReadState.REFUSED:
-            return self._site.look.page(
-                request,
-                "refused.html",
-                file=replace(file, columns=file.columns[:_CHOICES]),
-                guesses=_guesses(file),
-                fields=_FIELDS,
+        """Show the check of an upload, or that it is under way, or why there is none."""
+        upload = upload_in(self._context, request)
+        page: Page
+        if upload.state is UploadState.READING:
+            page = ReadingPage(upload)
+        elif upload.state is UploadState.REFUSED:
+            page = RefusedPage(
+                upload=replace(upload, columns=upload.columns[:MAX_CHOICES]),
+                preselected=preselected_columns(upload),
             )
-        told = await asyncio.to_thread(self._look_at, file, request.query)
-        return self._site.look.page(request, "check.html", file=file, **told)
-
-    def _look_at(self, file: File, query: Mapping[str, str]) -> dict[str, Any]:
-        """Return what the page of a check shows."""
-        with Journal.open(self._intake.plan_of(file)) as journal:
-            about, counts = journal.info, journal.counts()
-            invalid, ready = counts[Result.INVALID], counts[Result.NOT_SENT]
-            shows = query.get("show", "problems" if invalid else "all")
-            wanted = RowFilter(
-                results=_SHOWN.get(shows, frozenset()), text=query.get("words", "")[:200]
-            )
-            found = journal.count_rows(wanted)
-            number = page_number(query, found)
-            lines = journal.page(wanted, offset=(number - 1) * PAGE, limit=PAGE)
-            problems = list(journal.problems([row.row for row in lines]))
-            lookups = journal.to_look_up()
-            causes = causes_of(journal)
-        past = self._site.pasts.bare()
-        same = [one for one in past if one.about.identity == about.identity]
-        before = next((one.end for one in same if one.end and one.end.closed), None)
-        left = self._site.history.unfinished(about.identity) if same else None
-        return {
-            "counts": counts,
-            "rows": sum(counts.values()),
-            "ready": ready,
-            "lookups": lookups,
-            "forecast": self._forecast(ready + lookups, past),
-            "about": about,
-            "causes": [cause for cause in causes if cause.result is Result.INVALID],
-            "titles": about.titles[:COLUMNS],
-            "choices": about.titles[:_CHOICES],
-            "more": max(0, len(about.titles) - COLUMNS),
-            "lines": [_row(row, about.titles, problems) for row in lines],
-            "strict": self._site.settings.input.strict,
-            "shows": shows,
-            "words": wanted.text,
-            "found": found,
-            "number": number,
-            "pages": max(1, -(-found // PAGE)),
-            "finished_before": before.finished_at if before else None,
-            "unfinished": left.stem if left else None,
-            "fields": _FIELDS,
-        }
-
-    def _forecast(self, calls: int, past: Sequence[ListedRun]) -> Forecast:
-        """Say how long so many calls take: at the pace of the last run, else of a usual org."""
-        for totals in (one.totals for one in past):
-            if totals.requests >= _ENOUGH and totals.seconds > 0:
-                took = calls * totals.seconds / totals.requests
-                return Forecast(calls=calls, seconds=took, measured=True)
-        limits = self._site.settings.limits
-        in_flight = limits.max_in_flight if limits.in_flight == "auto" else limits.in_flight
-        pace = min(in_flight / _USUAL, limits.per_second or in_flight / _USUAL)
-        return Forecast(calls=calls, seconds=calls / pace, measured=False)
+        else:
+            plan = self._planner.plan_path(upload)
+            page = await asyncio.to_thread(check_page, self._context, upload, plan, request.query)
+        return self._context.templates.render_page(request, page)
 
     async def read_again(self, request: web.Request) -> web.Response:
-        """Read a file with the sheet and the columns that were chosen by hand."""
-        file = self._file(request)
+        """Check an upload again, with the sheet and the columns that a person chose."""
+        upload = upload_in(self._context, request)
         form = await security.form_of(request)
-        chosen = {
-            field.value: title
-            for field in Field
-            if isinstance(title := form.get(field.value, ""), str) and title
-        }
-        sheet = form.get("sheet") or None
-        if file.state is not ReadState.READING:
-            self._intake.begin(file.id, chosen, str(sheet) if sheet else None, by_hand=True)
-            told = ", ".join(f"{title} as {field}" for field, title in chosen.items())
-            about = f"{file.name}: {sheet or ''} {told}".strip()
-            self._site.log(request[security.NAME], "read again", about)
-            await self._intake.wait(file.id)
-        raise web.HTTPSeeOther(f"/files/{file.id}")
+        columns, sheet = columns_in(form), str(form.get("sheet") or "")
+        if upload.state is not UploadState.READING:
+            self._planner.start(upload.id, columns, sheet or None, by_hand=True)
+            choices = ", ".join(f"{title} as {field}" for field, title in columns.items())
+            self._context.log(request, "read again", f"{upload.name}: {sheet} {choices}".strip())
+            await self._planner.wait(upload.id)
+        raise web.HTTPSeeOther(f"/files/{upload.id}")
 
     async def start(self, request: web.Request) -> web.Response:
-        """Make a run of a checked file and put it in line; an unfinished one goes on."""
-        file, who = self._file(request), request[security.NAME]
-        if file.state is not ReadState.CHECKED:
-            raise web.HTTPConflict(text=f"{file.name} has not been checked yet.")
-        seen = (await security.form_of(request)).get("finished", "")
+        """Queue the run of a checked upload: a new one, or the unfinished one."""
+        upload = upload_in(self._context, request)
+        if upload.state is not UploadState.CHECKED:
+            raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
+        finished_at = (await security.form_of(request)).get("finished", "")
+        user = request[security.NAME]
 
-        async def make() -> str:
-            async with self._making:  # so that two who start it at once get the same run
-                run_id = await asyncio.to_thread(self._start, file, seen)
-                self._site.queue.add(run_id, file.name, who, file=file.id)
-            self._site.log(who, "started", f"{file.name}, run {run_id}")
+        async def start() -> str:
+            async with self._starting:  # two clicks at once get the same run
+                run_id = await asyncio.to_thread(self._start, upload, finished_at)
+                self._context.queue.add(run_id, upload.name, user, upload_id=upload.id)
+            self._context.log(request, "started", f"{upload.name}, run {run_id}")
             return run_id
 
-        run_id = await asyncio.shield(make())  # whoever has asked may be gone
+        # Shielded, because the handler is cancelled when the browser leaves, and a run that
+        # exists but is not queued would never start.
+        run_id = await asyncio.shield(start())
         raise web.HTTPSeeOther(f"/runs/{run_id}")
 
-    def _start(self, file: File, seen: object) -> str:
-        """Make the run of a file, unless there is one to go on with, and return its id.
+    def _start(self, upload: Upload, finished_at: object) -> str:
+        """Return the id of the unfinished run of an upload, or of a new one.
 
-        `seen` says when it was finished last, as the page knew that asks for it.
+        `finished_at` is when the same content was last finished, according to the page on which
+        somebody clicked. Raises BatchlockError if it was finished again since then.
         """
-        plan = self._intake.plan_of(file)
+        plan = self._planner.plan_path(upload)
         with Journal.open(plan) as journal:
             identity, invalid = journal.info.identity, journal.counts()[Result.INVALID]
-        if self._site.settings.input.strict and invalid:
+        if self._context.settings.input.strict and invalid:
             raise BatchlockError(
                 "Nothing was sent: some rows have problems, and input.strict says that then none "
                 "is. Correct them first."
             )
-        if (left := self._site.history.unfinished(identity)) is not None:
-            return left.stem
-        before = self._site.history.finished(identity)
-        if before is not None and before.finished_at.isoformat() != seen:
+        if (unfinished := self._context.history.unfinished(identity)) is not None:
+            return unfinished.stem
+        finished = self._context.history.finished(identity)
+        if finished is not None and finished.finished_at.isoformat() != finished_at:
             raise BatchlockError(
-                f"This file was finished meanwhile, at {before.finished_at:%H:%M} UTC. See its "
+                f"This file was finished meanwhile, at {finished.finished_at:%H:%M} UTC. See its "
                 "results first; to send every row again, open its check anew and start there."
             )
-        return self._site.runner().start(plan)
+        return self._context.runner().start(plan)
 
     async def remove(self, request: web.Request) -> web.Response:
-        """Remove an upload of which nothing was sent."""
-        file = self._file(request)
-        async with self._making:  # no run of it is being made meanwhile
-            await self._remove(file)
-        self._site.log(request[security.NAME], "removed", file.name)
+        """Remove an upload that has no run."""
+        upload = upload_in(self._context, request)
+        uploads = self._context.store.uploads
+        async with self._starting:  # nobody may start a run of it meanwhile
+            if uploads.has_run(upload.id):
+                raise web.HTTPConflict(text=f"{upload.name} belongs to a run, so it stays.")
+            await self._planner.cancel(upload.id)
+            uploads.remove(upload.id)
+            folder = uploads.folder(upload.id)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        self._context.log(request, "removed", upload.name)
         raise web.HTTPSeeOther("/")
 
-    async def _remove(self, file: File) -> None:
-        if self._site.store.has_run(file.id):
-            raise web.HTTPConflict(text=f"{file.name} belongs to a run, so it stays.")
-        await self._intake.stop(file.id)
-        self._site.store.remove_file(file.id)
-        await asyncio.to_thread(shutil.rmtree, self._site.store.place(file.id), ignore_errors=True)
 
-    async def problems(self, request: web.Request) -> web.StreamResponse:
-        """Answer with a workbook of the rows that have problems, to be corrected and given back."""
-        file = self._file(request)
-        if file.state is not ReadState.CHECKED:
-            raise web.HTTPNotFound
-
-        def make() -> bytes:
-            with (
-                Journal.open(self._intake.plan_of(file)) as journal,
-                tempfile.TemporaryDirectory(prefix="batchlock-") as folder,
-            ):
-                about = journal.info
-                summary = summary_of(journal, about, COMPLETED, "")
-                rows = summary.counts[Result.INVALID]
-                counts = dict.fromkeys(Result, 0) | {Result.INVALID: rows}
-                causes = tuple(one for one in summary.causes if one.result is Result.INVALID)
-                few = replace(summary, rows=rows, settled=0, counts=counts, causes=causes,
-                              resume=None)  # fmt: skip
-                bad = (row for row in journal.result_rows() if row.result is Result.INVALID)
-                path = Path(folder) / "problems.xlsx"
-                write_workbook(path, about.titles, bad, few)
-                return path.read_bytes()
-
-        async with self._writing:
-            content = await asyncio.to_thread(make)
-        self._site.log(request[security.NAME], "downloaded problems", file.name)
-        return attached(content, f"{Path(file.name).stem}-problems.xlsx")
-
-    async def template(self, request: web.Request) -> web.StreamResponse:
-        """Answer with a blank input workbook."""
-
-        def make() -> bytes:
-            with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
-                path = Path(folder) / "template.xlsx"
-                write_template(path, (*MODULES, *self._site.settings.input.custom_modules))
-                return path.read_bytes()
-
-        self._site.log(request[security.NAME], "downloaded", "the template")
-        return attached(await asyncio.to_thread(make), "locks.xlsx")
-
-    def _file(self, request: web.Request) -> File:
-        file = self._site.store.file(self._site.history.org, request.match_info["id"])
-        if file is None:
-            raise web.HTTPNotFound
-        return file
-
-
-_ENOUGH = 50
-"""Calls that show a pace."""
-_USUAL = 0.3
-"""Seconds that a call usually takes."""
-_FIELDS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
-    ("module", "Module", lambda title: "modul" in title),
-    ("record_id", "Record id", lambda title: "id" in title and "lock" not in title),
-    ("lock_id", "Lock id", lambda title: "lock" in title and "reason" not in title),
-    ("reason", "Reason", lambda title: "reason" in title or "note" in title),
-)
-_SHOWN = {
-    "problems": frozenset({Result.INVALID}),
-    "ready": frozenset({Result.NOT_SENT}),
-    "duplicates": frozenset({Result.DUPLICATE}),
-    "done": frozenset({Result.UNCHANGED}),
-}
-
-
-def _guesses(file: File) -> dict[str, str]:
-    """Return for each field the column that a person most probably means."""
-    guessed: dict[str, str] = {}
-    for field, _, fits in _FIELDS:
-        free = (title for title in file.columns if title not in guessed.values())
-        guessed[field] = file.chosen.get(field) or next(
-            (title for title in free if fits(title.casefold())), ""
-        )
-    return guessed
-
-
-def _row(row: ResultRow, titles: tuple[str, ...], problems: list[Problem]) -> dict[str, Any]:
-    """Return a row of the table, each problem on its cell or, where it has none, on the row."""
-    own = [one for one in problems if one.row == row.row]
-    shows = titles[:COLUMNS]
-    return {
-        "line": row,
-        "cells": [
-            (title, display_text(value), [one.message for one in own if one.column == title])
-            for title, value in zip(shows, row.cells, strict=False)
-        ],
-        "others": [one for one in own if one.column not in shows],
-    }
+def upload_in(context: AppContext, request: web.Request) -> Upload:
+    """Return the requested upload; raises HTTPNotFound."""
+    upload = context.store.uploads.get(context.org, request.match_info["id"])
+    if upload is None:
+        raise web.HTTPNotFound
+    return upload

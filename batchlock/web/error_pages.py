@@ -1,0 +1,67 @@
+"""What a person reads where a request fails."""
+
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from batchlock.core.errors import BatchlockError
+from batchlock.web.security import Handler
+from batchlock.web.templating import Page, Templates
+
+_log = logging.getLogger(__name__)
+
+_SENTENCES = {
+    400: "That request makes no sense.",
+    404: "There is nothing here. It may have been removed.",
+    405: "That cannot be done here.",
+    413: "That is too large.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage(Page):
+    """A page with the sentence that says what went wrong."""
+
+    template: ClassVar[str] = "error.html"
+    message: str
+
+
+def error_pages(templates: Templates) -> Middleware:
+    """Return the middleware that turns an exception into a page."""
+
+    def error_page(request: web.Request, status: int, message: str) -> web.Response:
+        return templates.render_page(request, ErrorPage(message), status=status)
+
+    @web.middleware
+    async def show_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return error_page(request, error.status, _sentence(error))
+        except BatchlockError as error:
+            return error_page(request, 409, str(error))
+        except (ConnectionError, TimeoutError):
+            raise  # the browser is gone, so there is nobody to answer
+        except Exception:
+            if request.writer.output_size > 0:
+                raise  # a part of the answer is sent, so its status cannot change any more
+            reference = secrets.token_hex(4)
+            _log.exception("unexpected error %s at %s %s", reference, request.method, request.path)
+            message = f"Something unexpected went wrong. Tell your administrator: {reference}."
+            return error_page(request, 500, message)
+
+    return show_errors
+
+
+def _sentence(error: web.HTTPException) -> str:
+    """Return the sentence for an HTTP error: the handler's own, or one for the status."""
+    standard = f"{error.status}: {error.reason}"  # aiohttp's text where the handler set none
+    if error.text and error.text != standard:
+        return error.text
+    return _SENTENCES.get(error.status, f"That cannot be done ({standard}).")

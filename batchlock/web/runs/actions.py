@@ -1,0 +1,68 @@
+"""What people can do with a run: pause, stop, resume, retry."""
+
+import asyncio
+
+from aiohttp import web
+
+from batchlock.core.errors import BatchlockError
+from batchlock.store.journal import Journal
+from batchlock.store.page import ACTIVE
+from batchlock.web import security
+from batchlock.web.context import AppContext
+
+
+class RunActions:
+    """The handlers of the buttons on a run's page."""
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+        self._starting_retry = asyncio.Lock()
+
+    async def pause(self, request: web.Request) -> web.Response:
+        """Pause a run until a person resumes it."""
+        run_id, _ = self._context.run_in(request)
+        self._context.queue.pause(run_id, request[security.NAME])
+        raise self._see_run(request, "paused", run_id)
+
+    async def stop(self, request: web.Request) -> web.Response:
+        """Stop a run."""
+        run_id, _ = self._context.run_in(request)
+        self._context.queue.stop(run_id, request[security.NAME])
+        raise self._see_run(request, "stopped", run_id)
+
+    async def resume(self, request: web.Request) -> web.Response:
+        """Resume a run that was paused, or that ended before its last row."""
+        run_id, path = self._context.run_in(request)
+        with Journal.open(path) as journal:
+            end = journal.end
+        if end is not None and end.closed:
+            raise web.HTTPConflict(text="Nothing is left of this run to go on with.")
+        file_name = self._context.file_name(run_id, path)
+        self._context.queue.add(run_id, file_name, request[security.NAME])
+        raise self._see_run(request, "resumed", run_id)
+
+    async def retry(self, request: web.Request) -> web.Response:
+        """Queue a new run of the rows that were not updated."""
+        run_id, path = self._context.run_in(request)
+        refused = (await security.form_of(request)).get("only") != "failed"
+        if self._context.state_of(run_id) in ACTIVE:
+            raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
+        runner = self._context.runner()
+        user, file_name = request[security.NAME], self._context.file_name(run_id, path)
+
+        async def start() -> str:
+            async with self._starting_retry:  # two clicks at once get the same run
+                new_id = await asyncio.to_thread(runner.start_retry, run_id, refused=refused)
+                if new_id is None:
+                    raise BatchlockError("Every row of this run is as its file asks.")
+                self._context.queue.add(new_id, file_name, user)
+                return new_id
+
+        # Shielded, because the handler is cancelled when the browser leaves, and a run that
+        # exists but is not queued would never start.
+        new_id = await asyncio.shield(start())
+        raise self._see_run(request, f"retried {run_id} as", new_id)
+
+    def _see_run(self, request: web.Request, action: str, run_id: str) -> web.HTTPSeeOther:
+        self._context.log(request, action, f"run {run_id}")
+        return web.HTTPSeeOther(f"/runs/{run_id}")

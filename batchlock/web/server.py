@@ -1,0 +1,82 @@
+"""The server: it opens the database, listens on an address, and serves the application."""
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from filelock import FileLock, Timeout
+
+from batchlock.config import Settings
+from batchlock.core.errors import UsageError
+from batchlock.core.options import RunOptions
+from batchlock.store.page import PageStore
+from batchlock.web.app import create_app
+from batchlock.zoho.network import is_this_machine
+from batchlock.zoho.settings import SIMULATOR
+
+# Live pages keep a connection open for ever; after this time the server closes them.
+_SHUTDOWN_SECONDS = 3.0
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings,
+    options: RunOptions,
+    *,
+    host: str,
+    port: int,
+    on_link: Callable[[str], None],
+) -> AsyncIterator[str]:
+    """Serve the page while the block runs, which receives the address.
+
+    `on_link` receives every link by which somebody can sign in. Raises UsageError if the address is
+    not available, if another process serves the page of this org, or if the page could be reached
+    from other machines without a password.
+    """
+    org = SIMULATOR if options.simulate else settings.org
+    store = PageStore(settings.state)
+    # Two servers would both start the runs of the queue.
+    lock = FileLock(store.folder / f"{org}.lock", mode=0o600)
+    try:
+        _acquire(lock, org)
+        if not is_this_machine(host) and not store.people.names():
+            raise UsageError(
+                f"On {host} others could reach the page, so people must sign in. Add the first "
+                "with `batchlock serve --add-user NAME`."
+            )
+        listening = _listen(host, port)
+        url_host = f"[{host}]" if ":" in host else host  # IPv6
+        url = f"http://{url_host}:{listening.getsockname()[1]}"
+        app = create_app(
+            settings, options, store, host=host, on_link=lambda path: on_link(url + path)
+        )
+        # Cancelled handlers: a download ends its child process when the browser leaves.
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listening, shutdown_timeout=_SHUTDOWN_SECONDS).start()
+            yield url
+        finally:
+            await runner.cleanup()
+    finally:
+        lock.release()
+        store.close()
+
+
+def _acquire(lock: FileLock, org: str) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(f"The page of {org} is served already, by another process.") from None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise UsageError(
+            f"The page cannot be served on {host}, port {port}: {error.strerror or error}. Name "
+            "another with --host and --port."
+        ) from None

@@ -1,0 +1,170 @@
+"""The page with the check of an upload: counts, forecast, problems on their cells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+from batchlock.core.cell_text import display_text
+from batchlock.core.results import Cause, Result, ResultRow
+from batchlock.core.rows import Problem
+from batchlock.report.summaries import causes_of
+from batchlock.store.journal import Journal, RowFilter, RunInfo
+from batchlock.store.page import Upload
+from batchlock.web.context import AppContext
+from batchlock.web.runs.list import ListedRun
+from batchlock.web.runs.table import MAX_COLUMNS, PageOfTable, search_words
+from batchlock.web.templating import Page
+from batchlock.web.uploads.columns import FIELDS, MAX_CHOICES, FieldChoice
+
+# Below this number of calls, the start of a run (sign-in, growing window) distorts its pace.
+_MIN_MEASURED_CALLS = 50
+# The response time of Zoho that design.md section 7 reckons with.
+_USUAL_CALL_SECONDS = 0.3
+_FILTERS = {
+    "problems": frozenset({Result.INVALID}),
+    "ready": frozenset({Result.NOT_SENT}),
+    "duplicates": frozenset({Result.DUPLICATE}),
+    "done": frozenset({Result.UNCHANGED}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """How many calls sending a file takes, and how long."""
+
+    calls: int
+    seconds: float
+    is_measured: bool
+    """Whether the pace is that of an earlier run of this org."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedCell:
+    """A cell of the table, with the problems that it has."""
+
+    title: str
+    text: str
+    problems: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedRow:
+    """A row of the table."""
+
+    row: ResultRow
+    cells: Sequence[CheckedCell]
+    other_problems: Sequence[Problem]
+    """Those of columns that the table does not show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckPage(Page):
+    """The page of a checked upload."""
+
+    template: ClassVar[str] = "check.html"
+    upload: Upload
+    info: RunInfo
+    counts: Mapping[Result, int]
+    lookups: int
+    forecast: Forecast
+    causes: Sequence[Cause]
+    titles: Sequence[str]
+    hidden_columns: int
+    choices: Sequence[str]
+    """Titles to choose from, when a person reads the columns differently."""
+    rows: Sequence[CheckedRow]
+    is_strict: bool
+    selected: str
+    """The filter of the table: a key of the select, or `all`."""
+    table: PageOfTable
+    finished_before: datetime | None
+    """When a run of the same content was finished."""
+    unfinished_run: str | None
+    """The id of an unfinished run of the same content."""
+    fields: Sequence[FieldChoice] = FIELDS
+
+    @property
+    def row_count(self) -> int:
+        """Rows of the file that are not blank."""
+        return sum(self.counts.values())
+
+    @property
+    def ready(self) -> int:
+        """Rows that can be sent."""
+        return self.counts[Result.NOT_SENT]
+
+    @property
+    def invalid(self) -> int:
+        """Rows that have problems."""
+        return self.counts[Result.INVALID]
+
+
+def check_page(
+    context: AppContext, upload: Upload, plan: Path, query: Mapping[str, str]
+) -> CheckPage:
+    """Return the page of a checked upload, with the part of its table that a query names."""
+    with Journal.open(plan) as journal:
+        info, counts = journal.info, journal.counts()
+        selected = query.get("show", "problems" if counts[Result.INVALID] else "all")
+        row_filter = RowFilter(
+            results=_FILTERS.get(selected, frozenset()), text=search_words(query)
+        )
+        table = PageOfTable.requested(query, journal.count_rows(row_filter))
+        rows = journal.page(row_filter, offset=table.offset, limit=table.size)
+        problems = list(journal.problems([row.row for row in rows]))
+        lookups = journal.to_look_up()
+        causes = causes_of(journal)
+    runs = context.run_list.from_journals()
+    same = [run for run in runs if run.info.identity == info.identity]
+    finished = next((run.end for run in same if run.end and run.end.closed), None)
+    unfinished = context.history.unfinished(info.identity) if same else None
+    return CheckPage(
+        upload=upload,
+        info=info,
+        counts=counts,
+        lookups=lookups,
+        forecast=_forecast(context, counts[Result.NOT_SENT] + lookups, runs),
+        causes=[cause for cause in causes if cause.result is Result.INVALID],
+        titles=info.titles[:MAX_COLUMNS],
+        hidden_columns=max(0, len(info.titles) - MAX_COLUMNS),
+        choices=info.titles[:MAX_CHOICES],
+        rows=[_checked_row(row, info.titles, problems) for row in rows],
+        is_strict=context.settings.input.strict,
+        selected=selected,
+        table=table,
+        finished_before=finished.finished_at if finished else None,
+        unfinished_run=unfinished.stem if unfinished else None,
+    )
+
+
+def _forecast(context: AppContext, calls: int, runs: Sequence[ListedRun]) -> Forecast:
+    """Forecast the time of some calls: at the pace of the last run, else at a usual pace."""
+    for totals in (run.totals for run in runs):
+        if totals.requests >= _MIN_MEASURED_CALLS and totals.seconds > 0:
+            seconds = calls * totals.seconds / totals.requests
+            return Forecast(calls=calls, seconds=seconds, is_measured=True)
+    limits = context.settings.limits
+    in_flight = limits.max_in_flight if limits.in_flight == "auto" else limits.in_flight
+    per_second = in_flight / _USUAL_CALL_SECONDS
+    per_second = min(per_second, limits.per_second or per_second)
+    return Forecast(calls=calls, seconds=calls / per_second, is_measured=False)
+
+
+def _checked_row(row: ResultRow, titles: Sequence[str], problems: Sequence[Problem]) -> CheckedRow:
+    """Return a row of the table, with each problem on its cell if the table shows that."""
+    row_problems = [problem for problem in problems if problem.row == row.row]
+    displayed = titles[:MAX_COLUMNS]
+    return CheckedRow(
+        row=row,
+        cells=[
+            CheckedCell(
+                title=title,
+                text=display_text(value),
+                problems=[one.message for one in row_problems if one.column == title],
+            )
+            for title, value in zip(displayed, row.cells, strict=False)
+        ],
+        other_problems=[problem for problem in row_problems if problem.column not in displayed],
+    )

@@ -1,0 +1,112 @@
+"""The check of uploads: each is planned in the background, as `batchlock check` does it."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from batchlock.core.errors import BatchlockError
+from batchlock.store.journal import Journal
+from batchlock.store.page import Upload
+from batchlock.web.context import AppContext
+
+_log = logging.getLogger(__name__)
+
+# A small file is checked within this time, and then most people never see the waiting page.
+_WAIT_SECONDS = 1.5
+# Each plan is a child process that may use much memory.
+_CONCURRENT_PLANS = 2
+
+
+class UploadPlanner:
+    """Plans uploads, a few at a time, and records the result of each in the store."""
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+        self._uploads = context.store.uploads
+        self._planning = asyncio.Semaphore(_CONCURRENT_PLANS)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def folder(self, upload_id: str) -> Path:
+        """Return the folder of the uploaded file, apart from what we create beside it."""
+        return self._uploads.folder(upload_id) / "upload"
+
+    def plan_path(self, upload: Upload) -> Path:
+        """Return the path of an upload's plan; it exists once the upload is checked."""
+        return self._uploads.folder(upload.id) / "plan.journal"
+
+    def start(
+        self,
+        upload_id: str,
+        columns: Mapping[str, str],
+        sheet: str | None,
+        *,
+        by_hand: bool = False,
+    ) -> None:
+        """Start to plan an upload with explicit columns and sheet, unless that is under way.
+
+        Unless `by_hand`, the columns that a person chose for such titles before are tried too.
+        """
+        if upload_id in self._tasks:
+            return
+        self._uploads.set_reading(upload_id, columns, sheet, remembered=False)
+        task = asyncio.create_task(self._check(upload_id, columns, sheet, by_hand=by_hand))
+        self._tasks[upload_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(upload_id, None))
+
+    def resume(self) -> None:
+        """Start again what was being planned when the last server ended."""
+        for upload in self._uploads.unread(self._context.org):
+            self.start(upload.id, upload.explicit_columns, upload.sheet)
+
+    async def wait(self, *upload_ids: str) -> None:
+        """Wait a short time for the plans of these uploads."""
+        tasks = [self._tasks[upload_id] for upload_id in upload_ids if upload_id in self._tasks]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_WAIT_SECONDS)
+
+    async def cancel(self, upload_id: str) -> None:
+        """Stop planning an upload."""
+        if (task := self._tasks.get(upload_id)) is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def cancel_all(self) -> None:
+        """Stop planning; the next server starts these plans again."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _check(
+        self, upload_id: str, columns: Mapping[str, str], sheet: str | None, *, by_hand: bool
+    ) -> None:
+        """Plan an upload and record the result."""
+        upload = self._uploads.get(self._context.org, upload_id)
+        assert upload is not None
+        try:
+            await self._plan(upload, columns, sheet)
+            self._uploads.set_checked(upload_id)
+        except BatchlockError as error:
+            remembered = self._context.store.columns.load(error.columns) if error.columns else {}
+            if remembered and not by_hand:
+                self._uploads.set_reading(upload_id, remembered, sheet, remembered=True)
+                await self._check(upload_id, remembered, sheet, by_hand=True)
+                return
+            self._uploads.set_refused(
+                upload_id, str(error), columns=error.columns, sheets=error.sheets
+            )
+        except Exception:
+            _log.exception("reading %s", upload.name)
+            message = f"{upload.name} cannot be read; the details are in the log of batchlock."
+            self._uploads.set_refused(upload_id, message)
+
+    async def _plan(self, upload: Upload, columns: Mapping[str, str], sheet: str | None) -> None:
+        path = self.plan_path(upload)
+        path.unlink(missing_ok=True)
+        options = replace(self._context.options, sheet=sheet, columns=columns)
+        async with self._planning:
+            await self._context.runner(options).plan(self.folder(upload.id) / upload.name, path)
+        if columns:
+            with Journal.open(path) as journal:
+                self._context.store.columns.save(journal.info.titles, columns)

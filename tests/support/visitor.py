@@ -1,20 +1,20 @@
-"""A visitor of the page who has a browser's manners, without a browser."""
+"""A visitor of the web page, who sends what a browser would send."""
 
 import http.client
 import re
 import secrets
-import signal
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import unescape
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from support.commands import PATIENCE, command
+from support.commands import PATIENCE
 from support.paths import ROOT
+from support.sheets import rows
+
+HEADER = "Module,Record Id,Lock Id,Reason\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,53 +25,55 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The page as it was sent."""
+        """The page's HTML."""
         return self.content.decode()
 
     @property
     def words(self) -> str:
-        """What a person reads of it."""
-        told = re.sub(r"<(script|style|head).*?</\1>", " ", self.text, flags=re.DOTALL)
-        return " ".join(unescape(re.sub(r"<[^>]+>", " ", told)).split())
+        """The page as a person reads it, on one line."""
+        body = re.sub(r"<(script|style|head).*?</\1>", " ", self.text, flags=re.DOTALL)
+        return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
     @property
-    def to(self) -> str:
-        """Where it leads."""
+    def location(self) -> str:
+        """The path that the answer redirects to."""
         return self.headers["Location"] or ""
 
 
 @dataclass(slots=True)
 class Visitor:
+    """Somebody with one cookie. All paths are absolute paths of the page."""
+
     url: str
     cookie: str = ""
     csrf: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     """Sent with every request."""
 
-    def ask(
+    def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
-        where = urlsplit(self.url)
-        assert where.hostname is not None
-        sent = {**self.headers, **(headers or {})}
+        url = urlsplit(self.url)
+        assert url.hostname is not None
+        all_headers = {**self.headers, **(headers or {})}
         if self.cookie:
-            sent.setdefault("Cookie", self.cookie)
-        connection = http.client.HTTPConnection(where.hostname, where.port, timeout=PATIENCE)
+            all_headers.setdefault("Cookie", self.cookie)
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
         try:
-            connection.request(method, path, body or None, sent)
+            connection.request(method, path, body or None, all_headers)
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
         finally:
             connection.close()
-        if (given := answer.headers["Set-Cookie"]) is not None:
-            self.cookie = given.partition(";")[0]
+        if (cookie := answer.headers["Set-Cookie"]) is not None:
+            self.cookie = cookie.partition(";")[0]
         if "text/html" in (answer.headers["Content-Type"] or ""):
-            found = re.search(r'name="csrf" (?:content|value)="(\w+)"', answer.text)
-            self.csrf = found[1] if found else self.csrf
+            token = re.search(r'name="csrf" (?:content|value)="(\w+)"', answer.text)
+            self.csrf = token[1] if token else self.csrf
         return answer
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
-        return self.ask("GET", path, headers=headers)
+        return self.request("GET", path, headers=headers)
 
     def post(
         self,
@@ -79,107 +81,69 @@ class Visitor:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        told = urlencode({"csrf": self.csrf, **(form or {})}).encode()
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self.ask("POST", path, told, {**kind, **(headers or {})})
+        body = urlencode({"csrf": self.csrf, **(form or {})}).encode()
+        content_type = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self.request("POST", path, body, {**content_type, **(headers or {})})
 
     def upload(self, *files: tuple[str, bytes], csrf: str | None = None) -> Answer:
-        """Send files, each a name and its content."""
-        edge = secrets.token_hex(8)
+        """Upload files, each a name and its content."""
+        boundary = secrets.token_hex(8)
         token = self.csrf if csrf is None else csrf
         parts = [f'Content-Disposition: form-data; name="csrf"\r\n\r\n{token}'.encode()]
         for name, content in files:
             disposition = f'Content-Disposition: form-data; name="file"; filename="{name}"'
             parts.append(f"{disposition}\r\n\r\n".encode() + content)
-        body = b"".join(f"--{edge}\r\n".encode() + part + b"\r\n" for part in parts)
-        kind = {"Content-Type": f"multipart/form-data; boundary={edge}"}
-        return self.ask("POST", "/files", body + f"--{edge}--\r\n".encode(), kind)
+        body = b"".join(f"--{boundary}\r\n".encode() + part + b"\r\n" for part in parts)
+        content_type = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        return self.request("POST", "/files", body + f"--{boundary}--\r\n".encode(), content_type)
 
-    def checked(self, name: str, content: bytes) -> str:
-        """Upload a file and wait for its check; return where that is."""
+    def check(self, name: str, content: bytes) -> str:
+        """Upload a file and wait for its check; return the path of the check."""
         answer = self.upload((name, content))
         assert answer.status == 303, answer.words
-        eventually(lambda: "being read" not in self.get(answer.to).text)
-        return answer.to
+        eventually(lambda: "being read" not in self.get(answer.location).text)
+        return answer.location
 
-    def started(self, name: str, content: bytes) -> str:
-        """Upload a file and start it; return where the run is."""
-        where = self.checked(name, content)
-        answer = self.post(f"{where}/start")
+    def start(self, name: str, content: bytes) -> str:
+        """Upload a file and start its run; return the path of the run."""
+        answer = self.post(f"{self.check(name, content)}/start")
         assert answer.status == 303, answer.words
-        return answer.to
+        return answer.location
 
-    def finished(self, run: str) -> Answer:
-        """Wait for the results of a run."""
+    def results(self, run: str) -> Answer:
+        """Wait until a run has ended; return its page."""
         eventually(lambda: "data-live" not in self.get(run).text)
         return self.get(run)
 
-
-@dataclass(slots=True)
-class Page:
-    """A server of the page, in a process of its own."""
-
-    url: str
-    process: "subprocess.Popen[str]"
-    said: list[str]
-
-    def link(self) -> str:
-        """Return the newest link that lets somebody in."""
-        links = [line.strip() for line in self.said if "/enter/" in line]
-        return urlsplit(links[-1]).path
-
-    def visitor(self) -> Visitor:
-        """Return somebody who came in by the link."""
-        visitor = Visitor(self.url)
-        used = self.link()
-        assert visitor.get(used).status == 200
-        eventually(lambda: self.link() != used)
-        visitor.get("/")
-        return visitor
+    def wait_for(self, path: str, words: str) -> None:
+        """Wait until a page shows some words."""
+        eventually(lambda: words in self.get(path).words)
 
 
-@contextmanager
-def serving(*options: object) -> Iterator[Page]:
-    """Run `batchlock serve` on a free port."""
-    with subprocess.Popen(
-        command("serve", "--port", 0, *options),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        bufsize=1,
-    ) as process:
-        assert process.stdout is not None
-        said: list[str] = []
-        url = ""
-        while not url and (line := process.stdout.readline()):
-            said.append(line)
-            found = re.search(r"is at (http://\S+)\.", line)
-            url = found[1] if found else ""
-        assert url, "".join(said)
-        reading = threading.Thread(target=lambda: said.extend(process.stdout or ()), daemon=True)
-        reading.start()
-        try:
-            yield Page(url, process, said)
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-            reading.join(PATIENCE)
-
-
-def eventually(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    until = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < until, "it never came to be so"
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true; fail after a long time."""
+    deadline_monotonic = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline_monotonic, "the condition never became true"
         time.sleep(0.05)
 
 
-def file(path: str) -> bytes:
-    """Return what a file beside the tests holds."""
+def file_content(path: str) -> bytes:
+    """Return the content of a file of the repository."""
     return (ROOT / path).read_bytes()
+
+
+def csv_content(count: int, *, first: int) -> bytes:
+    """Return a CSV file of valid rows.
+
+    Tests that share a server use different numbers, because the page recognises a content that it
+    has seen before.
+    """
+    return (HEADER + "".join(f"{','.join(row)}\n" for row in rows(count, first=first))).encode()
+
+
+def write_config(folder: Path, content: str = "") -> Path:
+    """Write a configuration whose state folder is below `folder`; return its path."""
+    path = folder / "config.yaml"
+    path.write_text(f"{content}\nstate_directory: {folder / 'state'}\n", "utf-8")
+    return path

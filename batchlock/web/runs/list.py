@@ -51,8 +51,8 @@ class ListedRun:
     def matches(self, words: str) -> bool:
         """Return whether every one of the words occurs in what the list shows of the run."""
         text = (
-            f"{self.file_name} {self.about.run_id} {self.user} "
-            f"{self.about.started_at:%Y-%m-%d} {self.state}"
+            f"{self.file_name} {self.info.run_id} {self.user} "
+            f"{self.info.started_at:%Y-%m-%d} {self.state}"
         ).casefold()
         return all(word in text for word in words.casefold().split())
 

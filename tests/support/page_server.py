@@ -1,0 +1,133 @@
+"""The server of the web page, in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from batchlock.store.page import PageStore
+from batchlock.web.auth.passwords import hash_password
+from support.commands import PATIENCE, command, kill_leftover_runs
+from support.visitor import Visitor, eventually
+from support.zoho import StandIn
+
+PASSWORD = "a long password"
+# Made by 0.1.0 from PASSWORD.
+SCRYPT_HASH = (
+    "scrypt$32768$8$1$AAECAwQFBgcICQoLDA0ODw==$0gimb+mOlvNOKdwsWP"
+    "elhPJ8QAAHTi/Lt5aWV6aNKMzzlMnif2IWX/WG7iO3sVjAvDp9WNtHiF9eg0g2BDtllA=="
+)
+
+
+@dataclass(slots=True)
+class PageServer:
+    url: str
+    process: "subprocess.Popen[str]"
+    output: list[str]
+    """The lines that it has printed."""
+    folder: Path
+    """The folder with its configuration and its state."""
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    def link(self) -> str:
+        """Return the path of the newest sign-in link."""
+        links = [line.strip() for line in self.output if "/enter/" in line]
+        return urlsplit(links[-1]).path
+
+    def visitor(self) -> Visitor:
+        """Return a visitor who has signed in by the link."""
+        visitor = Visitor(self.url)
+        link = self.link()
+        assert visitor.get(link).status == 200
+        eventually(lambda: self.link() != link)
+        visitor.get("/")
+        return visitor
+
+    def kill(self) -> None:
+        """End the server as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def page_server(folder: Path, *options: object) -> Iterator[PageServer]:
+    """Run `batchlock serve` on a free port, with the configuration in a folder.
+
+    It sees none of the user's settings, so that it can be shared by tests whose home differs.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BATCHLOCK_", "XDG_"))
+    }
+    environment |= dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"), str(folder))
+    with subprocess.Popen(
+        command("serve", "--port", 0, "--config", folder / "config.yaml", *options),
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        bufsize=1,
+    ) as process:
+        assert process.stdout is not None
+        output: list[str] = []
+        url = ""
+        while not url and (line := process.stdout.readline()):
+            output.append(line)
+            address = re.search(r"is at (http://\S+)\.", line)
+            url = address[1] if address else ""
+        assert url, "".join(output)
+        reader = threading.Thread(target=lambda: output.extend(process.stdout or ()), daemon=True)
+        reader.start()
+        try:
+            yield PageServer(url, process, output, folder)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            finally:
+                kill_leftover_runs(folder)
+            reader.join(PATIENCE)
+
+
+def add_person(folder: Path, name: str) -> None:
+    """Add somebody with the password PASSWORD to the page whose folder this is."""
+    store = PageStore(folder / "state")
+    store.people.put(name, hash_password(PASSWORD))
+    store.close()
+
+
+def signed_in(page: PageServer, name: str, headers: dict[str, str] | None = None) -> Visitor:
+    """Return a visitor who has signed in by the password PASSWORD."""
+    visitor = Visitor(page.url, headers=headers or {})
+    visitor.get("/login")
+    answer = visitor.post("/login", {"name": name, "password": PASSWORD})
+    assert answer.status == 200, answer.words
+    visitor.get("/")
+    return visitor
+
+
+def configure_slow(org: StandIn, folder: Path) -> None:
+    """Write a configuration for an org into a folder, with two calls in flight."""
+    org.config(
+        folder / "config.yaml", state_directory=str(folder / "state"), limits={"in_flight": 2}
+    )

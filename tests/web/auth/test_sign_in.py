@@ -1,0 +1,163 @@
+"""Signing in by link and by password, and what ends a session."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.commands import Run
+from support.page_server import (
+    PASSWORD,
+    SCRYPT_HASH,
+    PageServer,
+    add_person,
+    page_server,
+    signed_in,
+)
+from support.visitor import Visitor, csv_content, write_config
+
+from batchlock.store.page import PageStore
+from batchlock.web.auth.passwords import needs_rehash
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
+    """Serve a page with people, behind a trusted proxy: the tests choose their own addresses."""
+    folder = tmp_path_factory.mktemp("guarded")
+    write_config(folder, "web: {session: 1h, trusted_proxy: [127.0.0.1]}")
+    add_person(folder, "Anna")
+    with page_server(folder, "--simulate") as page:
+        yield page
+
+
+def login_statuses(
+    page: PageServer, names: list[str], addresses: list[str], password: str = "wrong"
+) -> list[int]:
+    """Try to sign in with each name from each address; return the statuses."""
+    visitor = Visitor(page.url)
+    visitor.get("/login")
+    return [
+        visitor.post(
+            "/login", {"name": name, "password": password}, {"X-Forwarded-For": address}
+        ).status
+        for name, address in zip(names, addresses, strict=True)
+    ]
+
+
+def test_a_link_works_once(page: PageServer) -> None:
+    link = page.link()
+    first, second = Visitor(page.url), Visitor(page.url)
+    assert first.get(link).status == 200
+    assert second.get(link).status == 403
+    assert second.get("/").location == "/login"
+    assert first.get("/").status == 200
+    assert page.visitor().get("/").status == 200
+
+
+def test_a_link_does_not_work_once_there_are_people(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    with page_server(tmp_path, "--simulate") as page:
+        someone = page.visitor()
+        add_person(tmp_path, "Anna")
+        assert someone.get("/").location == "/login"
+        assert Visitor(page.url).get(page.link()).status == 403
+
+
+def test_people_sign_in_with_their_passwords(guarded: PageServer) -> None:
+    assert not any("/enter/" in line for line in guarded.output)
+    headers = {"X-Forwarded-For": "10.0.1.1"}
+    visitor = Visitor(guarded.url, headers=headers)
+    visitor.get("/login")
+    cookie = visitor.cookie
+    for name in ("Anna", "Nobody"):
+        assert visitor.post("/login", {"name": name, "password": "wrong"}).status == 403
+    anna = signed_in(guarded, "Anna", headers)
+    assert anna.cookie != cookie
+    assert "Anna" in anna.get("/").words
+    assert anna.post("/logout").location == "/login"
+    assert anna.get("/").location == "/login"
+
+
+def test_a_hash_of_0_1_0_is_replaced_at_the_next_sign_in(guarded: PageServer) -> None:
+    store = PageStore(guarded.state)
+    store.people.put("Otto", SCRYPT_HASH)
+    store.sessions.start("another browser", "Otto")
+    signed_in(guarded, "Otto", {"X-Forwarded-For": "10.0.1.2"})
+    password_hash = store.people.password_hash("Otto")
+    assert password_hash is not None
+    assert not needs_rehash(password_hash)
+    assert store.sessions.name("another browser", max_idle_seconds=60) == "Otto"
+    store.close()
+    signed_in(guarded, "Otto", {"X-Forwarded-For": "10.0.1.2"})
+
+
+def test_a_name_with_many_wrong_passwords_must_wait(guarded: PageServer) -> None:
+    add_person(guarded.folder, "Berta")
+    # The last attempts follow each other at once on any machine: the wait has grown to minutes.
+    statuses = login_statuses(guarded, ["Berta"] * 12, [f"10.0.2.{number}" for number in range(12)])
+    assert statuses[:5] == [403] * 5
+    assert 429 in statuses[5:]
+    assert login_statuses(guarded, ["Bert"], ["10.0.2.99"]) == [403]
+
+
+def test_an_address_with_many_wrong_passwords_must_wait(guarded: PageServer) -> None:
+    names = [f"Nobody {number}" for number in range(12)]
+    assert 429 in login_statuses(guarded, names, ["10.0.3.1"] * 12)
+
+
+def test_the_sentence_says_how_long_to_wait(guarded: PageServer) -> None:
+    visitor = Visitor(guarded.url, headers={"X-Forwarded-For": "10.0.4.1"})
+    visitor.get("/login")
+    form = {"name": "Carla", "password": "wrong"}
+    answers = [visitor.post("/login", form) for _ in range(12)]
+    assert any("Too many wrong passwords" in answer.words for answer in answers)
+
+
+def test_only_the_address_that_the_proxy_adds_counts(guarded: PageServer) -> None:
+    names = [f"No one {number}" for number in range(12)]
+    addresses = [f"10.0.0.{number}, 10.9.9.9" for number in range(12)]
+    assert 429 in login_statuses(guarded, names, addresses)
+
+
+def test_a_cookie_behind_tls_is_secure(guarded: PageServer) -> None:
+    answer = Visitor(guarded.url).get("/login", {"X-Forwarded-Proto": "https"})
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_a_cookie_is_sent_to_this_site_alone(page: PageServer) -> None:
+    cookie = Visitor(page.url).get(page.link()).headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "Secure" not in cookie
+
+
+def test_the_session_of_a_removed_person_ends_at_once(guarded: PageServer, cli: Run) -> None:
+    add_person(guarded.folder, "Rita")
+    rita = signed_in(guarded, "Rita", {"X-Forwarded-For": "10.0.5.1"})
+    assert rita.get("/").status == 200
+    assert "Rita" in cli("serve", "--config", guarded.config, "--users").out.splitlines()
+    remove = ("serve", "--config", guarded.config, "--remove-user", "Rita")
+    assert cli(*remove).code == 0
+    assert rita.get("/").location == "/login"
+    assert cli(*remove).code == 2
+
+
+def test_the_log_says_who_did_what(guarded: PageServer) -> None:
+    add_person(guarded.folder, "Lena")
+    lena = signed_in(guarded, "Lena", {"X-Forwarded-For": "10.0.6.1"})
+    run = lena.start("logged.csv", csv_content(2, first=1))
+    lena.results(run)
+    lena.get(f"{run}/results.csv")
+    log = lena.get("/log").words
+    for action in ("signed in", "uploaded logged.csv", "started logged.csv", "downloaded"):
+        assert f"Lena {action}" in log
+
+
+def test_no_password_and_no_cookie_is_on_the_disk(guarded: PageServer) -> None:
+    anna = signed_in(guarded, "Anna", {"X-Forwarded-For": "10.0.7.1"})
+    database = guarded.state / "web/web.sqlite"
+    content = b"".join(path.read_bytes() for path in database.parent.glob("web.sqlite*"))
+    assert PASSWORD.encode() not in content
+    assert anna.cookie.partition("=")[2].encode() not in content
+    if sys.platform != "win32":
+        assert database.stat().st_mode & 0o77 == 0

@@ -1,0 +1,157 @@
+"""Active runs: pausing, stopping, waiting, watching."""
+
+import http.client
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from support.commands import PATIENCE, POSIX, started
+from support.page_server import PageServer
+from support.sheets import record, rows, sheet
+from support.visitor import Visitor, csv_content, eventually
+from support.zoho import StandIn
+
+from batchlock.store.org_lock import Holder, current_holder
+
+
+@pytest.fixture
+def someone(slow_page: PageServer) -> Visitor:
+    return slow_page.visitor()
+
+
+def updates(org: StandIn, *, first: int, count: int) -> list[int]:
+    """Return how often each of some locks was changed."""
+    locks = org.locks()
+    keys = [f"Leads/{record(number)}" for number in range(first, first + count)]
+    return [locks[key]["updates"] for key in keys if key in locks]
+
+
+def stop(someone: Visitor, run: str) -> None:
+    """Stop a run, so that the next test's run does not wait for it."""
+    someone.post(f"{run}/stop")
+    someone.results(run)
+
+
+def test_a_run_is_paused_resumed_and_stopped(slow_org: StandIn, someone: Visitor) -> None:
+    run = someone.start("locks.csv", csv_content(60, first=1_000))
+    eventually(lambda: len(updates(slow_org, first=1_000, count=60)) > 4)
+    assert "Pause" in someone.get(run).words
+    someone.post(f"{run}/pause")
+    someone.wait_for(run, "Go on")
+    assert "Paused by" in someone.get(run).words
+    someone.post(f"{run}/go-on")
+    someone.wait_for(run, "Sending.")
+    someone.post(f"{run}/stop")
+    page = someone.results(run).words
+    assert "Stopped by" in page
+    assert "Go on with what is left" in page
+    someone.post(f"{run}/go-on")
+    assert "60 updated" in someone.results(run).words
+    assert updates(slow_org, first=1_000, count=60) == [1] * 60
+
+
+def test_runs_wait_for_each_other(someone: Visitor) -> None:
+    first = someone.start("one.csv", csv_content(40, first=2_000))
+    second = someone.start("two.csv", csv_content(4, first=2_100))
+    assert "Waiting in line" in someone.get(second).words
+    assert "4 updated" in someone.results(second).words
+    assert "40 updated" in someone.results(first).words
+
+
+def test_all_viewers_see_the_same_run(slow_page: PageServer, someone: Visitor) -> None:
+    other = slow_page.visitor()
+    run = someone.start("locks.csv", csv_content(300, first=3_000))
+    other.wait_for(run, "Sending.")
+    views = [json.loads(viewer.get(f"{run}/now").text) for viewer in (someone, other)]
+    assert {view["state"] for view in views} == {"working"}
+    url = urlsplit(slow_page.url)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=PATIENCE)
+    connection.request("GET", f"{run}/events", headers={"Cookie": other.cookie})
+    stream = connection.getresponse()
+    assert stream.headers["Content-Type"] == "text/event-stream"
+    event = json.loads(stream.readline().removeprefix(b"data: "))
+    assert set(event["parts"]) == {"status", "bar", "figures", "causes", "chart"}
+    connection.close()
+    stop(someone, run)
+
+
+def test_a_run_that_is_ending_cannot_be_resumed_yet(
+    slow_page: PageServer, someone: Visitor
+) -> None:
+    run = someone.start("locks.csv", csv_content(300, first=4_000))
+    someone.wait_for(run, "Sending.")
+    with frozen(holder(slow_page).process):
+        someone.post(f"{run}/pause")
+        assert someone.post(f"{run}/go-on").status == 409
+    someone.wait_for(run, "Go on")
+    assert someone.post(f"{run}/retry").status == 409
+    stop(someone, run)
+    assert someone.post(f"{run}/stop").status == 409
+
+
+@POSIX
+def test_a_run_whose_process_is_killed_goes_on(slow_page: PageServer, someone: Visitor) -> None:
+    run = someone.start("locks.csv", csv_content(40, first=5_000))
+    someone.wait_for(run, "Sending.")
+    os.kill(holder(slow_page).process, signal.SIGKILL)
+    assert "40 updated" in someone.results(run).words
+
+
+@POSIX
+def test_a_run_that_is_resumed_at_a_terminal_can_be_ended_only_there(
+    slow_page: PageServer, someone: Visitor
+) -> None:
+    run = someone.start("locks.csv", csv_content(300, first=6_000))
+    someone.wait_for(run, "Sending.")
+    someone.post(f"{run}/pause")
+    someone.wait_for(run, "Paused by")
+    run_id = run.removeprefix("/runs/")
+    resume = ("resume", run_id, "--in-flight", 1, "--config", slow_page.config)
+    with started(*resume) as process:
+        someone.wait_for(run, "at work at a terminal")
+        answer = someone.post(f"{run}/stop")
+        assert answer.status == 409
+        assert "ended there" in answer.words
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+    assert f"stopped run {run_id}" not in someone.get("/log").words
+    someone.wait_for(run, "Go on")
+    assert "Paused by" in someone.get(run).words
+    stop(someone, run)
+
+
+def test_a_run_of_the_command_line_is_waited_for_and_listed(
+    slow_page: PageServer, someone: Visitor
+) -> None:
+    file = sheet("terminal.csv", rows(40, first=7_000))
+    with started("run", file, "--json", "--config", slow_page.config) as process:
+        eventually(lambda: "terminal.csv" in str(current_holder(slow_page.state, "default")))
+        run = someone.start("one.csv", csv_content(3, first=7_100))
+        assert "Another run is at work on this org" in someone.get(run).words
+        process.communicate(timeout=PATIENCE)
+    assert "3 updated" in someone.results(run).words
+    history = someone.get("/history").words
+    assert "terminal.csv" in history
+    assert "command line" in history
+
+
+def holder(page: PageServer) -> Holder:
+    """Return the run that holds the org lock, and its process."""
+    holder = current_holder(page.state, "default")
+    assert holder is not None
+    return holder
+
+
+@contextmanager
+def frozen(process_id: int) -> Iterator[None]:
+    """Freeze a process during the block; on Windows the block must be quick instead."""
+    if sys.platform != "win32":
+        os.kill(process_id, signal.SIGSTOP)
+    yield
+    if sys.platform != "win32":
+        os.kill(process_id, signal.SIGCONT)

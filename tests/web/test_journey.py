@@ -1,0 +1,111 @@
+"""From a spreadsheet to its results, and back with the corrected rows."""
+
+import io
+import os
+import re
+from pathlib import Path
+
+import openpyxl
+from support.commands import POSIX, Run
+from support.page_server import PageServer
+from support.sheets import lines, rows, sheet
+from support.visitor import Visitor, csv_content, file_content
+
+PROBLEMS = "samples/problem_rows.xlsx"
+
+
+def test_a_file_is_uploaded_checked_run_and_downloaded(someone: Visitor) -> None:
+    upload = someone.check("locks.xlsx", file_content("samples/lock_updates.xlsx"))
+    check = someone.get(upload).words
+    assert "can be sent 200" in check
+    assert "No real record is touched" in check
+    run = someone.post(f"{upload}/start").location
+    assert "Every row is as the file asks." in someone.results(run).words
+    workbook = someone.get(f"{run}/results.xlsx")
+    assert "locks-results-" in workbook.headers["Content-Disposition"]
+    sheet = openpyxl.load_workbook(io.BytesIO(workbook.content), read_only=True)["Results"]
+    assert [row[5].value for row in sheet.iter_rows(min_row=2)] == ["updated"] * 200
+    Path("results.csv").write_bytes(someone.get(f"{run}/results.csv").content)
+    assert {line["Result"] for line in lines("results.csv")} == {"updated"}
+
+
+def test_every_problem_is_shown_on_its_cell(someone: Visitor) -> None:
+    upload = someone.check("problems.xlsx", file_content(PROBLEMS))
+    html = someone.get(upload).text
+    assert len(set(re.findall(r'<th scope="row" class="number">(\d+)', html))) == 11
+    assert all('class="problem"' in row for row in html.split("<tr class=")[1:])
+    assert "did you mean" in html
+    first_page = someone.get(f"{upload}?show=all").words
+    assert "60 rows" in first_page
+    assert "Page 1 of 2" in first_page
+    assert someone.get(f"{upload}?show=all&page=2").text.count('<th scope="row"') == 10
+    assert "1 row" in someone.get(f"{upload}?show=all&words=unknown_module").words
+
+
+def test_refused_rows_are_grouped_and_can_be_retried(someone: Visitor) -> None:
+    run = someone.start("problems.xlsx", file_content(PROBLEMS))
+    assert "Zoho knows no such module." in someone.results(run).words
+    refused = someone.get(f"{run}?show=rejected&words=INVALID_MODULE")
+    assert refused.text.count("<tr class=") == 1
+    retry = someone.post(f"{run}/retry").location
+    assert retry != run
+    assert "the rest again" in someone.get("/history").words
+    assert someone.results(retry).status == 200
+
+
+def test_only_the_corrected_rows_are_sent_again(someone: Visitor) -> None:
+    content = csv_content(20, first=1_000) + b"Leads,5.8E+18,6843104000000000099,why\n"
+    upload = someone.check("locks.csv", content)
+    check = someone.get(upload).words
+    assert "21 rows" in check
+    assert "Download the 1 row with problems" in check
+    assert someone.get(f"{upload}/problems.xlsx").status == 200
+    run = someone.post(f"{upload}/start").location
+    assert "20 updated, 1 invalid" in someone.results(run).words
+    book = openpyxl.load_workbook(io.BytesIO(someone.get(f"{run}/results.xlsx").content))
+    book["Results"]["B22"] = "5843104000000000099"
+    corrected = io.BytesIO()
+    book.save(corrected)
+    upload = someone.check("corrected.xlsx", corrected.getvalue())
+    assert "done by an earlier run" in someone.get(upload).words
+    run = someone.post(f"{upload}/start").location
+    assert "1 updated, 20 unchanged" in someone.results(run).words
+
+
+def test_the_rows_with_problems_can_be_downloaded_alone(someone: Visitor) -> None:
+    upload = someone.check("problems.xlsx", file_content(PROBLEMS))
+    workbook = someone.get(f"{upload}/problems.xlsx")
+    book = openpyxl.load_workbook(io.BytesIO(workbook.content))
+    assert book["Results"].max_row == 1 + 11
+
+
+def test_a_start_from_an_outdated_page_sends_nothing(someone: Visitor) -> None:
+    upload = someone.check("one.csv", csv_content(3, first=2_000))
+    someone.results(someone.post(f"{upload}/start").location)
+    answer = someone.post(f"{upload}/start")
+    assert answer.status == 409
+    assert "was finished meanwhile" in answer.words
+    [finished] = re.findall(r'name="finished" value="(.+?)"', someone.get(upload).text)
+    run = someone.post(f"{upload}/start", {"finished": finished})
+    assert run.status == 303
+    someone.results(run.location)
+
+
+def test_starting_a_file_twice_at_once_makes_one_run(someone: Visitor) -> None:
+    upload = someone.check("one.csv", csv_content(30, first=3_000))
+    first, second = (someone.post(f"{upload}/start").location for _ in range(2))
+    assert first == second
+    someone.results(first)
+
+
+@POSIX
+def test_a_run_whose_file_name_is_not_unicode_is_shown(
+    page: PageServer, someone: Visitor, cli: Run
+) -> None:
+    name = os.fsdecode(b"Gr\xf6sse.csv")
+    sheet(name, rows(2, first=4_000))
+    done = cli("run", name, "--simulate", "-q", "-o", "out.csv", "--config", page.config)
+    assert done.code == 0, done.err
+    [run] = re.findall(r'href="(/runs/[\w-]+)">Gr\ufffdsse.csv', someone.get("/history").text)
+    assert someone.get(run).status == 200
+    assert someone.get(f"{run}/results.csv").status == 200

@@ -1,0 +1,149 @@
+"""What no request can do: without a session, from another site, or with hostile content."""
+
+import re
+import sqlite3
+
+import pytest
+from support.page_server import PageServer, page_server
+from support.visitor import Visitor, csv_content, write_config
+
+RUN = "/runs/20260314-020304-1f3a"
+"""A run that does not exist."""
+
+
+def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None:
+    stranger = Visitor(page.url)
+    for path in ("/", "/history", "/log", "/files/0", RUN, f"{RUN}/now", f"{RUN}/events",
+                 f"{RUN}/results.xlsx", "/template.xlsx", "/nowhere"):  # fmt: skip
+        answer = stranger.get(path)
+        assert (answer.status, answer.location) == (303, "/login"), path
+    stranger.get("/login")
+    for path in (f"{RUN}/stop", f"{RUN}/pause", f"{RUN}/go-on", f"{RUN}/retry", "/files/0/start",
+                 "/files/0/read", "/files/0/remove", "/logout"):  # fmt: skip
+        assert stranger.post(path).status == 401, path
+    assert stranger.upload(("a.csv", b"")).status == 401
+
+
+def test_no_change_is_accepted_without_its_token(someone: Visitor) -> None:
+    run = someone.start("first.csv", csv_content(3, first=1_000))
+    someone.results(run)
+    upload = someone.check("second.csv", csv_content(3, first=1_100))
+    for path in (f"{run}/stop", f"{run}/pause", f"{run}/go-on", f"{run}/retry", f"{upload}/start",
+                 f"{upload}/read", f"{upload}/remove", "/logout", "/login"):  # fmt: skip
+        for token in ("", "0" * 64):
+            assert someone.post(path, {"csrf": token}).status == 403, path
+    assert someone.upload(("third.csv", csv_content(1, first=1)), csrf="").status == 403
+    assert "third.csv" not in someone.get("/").text
+    assert someone.get(upload).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/json"},
+    ],
+)
+def test_no_change_is_accepted_from_another_site(someone: Visitor, headers: dict[str, str]) -> None:
+    upload = someone.check("foreign.csv", csv_content(1, first=2_000))
+    assert someone.post(f"{upload}/start", headers=headers).status in (403, 415)
+    assert "foreign.csv" not in someone.get("/history").words
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
+def test_an_unknown_host_name_is_refused(someone: Visitor, host: str) -> None:
+    assert someone.get("/", {"Host": host}).status == 421
+    assert someone.post("/logout", headers={"Host": host}).status == 421
+    assert someone.get("/").status == 200
+
+
+def test_a_host_name_can_be_allowed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("named")
+    write_config(folder, "web: {hosts: [locks.acme.test]}")
+    with page_server(folder, "--simulate") as page:
+        assert page.visitor().get("/", {"Host": "Locks.Acme.test:443"}).status == 200
+
+
+def test_every_answer_has_the_security_headers(page: PageServer, someone: Visitor) -> None:
+    for path in ("/", "/login", "/static/style.css", "/nowhere", "/template.xlsx"):
+        headers = someone.get(path).headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"], path
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Server"] is None
+    assert Visitor(page.url).get("/", {"Host": "x"}).headers["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"csrf=%ff", {"Content-Type": "application/x-www-form-urlencoded; charset=bogus"}),
+        (b"csrf=\xff", {"Content-Type": "application/x-www-form-urlencoded"}),
+        (b"csrf=x", {"Content-Type": "application/x-www-form-urlencoded", "Cookie": "a=\xff"}),
+        (b"", {"Content-Type": "multipart/form-data"}),
+        (b"nonsense", {"Content-Type": "multipart/form-data; boundary=x"}),
+        (b"--x\r\n", {"Content-Type": "multipart/form-data; boundary=x"}),
+    ],
+)
+@pytest.mark.parametrize("path", ["/files", "/logout", "/login"])
+def test_a_malformed_request_is_refused(
+    someone: Visitor, path: str, body: bytes, headers: dict[str, str]
+) -> None:
+    assert 400 <= someone.request("POST", path, body, headers).status < 500
+
+
+def test_cells_and_names_are_escaped_everywhere(someone: Visitor) -> None:
+    evil = "<script>alert(1)</script>"
+    content = (
+        f'"{evil}",Module,Record Id,Lock Id,Reason\n'
+        f'"{evil}",Leads,5843104000000003001,6843104000000003001,"{evil}"\n'
+        f'"=cmd()",{evil},5843104000000003002,6843104000000003002,x\n'
+    ).encode()
+    upload = someone.check("<b>x.csv", content)
+    run = someone.post(f"{upload}/start").location
+    someone.results(run)
+    for path in (f"{upload}?show=all", run, f"{run}?words={evil}", "/", "/history", "/log"):
+        html = someone.get(path).text
+        assert "<script>alert" not in html, path
+        assert "<b>x" not in html, path
+    results = someone.get(f"{run}/results.csv").content.decode("utf-8-sig")
+    assert "'=cmd()" in results
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py",
+        "/static/..%2fapp.py",
+        "/static/%2e%2e/app.py",
+        "/runs/..%2f..%2fweb.sqlite",
+        "/runs/../files",
+        "/files/..%2f..%2fweb.sqlite",
+        "/files/..",
+        f"{RUN}/results.exe",
+        "/files/zz/problems.xlsx",
+    ],
+)
+def test_no_path_reaches_the_disk(someone: Visitor, path: str) -> None:
+    assert someone.get(path).status == 404
+
+
+def test_an_unexpected_error_has_a_number_and_no_traceback(
+    page: PageServer, someone: Visitor
+) -> None:
+    run = someone.start("broken.csv", csv_content(2, first=4_000))
+    someone.results(run)
+    journal = page.state / f"runs/simulator/{run.removeprefix('/runs/')}.journal"
+    with sqlite3.connect(journal) as sql:
+        sql.execute("UPDATE progress SET finished_at = 'noon'")
+    sql.close()
+    answer = someone.get(run)
+    assert answer.status == 500
+    assert re.search(r"Tell your administrator: [0-9a-f]{8}", answer.words)
+    assert "Traceback" not in answer.text
+    assert "batchlock/" not in answer.text

@@ -1,0 +1,111 @@
+"""Uploading files: what is checked, what is refused, and what a person can choose."""
+
+import io
+from pathlib import Path
+
+import openpyxl
+import pytest
+from support.commands import Run
+from support.page_server import page_server
+from support.sheets import rows
+from support.visitor import Visitor, csv_content, file_content, write_config
+
+UNUSUAL_TITLES = b"Modul;ID-Nr;Grund\nLeads;5843104000000425565;x\n"
+
+
+def test_several_files_are_checked_one_by_one(someone: Visitor) -> None:
+    someone.check("one.csv", csv_content(2, first=1))
+    someone.check("two.csv", csv_content(3, first=9))
+    home = someone.get("/").words
+    assert "one.csv" in home
+    assert "two.csv" in home
+    assert "Checked" in home
+
+
+def test_columns_chosen_by_hand_are_remembered(someone: Visitor) -> None:
+    upload = someone.check("odd.csv", UNUSUAL_TITLES)
+    assert "The columns are: Modul, ID-Nr, Grund" in someone.get(upload).words
+    columns = {"module": "Modul", "record_id": "ID-Nr", "lock_id": "", "reason": "Grund"}
+    assert someone.post(f"{upload}/read", columns).location == upload
+    someone.wait_for(upload, "can be sent")
+    upload = someone.check("next.csv", UNUSUAL_TITLES.replace(b";x", b";y"))
+    check = someone.get(upload).words
+    assert "as they were chosen last time" in check
+    assert "can be sent 1" in check
+
+
+def test_a_sheet_can_be_chosen(someone: Visitor) -> None:
+    book = openpyxl.Workbook()
+    for name, count in (("May", 2), ("June", 3)):
+        sheet = book.create_sheet(name)
+        for row in [("Module", "Record Id", "Lock Id", "Reason"), *rows(count)]:
+            sheet.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    upload = someone.check("months.xlsx", content.getvalue())
+    assert "Which sheet shall be read?" in someone.get(upload).words
+    someone.post(f"{upload}/read", {"sheet": "June"})
+    someone.wait_for(upload, "3 rows")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("scan.pdf", b"%PDF-1.7 ...", "PDF"),
+        ("empty.csv", b"", "empty"),
+        ("none.csv", b"a,b\n1,2\n", "The columns are"),
+    ],
+)
+def test_a_wrong_file_is_refused_as_on_the_command_line(
+    someone: Visitor, cli: Run, name: str, content: bytes, words: str
+) -> None:
+    Path(name).write_bytes(content)
+    sentence = cli("check", name).err.strip().splitlines()[-1]
+    page = someone.get(someone.check(name, content)).words
+    assert words in page
+    assert sentence in page
+
+
+@pytest.mark.parametrize("name", ["plan.journal", "plan.1.partial", "wish", "表" * 95 + ".csv"])
+def test_a_file_named_like_one_of_ours_is_read_like_any_other(someone: Visitor, name: str) -> None:
+    assert "can be sent 2" in someone.get(someone.check(name, csv_content(2, first=1))).words
+
+
+def test_a_file_over_the_limit_is_refused_and_removed(tmp_path: Path) -> None:
+    write_config(tmp_path, "web: {max_upload: 1 MiB}")
+    with page_server(tmp_path, "--simulate") as page:
+        answer = page.visitor().upload(("large.csv", b"x" * (2**20 + 1)))
+        assert answer.status == 413
+        assert "larger than 1 MiB" in answer.words
+        assert list((page.state / "web/files").iterdir()) == []
+
+
+def test_strict_sends_nothing_of_a_file_with_problems(tmp_path: Path) -> None:
+    write_config(tmp_path, "input: {strict: true}")
+    with page_server(tmp_path, "--simulate") as page:
+        someone = page.visitor()
+        upload = someone.check("problems.xlsx", file_content("samples/problem_rows.xlsx"))
+        assert "/start" not in someone.get(upload).text
+        assert someone.post(f"{upload}/start").status == 409
+
+
+def test_an_upload_without_a_run_can_be_removed(someone: Visitor) -> None:
+    upload = someone.check("one.csv", csv_content(2, first=100))
+    assert someone.post(f"{upload}/remove").location == "/"
+    assert someone.get(upload).status == 404
+
+
+def test_an_upload_with_a_run_stays(someone: Visitor) -> None:
+    upload = someone.check("two.csv", csv_content(2, first=200))
+    someone.results(someone.post(f"{upload}/start").location)
+    assert someone.post(f"{upload}/remove").status == 409
+    assert someone.get(upload).status == 200
+
+
+def test_files_over_the_limit_of_one_upload_are_named(someone: Visitor) -> None:
+    files = [(f"{number}.csv", csv_content(1, first=number)) for number in range(1, 23)]
+    answer = someone.upload(*files)
+    assert answer.status == 413
+    assert "21.csv was not taken" in answer.words
+    assert "22.csv was not taken" in answer.words
+    assert "The other files (20) were taken." in answer.words

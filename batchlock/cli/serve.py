@@ -1,8 +1,8 @@
 """Serve the web page, and change who may sign in to it: `batchlock serve`."""
 
 import asyncio
-import importlib.util
 import re
+from importlib.util import find_spec
 
 import click
 
@@ -21,9 +21,12 @@ _USER_NAME = re.compile(r"[\w.@ -]{1,64}")
 
 def require_web_extra() -> None:
     """Raise UsageError when the packages of the web page are not installed."""
-    if importlib.util.find_spec("jinja2") is None:
+    packages = {"jinja2": "jinja2", "argon2": "argon2-cffi"}
+    missing = [package for module, package in packages.items() if not find_spec(module)]
+    if missing:
         raise UsageError(
-            "The page needs a package more, jinja2. Install it beside batchlock: pip install jinja2"
+            f"The page needs packages that are not installed: {', '.join(missing)}. Install them "
+            f"beside batchlock: pip install {' '.join(missing)}"
         )
 
 

@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError, SignInRefused, Stopped
+from batchlock.core.errors import SignInRefused, Stopped
 from batchlock.core.messages import CALL_ABORTED
 from batchlock.core.reply import Reply, Verdict
-from batchlock.core.rows import Update
 from batchlock.send.pacing.limiter import CallLimiter, Permit
 from batchlock.send.pacing.settings import Retry
 from batchlock.store.journal import Totals
@@ -18,17 +17,14 @@ _ABORTED = Reply(verdict=Verdict.LOST, message=CALL_ABORTED)
 _FREE = (Verdict.THROTTLED, Verdict.EXPIRED, Verdict.DENIED)
 
 
-@dataclass(slots=True)
-class RowState:
-    """A row while it is delivered."""
+@dataclass(slots=True, kw_only=True)
+class CallState:
+    """What the calls for one purpose, such as one row, have led to so far."""
 
-    update: Update
-    in_doubt: bool
-    """Whether Zoho may have made the update although no answer says so."""
-    started: float
-    """Monotonic seconds."""
     attempts: int = 0
-    """Calls made for this row, look-ups included."""
+    """Calls made, look-ups included."""
+    in_doubt: bool = False
+    """Whether Zoho may have made a change although no answer says so."""
 
 
 @dataclass(slots=True)
@@ -63,11 +59,13 @@ class CallCosts:
 
 @dataclass(slots=True)
 class Calls:
-    """Makes the calls of one run, and counts their costs."""
+    """Makes the calls of one session, and counts their costs."""
 
     limiter: CallLimiter
     retry: Retry
     cancel_token: CancelToken
+    charges_run: bool = True
+    """Whether the calls count as requests and credits of the run."""
     costs: CallCosts = field(init=False)
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     """The tasks that wait for an answer."""
@@ -79,7 +77,7 @@ class Calls:
 
     async def call_with_retries(
         self,
-        row: RowState,
+        state: CallState,
         call: Callable[[], Awaitable[Reply]],
         *,
         changes_lock: bool = False,
@@ -87,58 +85,49 @@ class Calls:
     ) -> Reply | None:
         """Call until there is a final answer or the attempts are used up; None if the run ends.
 
-        Throttled and unreachable calls do not count as attempts: the limiter bounds them by time.
-        `attempts` replaces `retry.attempts`. A call that `changes_lock` puts its row in doubt when
-        its answer is lost.
+        The answer is ACCEPTED, REFUSED, or after all attempts BROKEN or LOST. Throttled and
+        unreachable calls do not count as attempts: the limiter bounds them by time. `attempts`
+        replaces `retry.attempts`. A call that `changes_lock` leaves doubt when its answer is lost.
+        Raises SignInRefused or Stopped for an end of the run, and what `call` raises.
         """
         failures = 0
         token_was_refreshed = False
-        while (permit := await self._acquire()) is not None:
-            row.attempts += 1
+        while (permit := await self.limiter.acquire()) is not None:
+            state.attempts += 1
             try:
                 reply = await self._abortable(call)
-            except BaseException as error:
+            except BaseException:
                 self.limiter.abandon()
-                if not isinstance(error, BatchlockError):
-                    raise
-                ends_run = isinstance(error, SignInRefused | Stopped)
-                self.cancel_token.cancel(error if ends_run else Stopped(f"Stopped: {error}"))
-                return None
+                raise
             self._release(permit, reply or _ABORTED)
             if reply is None:
-                row.in_doubt = row.in_doubt or changes_lock
+                state.in_doubt = state.in_doubt or changes_lock
                 return None
             match reply.verdict:
                 case Verdict.ACCEPTED | Verdict.REFUSED:
                     return reply
                 case Verdict.BROKEN | Verdict.LOST:
-                    row.in_doubt = row.in_doubt or changes_lock
+                    state.in_doubt = state.in_doubt or changes_lock
                     failures += 1
                     if failures >= (attempts or self.retry.attempts):
                         return reply
                     await self.limiter.back_off(failures)
                 case Verdict.DENIED:
-                    self.cancel_token.cancel(SignInRefused(reply.explanation))
+                    raise SignInRefused(reply.explanation)
                 case Verdict.UNSUPPORTED:
-                    self.cancel_token.cancel(Stopped(f"Stopped: {reply.explanation}"))
+                    raise Stopped(f"Stopped: {reply.explanation}")
                 # Zoho refused the new token as well, so another one would not help.
                 case Verdict.EXPIRED if token_was_refreshed:
-                    self.cancel_token.cancel(SignInRefused(reply.explanation))
+                    raise SignInRefused(reply.explanation)
             token_was_refreshed = reply.verdict is Verdict.EXPIRED
         return None
 
-    async def _acquire(self) -> Permit | None:
-        try:
-            return await self.limiter.acquire()
-        except Stopped as reason:
-            self.cancel_token.cancel(reason)
-            return None
-
     def _release(self, permit: Permit, reply: Reply) -> None:
-        cost = self.costs.add(reply)
+        cost = self.costs.add(reply) if self.charges_run else 0
         try:
             self.limiter.release(permit, reply, cost=cost)
         except Stopped as reason:
+            # Not raised: a refusal with a long Retry-After ends the run, and is an answer as well.
             self.cancel_token.cancel(reason)
 
     async def _abortable(self, call: Callable[[], Awaitable[Reply]]) -> Reply | None:

@@ -1,15 +1,14 @@
 """The delivery of one row: look up, decide, send, verify. It shares no state with other rows."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import Enum, auto
 from typing import Protocol
 
 from batchlock.core.messages import NOT_LOCKED, REASON_ALREADY_SET, UPDATED_AFTER_LOST_ANSWER
 from batchlock.core.reply import Reply, Verdict
 from batchlock.core.results import Outcome, Status
 from batchlock.core.rows import LockId, Update
-from batchlock.send.calls import Calls, RowState
+from batchlock.send.calls import Calls, CallState
 
 _STATUS = {
     Verdict.ACCEPTED: Status.UPDATED,
@@ -29,26 +28,28 @@ class LockApi(Protocol):
         """Look the record's lock up."""
 
 
-class Unfinished(Enum):
-    """How a row is left when the run ends before the row's final status."""
+@dataclass(slots=True, kw_only=True)
+class RowState(CallState):
+    """A row while it is delivered."""
 
-    NOT_SENT = auto()
-    IN_DOUBT = auto()
+    update: Update
+    started: float
+    """Monotonic seconds."""
 
 
-async def deliver(
-    update: Update, api: LockApi, calls: Calls, *, in_doubt: bool
-) -> Outcome | Unfinished:
-    """Bring one row to its final status, or return how the end of the run leaves it.
+async def deliver(row: RowState, api: LockApi, calls: Calls) -> Outcome | None:
+    """Bring one row to its final status; None if the run ends first.
 
-    A row `in_doubt` may have been sent by an earlier session, so it is looked up first.
+    Then `row.in_doubt` says whether the update may be made. A row that is in doubt from the
+    beginning may have been sent by an earlier session, so it is looked up first. Raises
+    BatchlockError for an end of the run.
     """
-    row = RowState(update, in_doubt, calls.limiter.clock.monotonic())
+    update = row.update
     lock_id = update.lock_id
-    if in_doubt or lock_id is None:
+    if row.in_doubt or lock_id is None:
         reply = await calls.call_with_retries(row, lambda: api.find_lock(update))
         if reply is None:
-            return _unfinished(row)
+            return None
         decision = _decide_after_lookup(row, reply, calls)
         if isinstance(decision, Outcome):
             return decision
@@ -60,7 +61,7 @@ async def deliver(
         row, lambda: api.put_reason(update, target), changes_lock=True
     )
     if reply is None:
-        return _unfinished(row)
+        return None
     if reply.verdict in (Verdict.LOST, Verdict.BROKEN):
         return await _verify_lost(row, reply, api, calls)
     return _outcome(row, reply, calls)
@@ -91,24 +92,18 @@ def _decide_after_lookup(row: RowState, reply: Reply, calls: Calls) -> Outcome |
     return lock.lock_id
 
 
-async def _verify_lost(
-    row: RowState, lost: Reply, api: LockApi, calls: Calls
-) -> Outcome | Unfinished:
+async def _verify_lost(row: RowState, lost: Reply, api: LockApi, calls: Calls) -> Outcome | None:
     """Look the lock up once after all attempts brought no answer: the update may be made.
 
     One attempt is enough: when Zoho does not answer again, the row has failed with `lost`.
     """
     reply = await calls.call_with_retries(row, lambda: api.find_lock(row.update), attempts=1)
     if reply is None:
-        return _unfinished(row)
+        return None
     if reply.lock is not None and reply.lock.reason == row.update.reason:
         reply = replace(reply, message=UPDATED_AFTER_LOST_ANSWER)
         return _outcome(row, reply, calls, Status.UPDATED)
     return _outcome(row, lost, calls)
-
-
-def _unfinished(row: RowState) -> Unfinished:
-    return Unfinished.IN_DOUBT if row.in_doubt else Unfinished.NOT_SENT
 
 
 def _outcome(row: RowState, reply: Reply, calls: Calls, status: Status | None = None) -> Outcome:

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import Stopped
+from batchlock.core.errors import BatchlockError, SignInRefused, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.results import Outcome
 from batchlock.core.rows import Update
 from batchlock.send.calls import Calls
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Retry
-from batchlock.send.row import LockApi, Unfinished
+from batchlock.send.row import LockApi, RowState
 from batchlock.send.row import deliver as deliver_row
 from batchlock.send.settings import StopSettings
 from batchlock.send.stop_rules import StopRules
@@ -150,18 +150,27 @@ class Sender:
 
     def _start(self, update: Update, *, in_doubt: bool) -> None:
         self.in_progress += 1
-        self.tasks.create_task(self._deliver_row(update, in_doubt=in_doubt))
+        started = self.limiter.clock.monotonic()
+        row = RowState(update=update, started=started, in_doubt=in_doubt)
+        self.tasks.create_task(self._deliver_row(row))
 
-    async def _deliver_row(self, update: Update, *, in_doubt: bool) -> None:
-        end = await deliver_row(update, self.api, self.calls, in_doubt=in_doubt)
+    async def _deliver_row(self, row: RowState) -> None:
+        try:
+            outcome = await deliver_row(row, self.api, self.calls)
+        except BatchlockError as error:
+            # Rows that were sent are at stake, so another error (a token file that cannot be
+            # written, for example) must not end with an exit code that says "nothing was sent".
+            ends_run = isinstance(error, SignInRefused | Stopped)
+            self.cancel_token.cancel(error if ends_run else Stopped(f"Stopped: {error}"))
+            outcome = None
         self.in_progress -= 1
-        if isinstance(end, Outcome):
-            self.outcomes.append(end)
-            self.observer.on_row(end)
-            if (reason := self.stop_rules.add(end)) is not None:
+        if outcome is not None:
+            self.outcomes.append(outcome)
+            self.observer.on_row(outcome)
+            if (reason := self.stop_rules.add(outcome)) is not None:
                 self.cancel_token.cancel(reason)
-        elif end is Unfinished.NOT_SENT:
-            self.released.append(update.row)
+        elif not row.in_doubt:
+            self.released.append(row.update.row)
         self.changed.set()
         # An eighth of the window is the reserve that lasts while the next commit runs.
         if self.in_progress < self.limiter.window * 9 // 8:

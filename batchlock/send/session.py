@@ -13,6 +13,7 @@ from batchlock.core.results import COMPLETED, StopReason
 from batchlock.send.org_check import check_org
 from batchlock.send.pacing.ceiling import load_ceiling, save_ceiling
 from batchlock.send.pacing.limiter import CallLimiter
+from batchlock.send.pacing.settings import Retry
 from batchlock.send.sender import deliver
 from batchlock.store.journal import Journal
 from batchlock.zoho.connect import Connection
@@ -47,7 +48,7 @@ async def send(
     timer = _cancel_at_deadline(limiter, cancel_token)
     try:
         with cancel_token.callbacks_while(lambda: observer.on_message(_ENDING)):
-            ready = _ready(connection, limiter, attempts=settings.retry.attempts)
+            ready = _ready(connection, limiter, settings.retry)
             await _until_cancelled(ready, cancel_token)
             await deliver(
                 journal,
@@ -73,11 +74,11 @@ async def send(
     return COMPLETED
 
 
-async def _ready(connection: Connection, limiter: CallLimiter, *, attempts: int) -> None:
+async def _ready(connection: Connection, limiter: CallLimiter, retry: Retry) -> None:
     """Return when there is a token of the configured org."""
     await connection.first_token()
     if connection.org_id is not None:
-        await check_org(connection.client, connection.org_id, limiter, attempts=attempts)
+        await check_org(connection.client, connection.org_id, limiter, retry)
 
 
 def _cancel_at_deadline(

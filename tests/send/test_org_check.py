@@ -41,8 +41,7 @@ def check_calls(
             async with connected(settings, credentials) as connection:
                 await connection.first_token()
                 assert connection.org_id == org_id
-                attempts = settings.retry.attempts
-                await check_org(connection.client, org_id, limiter, attempts=attempts)
+                await check_org(connection.client, org_id, limiter, settings.retry)
             return simulator.ledger.count(Kind.OTHER)
 
     return asyncio.run(main())

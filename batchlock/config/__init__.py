@@ -159,20 +159,20 @@ def _flatten(content: Mapping[str, Any]) -> Iterator[tuple[_Path, Any]]:
 
 def _unknown_key(path: _Path) -> str | None:
     """Return the problem with a key that is no setting, None for a setting."""
-    known: set[_Path] = {(name,) for name in get_type_hints(Settings) if name not in _SECTIONS}
-    known |= {(name, key) for name, kind in _SECTIONS.items() for key in get_type_hints(kind)}
-    if path in known:
+    paths: set[_Path] = {(name,) for name in get_type_hints(Settings) if name not in _SECTIONS}
+    paths |= {(name, key) for name, kind in _SECTIONS.items() for key in get_type_hints(kind)}
+    if path in paths:
         return None
     if path[0] in _SECTIONS and len(path) == 1:
         return f"{path[0]} is a group of settings; give them one by one below it"
     # The section counts in the comparison: the nearest of `client_id` is `zoho.client_id`.
-    names = [".".join(setting) for setting in known]
+    names = [".".join(setting) for setting in paths]
     nearest = difflib.get_close_matches(".".join(path), names, n=1, cutoff=0.0)[0]
     return f"there is no such setting; the nearest is {nearest}"
 
 
 def _validate(entries: Mapping[_Path, _Entry], problems: list[str]) -> Settings | None:
-    """Return the settings, None when `problems` got new ones that leave no settings to build."""
+    """Return the settings; None when a value is invalid, after adding the problems."""
     nested: dict[str, Any] = {}
     for path, entry in entries.items():
         value = entry.value

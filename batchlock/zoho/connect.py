@@ -15,6 +15,7 @@ from batchlock.zoho.settings import SIMULATOR, ZohoSettings
 
 if TYPE_CHECKING:
     from batchlock.zoho.client import Client
+    from batchlock.zoho.oauth import OAuthClient
 
 # In the record of a run this stands for the address of the simulator, whose port differs each
 # time: otherwise no rehearsal could be resumed.
@@ -70,7 +71,6 @@ async def connect(
     for module in ("batchlock.zoho.client", "batchlock.zoho.tokens"):
         await asyncio.to_thread(importlib.import_module, module)
     from batchlock.zoho.client import Client, Endpoint, session
-    from batchlock.zoho.oauth import OAuthClient
     from batchlock.zoho.tokens import Tokens
 
     async with AsyncExitStack() as stack:
@@ -92,16 +92,8 @@ async def connect(
             )
             for url in (api, accounts)
         ]
-        oauth_client = OAuthClient(
-            accounts_url=accounts,
-            client_id=credentials.client_id,
-            client_secret=credentials.client_secret,
-            refresh_token=credentials.refresh_token,
-            data_center=zoho.data_center,
-            environment=zoho.environment,
-        )
         tokens = Tokens(
-            oauth_client,
+            _oauth_client(zoho, accounts, credentials),
             path=token_folder / f"{credentials.org}.json",
             session=token_calls,
             max_wait=max_wait,
@@ -116,3 +108,16 @@ async def connect(
             # Its exception was raised by `first_token()`, or the run ended by something else.
             with suppress(asyncio.CancelledError, BatchlockError):
                 await first_token
+
+
+def _oauth_client(zoho: ZohoSettings, accounts_url: str, credentials: Credentials) -> "OAuthClient":
+    from batchlock.zoho.oauth import OAuthClient
+
+    return OAuthClient(
+        accounts_url=accounts_url,
+        client_id=credentials.client_id,
+        client_secret=credentials.client_secret,
+        refresh_token=credentials.refresh_token,
+        data_center=zoho.data_center,
+        environment=zoho.environment,
+    )

@@ -1,1 +1,1 @@
-"""How fast batchlock is, and how small, beside what else there is: `python -m benchmarks`."""
+"""Measure speed and memory of batchlock beside other programs: `python -m benchmarks`."""

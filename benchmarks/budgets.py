@@ -1,4 +1,4 @@
-"""The budgets: what is promised, and whether a measurement keeps it."""
+"""Compare measurements with the budgets, and print both as a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,24 +8,24 @@ from benchmarks.measure import Spread
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One promise."""
+    """The most, or the least, that a measurement may be."""
 
     what: str
     budget: float
     stretch: float
     unit: str = ""
-    """`x` is a ratio to the peer."""
+    """`x` means the ratio to the peer."""
     more_is_better: bool = False
 
     def verdict(self, measured: float) -> str:
-        """Say how a measurement stands to the promise."""
+        """Return `stretch`, `pass` or `SHORT` for a measurement."""
         sign = -1 if self.more_is_better else 1
         if sign * measured <= sign * self.stretch:
             return "stretch"
         return "pass" if sign * measured <= sign * self.budget else "SHORT"
 
-    def shown(self, value: float) -> str:
-        """Return a value in the promise's unit."""
+    def text(self, value: float) -> str:
+        """Return a value with the unit of the budget."""
         if self.unit == "%":
             return f"{value:.2f} %" if value < 1 else f"{value:.1f} %"
         return f"{value:,.2f} {self.unit}" if abs(value) < 10 else f"{value:,.0f} {self.unit}"
@@ -37,20 +37,20 @@ class Line:
 
     budget: Budget
     values: Sequence[float]
-    """One for each round."""
+    """One value for each round."""
     how: str
-    """What the numbers came from, for whoever doubts them."""
+    """What was measured, for the last column."""
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The line as the table shows it."""
-        shown, spread = self.budget.shown, Spread.of(self.values)
+        """The cells of the line in the table."""
+        text, spread = self.budget.text, Spread.of(self.values)
         return (
             self.budget.what,
-            shown(spread.median),
-            f"{shown(spread.least)} to {shown(spread.most)}",
-            shown(self.budget.budget),
-            shown(self.budget.stretch),
+            text(spread.median),
+            f"{text(spread.least)} to {text(spread.most)}",
+            text(self.budget.budget),
+            text(self.budget.stretch),
             self.budget.verdict(spread.median),
             self.how,
         )
@@ -60,7 +60,7 @@ TITLES = ("what", "median", "spread", "budget", "stretch", "verdict", "measured"
 
 
 def table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table, aligned for reading as it is."""
+    """Return a Markdown table whose columns are aligned."""
     widths = [max(len(line[at]) for line in (titles, *lines)) for at in range(len(titles))]
 
     def row(cells: Sequence[str]) -> str:

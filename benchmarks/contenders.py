@@ -1,4 +1,4 @@
-"""What is measured, as command lines, and where it runs: batchlock and its peers."""
+"""The command lines that are measured, of batchlock and its peers, and the folders they run in."""
 
 import importlib.util
 import os
@@ -8,29 +8,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
-from benchmarks.measure import PYTHON, Usage, run, with_us
+from benchmarks.measure import PYTHON, Usage, run, with_benchmarks
 
 WORKERS = 25
-_KEPT = ("PATH", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
+# All other variables could change what is measured, such as PYTHONPATH or a proxy.
+_INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder for everything, the user's own left out of it."""
+    """The temporary folder, and the spreadsheets in it."""
 
     root: Path
-    made: set[Path] = field(default_factory=set)
+    files: set[Path] = field(default_factory=set)
 
     def file(self, rows: int, suffix: str) -> Path:
-        """Return a spreadsheet with so many rows, made when first asked for."""
+        """Return a spreadsheet with this many rows, and write it before the first use."""
         path = self.root / f"{rows}{suffix}"
-        if path not in self.made:
+        if path not in self.files:
             subprocess.run(  # noqa: S603  our own module
                 [PYTHON, "-m", "benchmarks.data", str(rows), path],
-                env=with_us(os.environ),
+                env=with_benchmarks(os.environ),
                 check=True,
             )
-            self.made.add(path)
+            self.files.add(path)
         return path
 
     def fresh(self) -> Path:
@@ -44,14 +45,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A home without settings or history, and a configuration that points to a server."""
+    """A home without settings or history, and the environment that names a server."""
 
     folder: Path
     env: dict[str, str]
 
     @classmethod
-    def at(cls, folder: Path, url: str = "http://127.0.0.1:9") -> "Home":
-        """Make a home in an empty folder."""
+    def create(cls, folder: Path, url: str = "http://127.0.0.1:9") -> "Home":
+        """Create a home in an empty folder."""
         zoho = {
             "API_URL": url,
             "ACCOUNTS_URL": url,
@@ -59,20 +60,20 @@ class Home:
             "CLIENT_SECRET": "benchmark",
             "REFRESH_TOKEN": "benchmark",
         }
-        env = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         env |= {f"BATCHLOCK_ZOHO__{name}": value for name, value in zoho.items()}
         env |= {"HOME": str(folder), "BATCHLOCK_STATE_DIRECTORY": str(folder / "state")}
         return cls(folder, env)
 
     def batchlock(self, *arguments: object, codes: tuple[int, ...] = (0,)) -> Usage:
-        """Run batchlock as it is installed."""
+        """Run the installed batchlock."""
         command = [PYTHON, "-m", "batchlock", *map(str, arguments)]
         return run(command, env=self.env, cwd=self.folder, codes=codes)
 
     def peer(self, name: str, *arguments: object) -> Usage:
         """Run one of the peers."""
         command = [PYTHON, "-m", f"benchmarks.peers.{name}", *map(str, arguments)]
-        return run(command, env=with_us(self.env), cwd=self.folder)
+        return run(command, env=with_benchmarks(self.env), cwd=self.folder)
 
 
 SENDERS = {
@@ -91,8 +92,8 @@ _NEEDS = {
 }
 
 
-def is_here(peer: str) -> bool:
-    """Say whether the library that a peer stands for is installed."""
+def is_installed(peer: str) -> bool:
+    """Return whether the library of a peer is installed."""
     return importlib.util.find_spec(_NEEDS.get(peer, "csv")) is not None
 
 
@@ -103,7 +104,7 @@ def send_with(sender: str, home: Home, file: Path, url: str) -> Usage:
 
 
 def curl(home: Home, file: Path, url: str) -> Usage:
-    """Send a CSV with `curl --parallel`; making its configuration does not count."""
+    """Send a CSV with `curl --parallel`; the time to write its configuration is not measured."""
     config = home.folder / "curl.txt"
     home.peer("with_curl", file, config, url)
     command = ["curl", "--silent", "--parallel", "--parallel-max", str(WORKERS)]

@@ -1,7 +1,7 @@
-"""Make the spreadsheets that are measured: `python -m benchmarks.data ROWS FILE`.
+"""Write a spreadsheet for the measurements: `python -m benchmarks.data ROWS FILE`.
 
-Every row asks for a lock of its own, with a reason of about forty characters; the same numbers
-give the same file.
+Every row names another lock, with a reason of about forty characters. The same arguments write the
+same file.
 """
 
 import csv
@@ -14,7 +14,7 @@ _MODULES = ("Leads", "Deals", "Contacts", "Quotes")
 
 
 def rows(count: int) -> Iterator[tuple[str, str, str, str]]:
-    """Yield so many rows, without their titles."""
+    """Yield this many rows, without the titles."""
     for number in range(count):
         yield (
             _MODULES[number % len(_MODULES)],
@@ -24,13 +24,13 @@ def rows(count: int) -> Iterator[tuple[str, str, str, str]]:
         )
 
 
-def make(path: Path, count: int) -> None:
+def write(path: Path, count: int) -> None:
     """Write `count` rows to `path`, a .csv or .xlsx."""
     if path.suffix == ".csv":
         with path.open("w", encoding="utf-8", newline="") as file:
-            write = csv.writer(file)
-            write.writerow(TITLES)
-            write.writerows(rows(count))
+            writer = csv.writer(file)
+            writer.writerow(TITLES)
+            writer.writerows(rows(count))
         return
     from xlsxwriter import Workbook  # type: ignore[import-untyped]  # comes without types
 
@@ -41,4 +41,4 @@ def make(path: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[2]), int(sys.argv[1]))
+    write(Path(sys.argv[2]), int(sys.argv[1]))

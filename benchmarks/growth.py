@@ -1,18 +1,18 @@
-"""How time and memory grow with the rows: plan, send and report, one after the other."""
+"""Measure how time and memory of plan, send and report grow with the number of rows."""
 
 import json
 from dataclasses import dataclass
 
 from benchmarks.contenders import Home, Place
 from benchmarks.measure import Usage, server
-from benchmarks.rows import say, shown
+from benchmarks.rows import log, usage_text
 
 TITLES = ("rows", "phase", "wall s", "CPU s", "CPU µs a row", "peak MiB")
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What one phase took."""
+    """The usage of one phase."""
 
     name: str
     wall: float
@@ -39,13 +39,13 @@ def lines(place: Place, sizes: list[int]) -> list[tuple[str, ...]]:
 def phases(place: Place, rows: int) -> list[Phase]:
     """Measure the phases of one run, each as a process of its own.
 
-    The run is stopped as soon as it is planned, then resumed. The sending is what the resumed run
-    took beyond writing the results, which a process of its own does once more.
+    The run is stopped as soon as it is planned, then resumed. The usage of the sending is that of
+    the resumed run less that of writing the results, which another process does once more.
     """
     file = place.file(rows, ".csv")
     folder = place.fresh()
     with server() as url:
-        home = Home.at(folder, url)
+        home = Home.create(folder, url)
         text, workbook = folder / "results.csv", folder / "results.xlsx"
         checked = home.batchlock("check", file)
         planned = home.batchlock(
@@ -57,10 +57,16 @@ def phases(place: Place, rows: int) -> list[Phase]:
         written = home.batchlock("report", run_id, "-o", workbook)
     place.drop(folder)
     sent = Phase("send", resumed.wall - reported.wall, resumed.cpu - reported.cpu, resumed.peak)
-    found = [_phase("plan", checked), sent, _phase("report, csv", reported)]
-    found.append(_phase("report, xlsx", written))
-    say(f"{rows:,} rows: check {shown(checked)}; resume {shown(resumed)}; report {shown(written)}")
-    return found
+    log(
+        f"{rows:,} rows: check {usage_text(checked)}; resume {usage_text(resumed)}; "
+        f"report {usage_text(written)}"
+    )
+    return [
+        _phase("plan", checked),
+        sent,
+        _phase("report, csv", reported),
+        _phase("report, xlsx", written),
+    ]
 
 
 def _phase(name: str, usage: Usage) -> Phase:

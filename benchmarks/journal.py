@@ -1,7 +1,7 @@
-"""What the journal alone costs, in a process of its own: `python -m benchmarks.journal ROWS`.
+"""Measure the journal alone: `python -m benchmarks.journal ROWS`.
 
-It takes a run's way through the journal: plan, claim and record in groups, read the lines. It
-prints the seconds of CPU of each as JSON. The values are made beforehand.
+It does what a run does with the journal: store the plan, claim and record rows in groups, read the
+lines. It prints the CPU seconds of each as JSON. The values are built before the measurement.
 """
 
 import json
@@ -17,14 +17,14 @@ from batchlock.store.journal import Journal, RunInfo
 from benchmarks.data import TITLES, rows
 
 _CHUNK = 10_000
+# Rows of a commit: about what the fastest server answers in a tenth of a second.
 _GROUP = 500
-"""Rows of a commit: what the fastest server answers within a tenth of a second, or so."""
 
 
 def main(count: int) -> dict[str, float]:
-    """Return the seconds of CPU for each part of the way."""
+    """Return the CPU seconds of each phase."""
     now = datetime.now(UTC)
-    asked = [
+    updates = [
         Update(row, module, RecordId(record), LockId(lock), reason)
         for row, (module, record, lock, reason) in enumerate(rows(count), 2)
     ]
@@ -39,16 +39,16 @@ def main(count: int) -> dict[str, float]:
             finished_at=now,
             duration=0.3,
         )
-        for update in asked
+        for update in updates
     ]
     cells = list(enumerate(rows(count), 2))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.journal"
-        began = time.process_time()
-        with Journal.create(path, _about(now)) as journal:
-            for start in range(0, count, _CHUNK):
-                some = slice(start, start + _CHUNK)
-                journal.add(cells[some], updates=asked[some], problems=[])
+        started = time.process_time()
+        with Journal.create(path, _run_info(now)) as journal:
+            for first in range(0, count, _CHUNK):
+                some = slice(first, first + _CHUNK)
+                journal.add(cells[some], updates=updates[some], problems=[])
             journal.check_whole_file(dict(zip(Field, TITLES, strict=True)))
         planned = time.process_time()
         with Journal.open(path) as journal:
@@ -56,13 +56,13 @@ def main(count: int) -> dict[str, float]:
             for start in range(0, count, _GROUP):
                 journal.commit_batch(outcomes[start : start + _GROUP], claim=_GROUP)
             sent = time.process_time()
-            found = sum(1 for _ in journal.result_rows())
-            told = time.process_time()
-    assert found == count
-    return {"plan": planned - began, "send": sent - planned, "report": told - sent}
+            lines = sum(1 for _ in journal.result_rows())
+            reported = time.process_time()
+    assert lines == count
+    return {"plan": planned - started, "send": sent - planned, "report": reported - sent}
 
 
-def _about(now: datetime) -> RunInfo:
+def _run_info(now: datetime) -> RunInfo:
     return RunInfo(
         run_id="benchmark",
         kind="run",

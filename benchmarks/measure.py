@@ -1,4 +1,4 @@
-"""Run a whole process and say what it took."""
+"""Run a process and measure its time and memory."""
 
 import json
 import os
@@ -14,32 +14,32 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchmarks.server import Told
+from benchmarks.server import Counts
 
 ROOT = Path(__file__).parent.parent
 PYTHON = sys.executable
-_A_KIBIBYTE = 1024 if sys.platform == "darwin" else 1
-"""What one unit of the peak of memory is divided by, to be one."""
-_LONGEST = 1800.0
-"""Seconds after which a process is taken to hang."""
+# ru_maxrss is in bytes on macOS and in KiB on Linux.
+_UNITS_PER_KIB = 1024 if sys.platform == "darwin" else 1
+# Far beyond the longest measurement: after it the process hangs.
+_TIMEOUT_SECONDS = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process took, with all its children."""
+    """The time and memory of a process, with all its children."""
 
-    began: float
-    """On the clock that all processes share."""
+    started_monotonic: float
+    """Seconds of the monotonic clock, which all processes of a machine share."""
     wall: float
     cpu: float
-    """User and system, in seconds."""
+    """User and system time, in seconds."""
     peak: float
     """MiB of the largest single process."""
     out: str
 
 
 class Failed(Exception):
-    """A measured process did not do what it should have done."""
+    """A measured process ended with an unexpected exit code, or sent nothing."""
 
 
 def run(
@@ -47,17 +47,17 @@ def run(
 ) -> Usage:
     """Run a command to its end.
 
-    This process must stay small and load no library: on Linux the peak of a child includes what
-    its parent had when it was started.
+    This process must stay small and load no library: on Linux the peak of a child includes the
+    memory that its parent had when it started the child. Raises Failed.
     """
     out, err = cwd / "stdout", cwd / "stderr"
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        began = time.monotonic()
+        started = time.monotonic()
         process = subprocess.Popen(  # noqa: S603  our own command lines
             command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=env, cwd=cwd
         )
-        overdue = threading.Timer(_LONGEST, process.kill)
-        overdue.start()
+        timer = threading.Timer(_TIMEOUT_SECONDS, process.kill)
+        timer.start()
         try:
             _, status, used = os.wait4(process.pid, 0)
         except BaseException:
@@ -65,18 +65,18 @@ def run(
             process.wait()
             raise
         finally:
-            overdue.cancel()
-        wall = time.monotonic() - began
+            timer.cancel()
+        wall = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in codes:
-        told = err.read_text("utf-8", "replace")[-2000:]
-        said = " ".join(map(str, command))
-        raise Failed(f"exit code {process.returncode} of {said}\n{told}")
+        errors = err.read_text("utf-8", "replace")[-2000:]
+        line = " ".join(map(str, command))
+        raise Failed(f"exit code {process.returncode} of {line}\n{errors}")
     return Usage(
-        began=began,
+        started_monotonic=started,
         wall=wall,
         cpu=used.ru_utime + used.ru_stime,
-        peak=used.ru_maxrss / _A_KIBIBYTE / 1024,
+        peak=used.ru_maxrss / _UNITS_PER_KIB / 1024,
         out=out.read_text("utf-8", "replace"),
     )
 
@@ -85,7 +85,7 @@ def until_first_put(
     command: Sequence[str | Path], url: str, *, env: Mapping[str, str], cwd: Path
 ) -> float:
     """Return the seconds from the start of a command to its first PUT, and kill it then."""
-    began = time.monotonic()
+    started = time.monotonic()
     process = subprocess.Popen(  # noqa: S603  our own command lines
         command,
         stdin=subprocess.DEVNULL,
@@ -94,27 +94,27 @@ def until_first_put(
         env=env,
         cwd=cwd,
     )
-    over = threading.Event()
+    pause = threading.Event()
     try:
-        while not (first := told(url).first):
+        while not (first := counts(url).first):
             if process.poll() is not None:
                 raise Failed(f"{command[0]} ended with {process.returncode} and sent nothing")
-            over.wait(0.05)
+            pause.wait(0.05)
     finally:
         process.kill()
         process.wait()
-    return first - began
+    return first - started
 
 
 @contextmanager
 def server(*, delay: float = 0.0, jitter: float = 0.0, cap: int = 0) -> Iterator[str]:
-    """Start a server of our own, give its address, and end it."""
+    """Start a benchmark server, yield its address, and end it."""
     options = ("--delay", delay, "--jitter", jitter, "--cap", cap)
     process = subprocess.Popen(  # noqa: S603  our own module
         [PYTHON, "-m", "benchmarks.server", *map(str, options)],
         stdout=subprocess.PIPE,
         text=True,
-        env=with_us(os.environ),
+        env=with_benchmarks(os.environ),
     )
     try:
         assert process.stdout is not None
@@ -124,21 +124,21 @@ def server(*, delay: float = 0.0, jitter: float = 0.0, cap: int = 0) -> Iterator
         process.communicate()
 
 
-def told(url: str) -> Told:
-    """Ask one of our servers what it has seen."""
-    with urllib.request.urlopen(f"{url}/told", timeout=60) as answer:  # noqa: S310  ours
-        found: dict[str, Any] = json.load(answer)
-    return Told(**{one.name: found[one.name] for one in fields(Told)})
+def counts(url: str) -> Counts:
+    """Return what a benchmark server has counted."""
+    with urllib.request.urlopen(f"{url}/counts", timeout=60) as answer:  # noqa: S310  ours
+        values: dict[str, Any] = json.load(answer)
+    return Counts(**{field.name: values[field.name] for field in fields(Counts)})
 
 
-def with_us(env: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which a Python finds this package."""
+def with_benchmarks(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which Python finds the package `benchmarks`."""
     return {**env, "PYTHONPATH": str(ROOT)}
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of some rounds, and how far they are apart."""
+    """The median of some rounds, with the least and the most."""
 
     median: float
     least: float

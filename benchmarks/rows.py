@@ -1,4 +1,4 @@
-"""The rows of the budget table: each makes what it needs, measures, and yields its lines."""
+"""The rows of the budget table: each function measures and yields its lines."""
 
 import json
 import shutil
@@ -8,71 +8,80 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from benchmarks.budgets import Budget, Line
-from benchmarks.contenders import SENDERS, WORKERS, Home, Place, curl, is_here, send_with
-from benchmarks.measure import PYTHON, Usage, run, server, told, until_first_put, with_us
+from benchmarks.contenders import SENDERS, WORKERS, Home, Place, curl, is_installed, send_with
+from benchmarks.measure import (
+    PYTHON,
+    Usage,
+    counts,
+    run,
+    server,
+    until_first_put,
+    with_benchmarks,
+)
 
+# One start of a process is too short to measure, so this many count as one round.
 _STARTS = 5
-"""Starts of a process that count as one round, where one alone is too short to measure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How many rows each measurement has, and how long the slow server takes."""
+    """The number of rows of each measurement, and the delay of the slow server."""
 
     rows: int = 20_000
-    """A whole run against the server that answers at once."""
+    """For a whole run against the server that answers at once."""
     peer_rows: int = 5_000
-    """The senders side by side, some of which are slow."""
+    """For the senders side by side, some of which are slow."""
     latency_rows: int = 2_500
     long_rows: int = 20_000
-    """Bound by latency, short and long."""
+    """For runs bound by latency, short and long."""
     many_rows: int = 100_000
-    """The journal, the results, the first PUT."""
+    """For the journal, the results and the first PUT."""
     most_rows: int = 1_000_000
-    """The check; the growth of memory, from a tenth of it."""
+    """For the check, and for the growth of memory from a tenth of it."""
     delay_ms: int = 150
     jitter_ms: int = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What the rows share."""
+    """The folder, sizes and rounds of all measurements, and their usages."""
 
     place: Place
     sizes: Sizes
     rounds: int
-    seen: dict[tuple[str, int], list[Usage]] = field(default_factory=dict)
-    """What each contender took, by its name and the rows it had, for the table of all."""
+    usages: dict[tuple[str, int], list[Usage]] = field(default_factory=dict)
+    """By the name of the contender and its rows, for the second table."""
 
     def compare(
         self, rows: int, contenders: Mapping[str, Callable[[Home], Usage]], *, url: str = ""
     ) -> list[list[Usage]]:
-        """Measure contenders in turn, round by round; return the rounds of each."""
-        found: list[list[Usage]] = [[] for _ in contenders]
+        """Measure the contenders in turn, round by round; return the rounds of each."""
+        # In turn, because the speed of a machine drifts.
+        measured: list[list[Usage]] = [[] for _ in contenders]
         for number in range(self.rounds):
-            for usages, (name, contender) in zip(found, contenders.items(), strict=True):
+            for usages, (name, contender) in zip(measured, contenders.items(), strict=True):
                 folder = self.place.fresh()
-                usage = contender(Home.at(folder, url) if url else Home.at(folder))
+                usage = contender(Home.create(folder, url) if url else Home.create(folder))
                 self.place.drop(folder)
                 usages.append(usage)
-                self.seen.setdefault((name, rows), []).append(usage)
-                say(f"{number + 1}/{self.rounds} {name}, {rows:,} rows: {shown(usage)}")
-        return found
+                self.usages.setdefault((name, rows), []).append(usage)
+                log(f"{number + 1}/{self.rounds} {name}, {rows:,} rows: {usage_text(usage)}")
+        return measured
 
 
-def say(words: str) -> None:
-    """Tell how far it is."""
-    print(words, file=sys.stderr, flush=True)
+def log(text: str) -> None:
+    """Print a line about the progress on standard error."""
+    print(text, file=sys.stderr, flush=True)
 
 
-def shown(usage: Usage) -> str:
-    """Return what a process took, in words."""
+def usage_text(usage: Usage) -> str:
+    """Return time and memory of a process in words."""
     return f"{usage.wall:.2f} s, {usage.cpu:.2f} s CPU, {usage.peak:.0f} MiB"
 
 
-def _ratios(ours: Sequence[Usage], theirs: Sequence[Usage], what: str) -> list[float]:
+def _ratios(ours: Sequence[Usage], theirs: Sequence[Usage], figure: str) -> list[float]:
     return [
-        float(getattr(our, what) / getattr(their, what))
+        float(getattr(our, figure) / getattr(their, figure))
         for our, their in zip(ours, theirs, strict=True)
     ]
 
@@ -104,7 +113,7 @@ def whole_run(bench: Bench) -> Iterator[Line]:
 
 
 def csv_run(bench: Bench) -> Iterator[Line]:
-    """Do the same with text files, beside next to nothing."""
+    """Run a CSV to CSV results, beside a bare pool of workers."""
     rows = bench.sizes.rows
     file = bench.place.file(rows, ".csv")
     peer = "bare aiohttp pool"
@@ -125,7 +134,7 @@ def csv_run(bench: Bench) -> Iterator[Line]:
 
 
 def senders(bench: Bench) -> Iterator[Line]:
-    """Measure all that sends, side by side; for the table of all, without a promise."""
+    """Measure everything that sends, side by side, for the second table."""
     rows = bench.sizes.peer_rows
     file = bench.place.file(rows, ".csv")
     with server() as url:
@@ -133,10 +142,10 @@ def senders(bench: Bench) -> Iterator[Line]:
             "batchlock run, csv to csv": _run_to("results.csv", file)
         }
         for name, (module, _) in SENDERS.items():
-            if is_here(module):
+            if is_installed(module):
                 contenders[name] = partial(send_with, name, file=file, url=url)
             else:
-                say(f"{name}: left out, its library is not installed")
+                log(f"{name}: left out, its library is not installed")
         if shutil.which("curl"):
             contenders["curl --parallel"] = lambda home: curl(home, file, url)
         bench.compare(rows, contenders, url=url)
@@ -144,7 +153,7 @@ def senders(bench: Bench) -> Iterator[Line]:
 
 
 def readers(bench: Bench) -> Iterator[Line]:
-    """Measure all that reads, side by side; the same."""
+    """Measure everything that reads, side by side, for the second table."""
     rows = bench.sizes.many_rows
     text, workbook = bench.place.file(rows, ".csv"), bench.place.file(rows, ".xlsx")
     bench.compare(
@@ -161,46 +170,46 @@ def readers(bench: Bench) -> Iterator[Line]:
 
 
 def latency(bench: Bench) -> Iterator[Line]:
-    """Run against a slow server: what is lost of the ideal, by a run that is given the 25.
+    """Run against a slow server with 25 calls in flight, and compare with the ideal.
 
-    One that finds them by itself begins with 5, which is in the table of all.
+    A run that begins with 5 and finds the 25 by itself is in the second table.
     """
     rows = bench.sizes.latency_rows
     file = bench.place.file(rows, ".csv")
     name = "batchlock run, latency-bound"
-    share = _shares(bench, f"{name}, 25 given", file, rows, WORKERS, whole=True, given=True)
-    _shares(bench, f"{name}, 25 found", file, rows, WORKERS, whole=True)
+    share = _shares(bench, f"{name}, 25 set", file, rows, WORKERS, whole=True, is_set=True)
+    _shares(bench, f"{name}, auto", file, rows, WORKERS, whole=True)
     _shares(bench, "bare aiohttp pool, latency-bound", file, rows, WORKERS, whole=True, pool=True)
     yield Line(
         Budget("latency-bound: share of the ideal", 90, 96, "%", more_is_better=True),
-        [one for one, _ in share],
+        [percent for percent, _ in share],
         f"whole process, {rows:,} rows, {_delay(bench)}, {WORKERS} in flight",
     )
 
 
 def long_latency(bench: Bench) -> Iterator[Line]:
-    """Do the same for longer, for the sending alone, by the server's own clock."""
+    """Measure the sending alone over a longer run, by the clock of the server."""
     rows = bench.sizes.long_rows
     file = bench.place.file(rows, ".csv")
-    name = "batchlock run, latency-bound, 25 given"
-    share = _shares(bench, name, file, rows, WORKERS, whole=False, given=True)
+    name = "batchlock run, latency-bound, 25 set"
+    share = _shares(bench, name, file, rows, WORKERS, whole=False, is_set=True)
     yield Line(
         Budget("latency-bound, sending alone", 98.5, 99.5, "%", more_is_better=True),
-        [one for one, _ in share],
+        [percent for percent, _ in share],
         f"first PUT to last answer, {rows:,} rows, {_delay(bench)}, {WORKERS} in flight",
     )
 
 
 def cap(bench: Bench) -> Iterator[Line]:
-    """Run against an org that allows less than the workers would like."""
+    """Run against an org that allows fewer calls than `auto` would try."""
     rows, most = bench.sizes.latency_rows, 10
     file = bench.place.file(rows, ".csv")
-    found = _shares(bench, f"batchlock run, cap {most}", file, rows, most, whole=True, cap=most)
+    shares = _shares(bench, f"batchlock run, cap {most}", file, rows, most, whole=True, cap=most)
     how = f"whole process, {rows:,} rows, {_delay(bench)}, refused above {most}"
     share = Budget("cap below the workers: share of the ideal", 90, 97, "%", more_is_better=True)
-    yield Line(share, [one for one, _ in found], how)
+    yield Line(share, [percent for percent, _ in shares], how)
     extra = Budget("cap below the workers: extra calls", 2, 0.5, "%")
-    yield Line(extra, [one for _, one in found], how)
+    yield Line(extra, [extra_calls for _, extra_calls in shares], how)
 
 
 def _delay(bench: Bench) -> str:
@@ -217,44 +226,45 @@ def _shares(
     whole: bool,
     cap: int = 0,
     pool: bool = False,
-    given: bool = False,
+    is_set: bool = False,
 ) -> list[tuple[float, float]]:
     """Return the share of the ideal and the extra calls of each round, in per cent.
 
-    The ideal is the sum of the delays that the server drew, `in_flight` at once; batchlock finds
-    that number by itself, unless it is `given`.
+    The ideal is the sum of the delays that the server drew, divided by `in_flight`. batchlock finds
+    that number by itself, unless it `is_set` by an option.
     """
-    found = []
+    shares = []
 
     def measured(home: Home) -> Usage:
         sizes = bench.sizes
         delay, jitter = sizes.delay_ms / 1000, sizes.jitter_ms / 1000
         with server(delay=delay, jitter=jitter, cap=cap) as url:
-            home = Home.at(home.folder, url)
+            home = Home.create(home.folder, url)
             if pool:
                 arguments = (file, home.folder / "results.csv", url, in_flight)
                 usage = home.peer("pool", *arguments)
             else:
-                options = ("--in-flight", in_flight) if given else ()
+                options = ("--in-flight", in_flight) if is_set else ()
                 usage = _run_to("results.xlsx", file, *options)(home)
-            seen = told(url)
+            seen = counts(url)
         took = usage.wall if whole else seen.last - seen.first
         ideal = seen.delays / in_flight
-        say(
-            f"  ideal {ideal:.2f} s; first PUT after {seen.first - usage.began:.2f} s, sending "
+        log(
+            f"  ideal {ideal:.2f} s; first PUT after "
+            f"{seen.first - usage.started_monotonic:.2f} s, sending "
             f"{seen.last - seen.first:.2f} s, after the last answer "
-            f"{usage.began + usage.wall - seen.last:.2f} s; peak {seen.peak}, "
+            f"{usage.started_monotonic + usage.wall - seen.last:.2f} s; peak {seen.peak}, "
             f"{seen.refused} refused"
         )
-        found.append((100 * ideal / took, 100 * (seen.accepted + seen.refused - rows) / rows))
+        shares.append((100 * ideal / took, 100 * (seen.accepted + seen.refused - rows) / rows))
         return usage
 
     bench.compare(rows, {name: measured})
-    return found
+    return shares
 
 
 def check(bench: Bench) -> Iterator[Line]:
-    """Check a very large workbook, beside reading it and nothing else."""
+    """Check a very large workbook, beside only reading it."""
     rows = bench.sizes.most_rows
     file = bench.place.file(rows, ".xlsx")
     ours, theirs = bench.compare(
@@ -272,8 +282,11 @@ def check(bench: Bench) -> Iterator[Line]:
 
 
 def memory(bench: Bench) -> Iterator[Line]:
-    """Find whether memory grows with the file, in one round: it hardly differs between rounds."""
-    once = Bench(bench.place, bench.sizes, 1, bench.seen)
+    """Measure whether memory grows with the file.
+
+    One round is enough: memory hardly differs between rounds.
+    """
+    once = Bench(bench.place, bench.sizes, 1, bench.usages)
     most = bench.sizes.most_rows
     peaks = []
     for rows in (most // 10, most):
@@ -291,13 +304,13 @@ def memory(bench: Bench) -> Iterator[Line]:
 
 
 def journal(bench: Bench) -> Iterator[Line]:
-    """Take a run's way through the journal alone."""
+    """Do with a journal what a run does."""
     rows = bench.sizes.many_rows
     parts = []
 
     def measured(home: Home) -> Usage:
         command = [PYTHON, "-m", "benchmarks.journal", str(rows)]
-        usage = run(command, env=with_us(home.env), cwd=home.folder)
+        usage = run(command, env=with_benchmarks(home.env), cwd=home.folder)
         parts.append({name: 1e6 * cpu / rows for name, cpu in json.loads(usage.out).items()})
         return usage
 
@@ -311,14 +324,14 @@ def journal(bench: Bench) -> Iterator[Line]:
 
 
 def results(bench: Bench) -> Iterator[Line]:
-    """Write the results workbook of a run that is over, beside the same lines written bare."""
+    """Write the results workbook of a finished run, beside libraries that write the same lines."""
     rows = bench.sizes.many_rows
     file = bench.place.file(rows, ".csv")
     folder = bench.place.fresh()
     with server() as url:
-        done = Home.at(folder, url)
+        done = Home.create(folder, url)
         lines = folder / "results.csv"
-        say(f"making a run of {rows:,} rows to report")
+        log(f"making a run of {rows:,} rows to report")
         run_id = json.loads(done.batchlock("run", file, "-o", lines, "--json").out)["run_id"]
         again = ("report", run_id, "-o", folder / "again.xlsx")
         ours, theirs, _ = bench.compare(
@@ -342,32 +355,31 @@ def results(bench: Bench) -> Iterator[Line]:
 
 
 def first_put(bench: Bench) -> Iterator[Line]:
-    """Find how long a person waits until something happens."""
+    """Measure the time from the start of the command to its first call."""
     rows = bench.sizes.many_rows
     file = bench.place.file(rows, ".csv")
-    found = []
+    waits = []
     for _ in range(bench.rounds):
         folder = bench.place.fresh()
         with server(delay=bench.sizes.delay_ms / 1000) as url:
-            home = Home.at(folder, url)
+            home = Home.create(folder, url)
             output = str(folder / "results.csv")
             command = [PYTHON, "-m", "batchlock", "run", str(file), "-o", output]
-            found.append(until_first_put(command, url, env=home.env, cwd=folder))
+            waits.append(until_first_put(command, url, env=home.env, cwd=folder))
         bench.place.drop(folder)
-        say(f"first PUT after {found[-1]:.2f} s")
-    yield Line(Budget("first PUT after start", 2.5, 1.0, "s"), found, f"CSV of {rows:,} rows")
+        log(f"first PUT after {waits[-1]:.2f} s")
+    yield Line(Budget("first PUT after start", 2.5, 1.0, "s"), waits, f"CSV of {rows:,} rows")
 
 
 def start(bench: Bench) -> Iterator[Line]:
-    """Ask for help."""
+    """Start the program for its help only."""
 
     def several(command: list[str]) -> Callable[[Home], Usage]:
         def measured(home: Home) -> Usage:
-            found = [run(command, env=home.env, cwd=home.folder) for _ in range(_STARTS)]
-            wall, cpu = sum(one.wall for one in found), sum(one.cpu for one in found)
-            return Usage(
-                found[0].began, wall / _STARTS, cpu / _STARTS, max(one.peak for one in found), ""
-            )
+            starts = [run(command, env=home.env, cwd=home.folder) for _ in range(_STARTS)]
+            wall, cpu = sum(start.wall for start in starts), sum(start.cpu for start in starts)
+            peak = max(start.peak for start in starts)
+            return Usage(starts[0].started_monotonic, wall / _STARTS, cpu / _STARTS, peak, "")
 
         return measured
 
@@ -378,7 +390,7 @@ def start(bench: Bench) -> Iterator[Line]:
             "python -c pass": several([PYTHON, "-c", "pass"]),
         },
     )
-    cpu = [f"{one:.1f}" for one in _ratios(ours, theirs, "cpu")]
+    cpu = [f"{ratio:.1f}" for ratio in _ratios(ours, theirs, "cpu")]
     yield Line(
         Budget("--help against python -c pass", 6, 4, "x"),
         _ratios(ours, theirs, "wall"),

@@ -1,9 +1,9 @@
-"""A stand-in for Zoho that costs next to nothing: `python -m benchmarks.server`.
+"""Run a stand-in for Zoho that uses hardly any CPU: `python -m benchmarks.server`.
 
-It speaks just enough HTTP/1.1 for the token endpoint and the PUT of a lock, looks at nothing it
-need not look at, and always answers SUCCESS, so that it is never the limit. With a delay it
-answers that much later; with a cap it refuses at once what is above, as Zoho does. It prints its
-address, and `GET /told` says what it has seen.
+It handles only as much HTTP/1.1 as the token endpoint and the PUT of a lock need, and always
+answers SUCCESS, so that it never limits a client. With a delay it answers later by that time. With
+a cap it refuses calls above the cap at once, as Zoho does. It prints its address; `GET /counts`
+returns what it has counted.
 """
 
 import argparse
@@ -35,35 +35,35 @@ _BUSY = json.dumps(
 
 
 @dataclass(slots=True)
-class Told:
-    """What the server has seen. Times are of the clock that all processes share."""
+class Counts:
+    """What the server has counted. Times are monotonic seconds."""
 
     accepted: int = 0
     refused: int = 0
     peak: int = 0
-    """Most calls in flight, refused ones left out."""
+    """The most calls in flight, without refused ones."""
     delays: float = 0.0
-    """The sum of the delays of all calls that were accepted."""
+    """The sum of the delays of all accepted calls, in seconds."""
     first: float = 0.0
-    """When the first PUT came."""
+    """When the first PUT arrived."""
     last: float = 0.0
-    """When the last answer to a PUT went out."""
+    """When the last answer to a PUT was sent."""
 
 
 class Zoho:
-    """What all connections share."""
+    """The state that all connections share."""
 
     def __init__(self, *, delay: float, jitter: float, cap: int) -> None:
         self.delay = delay
         self.jitter = jitter
         self.cap = cap
         self.in_flight = 0
-        self.told = Told()
+        self.counts = Counts()
         self.random = random.Random(1)  # noqa: S311  delays that are the same in each round
 
 
 class Connection(asyncio.Protocol):
-    """One connection, kept as long as the other side likes."""
+    """One connection, open until the client closes it."""
 
     def __init__(self, zoho: Zoho) -> None:
         self._zoho = zoho
@@ -71,11 +71,11 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take in whom to answer."""
+        """Store the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by descent
 
     def data_received(self, data: bytes) -> None:
-        """Answer every request that is whole."""
+        """Answer every complete request in the buffer."""
         data = self._unread + data
         while (end := data.find(b"\r\n\r\n")) >= 0:
             length = _BODY.search(data, 0, end)
@@ -92,29 +92,29 @@ class Connection(asyncio.Protocol):
             self._put(line[line.rfind(b"/") + 1 :])
         elif line.startswith(b"POST /oauth/"):
             self._send((_HEAD + _JSON) % len(_TOKEN) + _TOKEN)
-        elif line == b"GET /told":
-            told = json.dumps(asdict(self._zoho.told)).encode()
-            self._send((_HEAD + _JSON) % len(told) + told)
+        elif line == b"GET /counts":
+            body = json.dumps(asdict(self._zoho.counts)).encode()
+            self._send((_HEAD + _JSON) % len(body) + body)
         else:
             self._send(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     def _put(self, lock_id: bytes) -> None:
         zoho = self._zoho
-        told = zoho.told
-        if not told.first:
-            told.first = time.monotonic()
+        counts = zoho.counts
+        if not counts.first:
+            counts.first = time.monotonic()
         if zoho.cap and zoho.in_flight >= zoho.cap:
-            told.refused += 1
+            counts.refused += 1
             self._send(
                 b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: %d" % len(_BUSY) + _JSON + _BUSY
             )
             return
         zoho.in_flight += 1
-        told.peak = max(told.peak, zoho.in_flight)
+        counts.peak = max(counts.peak, zoho.in_flight)
         answer = (_HEAD + _JSON + _SUCCESS) % (_EMPTY + len(lock_id), lock_id)
         if zoho.delay:
             delay = zoho.random.uniform(zoho.delay - zoho.jitter, zoho.delay + zoho.jitter)
-            told.delays += delay
+            counts.delays += delay
             asyncio.get_running_loop().call_later(delay, self._accept, answer)
         else:
             self._accept(answer)
@@ -122,8 +122,8 @@ class Connection(asyncio.Protocol):
     def _accept(self, answer: bytes) -> None:
         zoho = self._zoho
         zoho.in_flight -= 1
-        zoho.told.accepted += 1
-        zoho.told.last = time.monotonic()
+        zoho.counts.accepted += 1
+        zoho.counts.last = time.monotonic()
         self._send(answer)
 
     def _send(self, answer: bytes) -> None:
@@ -141,7 +141,7 @@ async def serve(zoho: Zoho) -> None:
 
 
 def main() -> None:
-    """Be the server."""
+    """Run the server."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--jitter", type=float, default=0.0)

@@ -1,10 +1,10 @@
-"""Make the sample files: `python samples/make.py [FOLDER]`; the same ones every time.
+"""Write the sample files: `python samples/make.py [FOLDER]`. The output is always the same.
 
-lock_updates holds 200 rows that all go through. problem_rows holds a row for everything that can
-become of one, with what it shows beside it, ends with exit code 3 and takes some twenty seconds.
-Left out of it are the answers that would make it slow (no answer at all, for which each attempt
-waits a whole minute, and a 429 every time, for which everyone waits) and those that end a run.
-Results that only an interrupted run has, not_sent and unknown, cannot be in it either.
+lock_updates has 200 rows that are all updated. problem_rows has a row for every way in which a row
+can end, with a description beside it. Its run ends with exit code 3 and takes about twenty seconds.
+It leaves out the answers that would make it slow (no answer, since each attempt waits a minute, and
+429 every time, since all calls wait), and those that end a run. The results not_sent and unknown
+exist in an interrupted run only, so they cannot be in it either.
 """
 
 import csv
@@ -20,8 +20,8 @@ from batchlock.core.rows import MODULES
 from batchlock.simulator import DEFAULT_REASON, MAGIC_RECORDS, lock_id_of
 
 _ROWS = 200
+# All ids of an org begin with the same digits.
 _ORG = 5843104_000000_000000
-"""What every id of an org begins with."""
 _REASONS = (
     ("Audit hold until the year-end audit is closed", "asked for by Internal Audit"),
     ("Contract under review by Legal until 31 March", "ask N. Okafor"),
@@ -36,25 +36,25 @@ _REASONS = (
 
 
 class Rounded(NamedTuple):
-    """A long id that was kept as a number."""
+    """A long id in a number cell."""
 
     number: float
-    shown: str
-    """What a spreadsheet shows of it, and saves in a text file."""
+    text: str
+    """The text that a spreadsheet shows for it, and saves in a CSV."""
 
 
 class Error(NamedTuple):
-    """A formula that ends in an error."""
+    """A formula whose value is an error."""
 
     formula: str
-    shown: str
+    text: str
 
 
 Row = Sequence[str | Rounded | Error]
 
 
 def lock_updates() -> Iterator[Row]:
-    """Yield the title row and rows that all go through."""
+    """Yield the title row and rows that are all updated."""
     yield ("Module", "Record Id", "Lock Id", "Reason", "Remarks")
     for number in range(_ROWS):
         record_id = _ORG + 400_003 + number * 2_711 % 541_007 * 10
@@ -69,7 +69,7 @@ def lock_updates() -> Iterator[Row]:
 
 
 def problem_rows() -> Iterator[Row]:
-    """Yield the title row and a row for everything that can become of one."""
+    """Yield the title row and a row for every way in which a row can end."""
     yield ("Module", "Record Id", "Lock Id", "Reason", "What this row shows")
     yield from _ordinary_rows()
     yield from _invalid_rows()
@@ -145,29 +145,30 @@ def _invalid_rows() -> Iterator[Row]:
         reason,
         "invalid, bad_value: the formula found no lock id",
     )
-    for said in ("Dispute with the customer", "Invoiced"):
+    for other_reason in ("Dispute with the customer", "Invoiced"):
         yield (
             "Invoices",
             _id(425_581),
             _id(912_019),
-            said,
+            other_reason,
             "invalid, conflict: two rows ask for different reasons on one record",
         )
 
 
+# 207 and 307 never answer, 209 is always throttled, and 5xx end the run.
 _LEFT_OUT = {207, 209, 307, *range(500, 600)}
-_MADE_AFTER_ALL = {204, 205, 206}
-"""No answer ever arrives, and a look-up then shows the new reason."""
+# No answer arrives, but the change is made: a look-up then shows the new reason.
+_UPDATED_WITHOUT_ANSWER = {204, 205, 206}
+# The stand-in describes these for readers of its documentation; these are for readers of a row.
 _MEANINGS = {
     108: "the method is not a valid one, under another HTTP status",
     313: "the access token was revoked before its time, in other words",
     401: "the record is not locked",
 }
-"""What is better said in another way beside a row."""
 
 
 def _answers() -> Iterator[Row]:
-    """Yield a row for each answer of the stand-in that concerns a row."""
+    """Yield a row for each answer of the stand-in that concerns one row."""
     for magic in MAGIC_RECORDS:
         number = int(magic.record_id[-3:])
         meaning = magic.meaning.partition(" (index")[0]
@@ -177,15 +178,19 @@ def _answers() -> Iterator[Row]:
                 magic.record_id,
                 "" if number in (214, 401, 402) else lock_id_of(magic.record_id),
                 "Price agreement frozen until the board has decided",
-                f"{_becomes(number)}: {_MEANINGS.get(number, meaning)}",
+                f"{_expected_result(number)}: {_MEANINGS.get(number, meaning)}",
             )
 
 
-def _becomes(number: int) -> str:
+def _expected_result(number: int) -> str:
     if number < 200:
         return "rejected"
     if number < 300:
-        return "updated, every answer lost" if number in _MADE_AFTER_ALL else "failed, every time"
+        return (
+            "updated, every answer lost"
+            if number in _UPDATED_WITHOUT_ANSWER
+            else "failed, every time"
+        )
     if number < 400:
         return "updated, at the second attempt"
     return "rejected" if number == 401 else "updated"
@@ -196,10 +201,10 @@ def _id(number: int) -> str:
 
 
 def write_csv(path: Path, rows: Iterator[Row]) -> None:
-    """Write the rows as a text file that Excel opens with the right letters."""
+    """Write the rows as a CSV with a byte order mark, without which Excel misreads the letters."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerows(
-            [cell if isinstance(cell, str) else cell.shown for cell in row] for row in rows
+            [cell if isinstance(cell, str) else cell.text for cell in row] for row in rows
         )
 
 
@@ -224,13 +229,13 @@ def _write_cell(sheet: Any, place: tuple[int, int], cell: str | Rounded | Error,
         case Rounded():
             sheet.write_number(*place, cell.number)
         case Error():
-            sheet.write_formula(*place, cell.formula, None, cell.shown)
+            sheet.write_formula(*place, cell.formula, None, cell.text)
         case _:
             sheet.write_string(*place, cell, text)
 
 
 def main() -> None:
-    """Write all samples to the folder named, or beside this file."""
+    """Write all samples to the folder in the arguments, or beside this file."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     for rows in (lock_updates, problem_rows):
         write_workbook(folder / f"{rows.__name__}.xlsx", rows())

@@ -1,1 +1,1 @@
-"""What batchlock is measured beside: each module is a whole program of its own."""
+"""The programs that batchlock is compared with: each module is a complete program."""

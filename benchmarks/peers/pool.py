@@ -1,7 +1,6 @@
 """A bare pool of aiohttp workers over csv.reader: FILE RESULTS URL WORKERS [fast].
 
-It retries nothing, keeps nothing and checks nothing but the status. `fast` is with uvloop and
-orjson.
+It does not retry, has no journal and checks only the status. `fast` uses uvloop and orjson.
 """
 
 import asyncio
@@ -56,5 +55,5 @@ if __name__ == "__main__":
         uvloop.run(main(*arguments, dumps=orjson.dumps, loads=orjson.loads))
     else:
         asyncio.run(
-            main(*arguments, dumps=lambda told: json.dumps(told).encode(), loads=json.loads)
+            main(*arguments, dumps=lambda value: json.dumps(value).encode(), loads=json.loads)
         )

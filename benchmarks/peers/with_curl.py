@@ -1,4 +1,4 @@
-"""Make the configuration for `curl --parallel --config`: FILE CONFIG URL."""
+"""Write the configuration for `curl --parallel --config`: FILE CONFIG URL."""
 
 import csv
 import json

@@ -11,17 +11,17 @@ import requests
 
 def main(file: str, results: str, url: str, workers: int) -> None:
     """Read all, send all, write all."""
-    kept = threading.local()
+    local = threading.local()
     token = requests.post(f"{url}/oauth/v2/token", data={"x": "y"}, timeout=60).json()
 
     def update(row: list[str]) -> list[object]:
-        if not hasattr(kept, "session"):
-            kept.session = requests.Session()
-            kept.session.headers["Authorization"] = f"Zoho-oauthtoken {token['access_token']}"
+        if not hasattr(local, "session"):
+            local.session = requests.Session()
+            local.session.headers["Authorization"] = f"Zoho-oauthtoken {token['access_token']}"
         module, record, lock, reason = row
         path = f"/crm/v7/{module}/{record}/Locking_Information__s/{lock}"
         body = {"data": [{"Locked_Reason__s": reason}]}
-        answer = kept.session.put(url + path, json=body, timeout=60)
+        answer = local.session.put(url + path, json=body, timeout=60)
         item = answer.json()["data"][0]
         return [*row, item["status"], answer.status_code, item["code"], item["message"]]
 

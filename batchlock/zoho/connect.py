@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchlock.core.errors import BatchlockError
 from batchlock.zoho.credentials import Credentials
@@ -25,11 +25,18 @@ REHEARSAL = "the built-in stand-in"
 _LATENCY, _JITTER = 0.05, 0.02
 
 
-def address(zoho: ZohoSettings, org: str) -> tuple[str, str]:
-    """Return the environment and the API address of `org`, as the record of a run holds them."""
+class Address(NamedTuple):
+    """Where the calls for an org go, as the record of a run holds it."""
+
+    environment: str
+    api_url: str
+
+
+def address(zoho: ZohoSettings, org: str) -> Address:
+    """Return the address of `org`; two runs can be the same thing only if it is the same."""
     if org == SIMULATOR:
-        return "rehearsal", REHEARSAL
-    return zoho.environment, zoho.api
+        return Address("rehearsal", REHEARSAL)
+    return Address(zoho.environment, zoho.api)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,3 +175,16 @@ def test_an_org_name_that_cannot_be_a_folder_is_refused(org: str) -> None:
         return
     (problem,) = problems_of(environment={"BATCHLOCK_ORG": org})
     assert problem.startswith("BATCHLOCK_ORG: ")
+
+
+@pytest.mark.parametrize("size", ["lots", "4", "4 KiB"])
+def test_a_bad_size_is_refused_with_an_example(size: str) -> None:
+    (problem,) = problems_of(f"input: {{max_memory: {size}}}")
+    assert problem.startswith("batchlock-settings.yaml: input.max_memory: ")
+    assert problem.endswith("is a number with MiB or GiB, such as 4 GiB")
+
+
+@pytest.mark.parametrize("size", ["[1, 2]", "100 MiB"])
+def test_a_size_of_another_type_or_below_the_minimum_is_refused(size: str) -> None:
+    (problem,) = problems_of(f"input: {{max_memory: {size}}}")
+    assert problem.startswith("batchlock-settings.yaml: input.max_memory: ")

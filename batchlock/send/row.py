@@ -56,7 +56,7 @@ async def deliver(row: RowState, api: LockApi, calls: Calls) -> Outcome | None:
         lock_id = decision
         # Zoho shows another reason, so the update was not made; any other answer shows nothing.
         row.in_doubt = row.in_doubt and reply.verdict is not Verdict.ACCEPTED
-    target = lock_id
+    target = lock_id  # for the type checker: a lambda would see a variable that may be None
     reply = await calls.call_with_retries(
         row, lambda: api.put_reason(update, target), changes_lock=True
     )

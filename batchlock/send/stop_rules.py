@@ -27,6 +27,7 @@ def deadline(
             *_moments(day, settings.until),
             *_moments(day + timedelta(days=1), settings.until),
         ]
+        # The difference of wall-clock times, so that a later change of the clock has no effect.
         ends.append(started_monotonic + min(at for at in moments if at > now) - now)
     return min(ends, default=None)
 

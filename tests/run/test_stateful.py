@@ -1,7 +1,7 @@
-"""Small files run, killed, resumed, retried, reported and given back in any order.
+"""Small files that are run, killed, resumed, retried, reported and corrected in any order.
 
-After each step every row has one true line, and the stand-in has seen no row more often than
-calls were lost or under way.
+After each step every row has one true line, and no row was updated twice, apart from calls that
+were lost or in flight.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ from support.zoho import StandIn
 from batchlock import config
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import Stopped
-from batchlock.core.observer import LimiterSnapshot, RunObserver
+from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
-from batchlock.core.results import Outcome, RunListing, RunResult
+from batchlock.core.results import RunListing, RunResult
 from batchlock.run import Runner
 from batchlock.simulator import Behaviour, Fault, Simulator, serving
 
@@ -45,49 +45,33 @@ IN_FLIGHT = 4
 REFUSED = "990000000000000103"
 SETTLED = {"updated", "unchanged"}
 PERFECT = Behaviour()
-TROUBLES = (
+FAULTS = (
     Behaviour(faults={Fault.SERVER_ERROR: 0.3, Fault.DROPPED_BEFORE: 0.2}),
     Behaviour(faults={Fault.DROPPED_AFTER: 0.3, Fault.CUT_CONNECTION: 0.2}),
     Behaviour(faults={Fault.SERVER_ERROR: 1.0}),
     Behaviour(throttle_at=frozenset(range(1, 2_000, 7))),
 )
-KINDS = ("good", "good", "good", "blank lock", "bad id", "again", "refused", "blank")
-
-
-class Quiet(RunObserver):
-    """Listens to a run and says nothing."""
-
-    def on_message(self, sentence: str) -> None:
-        pass
-
-    def on_sending(self, *, rows: int, remaining: int) -> None:
-        pass
-
-    def on_row(self, outcome: Outcome) -> None:
-        pass
-
-    def on_progress(self, snapshot: LimiterSnapshot) -> None:
-        pass
+KINDS = ("good", "good", "good", "blank lock", "bad id", "duplicate", "refused", "blank row")
 
 
 class Org:
-    """A stand-in in a thread of its own, whose behaviour changes while it runs."""
+    """A simulator in its own thread; its behaviour can change while it runs."""
 
     def __init__(self) -> None:
-        self._up: Queue[Simulator] = Queue()
+        self._started: Queue[Simulator] = Queue()
         self._loop = asyncio.new_event_loop()
-        self._over = asyncio.Event()
+        self._closing = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
         self._thread.start()
-        self.simulator = self._up.get(timeout=PATIENCE)
+        self.simulator = self._started.get(timeout=PATIENCE)
 
     async def _serve(self) -> None:
         async with serving() as simulator:
-            self._up.put(simulator)
-            await self._over.wait()
+            self._started.put(simulator)
+            await self._closing.wait()
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
+        self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(PATIENCE)
         self._loop.close()
 
@@ -97,16 +81,16 @@ class Org:
 
     @property
     def lost(self) -> int:
-        """Calls that may have made a change without telling."""
+        """Calls that may have made a change although no answer says so."""
         answers = self.simulator.ledger.answers
         return answers["dropped"] + answers["cut"]
 
 
 class Runs(RuleBasedStateMachine):
-    """One file at an org, and all that can be done about it.
+    """One file at an org, and every command that can be used on it.
 
-    No rule has a precondition: when a run is killed is never the same twice, and Hypothesis takes
-    a rule that is open now and was not before for a mistake.
+    No rule has a precondition. The moment of a kill differs from one execution to the next, and
+    Hypothesis reports a rule that is enabled in one of them only as an error.
     """
 
     def __init__(self) -> None:
@@ -116,9 +100,9 @@ class Runs(RuleBasedStateMachine):
         os.chdir(self.folder)
         self.org = Org()
         self.file = Path("in.csv")
-        self.asked: list[tuple[str, str, str, str]] = []
-        self.last: str | None = None
-        """The run that is newest."""
+        self.content: list[tuple[str, str, str, str]] = []
+        self.newest: str | None = None
+        """The id of the newest run."""
         self.rows_of: dict[str, int] = {}
         self.kills = 0
 
@@ -143,24 +127,22 @@ class Runs(RuleBasedStateMachine):
                     row = (*row[:2], "", row[3])
                 case "bad id":
                     row = (row[0], "12", *row[2:])
-                case "again" if self.asked:
-                    row = self.asked[0]
+                case "duplicate" if self.content:
+                    row = self.content[0]
                 case "refused":
                     row = ("Leads", REFUSED, lock(0), "why")
-                case "blank":
+                case "blank row":
                     row = ("", "", "", "")
-            self.asked.append(row)
-        sheet(self.file.name, self.asked)
+            self.content.append(row)
+        sheet(self.file.name, self.content)
 
-    # -- what can be done ----------------------------------------------------------------
-
-    @rule(trouble=st.sampled_from((PERFECT, *TROUBLES)))
-    def weather(self, trouble: Behaviour) -> None:
-        self.org.simulator.behaviour = replace(trouble, latency=0.002, jitter=0.002)
+    @rule(behaviour=st.sampled_from((PERFECT, *FAULTS)))
+    def change_behaviour(self, behaviour: Behaviour) -> None:
+        self.org.simulator.behaviour = replace(behaviour, latency=0.002, jitter=0.002)
 
     @rule(after=st.none() | st.integers(0, 12), hard=st.booleans())
     def run(self, after: int | None, hard: bool) -> None:
-        if self.last is None or self.is_unfinished():
+        if self.newest is None or self.is_unfinished():
             self.go(lambda runner: runner.run(self.file), after, hard=hard)
 
     @rule(after=st.none() | st.integers(0, 8), hard=st.booleans())
@@ -174,65 +156,63 @@ class Runs(RuleBasedStateMachine):
         oldest=st.booleans(),
     )
     def retry(self, after: int | None, hard: bool, refused: bool, oldest: bool) -> None:
-        if (run_id := self.last) is None:
+        if (run_id := self.newest) is None:
             return
-        if oldest and self.file.name == "in.csv":  # of which there may be retries already
+        # The oldest run may have retries already.
+        if oldest and self.file.name == "in.csv":
             run_id = self.runs()[-1].run_id
         self.go(lambda runner: runner.retry(run_id, refused=refused), after, hard=hard)
 
     @rule()
-    def give_back(self) -> None:
-        """Take the results as the next file; those of a retry have a part of the rows."""
-        if self.last is None or self.is_unfinished():
+    def use_results_as_input(self) -> None:
+        """Run the results file next; the results of a retry contain some of the rows only."""
+        if self.newest is None or self.is_unfinished():
             return
-        self.file = self.runner().report(self.last).output.rename(f"back-{self.last}.csv")
-        self.last = None
-
-    # -- what is always so ---------------------------------------------------------------
+        self.file = self.runner().report(self.newest).output.rename(f"results-of-{self.newest}.csv")
+        self.newest = None
 
     @invariant()
     def every_row_has_one_true_line(self) -> None:
-        if self.last is None:
+        if self.newest is None:
             return
-        finished = self.runner().report(self.last)
-        summary = finished.summary
-        found = lines(finished.output)
-        results = [line["Result"] for line in found]
+        report = self.runner().report(self.newest)
+        summary = report.summary
+        result_lines = lines(report.output)
+        results = [line["Result"] for line in result_lines]
         assert {kind.value: results.count(kind.value) for kind in summary.counts} == {
             kind.value: count for kind, count in summary.counts.items()
         }
-        numbers = [int(line["Source row"]) for line in found]
+        numbers = [int(line["Source row"]) for line in result_lines]
         assert numbers == sorted(set(numbers))
-        assert len(found) == summary.rows == self.rows_of.setdefault(self.last, summary.rows)
-        if self.file.name == "in.csv" and self.runs_kind(self.last) == "run":
-            kept = [(row, asked) for row, asked in enumerate(self.asked, 2) if any(asked)]
-            assert numbers == [row for row, _ in kept]
-        there: dict[str, Any] = dict(self.org.simulator.locks.state())
-        for line in found:
-            told = there.get(f"Leads/{line['Record Id'].lstrip(chr(39))}")
+        assert (
+            len(result_lines) == summary.rows == self.rows_of.setdefault(self.newest, summary.rows)
+        )
+        if self.file.name == "in.csv" and self.kind_of(self.newest) == "run":
+            assert numbers == [row for row, cells in enumerate(self.content, 2) if any(cells)]
+        locks: dict[str, Any] = dict(self.org.simulator.locks.state())
+        for line in result_lines:
+            lock = locks.get(f"Leads/{line['Record Id'].lstrip(chr(39))}")
             if line["Result"] in SETTLED:
-                assert told is not None
-                assert told["reason"] == line["Reason"]
+                assert lock is not None
+                assert lock["reason"] == line["Reason"]
             elif line["Result"] in ("invalid", "rejected"):
-                assert told is None
+                assert lock is None
 
     @invariant()
-    def nothing_is_sent_twice_beyond_the_calls_under_way(self) -> None:
-        there: dict[str, Any] = dict(self.org.simulator.locks.state())
-        again = sum(max(0, told["updates"] - 1) for told in there.values())
-        assert again <= self.org.lost + self.kills * IN_FLIGHT
-
-    # -- below ---------------------------------------------------------------------------
+    def no_row_is_sent_twice_except_for_lost_calls(self) -> None:
+        locks: dict[str, Any] = dict(self.org.simulator.locks.state())
+        repeated = sum(max(0, lock["updates"] - 1) for lock in locks.values())
+        assert repeated <= self.org.lost + self.kills * IN_FLIGHT
 
     def runner(self, cancel_token: CancelToken | None = None) -> Runner:
-        found = config.load(environment={})
-        return Runner(found, RunOptions(), cancel_token or CancelToken(), Quiet())
+        org_settings = config.load(environment={})
+        return Runner(org_settings, RunOptions(), cancel_token or CancelToken(), RunObserver())
 
     def runs(self) -> list[RunListing]:
         return self.runner().runs()
 
-    def runs_kind(self, run_id: str) -> str:
-        return next(one.kind for one in self.runs() if one.run_id == run_id)
+    def kind_of(self, run_id: str) -> str:
+        return next(run.kind for run in self.runs() if run.run_id == run_id)
 
     def is_unfinished(self) -> bool:
         (newest, *_) = self.runs()
@@ -245,7 +225,7 @@ class Runs(RuleBasedStateMachine):
         *,
         hard: bool,
     ) -> None:
-        """Do it; after so many more calls stop it, `hard` without a chance to write anything."""
+        """Do `work`; stop it after some more calls, `hard` without a chance to write anything."""
         cancel_token = CancelToken()
         runner = self.runner(cancel_token)
         api_calls = self.org.simulator.ledger.api_calls
@@ -259,25 +239,25 @@ class Runs(RuleBasedStateMachine):
                         self.kills += 1
                         task.cancel()
                     else:
-                        cancel_token.cancel(Stopped("Stopped by hand."))
+                        cancel_token.cancel(Stopped("Stopped by the test."))
                     break
             with contextlib.suppress(asyncio.CancelledError, Stopped):
                 await task
 
         asyncio.run(main())
-        self.see()
+        self.find_newest()
 
-    def see(self) -> None:
-        ids = [one.run_id for one in self.runs()]
-        self.last = ids[0] if ids else None
+    def find_newest(self) -> None:
+        ids = [run.run_id for run in self.runs()]
+        self.newest = ids[0] if ids else None
 
 
 class KilledRuns(Runs):
-    """The same with real processes that are really killed."""
+    """The same with real processes that are killed."""
 
     @rule(after=st.integers(0, 12))
     def kill(self, after: int) -> None:
-        if self.last is not None and not self.is_unfinished():
+        if self.newest is not None and not self.is_unfinished():
             return
         goal = self.org.simulator.ledger.api_calls + after
         with subprocess.Popen(
@@ -290,10 +270,10 @@ class KilledRuns(Runs):
                 time.sleep(0.002)
             process.send_signal(signal.SIGKILL)
         self.kills += 1
-        self.see()
+        self.find_newest()
 
 
-def test_whatever_is_done_in_whatever_order_every_row_has_one_true_line() -> None:
+def test_every_row_has_one_true_line_after_any_sequence_of_commands() -> None:
     run_state_machine_as_test(
         Runs,
         settings=settings(
@@ -308,7 +288,7 @@ def test_whatever_is_done_in_whatever_order_every_row_has_one_true_line() -> Non
 
 
 @POSIX
-def test_the_same_with_processes_that_are_really_killed() -> None:
+def test_every_row_has_one_true_line_after_killed_processes() -> None:
     run_state_machine_as_test(
         KilledRuns,
         settings=settings(

@@ -19,4 +19,5 @@ class Rate:
 
     def start(self, now: float) -> None:
         """Record that a call starts now."""
+        # max(): unused time is lost, or a pause would be followed by a burst.
         self._next_start = max(self._next_start, now) + self._interval

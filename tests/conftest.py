@@ -2,20 +2,19 @@
 
 import asyncio
 import os
-import re
 import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
-from queue import Queue
 
 import hypothesis
 import pytest
 from support.commands import PATIENCE, SIGNALS, Done, Run, command, kill_leftover_runs
 from support.paths import ROOT
-from support.zoho import StandIn, Start
+from support.zoho import StandIn, Start, behaviour_of
 
 from batchlock.cli import run_command
 from batchlock.simulator import serving
@@ -101,47 +100,39 @@ def here(capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
         signal.signal(number, handler)
 
 
-@pytest.fixture
-def stand_in() -> Iterator[Start]:
-    """Return a function that starts `batchlock simulate`, which ends with the test."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(*options: object) -> StandIn:
-        process = subprocess.Popen(
-            command("simulate", *options), stdout=subprocess.PIPE, encoding="utf-8"
-        )
-        processes.append(process)
-        assert process.stdout is not None
-        url = re.search(r"http://\S+", process.stdout.readline())
-        assert url is not None
-        return StandIn(url[0])
-
-    yield start
-    for process in processes:
-        process.terminate()
-        process.communicate(timeout=PATIENCE)
-
-
-@pytest.fixture
-def org() -> Iterator[StandIn]:
-    """Start a stand-in in a thread and write a configuration for it.
-
-    A thread starts faster than the process of `stand_in`, but has the default behaviour only.
-    """
-    urls: Queue[str] = Queue()
+@pytest.fixture(scope="session")
+def stand_in_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run an event loop in a thread, for all stand-ins of the session."""
     loop = asyncio.new_event_loop()
-    stopped = asyncio.Event()
-
-    async def serve() -> None:
-        async with serving() as simulator:
-            urls.put(simulator.url)
-            await stopped.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread = threading.Thread(target=loop.run_forever, name="stand-ins")
     thread.start()
-    zoho = StandIn(urls.get(timeout=PATIENCE))
-    zoho.config(state_directory="state")
-    yield zoho
-    loop.call_soon_threadsafe(stopped.set)
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
     thread.join(PATIENCE)
     loop.close()
+
+
+@pytest.fixture
+def stand_in(stand_in_loop: asyncio.AbstractEventLoop) -> Iterator[Start]:
+    """Return a function that starts a stand-in with the options of `batchlock simulate`.
+
+    It listens in a thread of this process, which takes milliseconds; the process of the command
+    would take half a second of CPU. It ends with the test.
+    """
+    stack = AsyncExitStack()
+
+    def start(*options: object) -> StandIn:
+        entering = stack.enter_async_context(serving(behaviour_of(*options)))
+        simulator = asyncio.run_coroutine_threadsafe(entering, stand_in_loop).result(PATIENCE)
+        return StandIn(simulator.url)
+
+    yield start
+    asyncio.run_coroutine_threadsafe(stack.aclose(), stand_in_loop).result(PATIENCE)
+
+
+@pytest.fixture
+def org(stand_in: Start) -> StandIn:
+    """Start a stand-in with the default behaviour and write a configuration for it."""
+    zoho = stand_in()
+    zoho.config(state_directory="state")
+    return zoho

@@ -4,11 +4,16 @@ import json
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from batchlock.cli.commands import commands
+from batchlock.cli.context import Context
+from batchlock.cli.options import StandInOptions
+from batchlock.cli.simulate import parse_behaviour
 from batchlock.config import Settings
+from batchlock.simulator import Behaviour
 from batchlock.zoho.connect import Connection, connect
 from batchlock.zoho.credentials import Credentials
 from support.commands import PATIENCE
@@ -50,6 +55,15 @@ class StandIn:
 
 
 Start = Callable[..., StandIn]
+
+
+def behaviour_of(*options: object) -> Behaviour:
+    """Return the behaviour of a stand-in that `batchlock simulate` starts with these options."""
+    command = commands.commands["simulate"]
+    arguments = [str(option) for option in options]
+    with command.make_context("simulate", arguments, obj=Context()) as context:
+        values = {field.name: context.params[field.name] for field in fields(StandInOptions)}
+    return parse_behaviour(StandInOptions(**values))
 
 
 def connected(

@@ -49,8 +49,8 @@ def lines(path: str | Path) -> list[dict[str, Any]]:
     return [dict(zip(titles, line, strict=True)) for line in content[1:]]
 
 
-def balanced(told: Mapping[str, Any]) -> dict[str, int]:
+def balanced(result: Mapping[str, Any]) -> dict[str, int]:
     """Return the counts that are not zero, of an object of `--json` whose totals balance."""
-    counts: dict[str, int] = told["counts"]
-    assert sum(counts.values()) == told["rows"]
-    return {result: count for result, count in counts.items() if count}
+    counts: dict[str, int] = result["counts"]
+    assert sum(counts.values()) == result["rows"]
+    return {name: count for name, count in counts.items() if count}

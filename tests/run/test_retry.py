@@ -1,0 +1,122 @@
+import sqlite3
+
+import pytest
+from support.commands import Run
+from support.runs import REJECTED, STATE, by_row, journals, new_runner, results
+from support.sheets import balanced, lines, lock, record, rows, sheet
+from support.zoho import StandIn, Start
+
+from batchlock.core.errors import UsageError
+
+
+def test_no_retry_starts_for_another_address(org: StandIn, here: Run) -> None:
+    result = here("run", sheet("in.csv", [("Leads", REJECTED, lock(8), "why")]), "--json").json
+    org.config(state_directory=str(STATE), zoho={"environment": "sandbox"})
+    with pytest.raises(UsageError, match=r"belongs to production .* says sandbox"):
+        new_runner().start_retry(result["run_id"])
+    assert len(journals()) == 1
+
+
+def test_retry_sends_the_rows_that_were_not_updated(stand_in: Start, here: Run) -> None:
+    zoho = stand_in("--fail-from", 3, "--fail-calls", 2)
+    zoho.config(state_directory=str(STATE), retry={"attempts": 1, "first_wait": 0.01})
+    content = [*rows(3), ("Leeds", record(4), lock(4), "why"), rows(3)[2]]
+    first = here("run", sheet("in.csv", content), "--json", "--in-flight", 1).json
+    assert results(first) == ["updated", "updated", "failed", "invalid", "duplicate"]
+    again = here("retry", first["run_id"], "--json")
+    assert again.code == 3
+    assert again.json["run_id"] != first["run_id"]
+    assert again.json["rows"] == len(lines(again.json["output"]))
+    assert f"Leads/{record(3)}" in zoho.locks()
+    counts = balanced(again.json)
+    assert counts["updated"] == 1
+    assert counts["invalid"] == 1
+
+
+def test_a_complete_run_has_nothing_to_retry(org: StandIn, here: Run) -> None:
+    result = here("run", sheet("in.csv", rows(2)), "--json").json
+    done = here("retry", result["run_id"], "--json")
+    assert (done.code, done.json["exit_code"], done.json["rows"]) == (0, 0, 0)
+    assert "Every row" in done.json["message"]
+    assert org.state()["calls"]["put"] == 2
+
+
+def test_rows_of_a_closed_run_say_why_it_is_not_resumed(org: StandIn, here: Run) -> None:
+    file = sheet("in.csv", [*rows(2), ("Leeds", record(4), lock(4), "why")])
+    refused = here("run", file, "--strict", "--json").json
+    why = "Nothing was sent, because 1 row has problems. Correct the file, then run it again."
+    assert by_row(refused)[2]["What to do"] == f"This run does not go on. {why}"
+    assert f"This run does not go on. {why}" in here("show", refused["run_id"]).out
+    left = here("run", file, "--json", "--max-runtime", "1ms").json
+    assert "goes out when the run goes on" in by_row(left)[2]["What to do"]
+    new = here("retry", left["run_id"], "--json").json["run_id"]
+    again = here("report", left["run_id"], "--json").json
+    assert by_row(again)[2]["What to do"].endswith(f"went on as run {new}.")
+    resumed = here("resume", left["run_id"])
+    assert resumed.code == 0
+    assert f"What was left went on as run {new}." in resumed.err
+
+
+def test_an_interrupted_retry_is_resumed(stand_in: Start, here: Run) -> None:
+    zoho = stand_in()
+    zoho.config(state_directory=str(STATE))
+    content = [("Leads", REJECTED, lock(8), "why")]
+    first = here("run", sheet("in.csv", content), "--json").json
+    zoho.config(state_directory=str(STATE), org="default", zoho={"refresh_token": "revoked"})
+    stopped = here("retry", first["run_id"], "--json")
+    zoho.config(state_directory=str(STATE))
+    gone_on = here("retry", first["run_id"], "--json")
+    assert (stopped.code, gone_on.code) == (5, 3)
+    assert stopped.json["run_id"] == gone_on.json["run_id"]
+
+
+def test_a_retry_owns_the_rows_even_if_it_was_killed_before_it_closed_the_run(
+    stand_in: Start, here: Run
+) -> None:
+    zoho = stand_in()
+    zoho.config(state_directory=str(STATE))
+    left = here("run", sheet("in.csv", rows(5)), "--json", "--max-runtime", "1ms").json
+    new = new_runner().start_retry(left["run_id"])
+    (old,) = (path for path in journals() if path.stem == left["run_id"])
+    with sqlite3.connect(old) as sql:
+        sql.execute("DELETE FROM run WHERE name = 'end'")
+    sql.close()
+    finished = here("resume", "--json").json
+    assert (finished["run_id"], balanced(finished)) == (new, {"updated": 5})
+    assert "no unfinished run" in here("resume").out
+    assert "no unfinished run" in here("resume", left["run_id"]).out
+    assert {one["state"] for one in here("runs", "--json").json["runs"]} == {"finished"}
+    assert zoho.state()["calls"]["put"] == 5
+
+
+@pytest.mark.parametrize("options", [(), ("--only", "failed")])
+def test_a_retry_resumes_an_unfinished_retry_of_the_same_run(
+    stand_in: Start, here: Run, options: tuple[str, ...]
+) -> None:
+    zoho = stand_in("--fail-from", 1, "--fail-calls", 4)
+    zoho.config(state_directory=str(STATE), retry={"attempts": 1, "first_wait": 0.01})
+    first = here("run", sheet("in.csv", rows(2)), "--json", "--in-flight", 1).json
+    assert balanced(first) == {"failed": 2}
+    begun = here("retry", first["run_id"], "--json", "--max-runtime", "1ms").json
+    assert balanced(begun) == {"not_sent": 2}
+    done = here("retry", first["run_id"], "--json", *options).json
+    assert (done["run_id"], balanced(done)) == (begun["run_id"], {"updated": 2})
+    again = here("retry", first["run_id"], "--json", *options)
+    assert (again.code, again.json["run_id"]) == (0, None)
+    assert zoho.state()["updates"] == 2
+
+
+def test_refused_rows_that_a_retry_excluded_can_be_retried_later(
+    stand_in: Start, here: Run
+) -> None:
+    zoho = stand_in("--fail-from", 2, "--fail-calls", 4)
+    zoho.config(state_directory=str(STATE), retry={"attempts": 1, "first_wait": 0.01})
+    content = [("Leads", REJECTED, lock(8), "why"), *rows(2)]
+    first = here("run", sheet("in.csv", content), "--json", "--in-flight", 1).json
+    assert results(first) == ["rejected", "failed", "failed"]
+    only = ("retry", first["run_id"], "--json", "--only", "failed")
+    assert balanced(here(*only).json) == {"updated": 2}
+    assert here(*only).json["run_id"] is None
+    every = here("retry", first["run_id"], "--json").json
+    assert (balanced(every), set(by_row(every))) == ({"rejected": 1}, {2})
+    assert zoho.state()["updates"] == 2

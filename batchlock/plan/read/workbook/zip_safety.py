@@ -53,6 +53,9 @@ _BLANK_BYTES = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 # UTF-16 with and without a byte order mark. python-calamine reads such a sheet as an empty one.
 _UTF_16_STARTS = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 
+# The type of the link from the package to the workbook, in both kinds of Open XML.
+_MAIN_KIND = "officeDocument"
+
 _SAVE_AGAIN = "Open it in a spreadsheet program and save it as a new .xlsx file."
 
 
@@ -135,10 +138,6 @@ class Package:
             return ET.fromstring(self.content(part))  # noqa: S314
         except ET.ParseError as error:
             raise damaged(self.path) from error
-
-
-# The type of the link from the package to the workbook, in both kinds of Open XML.
-_MAIN_KIND = "officeDocument"
 
 
 def open_package(path: Path) -> Package:

@@ -158,6 +158,7 @@ def plan_file(request: ReadRequest) -> None:
         titles = {name: table.titles[position] for name, position in table.fields.items()}
         # The column of the lock ids may be absent; problems name it then by its usual title.
         journal.check_whole_file({Field.LOCK_ID: "Lock Id", **titles})
+        journal.set_reading(table.reading)
         journal.set_info(
             replace(
                 request.run_info,

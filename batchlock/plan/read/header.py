@@ -135,6 +135,7 @@ def _read_header(
         fields=fields,
         ambiguous=ambiguous,
         missing=missing,
+        named=frozenset(field for field in fields if _is_named(field, options)),
     )
 
 

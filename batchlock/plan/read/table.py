@@ -6,6 +6,7 @@ from itertools import islice
 
 import pandas as pd
 
+from batchlock.core.reading import EncodingSource, FieldSource, FileReading, Origin
 from batchlock.core.rows import Cell, Field, NoValue
 
 # A chunk of 2,000 rows is large enough for the cost of a DataFrame to be spread over many rows,
@@ -51,6 +52,8 @@ class Header:
     ambiguous: Mapping[Field, tuple[str, ...]]
     """Titles that match the same field equally well."""
     missing: tuple[Field, ...]
+    named: frozenset[Field] = frozenset()
+    """The fields whose column the user named in a command or in the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class Sheet:
     header: Header
     name: str | None = None
     encoding: str | None = None
+    encoding_source: EncodingSource | None = None
     delimiter: str | None = None
 
 
@@ -82,6 +86,7 @@ class Table:
     encoding: str | None
     """None for a workbook; so is the delimiter."""
     delimiter: str | None
+    reading: FileReading
     titles: tuple[str, ...]
     """The titles of the input, in the file's order, with duplicates and blank titles."""
     fields: Mapping[Field, int]
@@ -106,10 +111,25 @@ def build_table(sheet: Sheet) -> Table:
         sheet=sheet.name,
         encoding=sheet.encoding,
         delimiter=sheet.delimiter,
+        reading=FileReading(
+            header_row=header.row,
+            encoding_source=sheet.encoding_source,
+            fields=tuple(_field_sources(header)),
+        ),
         titles=tuple(header.titles[position] for position in positions),
         fields={name: title_index[position] for name, position in header.fields.items()},
         chunks=_chunks(sheet, positions),
     )
+
+
+def _field_sources(header: Header) -> Iterator[FieldSource]:
+    for name in Field:
+        if name in header.fields:
+            title = header.titles[header.fields[name]]
+            origin = Origin.OPTION if name in header.named else Origin.TITLE
+            yield FieldSource(field=name, origin=origin, title=title)
+        elif name is Field.LOCK_ID:
+            yield FieldSource(field=name, origin=Origin.LOOKUP)
 
 
 def title_text(cell: Cell) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.reading import FileReading
 from batchlock.core.results import Outcome, Result, ResultRow
 from batchlock.core.rows import Cell, Field, Problem, Update
 from batchlock.store.journal import progress, results, search
@@ -72,6 +73,15 @@ class Journal:
         if info is None:
             raise BatchlockError(f"{self.path} is not a batchlock journal.")
         return info
+
+    def set_reading(self, reading: FileReading) -> None:
+        """Store how the file was read, and its notes."""
+        self._write("reading", reading.to_json())
+
+    @property
+    def reading(self) -> FileReading:
+        """How the file was read; without any fact in a journal of 0.1.0."""
+        return self._read("reading", FileReading.from_json) or FileReading()
 
     @property
     def totals(self) -> Totals:

@@ -1,0 +1,123 @@
+"""How a file was read, and what in it is doubtful: shown before anything is sent.
+
+`FileReading` and the notes are written by the plan and stored in the journal. What can be counted
+from the rows of the journal (rows by module, calls, samples) is not stored here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from batchlock.core.rows import Field
+
+
+class Origin(StrEnum):
+    """Where the values of a field come from."""
+
+    TITLE = "title"
+    """A column whose title is one of the known titles."""
+    OPTION = "option"
+    """A column or a value that the user named, in a command or in the configuration."""
+    VALUES = "values"
+    """A column that is recognised by its cells alone."""
+    FILE = "file"
+    """One value for all rows, known from the file: its name and its columns agree."""
+    LOOKUP = "lookup"
+    """No column: Zoho is asked for each row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSource:
+    """Where one field of all rows comes from: a column, one value, or a look-up."""
+
+    field: Field
+    origin: Origin
+    title: str | None = None
+    """The title of the column; None when there is no column."""
+    value: str | None = None
+    """The one value of all rows; None when a column serves the field."""
+
+
+class EncodingSource(StrEnum):
+    """Why a text file is read in its encoding."""
+
+    MARK = "mark"
+    """A byte order mark."""
+    CONTENT = "content"
+    """The bytes fit only this encoding (ASCII and UTF-8)."""
+    OPTION = "option"
+    """The user named the encoding."""
+    EARLIER = "earlier"
+    """The user chose it earlier for a file with the same titles."""
+    SYSTEM = "system"
+    """The code page of this machine."""
+    GUESS = "guess"
+    """The letters fit this encoding clearly better than any other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something that is legal but doubtful. It changes neither the rows nor the exit code."""
+
+    code: str
+    message: str
+    """What is doubtful, where, and what to do if it is not meant."""
+    rows: int = 0
+    """How many rows it is about; 0 when it is about the file as a whole."""
+    ranges: str = ""
+    """The row numbers in words, such as `2-5, 9`; empty when it is about the file as a whole."""
+
+
+def row_ranges(rows: Iterable[int], most: int = 8) -> str:
+    """Return ascending row numbers in words, at most `most` ranges: `2-5, 9 and 310 more rows`."""
+    ranges: list[tuple[int, int]] = []
+    more = 0
+    for row in rows:
+        if ranges and row == ranges[-1][1] + 1:
+            ranges[-1] = ranges[-1][0], row
+        elif len(ranges) < most:
+            ranges.append((row, row))
+        else:
+            more += 1
+    text = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+    return f"{text} and {more:,} more row{'' if more == 1 else 's'}" if more else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReading:
+    """How the file was read, beside what `RunInfo` has: sheet, encoding, delimiter, titles."""
+
+    header_row: int = 0
+    """The row of the titles as a spreadsheet shows it; 0 when it is not known."""
+    encoding_source: EncodingSource | None = None
+    """None for a workbook."""
+    fields: tuple[FieldSource, ...] = ()
+    """One for each field that has a source, in the order of `Field`."""
+    notes: tuple[Note, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the reading as the journal stores it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the reading that a journal holds.
+
+        Raises KeyError, TypeError or ValueError when a field is missing or unknown.
+        """
+        source = values["encoding_source"]
+        return cls(
+            header_row=values["header_row"],
+            encoding_source=None if source is None else EncodingSource(source),
+            fields=tuple(
+                FieldSource(
+                    field=Field(one["field"]),
+                    origin=Origin(one["origin"]),
+                    title=one["title"],
+                    value=one["value"],
+                )
+                for one in values["fields"]
+            ),
+            notes=tuple(Note(**one) for one in values["notes"]),
+        )

@@ -2,9 +2,8 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -13,8 +12,8 @@ from batchlock.cli.context import Context
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandOptions:
+# The values are named tuples: three dataclasses took 2 ms, a thirtieth of `batchlock --help`.
+class CommandOptions(NamedTuple):
     """The options of a command, as typed; an option that the command lacks has its default."""
 
     config: Path | None = None
@@ -35,8 +34,7 @@ class CommandOptions:
     no_progress: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServeOptions:
+class ServeOptions(NamedTuple):
     """The options that only `batchlock serve` has."""
 
     host: str
@@ -46,8 +44,7 @@ class ServeOptions:
     list_users: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandInOptions:
+class StandInOptions(NamedTuple):
     """The options of `batchlock simulate` that become its `Behaviour`; None: not typed."""
 
     latency: str | None = None
@@ -63,11 +60,11 @@ class StandInOptions:
     seed: int | None = None
 
 
-def collected(*kinds: type[Any]) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Pass the command's options to a function as values of these dataclasses.
+def collected(*kinds: Any) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Pass the command's options to a function as values of these named tuples.
 
     click passes every option as a keyword argument. The decorated function gets the `Context`, one
-    value per dataclass, and what belongs to none of them (the arguments) by keyword.
+    value per kind, and what belongs to none of them (the arguments) by keyword.
     """
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
@@ -75,7 +72,7 @@ def collected(*kinds: type[Any]) -> Callable[[Callable[..., int]], Callable[...,
         def call(context: Context, /, **parameters: Any) -> int:
             values = []
             for kind in kinds:
-                names = {field.name for field in fields(kind)} & parameters.keys()
+                names = set(kind._fields) & parameters.keys()
                 values.append(kind(**{name: parameters.pop(name) for name in names}))
             return function(context, *values, **parameters)
 

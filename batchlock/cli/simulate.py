@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 from batchlock.cli.options import StandInOptions
@@ -16,8 +15,7 @@ from batchlock.simulator import Behaviour, Fault, serving
 def parse_behaviour(options: StandInOptions) -> Behaviour:
     """Return the behaviour that the options describe. Raises UsageError."""
     parsed = {}
-    for field in fields(options):
-        name, value = field.name, getattr(options, field.name)
+    for name, value in options._asdict().items():
         # The default of an option that was not typed is the one of Behaviour.
         if value not in (None, ()):
             parse = _PARSERS.get(name)

@@ -7,8 +7,8 @@ from support.commands import PATIENCE, POSIX, Run, command
 from support.inputs import case_id, write_inputs
 from support.sheets import balanced, rows, sheet
 
-from batchlock import run
 from batchlock.core.results import Result
+from batchlock.plan import run_info
 
 RUN_KEYS = {
     "run_id",
@@ -194,7 +194,7 @@ def test_the_traceback_of_an_unexpected_error_is_in_the_log(
     def broken(_: object) -> str:
         raise RuntimeError("nobody thought of this")
 
-    monkeypatch.setattr(run, "sha256_of", broken)
+    monkeypatch.setattr(run_info, "sha256_of", broken)
     done = here("run", sheet("in.csv", rows(1)), "--simulate", "--json")
     (log,) = Path(os.environ["HOME"]).rglob("batchlock.log")
     assert (done.code, done.json["exit_code"]) == (1, 1)

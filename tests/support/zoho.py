@@ -4,7 +4,7 @@ import json
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def behaviour_of(*options: object) -> Behaviour:
     command = commands.commands["simulate"]
     arguments = [str(option) for option in options]
     with command.make_context("simulate", arguments, obj=Context()) as context:
-        values = {field.name: context.params[field.name] for field in fields(StandInOptions)}
+        values = {name: context.params[name] for name in StandInOptions._fields}
     return parse_behaviour(StandInOptions(**values))
 
 

@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 from support.commands import Run
-from support.runs import REJECTED, STATE, by_row, journals, new_runner, results
+from support.runs import BROKEN, REJECTED, STATE, by_row, journals, new_runner, results
 from support.sheets import balanced, lines, lock, record, rows, sheet
 from support.zoho import StandIn, Start
 
@@ -120,3 +120,36 @@ def test_refused_rows_that_a_retry_excluded_can_be_retried_later(
     every = here("retry", first["run_id"], "--json").json
     assert (balanced(every), set(by_row(every))) == ({"rejected": 1}, {2})
     assert zoho.state()["updates"] == 2
+
+
+def test_retry_sends_refused_rows_again_except_with_only_failed(stand_in: Start, here: Run) -> None:
+    zoho = stand_in()
+    zoho.config(retry={"attempts": 1, "first_wait": 0.01})
+    content = [
+        *rows(2),
+        ("Leads", REJECTED, lock(7), "why"),
+        ("Leads", BROKEN, lock(8), "why"),
+        ("Leads", REJECTED, lock(7), "why"),
+        ("Leeds", record(9), lock(9), "why"),
+    ]
+    first = here("run", sheet("in.csv", content), "--json").json
+    assert balanced(first) == {
+        "updated": 2, "rejected": 1, "failed": 1, "duplicate": 1, "invalid": 1,
+    }  # fmt: skip
+    only = here("retry", first["run_id"], "--only", "failed", "--json").json
+    assert balanced(only) == {"failed": 1, "invalid": 1}
+    assert [line["Source row"] for line in lines(only["output"])] == [5, 7]
+    every = here("retry", first["run_id"], "--json").json
+    assert balanced(every) == {"rejected": 1, "failed": 1, "duplicate": 1, "invalid": 1}
+
+
+def test_only_failed_has_nothing_to_retry_when_the_rest_was_refused(
+    stand_in: Start, here: Run
+) -> None:
+    zoho = stand_in()
+    zoho.config()
+    first = here("run", sheet("in.csv", [*rows(1), ("Leads", REJECTED, lock(7), "w")]), "--json")
+    done = here("retry", first.json["run_id"], "--only", "failed", "--json")
+    assert (done.code, done.json["rows"]) == (0, 0)
+    assert done.json["message"].endswith("except those that Zoho refused.")
+    assert zoho.state()["calls"]["put"] == 2

@@ -13,7 +13,6 @@ from typing import get_type_hints
 import click
 import openpyxl
 import pytest
-import yaml
 from click.testing import CliRunner
 from support.commands import run_with_input, started
 from support.paths import ROOT
@@ -24,6 +23,7 @@ from batchlock import __version__
 from batchlock.cli.commands import commands
 from batchlock.cli.context import Context
 from batchlock.config import Settings, load
+from batchlock.config.yaml_text import parse
 from batchlock.core import errors
 from batchlock.core.results import Result
 from batchlock.core.rows import MODULES
@@ -195,7 +195,8 @@ def test_the_example_configuration_has_every_key_in_order() -> None:
         else None
         for name, kind in get_type_hints(Settings).items()
     }
-    example = yaml.load(_EXAMPLE.read_text("utf-8"), yaml.BaseLoader)
+    example, _ = parse(_EXAMPLE.read_text("utf-8"))
+    assert isinstance(example, dict)
     keys = {name: list(example[name]) if known.get(name) else None for name in example}
     assert list(keys.items()) == list(known.items())
 

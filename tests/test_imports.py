@@ -25,7 +25,7 @@ SIDEWAYS = {
 }
 """The imports within one layer, which are allowed in this direction only."""
 HEAVY = {"pandas", "numpy", "aiohttp", "openpyxl", "python_calamine", "xlsxwriter", "pydantic",
-         "tqdm", "yaml", "asyncio", "uvloop"}  # fmt: skip
+         "tqdm", "ruamel", "asyncio", "uvloop"}  # fmt: skip
 
 
 @dataclass(frozen=True)

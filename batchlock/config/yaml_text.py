@@ -1,13 +1,16 @@
 """YAML as plain texts, lists and mappings; each setting's type interprets its own text.
 
-Without this, YAML would interpret values by their looks, and an id of 18 digits would become a
-number, `no` false in YAML 1.1, and `22:00` 1320.
+YAML interprets values by their looks: an id of 18 digits becomes a number, and in YAML 1.1 `no`
+becomes false and `22:00` becomes 1320. Therefore no value is interpreted here.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import BaseConstructor, ConstructorError
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +30,26 @@ class InvalidYaml(Exception):
         self.line = line
 
 
-class _Loader(yaml.BaseLoader):
-    # PyYAML takes the last of several equal keys without a word; all of them are to be reported,
-    # each with both of its lines.
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.duplicates: list[DuplicateKey] = []
+class _Constructor(BaseConstructor):
+    # ruamel's own check of duplicate keys raises at the first one, but all problems are to be
+    # reported together, each with both of its lines.
+    duplicates: list[DuplicateKey]
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  as in the base
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    self.duplicates.append(DuplicateKey(key.value, line, lines[key.value]))
-                lines.setdefault(key.value, line)
-        return super().construct_mapping(node, deep)
+    def check_mapping_key(
+        self,
+        node: MappingNode,
+        key_node: Any,
+        mapping: Any,
+        key: Any,
+        value: Any,  # noqa: ARG002  as in the base
+    ) -> bool:
+        if not isinstance(key_node, ScalarNode):
+            raise ConstructorError(problem="a key must be text", problem_mark=key_node.start_mark)
+        lines = [other.start_mark.line + 1 for other, _ in node.value if other.value == key]
+        line = key_node.start_mark.line + 1
+        if key in mapping:
+            self.duplicates.append(DuplicateKey(key, line, lines[0]))
+        return True
 
 
 def parse(text: str) -> tuple[object, list[DuplicateKey]]:
@@ -50,10 +57,14 @@ def parse(text: str) -> tuple[object, list[DuplicateKey]]:
 
     Raises InvalidYaml.
     """
+    # "base" builds texts only and follows no tag, so that no text can create an object.
+    yaml = YAML(typ="base", pure=True)
+    yaml.Constructor = _Constructor
+    duplicates: list[DuplicateKey] = []
+    yaml.constructor.duplicates = duplicates
     try:
-        loader = _Loader(text)
-        return loader.get_single_data(), loader.duplicates
-    except yaml.YAMLError as error:
+        return yaml.load(text), duplicates
+    except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it cannot be understood"
         # Without the cause, whose text quotes the line, which may hold a secret.

@@ -2,6 +2,7 @@
 
 import ipaddress
 import ssl
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,22 @@ def _proxy_url(text: str) -> str:
 
 def _secret_proxy_url(text: SecretStr) -> SecretStr:
     return SecretStr(_proxy_url(text.get_secret_value()))
+
+
+# Only there Python does not read all of the system's certificates: on macOS none of the keychain,
+# on Windows none of those that Windows fetches when they are first needed. On Linux truststore
+# adds nothing, and it reads the certificates again for every connection (30 ms of CPU each).
+_USE_TRUSTSTORE = sys.platform in ("win32", "darwin")
+
+
+def _system_ssl_context() -> ssl.SSLContext:
+    if not _USE_TRUSTSTORE:
+        return ssl.create_default_context()
+    import truststore
+
+    context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_default_verify_paths()  # truststore itself ignores SSL_CERT_FILE there
+    return context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +96,7 @@ class NetworkSettings:
 
         Raises UsageError when `ca_file` cannot be used.
         """
-        context = ssl.create_default_context()
+        context = _system_ssl_context()
         if self.ca_file is not None:
             try:
                 context.load_verify_locations(self.ca_file.expanduser())

@@ -23,6 +23,7 @@ from batchlock.core.rows import Field
         ("zoho: {organization_id: 0123456789}", "zoho.organization_id", "0123456789"),
         ("zoho: {client_id: 1e3}", "zoho.client_id", "1e3"),
         ("zoho: {client_id: 2026-03-14}", "zoho.client_id", "2026-03-14"),
+        ("zoho: {client_id: !!int 5}", "zoho.client_id", "5"),
         ("org: no", "org", "no"),
         ("org: 0o17", "org", "0o17"),
         ("org: 1.10", "org", "1.10"),

@@ -1,4 +1,5 @@
 import asyncio
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from support.zoho_calls import ACCEPTING, LOCK, UPDATE, RotatingTokens
 from batchlock.config import load
 from batchlock.core.errors import UsageError
 from batchlock.core.reply import Reply, Verdict
+from batchlock.zoho import network
 from batchlock.zoho.client import Client, Endpoint, session
 from batchlock.zoho.network import NetworkSettings, is_this_machine
 
@@ -199,6 +201,26 @@ def test_a_proxy_of_the_settings_needs_no_scheme() -> None:
     assert PASSWORD not in repr(settings)
 
 
+@pytest.fixture(params=[False, True], ids=["ssl", "truststore"])
+def _each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the certificates as on Linux, then as on macOS and Windows."""
+    monkeypatch.setattr(network, "_USE_TRUSTSTORE", request.param)
+
+
+@pytest.mark.usefixtures("_each_store")
+def test_the_certificate_file_of_the_environment_is_trusted(
+    pem: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+
+    async def main() -> Reply:
+        async with raw_server(ACCEPTING, tls=tls_of(pem)) as server:
+            return await put(server.url, NetworkSettings())
+
+    assert asyncio.run(main()).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.usefixtures("_each_store")
 def test_a_certificate_is_trusted_once_it_is_named(pem: Path) -> None:
     async def main() -> list[Reply]:
         async with raw_server(ACCEPTING, tls=tls_of(pem)) as server:
@@ -214,6 +236,7 @@ def test_a_certificate_is_trusted_once_it_is_named(pem: Path) -> None:
     assert trusted.verdict is Verdict.ACCEPTED
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="truststore cannot count certificates")
 def test_a_named_certificate_is_trusted_beside_the_others(pem: Path) -> None:
     system = NetworkSettings().ssl_context().cert_store_stats()["x509_ca"]
     assert NetworkSettings(ca_file=pem).ssl_context().cert_store_stats()["x509_ca"] == system + 1

@@ -1,8 +1,8 @@
 """A stand-in for the Zoho CRM API with its limits, errors and delays.
 
-For rehearsals and tests: `serving` starts one, `Behaviour` says how it shall behave, and the
-tables of magic values name the record ids, modules and sign-ins that get a certain answer.
-It shares no code with the rest of the program, so that it cannot share its mistakes.
+It is for rehearsals and tests. `serving` starts it, `Behaviour` sets its limits and faults, and the
+tables of magic values list the record ids, modules and sign-ins that always get the same answer.
+It shares no code with the rest of the package, so that it does not repeat the client's mistakes.
 See docs/simulator.md.
 """
 

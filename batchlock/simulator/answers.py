@@ -1,4 +1,4 @@
-"""What Zoho says, word for word: the answers that the stand-in gives."""
+"""The answers of the simulator, in the words of Zoho."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ HTML = "text/html;charset=UTF-8"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer, before it goes on its way."""
+    """An answer before it is sent, which may still be cut or dropped."""
 
     status: int
     body: bytes = b""
@@ -23,20 +23,20 @@ class Answer:
     """Where a redirect points."""
 
 
-def said(content: object, *, status: int = 200, code: str = "") -> Answer:
+def json_answer(content: object, *, status: int = 200, code: str = "") -> Answer:
     """Return an answer whose body is `content` as JSON."""
     return Answer(status, orjson.dumps(content), code=code)
 
 
-def done(message: str, lock_id: str, *, status: int = 200) -> Answer:
-    """Return Zoho's word that a lock was changed."""
+def success(message: str, lock_id: str, *, status: int = 200) -> Answer:
+    """Return the answer to a call that changed a lock."""
     item = {
         "code": "SUCCESS",
         "details": {"id": lock_id},
         "message": message,
         "status": "success",
     }
-    return said({"data": [item]}, status=status, code="SUCCESS")
+    return json_answer({"data": [item]}, status=status, code="SUCCESS")
 
 
 def refusal(
@@ -47,23 +47,27 @@ def refusal(
     details: Mapping[str, Any] | None = None,
     in_data: bool = False,
 ) -> Answer:
-    """Return Zoho's word that it will not: at the top level of the body, or inside `data`."""
+    """Return a refusal: at the top level of the body, or inside `data` (Zoho uses both)."""
     item = {"code": code, "details": details or {}, "message": message, "status": "error"}
-    return said({"data": [item]} if in_data else item, status=status, code=code)
+    return json_answer({"data": [item]} if in_data else item, status=status, code=code)
 
 
 def sign_in_refusal(error: str) -> Answer:
-    """Return what the token endpoint says when it gives no token: HTTP 200, all the same."""
-    return said({"error": error}, code=error)
+    """Return a refusal of the token endpoint, which has HTTP status 200 all the same."""
+    return json_answer({"error": error}, code=error)
 
 
-def page(status: int, title: str) -> Answer:
-    """Return a page of HTML, as something between us and Zoho would send it."""
+def html_page(status: int, title: str) -> Answer:
+    """Return an HTML page, as a proxy or a load balancer sends it."""
     text = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
     return Answer(status, text.encode(), HTML)
 
 
-NOTHING = Answer(204)
+# To a GET: the record is not locked, or has another lock.
+NO_CONTENT = Answer(204)
+
+# `resource_path_index` counts parts of the path: 0 is the module, 1 the record id, 2 the word
+# Locking_Information__s, 3 the lock id.
 
 INVALID_MODULE = refusal(
     "INVALID_MODULE",
@@ -112,7 +116,7 @@ REASON_TOO_LONG = refusal(
     details={
         "api_name": "Locked_Reason__s",
         "json_path": "$.data[0].Locked_Reason__s",
-        "maximum_length": 3000,
+        "maximum_length": 3000,  # documented: 1 to 3,000 characters
     },
     in_data=True,
 )
@@ -163,7 +167,8 @@ WRONG_EDITION = refusal(
 TOO_MANY_CALLS = refusal(
     "TOO_MANY_REQUESTS", "too many requests. please try again after some time", status=429
 )
-NO_CREDITS = said(
+# The older envelope: `code` is a number, and the code stands in `error`.
+NO_CREDITS = json_answer(
     {
         "code": 429,
         "error": "TOO_MANY_REQUESTS",
@@ -174,8 +179,9 @@ NO_CREDITS = said(
     code="TOO_MANY_REQUESTS",
 )
 SERVER_ERROR = refusal("INTERNAL_ERROR", "Internal Server Error", status=500)
-BAD_GATEWAY = page(502, "502 Bad Gateway")
-PROXY_PAGE = page(403, "Access to this site is blocked")
+# These two do not come from Zoho, so they are not JSON.
+BAD_GATEWAY = html_page(502, "502 Bad Gateway")
+PROXY_PAGE = html_page(403, "Access to this site is blocked")
 
 _TOO_MANY_SIGN_INS = {
     "error": "Access Denied",
@@ -183,6 +189,6 @@ _TOO_MANY_SIGN_INS = {
     "Please try again after some time.",
     "status": "failure",
 }
-SIGN_IN_THROTTLED = said(_TOO_MANY_SIGN_INS, code="Access Denied")
-TOO_MANY_SIGN_INS = said(_TOO_MANY_SIGN_INS, status=400, code="Access Denied")
-"""The same words with the other HTTP status; Zoho uses both."""
+SIGN_IN_THROTTLED = json_answer(_TOO_MANY_SIGN_INS, code="Access Denied")
+TOO_MANY_SIGN_INS = json_answer(_TOO_MANY_SIGN_INS, status=400, code="Access Denied")
+# The same words with another HTTP status; Zoho uses both.

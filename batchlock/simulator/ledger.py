@@ -1,4 +1,4 @@
-"""The stand-in's own book of the calls it got."""
+"""The record of all calls that the simulator received."""
 
 import time
 from array import array
@@ -19,52 +19,53 @@ class Kind(StrEnum):
 
 
 class Ledger:
-    """The calls the stand-in got, in nine bytes each."""
+    """The calls that the simulator received, in nine bytes each: runs of a million rows fit."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.started_at = time.time()
-        """When the stand-in started, as a POSIX time; arrivals count from here, in seconds."""
+        """Wall clock, seconds since 1970. Arrivals are seconds after this moment."""
         self.answers: Counter[str] = Counter()
-        """Answers by HTTP status, and `dropped`, `cut`, `hung` for the lack of one."""
+        """Answers by HTTP status; `dropped`, `cut` and `hung` are calls without a whole answer."""
         self.in_flight = 0
-        """API calls that have arrived and are neither answered nor given up by their caller."""
+        """API calls that are not yet answered, and whose connection is still open."""
         self.in_flight_peak = 0
         self.credits_used = 0
         self.updates = 0
-        """PUTs that changed a lock, whether or not their caller was told."""
+        """PUTs that changed a lock, whether or not the answer reached the client."""
         self._clock = clock
         self._start = clock()
+        # An array and a bytearray, because a list of floats would take 32 bytes for each call.
         self._arrivals = {kind: array("d") for kind in Kind}
         self._throttled = {kind: bytearray() for kind in Kind}
         self._api_calls = 0
 
-    def arrive(self, kind: Kind) -> None:
-        """Note that a call of this kind is here."""
+    def record_arrival(self, kind: Kind) -> None:
+        """Record the arrival of a call."""
         self._arrivals[kind].append(self._clock() - self._start)
         self._throttled[kind].append(0)
         if kind is not Kind.TOKEN:
             self._api_calls += 1
 
-    def throttle(self, kind: Kind, number: int) -> None:
-        """Note that the `number`th call of this kind, from 1, was answered 429."""
+    def mark_throttled(self, kind: Kind, number: int) -> None:
+        """Record that call `number` of this kind, counted from 1, was answered 429."""
         self._throttled[kind][number - 1] = 1
 
-    def enter(self) -> None:
-        """Note that an API call is in flight."""
+    def start_call(self) -> None:
+        """Record that an API call is in flight."""
         self.in_flight += 1
         self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
 
     @property
     def api_calls(self) -> int:
-        """How many API calls came, refused ones included."""
+        """The number of API calls, including refused ones."""
         return self._api_calls
 
     def count(self, kind: Kind) -> int:
-        """Return how many calls of this kind came."""
+        """Return the number of calls of this kind."""
         return len(self._arrivals[kind])
 
     def calls(self, kind: Kind) -> Mapping[str, object]:
-        """Return the arrival of every call of this kind, and which were answered 429."""
+        """Return when each call of this kind arrived, and whether it was answered 429."""
         return {
             "kind": kind,
             "started_at": self.started_at,
@@ -73,7 +74,7 @@ class Ledger:
         }
 
     def state(self) -> Mapping[str, object]:
-        """Return every count; `first_call` and `last_call` are of API calls."""
+        """Return every count; `first_call` and `last_call` are arrivals of API calls."""
         times = [
             arrivals
             for kind, arrivals in self._arrivals.items()

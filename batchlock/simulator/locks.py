@@ -1,9 +1,8 @@
-"""The locks of the stand-in's org, and what the five lock calls do to them.
+"""The locks of the simulated org, and the five lock calls.
 
-Nobody can tell the stand-in beforehand which records a spreadsheet names, so every record is
-locked: the lock id is made from the record id (see `lock_id_of`), the reason is
-`DEFAULT_REASON`. The first change of a record's lock may name any well-formed lock id, which is
-the record's from then on.
+The simulator cannot know which records a spreadsheet names, so every record is locked: the lock id
+is derived from the record id (see `lock_id_of`), and the reason is `DEFAULT_REASON`. The first
+change of a record's lock may name any well-formed lock id, which is the lock's id from then on.
 """
 
 from collections.abc import Mapping
@@ -13,27 +12,30 @@ from typing import Any
 import orjson
 
 from batchlock.simulator import answers
-from batchlock.simulator.answers import Answer, done, said
+from batchlock.simulator.answers import Answer, json_answer, success
 from batchlock.simulator.magic import MAGIC_RECORDS, Start
 
 DEFAULT_REASON = "Locked before"
-LONGEST_REASON = 3000
+# See the error `the value given exceeds the maximum length` in answers.py.
+MAX_REASON = 3000
 
-_STARTS = {magic.record_id: magic.does for magic in MAGIC_RECORDS if isinstance(magic.does, Start)}
+_STARTS = {
+    magic.record_id: magic.effect for magic in MAGIC_RECORDS if isinstance(magic.effect, Start)
+}
 _USER = {"id": "990000000000900001", "name": "Rehearsal User"}
 
 
 def lock_id_of(record_id: str) -> str:
-    """Return the lock id that a record has until told otherwise.
+    """Return the lock id that a record has before any change.
 
-    It is the record id with each of its last six digits taken from nine:
+    Each of the last six digits of the record id is subtracted from nine:
     5843104000000425565 has the lock 5843104000000574434.
     """
     return f"{record_id[:-6]}{999_999 - int(record_id[-6:]):06d}"
 
 
-def well_formed(id_: str) -> bool:
-    """Tell whether this is an id: 10 to 20 digits."""
+def is_id(id_: str) -> bool:
+    """Return whether a text is an id: 10 to 20 digits."""
     return 10 <= len(id_) <= 20 and id_.isascii() and id_.isdecimal()
 
 
@@ -54,18 +56,18 @@ class Locks:
     """The locks of the org."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Lock] = {}
-        """The locks somebody changed or told of, by `module/record id`."""
-        self._made = 0
+        self.by_record: dict[str, Lock] = {}
+        """The locks that were changed or set, by `module/record id`; all others are the default."""
+        self._created = 0
 
-    def tell(
+    def set_lock(
         self, module: str, record_id: str, *, lock_id: str | None, reason: str | None = None
     ) -> None:
-        """Make this the record's lock; `lock_id` None: the record is not locked."""
-        self.known[f"{module}/{record_id}"] = Lock(lock_id, reason)
+        """Set the lock of a record; `lock_id` None means that it is not locked."""
+        self.by_record[f"{module}/{record_id}"] = Lock(lock_id, reason)
 
     def update(self, module: str, record_id: str, lock_id: str, body: bytes) -> Answer:
-        """Change the reason of a lock, as the PUT does."""
+        """Change the reason of a lock (PUT)."""
         reason = _reason(body)
         if isinstance(reason, Answer):
             return reason
@@ -74,63 +76,65 @@ class Locks:
             return answers.NO_RELATION
         if lock.lock_id != lock_id:
             return answers.WRONG_LOCK
+        # Zoho documents `Manual`, `Automatic` and `Both`; that this makes `Both` is an assumption.
         if lock.source == "Automatic":
             lock.source = "Both"
         lock.reason = reason
         lock.updates += 1
-        self.known[f"{module}/{record_id}"] = lock
-        return done("relation updated", lock_id)
+        self.by_record[f"{module}/{record_id}"] = lock
+        return success("relation updated", lock_id)
 
     def lock(self, module: str, record_id: str, body: bytes) -> Answer:
-        """Lock a record that is not locked, as the POST does."""
+        """Lock a record that is not locked (POST)."""
         reason = _reason(body)
         if isinstance(reason, Answer):
             return reason
         if self._find(module, record_id).lock_id is not None:
             return answers.ALREADY_LOCKED
-        self._made += 1
-        lock_id = f"9900000000001{self._made:05d}"
-        self.known[f"{module}/{record_id}"] = Lock(lock_id, reason)
-        return done("record added", lock_id, status=201)
+        self._created += 1
+        # Beginning with 9900, as no id of a real org does.
+        lock_id = f"9900000000001{self._created:05d}"
+        self.by_record[f"{module}/{record_id}"] = Lock(lock_id, reason)
+        return success("record added", lock_id, status=201)
 
     def unlock(self, module: str, record_id: str, lock_id: str) -> Answer:
-        """Unlock a record, as the DELETE does."""
+        """Unlock a record (DELETE)."""
         lock = self._find(module, record_id, lock_id)
         if lock.lock_id is None:
             return answers.NO_RELATION
         if lock.lock_id != lock_id:
             return answers.WRONG_LOCK
-        self.known[f"{module}/{record_id}"] = Lock(None, None, updates=lock.updates)
-        return done("relation removed", lock_id)
+        self.by_record[f"{module}/{record_id}"] = Lock(None, None, updates=lock.updates)
+        return success("relation removed", lock_id)
 
-    def look(
+    def get(
         self, module: str, record_id: str, lock_id: str | None = None, *, fields: str = ""
     ) -> Answer:
-        """Show a record's lock, as the two GETs do; `fields` are their names with commas."""
+        """Return a record's lock (GET, with or without its id); `fields` is a list with commas."""
         lock = self._find(module, record_id, lock_id)
         if lock.lock_id is None or lock_id not in (None, lock.lock_id):
-            return answers.NOTHING
+            return answers.NO_CONTENT
         item = _item(module, record_id, lock)
         if fields:
-            wanted = {"id", *fields.split(",")}
-            item = {name: value for name, value in item.items() if name in wanted}
-        shown: dict[str, object] = {"data": [item]}
+            names = {"id", *fields.split(",")}
+            item = {name: value for name, value in item.items() if name in names}
+        content: dict[str, object] = {"data": [item]}
         if lock_id is None:
-            shown["info"] = {"per_page": 200, "count": 1, "page": 1, "more_records": False}
-        return said(shown)
+            content["info"] = {"per_page": 200, "count": 1, "page": 1, "more_records": False}
+        return json_answer(content)
 
     def state(self) -> Mapping[str, object]:
-        """Return every lock that was changed or told of, by `module/record id`."""
+        """Return every lock that was changed or set, by `module/record id`."""
         return {
             key: {"lock_id": lock.lock_id, "reason": lock.reason, "updates": lock.updates}
-            for key, lock in self.known.items()
+            for key, lock in self.by_record.items()
         }
 
     def _find(self, module: str, record_id: str, lock_id: str | None = None) -> Lock:
-        """Return the record's lock; nobody told of it: one with the lock id that was asked for."""
-        known = self.known.get(f"{module}/{record_id}")
-        if known is not None:
-            return known
+        """Return a record's lock; before any change it is one with the requested lock id."""
+        lock = self.by_record.get(f"{module}/{record_id}")
+        if lock is not None:
+            return lock
         start = _STARTS.get(record_id)
         if start is Start.NOT_LOCKED:
             return Lock(None, None)
@@ -141,7 +145,7 @@ class Locks:
 
 
 def _reason(body: bytes) -> str | Answer:
-    """Return the reason that the body holds, or what Zoho says when it holds none."""
+    """Return the reason in a body, or the refusal of a body without one."""
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -156,7 +160,7 @@ def _reason(body: bytes) -> str | Answer:
     reason = items[0].get("Locked_Reason__s")
     if not isinstance(reason, str) or not reason.strip():
         return answers.NO_REASON
-    if len(reason) > LONGEST_REASON:
+    if len(reason) > MAX_REASON:
         return answers.REASON_TOO_LONG
     return reason
 

@@ -1,16 +1,17 @@
-"""Magic values: the record ids, modules and sign-ins that get a certain answer.
+"""Magic values: the record ids, modules and sign-ins that always get the same answer.
 
-The tables here drive the stand-in, and docs/simulator.md shows them.
+A test holds that docs/simulator.md shows these tables.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from batchlock.simulator import answers
-from batchlock.simulator.answers import Answer, page, refusal, said, sign_in_refusal
+from batchlock.simulator.answers import Answer, html_page, json_answer, refusal, sign_in_refusal
 from batchlock.simulator.behaviour import Fault
 from batchlock.simulator.ledger import Kind
 
+# The call that sends an update; most magic records affect only this one.
 _PUT = frozenset({Kind.PUT})
 _GET = frozenset({Kind.GET})
 _EVERY = frozenset({Kind.PUT, Kind.GET, Kind.POST, Kind.DELETE})
@@ -21,11 +22,11 @@ FAULT_ANSWERS = {
     Fault.PROXY_PAGE: answers.PROXY_PAGE,
     Fault.THROTTLED: answers.TOO_MANY_CALLS,
 }
-"""The faults that are an answer of their own, and change nothing."""
+"""The faults that are a complete answer, and change nothing."""
 
 
 class Start(StrEnum):
-    """How a record's lock is before the first call, where it is not the usual one."""
+    """The state of a record's lock before the first call, where it is not the default."""
 
     NOT_LOCKED = "not locked"
     AUTOMATIC = "locked automatically"
@@ -33,18 +34,18 @@ class Start(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MagicRecord:
-    """A record id that gets a certain answer, in every module."""
+    """A record id that always gets the same answer, in every module."""
 
     record_id: str
     calls: frozenset[Kind]
-    """The calls that get it; the others are answered as for any record."""
-    does: Answer | Fault | Start
+    """The kinds of calls that get it; the others are answered as for any record."""
+    effect: Answer | Fault | Start
     meaning: str
     times: int | None = None
-    """How many of the calls get it, in each module; None: all."""
+    """How many calls get it, in each module; None: all."""
 
     @property
-    def calls_shown(self) -> str:
+    def calls_text(self) -> str:
         """The calls in words."""
         if self.calls == _EVERY:
             return "every call"
@@ -53,33 +54,33 @@ class MagicRecord:
 
     @property
     def answer(self) -> Answer | None:
-        """The answer, where it is always the same one."""
-        match self.does:
+        """The answer; None where the effect is not an answer."""
+        match self.effect:
             case Answer():
-                return self.does
+                return self.effect
             case Fault():
-                return FAULT_ANSWERS.get(self.does)
+                return FAULT_ANSWERS.get(self.effect)
             case Start():
                 return None
 
 
 def _record(
     number: int,
-    does: Answer | Fault | Start,
+    effect: Answer | Fault | Start,
     meaning: str,
     *,
     calls: frozenset[Kind] = _PUT,
     times: int | None = None,
 ) -> MagicRecord:
-    return MagicRecord(f"99000000000000{number:04d}", calls, does, meaning, times)
+    return MagicRecord(f"99000000000000{number:04d}", calls, effect, meaning, times)
 
 
-def _once(number: int, does: Answer | Fault, meaning: str) -> MagicRecord:
-    return _record(number, does, meaning, times=1)
+def _once(number: int, effect: Answer | Fault, meaning: str) -> MagicRecord:
+    return _record(number, effect, meaning, times=1)
 
 
 MAGIC_RECORDS = (
-    # Refused: this row, for good.
+    # Refusals that concern one row.
     _record(101, answers.NO_REASON, "required field not found"),
     _record(102, answers.INVALID_MODULE, "the module name is invalid (index 0)", calls=_EVERY),
     _record(103, answers.WRONG_RECORD, "the record id is invalid (index 1)", calls=_EVERY),
@@ -125,7 +126,7 @@ MAGIC_RECORDS = (
     _record(116, answers.WRONG_URL, "the URL is not a correct one", calls=_EVERY),
     _record(
         117,
-        said(
+        json_answer(
             {
                 "data": [
                     {
@@ -145,7 +146,7 @@ MAGIC_RECORDS = (
         refusal("SOMETHING_NEW", "a code that nobody has documented"),
         "a code that is not known",
     ),
-    # Trouble, however often it is tried.
+    # Faults of every call.
     _record(201, Fault.SERVER_ERROR, "Internal Server Error"),
     _record(202, Fault.BAD_GATEWAY, "a page of HTML"),
     _record(203, Fault.DROPPED_BEFORE, "the connection closes; nothing is changed"),
@@ -156,11 +157,11 @@ MAGIC_RECORDS = (
     _record(208, Fault.PROXY_PAGE, "a proxy's page of HTML"),
     _record(209, Fault.THROTTLED, "too many requests"),
     _record(210, Answer(200), "an empty body; nothing is changed"),
-    _record(211, page(200, "Sign in to the network"), "a page of HTML; nothing is changed"),
+    _record(211, html_page(200, "Sign in to the network"), "a page of HTML; nothing is changed"),
     _record(212, Answer(307, location="https://elsewhere.invalid/"), "a redirect to another host"),
     _record(213, Answer(503), "no body"),
     _record(214, Fault.SERVER_ERROR, "the look-up fails, the PUT does not", calls=_GET),
-    # Trouble once for each record and module, then all is well.
+    # Faults of the first call for each record and module.
     _once(301, Fault.SERVER_ERROR, "Internal Server Error"),
     _once(302, Fault.BAD_GATEWAY, "a page of HTML"),
     _once(303, Fault.DROPPED_BEFORE, "the connection closes; nothing is changed"),
@@ -182,27 +183,27 @@ MAGIC_RECORDS = (
         refusal("INVALID_OAUTHTOKEN", "invalid oauth token", status=401),
         "the same under its other name",
     ),
-    # Locks that are not the usual ones.
+    # Locks that are not in the default state.
     _record(
         401, Start.NOT_LOCKED, "not locked: GET 204, PUT `relation not found`, POST", calls=_EVERY
     ),
     _record(402, Start.AUTOMATIC, "locked automatically: the reason is null", calls=_EVERY),
-    # True for every row: the run ends.
+    # Refusals that would concern every row, so the run ends.
     _record(501, answers.WRONG_EDITION, "not in this edition", calls=_EVERY),
     _record(502, answers.NO_API_ACCESS, "the profile lacks Crm_Implied_Api_Access", calls=_EVERY),
     _record(503, answers.SCOPE_MISSING, "the token lacks a scope", calls=_EVERY),
     _record(504, answers.NO_TOKEN, "no usable token", calls=_EVERY),
     _record(505, answers.INVALID_TOKEN, "no token is ever valid", calls=_EVERY),
 )
-"""Every record id with an answer of its own; no org of Zoho's has such ids."""
+"""The ids begin with 9900…, which no org of Zoho uses."""
 
 
 @dataclass(frozen=True, slots=True)
 class MagicModule:
-    """A module name that gets a certain answer."""
+    """A module name that always gets the same answer."""
 
     name: str
-    does: Answer
+    effect: Answer
     meaning: str
 
 
@@ -214,23 +215,22 @@ MAGIC_MODULES = (
         "locking is not set up for the module; its locking rules are 204",
     ),
 )
-"""Every module name with an answer of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class MagicSignIn:
-    """A value in a token request that gets a certain answer."""
+    """A value in a token request that always gets the same answer."""
 
     field: str
     """`token` is the refresh token or the grant code."""
     value: str
     meaning: str
     answer: Answer | None = None
-    """What the token endpoint says; None: it gives a token."""
+    """The answer of the token endpoint; None: a token."""
     to_calls: Answer | None = None
-    """What every API call with that token is answered; None: as usual."""
+    """The answer to every API call with that token; None: as for any token."""
     api_domain: str | None = None
-    """The API host that the token's answer names; None: the stand-in's own."""
+    """The API host in the answer of the token endpoint; None: the simulator itself."""
 
 
 MAGIC_SIGN_INS = (
@@ -270,4 +270,3 @@ MAGIC_SIGN_INS = (
         api_domain="https://elsewhere.invalid",
     ),
 )
-"""Every value in a token request with an answer of its own."""

@@ -1,15 +1,16 @@
-"""What else the stand-in's org answers: who it is, its user, its modules' locking rules."""
+"""The calls that are not about locks: the org, its user, and the locking rules of modules."""
 
 import re
 from collections.abc import Mapping, Sequence
 
 from batchlock.simulator import answers
-from batchlock.simulator.answers import Answer, said
+from batchlock.simulator.answers import Answer, json_answer
 from batchlock.simulator.magic import MAGIC_MODULES
 
+# All ids of the simulator begin with 990000, so that nobody takes them for real ones.
 ORGANIZATION_ID = "990000000"
 
-_ORG = said(
+_ORG = json_answer(
     {
         "org": [
             {
@@ -27,7 +28,7 @@ _ORG = said(
         ]
     }
 )
-_USERS = said(
+_USERS = json_answer(
     {
         "users": [
             {
@@ -40,29 +41,30 @@ _USERS = said(
         "info": {"per_page": 200, "count": 1, "page": 1, "more_records": False},
     }
 )
+# API names of modules start with a capital: `Deals`, `Custom_Module`.
 _API_NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
-_MAGIC = {magic.name: magic.does for magic in MAGIC_MODULES}
+_MAGIC = {magic.name: magic.effect for magic in MAGIC_MODULES}
 
 
 def refusal_of(module: str) -> Answer | None:
-    """Return what a lock call on this module is told, or None when there is such a module.
+    """Return the refusal of a lock call on this module; None if there is such a module.
 
-    Any name that is cased as API names are counts as a module that a user made.
+    Every name in the spelling of API names counts as a custom module.
     """
-    if (does := _MAGIC.get(module)) is not None:
-        return does
+    if (effect := _MAGIC.get(module)) is not None:
+        return effect
     return None if _API_NAME.fullmatch(module) else answers.INVALID_MODULE
 
 
 def answer(path: Sequence[str], query: Mapping[str, str]) -> Answer:
-    """Answer a GET that is not about a lock; `path` is what follows the version."""
+    """Answer a GET that is not about a lock; `path` holds the segments after the version."""
     match path:
         case ["org"]:
             return _ORG
         case ["users"]:
             return _USERS
         case ["settings", "fields"]:
-            return answers.NOTHING
+            return answers.NO_CONTENT
         case ["settings", "record_locking_configurations"]:
             return _rules(query.get("module", ""))
         case _:
@@ -74,7 +76,7 @@ def _rules(module: str) -> Answer:
         return answers.NO_MODULE_PARAMETER
     refused = refusal_of(module)
     if refused is answers.NOT_CONFIGURED:
-        return answers.NOTHING
+        return answers.NO_CONTENT
     if refused is not None:
         return refused
     rules = {
@@ -85,4 +87,4 @@ def _rules(module: str) -> Answer:
         "allowed_modules_to_lock": [module],
         "locking_rules": [],
     }
-    return said({"record_locking_configurations": [rules]})
+    return json_answer({"record_locking_configurations": [rules]})

@@ -1,7 +1,7 @@
-"""The stand-in's token endpoint, and what its access tokens open.
+"""The token endpoint and its access tokens.
 
-See Zoho's page on token validity: ten access tokens per refresh token in ten minutes, fifteen
-alive at a time (the sixteenth ends the oldest), and errors that come with HTTP 200.
+Zoho's page on token validity says: ten access tokens per refresh token in ten minutes, fifteen
+valid at a time (the sixteenth ends the oldest). Errors have HTTP status 200.
 """
 
 import secrets
@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from batchlock.simulator import answers
-from batchlock.simulator.answers import Answer, said, sign_in_refusal
+from batchlock.simulator.answers import Answer, json_answer, sign_in_refusal
 from batchlock.simulator.magic import MAGIC_SIGN_INS
 
+# All three from Zoho's page on token validity.
 TOKENS_PER_WINDOW = 10
-WINDOW = 600.0
+WINDOW_SECONDS = 600.0
 LIVE_TOKENS = 15
 
 _MAGIC = {(magic.field, magic.value): magic for magic in MAGIC_SIGN_INS}
@@ -23,29 +24,29 @@ _SCHEME = "zoho-oauthtoken "
 
 @dataclass(slots=True)
 class _Access:
-    ends: float
+    expires_at: float
     to_calls: Answer | None
 
 
 class Credentials:
-    """The tokens of the stand-in's org."""
+    """The tokens of the simulated org. `clock` returns seconds and is monotonic."""
 
     def __init__(self, *, lifetime: float, clock: Callable[[], float]) -> None:
         self.tokens_issued = 0
         self._lifetime = lifetime
         self._clock = clock
-        self._alive: dict[str, _Access] = {}
-        self._given: defaultdict[str, deque[str]] = defaultdict(deque)
-        self._times: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._tokens: dict[str, _Access] = {}
+        self._live_tokens: defaultdict[str, deque[str]] = defaultdict(deque)
+        self._issue_times: defaultdict[str, deque[float]] = defaultdict(deque)
         self._used_codes: set[str] = set()
 
     def refusal_of(self, authorization: str | None) -> Answer | None:
-        """Return what a call with this header is told, or None when the token is good."""
-        given = authorization or ""
-        if given[: len(_SCHEME)].lower() != _SCHEME:
+        """Return the refusal of a call with this header; None if its token is valid."""
+        header = authorization or ""
+        if header[: len(_SCHEME)].lower() != _SCHEME:
             return answers.NO_TOKEN
-        access = self._alive.get(given[len(_SCHEME) :])
-        if access is None or access.ends <= self._clock():
+        access = self._tokens.get(header[len(_SCHEME) :])
+        if access is None or access.expires_at <= self._clock():
             return answers.INVALID_TOKEN
         return access.to_calls
 
@@ -69,43 +70,48 @@ class Credentials:
                 return sign_in_refusal("unsupported_grant_type")
 
     def _exchange(self, code: str, api_domain: str) -> Answer:
+        # A grant code works once; Zoho answers a second use like a wrong code.
         if code in self._used_codes:
             return sign_in_refusal("invalid_code")
         magic = _MAGIC.get(("token", code))
         if magic is None and code:
             self._used_codes.add(code)
-            return self._refresh(_new_token(), api_domain, shown=True)
-        return self._refresh(code, api_domain, shown=True)
+            return self._refresh(_new_token(), api_domain, with_refresh_token=True)
+        return self._refresh(code, api_domain, with_refresh_token=True)
 
-    def _refresh(self, refresh_token: str, api_domain: str, *, shown: bool = False) -> Answer:
-        """Give an access token; `shown`: and the refresh token with it."""
+    def _refresh(
+        self, refresh_token: str, api_domain: str, *, with_refresh_token: bool = False
+    ) -> Answer:
+        """Issue an access token; `with_refresh_token` adds the refresh token to the answer."""
         if not refresh_token:
             return sign_in_refusal("invalid_code")
         magic = _MAGIC.get(("token", refresh_token))
         if magic and magic.answer:
             return magic.answer
-        times = self._times[refresh_token]
-        while times and times[0] <= self._clock() - WINDOW:
+        times = self._issue_times[refresh_token]
+        while times and times[0] <= self._clock() - WINDOW_SECONDS:
             times.popleft()
         if len(times) >= TOKENS_PER_WINDOW:
             return answers.TOO_MANY_SIGN_INS
         times.append(self._clock())
-        given = {
+        content = {
             "access_token": self._issue(refresh_token, magic.to_calls if magic else None),
             "api_domain": (magic and magic.api_domain) or api_domain,
             "token_type": "Bearer",
             "expires_in": int(self._lifetime),
         }
-        return said(given | {"refresh_token": refresh_token} if shown else given)
+        if with_refresh_token:
+            content["refresh_token"] = refresh_token
+        return json_answer(content)
 
     def _issue(self, refresh_token: str, to_calls: Answer | None) -> str:
         now = self._clock()
-        given = self._given[refresh_token]
-        while given and (len(given) >= LIVE_TOKENS or self._alive[given[0]].ends <= now):
-            del self._alive[given.popleft()]
+        live = self._live_tokens[refresh_token]
+        while live and (len(live) >= LIVE_TOKENS or self._tokens[live[0]].expires_at <= now):
+            del self._tokens[live.popleft()]
         token = _new_token()
-        self._alive[token] = _Access(now + self._lifetime, to_calls)
-        given.append(token)
+        self._tokens[token] = _Access(now + self._lifetime, to_calls)
+        live.append(token)
         self.tokens_issued += 1
         return token
 

@@ -89,7 +89,7 @@ def send_over_http(
 
 
 def reason_at(simulator: Simulator, update: Update) -> str | None:
-    lock = simulator.locks.known.get(f"{update.module}/{update.record_id}")
+    lock = simulator.locks.by_record.get(f"{update.module}/{update.record_id}")
     return lock.reason if lock else None
 
 

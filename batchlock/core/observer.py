@@ -1,4 +1,4 @@
-"""How a run reports its progress to whoever started it.
+"""How a run reports its progress to the code that started it.
 
 `RunObserver` is a null object: every method does nothing, and an observer overrides those it needs.
 The phases call it and never ask what it does with the call.

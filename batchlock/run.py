@@ -33,16 +33,10 @@ from batchlock.core.results import (
 )
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess, ReadLimits, plan
+from batchlock.report import summaries
 from batchlock.report.destination import fallback_folder, requested_output, target_path
 from batchlock.report.publish import probe
 from batchlock.report.results import write_results
-from batchlock.report.summaries import (
-    check_result_of,
-    refusal_of,
-    resume_command,
-    stop_reason_of,
-    summary_of,
-)
 from batchlock.send.session import send
 from batchlock.send.stop_rules import deadline
 from batchlock.store import org_lock
@@ -118,7 +112,7 @@ class Runner:
             path = Path(folder) / "check.journal"
             await self._plan(file, path, info)
             with Journal.open(path) as journal:
-                return check_result_of(journal)
+                return summaries.check_result_of(journal)
 
     async def plan(self, file: Path, path: Path) -> None:
         """Plan a file into a journal at `path`, from which `start` can make a run.
@@ -204,7 +198,7 @@ class Runner:
         _, path = self._find(run_id)
         with Journal.open(path) as journal, journal.snapshot():
             info = self._with_output(journal.info)
-            summary = self._summary(journal, info, stop_reason_of(journal))
+            summary = self._summary(journal, info, summaries.stop_reason_of(journal))
             return RunResult(summary=summary, output=self._write(journal, info, summary))
 
     def show(self, run_id: str) -> tuple[Summary, str | None]:
@@ -212,7 +206,7 @@ class Runner:
         _, path = self._find(run_id)
         with Journal.open(path) as journal, journal.snapshot():
             end = journal.end
-            summary = self._summary(journal, journal.info, stop_reason_of(journal))
+            summary = self._summary(journal, journal.info, summaries.stop_reason_of(journal))
             return summary, end.output if end else None
 
     def runs(self) -> list[RunListing]:
@@ -269,7 +263,7 @@ class Runner:
         if not journal.remaining():
             return self._report(journal, COMPLETED)
         is_strict = journal.info.strict or self.settings.input.strict
-        if is_strict and (refusal := refusal_of(journal)) is not None:
+        if is_strict and (refusal := summaries.refusal_of(journal)) is not None:
             return self._report(journal, refusal)
         stop_reason = await send(
             journal,
@@ -304,8 +298,8 @@ class Runner:
         return RunResult(summary=summary, output=output)
 
     def _summary(self, journal: Journal, info: RunInfo, stop_reason: StopReason) -> Summary:
-        command = resume_command(info.run_id, self.options.config)
-        return summary_of(journal, info, stop_reason, command)
+        command = summaries.resume_command(info.run_id, self.options.config)
+        return summaries.summary_of(journal, info, stop_reason, command)
 
     def _write(self, journal: Journal, info: RunInfo, summary: Summary) -> Path:
         target, fallback = target_path(info, self.settings), fallback_folder(self.settings)

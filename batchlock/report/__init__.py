@@ -1,1 +1,1 @@
-"""Phase 3: the lines of a journal become a results workbook, CSV, JSON or text."""
+"""Phase 3: the result rows of a journal become a results workbook, CSV, JSON or text."""

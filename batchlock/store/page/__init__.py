@@ -40,6 +40,7 @@ __all__ = (
 )
 
 # Each CREATE says IF NOT EXISTS, so that the script also opens a database of an earlier start.
+# WITHOUT ROWID: these keys are texts, which would need a second index otherwise.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS people (name TEXT PRIMARY KEY, secret TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sessions (

@@ -31,6 +31,7 @@ class People:
         The first person also ends all sessions that a link has opened.
         """
         with _transaction(self._sql):
+            # A link signs in whoever has it, so these sessions end when passwords begin.
             is_first = not self.names()
             self._sql.execute("INSERT OR REPLACE INTO people VALUES (?, ?)", (name, password_hash))
             self._sql.execute("DELETE FROM sessions WHERE name = ? OR ?", (name, is_first))
@@ -40,6 +41,7 @@ class People:
 
         Nothing happens if the password was changed in the meantime.
         """
+        # `serve --add-user` may have changed the password since the old hash was read.
         self._sql.execute(
             "UPDATE people SET secret = ? WHERE name = ? AND secret = ?", (new_hash, name, old_hash)
         )
@@ -69,6 +71,7 @@ class Sessions:
             return None
         name, last_seen = row
         if now - last_seen > max_idle_seconds:
+            # All idle sessions, so that the table does not grow.
             self._sql.execute("DELETE FROM sessions WHERE seen < ?", (now - max_idle_seconds,))
             return None
         if now - last_seen > max_idle_seconds * _TOUCH_AFTER:

@@ -20,8 +20,8 @@ class QueueState(StrEnum):
     """The queue does nothing more for it, whether it is finished or not."""
 
 
-ACTIVE = (QueueState.WAITING, QueueState.WORKING, QueueState.PAUSED)
 # In these states a run can still change by itself or by a click, so its upload is kept.
+ACTIVE = (QueueState.WAITING, QueueState.WORKING, QueueState.PAUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,7 @@ class QueueTable:
         self, run_id: str, org: str, file_name: str, user: str, *, upload_id: str | None
     ) -> None:
         """Put a run at the end of the queue; a run that is in the table keeps its first user."""
+        # The new time moves a run that is queued again behind the others.
         self._sql.execute(
             "INSERT INTO runs (run_id, org, file, name, who, at, state)"
             " VALUES (?, ?, ?, ?, ?, ?, 'waiting') ON CONFLICT (run_id) DO UPDATE SET"

@@ -1,7 +1,7 @@
 """An uploaded file: a safe name, and writing its content to the disk.
 
-The name is not made safe by pathvalidate: that allows quotes and the characters that reverse the
-direction of text (U+202E makes `exe.csv` look like `vsc.exe`), and counts characters, not bytes.
+The name is not made safe by pathvalidate (3.3). That keeps quotes and U+202E, which reverses the
+text after it and so hides the real suffix, and it cuts the suffix off a long name.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The table that a file becomes: its titles, and its rows in chunks."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -20,6 +20,12 @@ RowSource = Callable[[], Iterator[Sequence[Cell]]]
 """Yields every row from the first row of the sheet on, blank rows too.
 
 A blank cell is None; blank cells at the end of a row may be left out.
+"""
+
+HiddenRows = Callable[[], Iterable[int]]
+"""Yields the numbers of the rows that a filter or a person hides, ascending, blank rows too.
+
+They are looked up when it is called, by one more pass over a sheet that has any.
 """
 
 
@@ -63,6 +69,7 @@ class SheetHandle:
     name: str
     visible: bool
     open: Callable[[], RowSource]
+    hidden_rows: HiddenRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,7 @@ class Sheet:
 
     rows: RowSource
     header: Header
+    hidden_rows: HiddenRows = tuple
     name: str | None = None
     encoding: str | None = None
     encoding_source: EncodingSource | None = None
@@ -91,6 +99,8 @@ class Table:
     """The titles of the input, in the file's order, with duplicates and blank titles."""
     fields: Mapping[Field, int]
     """The position of each field in `titles`. The lock id may be absent."""
+    hidden_rows: HiddenRows
+    """The rows that the spreadsheet does not show; none of a text file."""
     chunks: Iterator[pd.DataFrame]
     """At most 2,000 rows each, dtype object; the index is the row number.
 
@@ -118,6 +128,7 @@ def build_table(sheet: Sheet) -> Table:
         ),
         titles=tuple(header.titles[position] for position in positions),
         fields={name: title_index[position] for name, position in header.fields.items()},
+        hidden_rows=sheet.hidden_rows,
         chunks=_chunks(sheet, positions),
     )
 

@@ -63,6 +63,8 @@ class SheetStats:
     """None where the format does not tell without reading the sheet."""
     text_bytes: int = 0
     """0 where the format does not tell without reading the sheet."""
+    hides_rows: bool = False
+    """Whether the sheet may hide rows."""
 
     @property
     def area(self) -> int:

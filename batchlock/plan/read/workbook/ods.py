@@ -4,23 +4,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from tempfile import TemporaryFile
-from typing import IO
-from xml.etree import ElementTree as ET
 from xml.parsers import expat
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from batchlock.core.rows import NoValue
 from batchlock.plan.read.workbook.no_value import (
     MAX_CELLS,
     MAX_COLUMNS,
     MAX_ROWS,
     MAX_TEXT_BYTES,
-    Override,
     RowOverrides,
     SheetStats,
 )
-from batchlock.plan.read.workbook.ods_normalise import CLOCK, Rewriter, duration_of
+from batchlock.plan.read.workbook.ods_normalise import CLOCK, Rewriter
+from batchlock.plan.read.workbook.ods_rows import CONTENT, stored_rows
 from batchlock.plan.read.workbook.zip_safety import (
     Package,
     damaged,
@@ -28,8 +24,6 @@ from batchlock.plan.read.workbook.zip_safety import (
     too_sparse,
     zip_bomb,
 )
-
-_CONTENT = "content.xml"
 
 # What python-calamine does not read right. One by one, the patterns are found in a third of the
 # time that a single pattern of all takes.
@@ -55,31 +49,15 @@ _DURATION = re.compile(rf"""time-value=["'](?!{CLOCK.pattern}["'])""".encode())
 # Formulas may have no stored value. LibreOffice marks errors with calcext:value-type="error".
 _NEEDS_OVERRIDES = (re.compile(rb"formula="), re.compile(rb"""value-type=["']error["']"""))
 
+# A hidden row, or a group of rows that is closed.
+_HIDES_ROWS = re.compile(rb"""visibility=["'](?:collapse|filter)|:display=["']false""")
+
 _ROW_END = b"</table:table-row>"
 # A row of all 16,384 columns has a tenth of it.
 _MAX_ROW_BYTES = 16 << 20
 _TAG = re.compile(rb"""<table:(?:covered-)?table-(cell|row)\b((?:[^>"']|"[^"]*"|'[^']*')*+)>""")
 # number-columns-repeated or number-rows-repeated: equal neighbours are stored once.
 _REPEATED = re.compile(rb"""-repeated=["'](\d+)""")
-
-_TABLE_NS = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
-_OFFICE_NS = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
-_TEXT_NS = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
-_CALC_NS = "{urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0}"
-# Gnumeric and others write an error as the text of its formula. LibreOffice has its own errors,
-# such as Err:502.
-_ERROR_TEXT = re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!)|Err:\d{3}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A row as it is stored, which may stand for many equal ones."""
-
-    times: int
-    width: int
-    """The number of the last column with a filled cell."""
-    text_length: int
-    overrides: list[Override | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +68,7 @@ class Ods:
     needs_overrides: bool
     needs_rewrite: bool
     """Whether it holds something that python-calamine does not read right."""
+    hides_rows: bool
 
     def normalised(self) -> BytesIO:
         """Return the same file in the form that python-calamine reads right."""
@@ -97,10 +76,10 @@ class Ods:
         # Level 1: the copy lives in memory until it is read; speed counts more than size.
         with ZipFile(output, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-            with archive.open(_CONTENT, "w", force_zip64=True) as file:
+            with archive.open(CONTENT, "w", force_zip64=True) as file:
                 rewriter = Rewriter()
                 try:
-                    for piece in self.package.pieces(_CONTENT):
+                    for piece in self.package.pieces(CONTENT):
                         file.write(rewriter.feed(piece))
                     file.write(rewriter.feed(b"", last=True))
                 except expat.ExpatError as error:
@@ -111,20 +90,29 @@ class Ods:
 
     def measure(self, _sheet: str) -> SheetStats:
         """Return what is known of every sheet: `open_workbook` has checked the sizes of all."""
-        return SheetStats(needs_overrides=self.needs_overrides)
+        return SheetStats(needs_overrides=self.needs_overrides, hides_rows=self.hides_rows)
 
     def overrides(self, sheet: str) -> Iterator[RowOverrides]:
         """Yield the overrides of every row, from row 1 on."""
         # Rows without overrides are counted first, since nobody needs those at the end: most
         # programs fill a sheet up with a million blank rows.
         skipped = 0
-        for name, row in _stored_rows(self.package):
+        for name, row in stored_rows(self.package):
             if name != sheet:
                 continue
             if row.overrides:
                 yield from [()] * skipped
                 yield from [row.overrides] * row.times
             skipped = 0 if row.overrides else skipped + row.times
+
+    def hidden_rows(self, sheet: str) -> Iterator[int]:
+        """Yield the number of each row that the spreadsheet does not show."""
+        last_row = 0
+        for name, row in stored_rows(self.package):
+            if name == sheet:
+                if row.hidden:
+                    yield from range(last_row + 1, last_row + row.times + 1)
+                last_row += row.times
 
 
 def open_workbook(package: Package) -> Ods:
@@ -136,9 +124,9 @@ def open_workbook(package: Package) -> Ods:
     manifest = "meta-inf/manifest.xml"
     if manifest in package.parts and b"encryption-data" in package.content(manifest):
         raise protected(path)
-    if _CONTENT not in package.parts:
+    if CONTENT not in package.parts:
         raise damaged(path)
-    needs_overrides = needs_rewrite = False
+    needs_overrides = needs_rewrite = hides_rows = False
     size = _SizeEstimate()
     for rows in _row_pieces(package):
         has_durations = bool(_DURATION.search(rows))
@@ -148,10 +136,11 @@ def open_workbook(package: Package) -> Ods:
         needs_rewrite = (
             needs_rewrite or has_durations or any(one.search(rows) for one in _NEEDS_REWRITE)
         )
+        hides_rows = hides_rows or bool(_HIDES_ROWS.search(rows))
         size.add(rows)
     if not size.fits:
         _check_exact_size(package)
-    return Ods(package, needs_overrides, needs_rewrite)
+    return Ods(package, needs_overrides, needs_rewrite, hides_rows)
 
 
 class _SizeEstimate:
@@ -204,7 +193,7 @@ def _estimate_row(row: bytes) -> tuple[int, int]:
 def _row_pieces(package: Package) -> Iterator[bytes]:
     """Yield the content in pieces that are cut only between rows."""
     rest = b""
-    for piece in package.pieces(_CONTENT):
+    for piece in package.pieces(CONTENT):
         piece = rest + piece
         cut = piece.rfind(_ROW_END) + len(_ROW_END)
         if cut < len(_ROW_END):  # rfind found none
@@ -221,7 +210,7 @@ def _check_exact_size(package: Package) -> None:
     path = package.path
     sheets: dict[str, SheetStats] = {}
     last_row = text_bytes = 0
-    for name, row in _stored_rows(package):
+    for name, row in stored_rows(package):
         last_row = row.times + (last_row if name in sheets else 0)
         before = sheets.get(name, SheetStats())
         rows = last_row if row.width else before.rows
@@ -231,69 +220,3 @@ def _check_exact_size(package: Package) -> None:
             raise too_sparse(path, name, rows, stats.columns)
     if sum(sheet.area for sheet in sheets.values()) > MAX_CELLS or text_bytes > MAX_TEXT_BYTES:
         raise zip_bomb(path)
-
-
-def _stored_rows(package: Package) -> Iterator[tuple[str, _Row]]:
-    """Yield the rows of all sheets, each with the name of its sheet."""
-    # iterparse needs a file that can be read at any speed; the zip yields pieces.
-    with TemporaryFile() as file:
-        for piece in package.pieces(_CONTENT):
-            file.write(piece)
-        file.seek(0)
-        try:
-            yield from _parsed_rows(file)
-        except (ET.ParseError, ValueError) as error:
-            raise damaged(package.path) from error
-
-
-def _parsed_rows(file: IO[bytes]) -> Iterator[tuple[str, _Row]]:
-    table: ET.Element | None = None
-    name = ""
-    overrides: list[Override | None] = []
-    column = width = text_length = row = 0
-    # Entity bombs cannot occur: open_package refuses every part with a DTD.
-    events = ET.iterparse(file, events=("start", "end"))  # noqa: S314
-    for event, element in events:
-        if event == "start":
-            if element.tag == f"{_TABLE_NS}table" and table is None:
-                table, row = element, 0
-                name = element.get(f"{_TABLE_NS}name", "")
-            elif element.tag == f"{_TABLE_NS}table-row":
-                overrides, column, width, text_length = [], 0, 0, 0
-        # Elements are cleared so that memory does not grow with the file.
-        elif table is None:
-            element.clear()
-        elif element is table:
-            table = None
-            element.clear()
-        elif element.tag in (f"{_TABLE_NS}table-cell", f"{_TABLE_NS}covered-table-cell"):
-            count = int(element.get(f"{_TABLE_NS}number-columns-repeated", "1"))
-            end = min(column + count, MAX_COLUMNS)
-            if override := _override(element):
-                overrides += [None] * (column - len(overrides))
-                overrides += [override] * (end - column)
-            text_length += sum(map(len, element.itertext())) * (end - column)
-            column = end
-            if len(element) or element.get(f"{_OFFICE_NS}value-type"):
-                width = end
-        elif element.tag == f"{_TABLE_NS}table-row":
-            count = int(element.get(f"{_TABLE_NS}number-rows-repeated", "1"))
-            count = min(count, MAX_ROWS - row)
-            row += count
-            yield name, _Row(count, width, text_length, overrides)
-            table.clear()
-
-
-def _override(cell: ET.Element) -> Override | None:
-    """Return what to show for a cell, None for its own value."""
-    formula = cell.get(f"{_TABLE_NS}formula")
-    paragraph = cell.find(f"{_TEXT_NS}p")
-    text = "" if paragraph is None else "".join(paragraph.itertext())
-    if cell.get(f"{_CALC_NS}value-type") == "error" or (formula and _ERROR_TEXT.fullmatch(text)):
-        return NoValue(text)
-    # LibreOffice writes an empty paragraph for a formula whose result is an empty text.
-    if formula and paragraph is None and cell.get(f"{_OFFICE_NS}value-type") is None:
-        # The formula follows a prefix for its language, such as "of:=".
-        return NoValue(formula[formula.find("=") :])
-    length = cell.get(f"{_OFFICE_NS}time-value")
-    return duration_of(length) if length and not CLOCK.fullmatch(length) else None

@@ -6,10 +6,10 @@ python-calamine holds a sheet as a rectangle, openpyxl holds one row at a time.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, time
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from batchlock.plan.read.detect import FileKind
 from batchlock.plan.read.header import find_header, header_error
 from batchlock.plan.read.table import ReadOptions, RowSource, Sheet, SheetHandle
 from batchlock.plan.read.workbook import ods, xls, xlsb, xlsx
-from batchlock.plan.read.workbook.no_value import MAX_CELLS, with_overrides
+from batchlock.plan.read.workbook.no_value import MAX_CELLS, SheetStats, with_overrides
 from batchlock.plan.read.workbook.zip_safety import (
     Package,
     damaged,
@@ -64,7 +64,12 @@ def open_sheet(path: Path, kind: FileKind, options: ReadOptions) -> Sheet:
             # released at once, since a sheet may take a gigabyte.
             candidate = not header.missing and all(sheet.header.missing for sheet in sheets)
             sheets.append(
-                Sheet(name=handle.name, header=header, rows=rows if candidate else _released)
+                Sheet(
+                    name=handle.name,
+                    header=header,
+                    rows=rows if candidate else _released,
+                    hidden_rows=handle.hidden_rows,
+                )
             )
             del rows
     return _sheet_with_header(path, sheets, options)
@@ -87,12 +92,14 @@ def _zipped(path: Path, kind: FileKind) -> Iterator[Sequence[SheetHandle]]:
         else:
             with path.open("rb") as file:
                 workbook = CalamineWorkbook.from_filelike(file)
+    measure = cache(measured.measure)
     with workbook:
         yield [
             SheetHandle(
                 name=sheet.name,
                 visible=sheet.visible is SheetVisibleEnum.Visible,
-                open=partial(_open_rows, path, workbook, measured, sheet.name),
+                open=partial(_open_rows, path, workbook, measured, measure, sheet.name),
+                hidden_rows=partial(_hidden_rows, measured, measure, sheet.name),
             )
             for sheet in workbook.sheets_metadata
             if sheet.typ is SheetTypeEnum.WorkSheet
@@ -160,13 +167,17 @@ def _sheet_with_header(path: Path, sheets: Sequence[Sheet], options: ReadOptions
 
 
 def _open_rows(
-    path: Path, workbook: CalamineWorkbook, measured: ZippedWorkbook, name: str
+    path: Path,
+    workbook: CalamineWorkbook,
+    measured: ZippedWorkbook,
+    measure: Callable[[str], SheetStats],
+    name: str,
 ) -> RowSource:
     """Measure a sheet, then read it into memory, or row by row when it is too large for that.
 
     Raises UnreadableFile when it is too large and openpyxl cannot read it either.
     """
-    stats = measured.measure(name)
+    stats = measure(name)
     # openpyxl reads only .xlsx, takes strict Open XML for an empty workbook, and would not see
     # the rewritten parts.
     streamable = (
@@ -184,6 +195,12 @@ def _open_rows(
     if not stats.needs_overrides:
         return rows
     return lambda: with_overrides(rows(), measured.overrides(name))
+
+
+def _hidden_rows(
+    measured: ZippedWorkbook, measure: Callable[[str], SheetStats], name: str
+) -> Iterable[int]:
+    return measured.hidden_rows(name) if measure(name).hides_rows else ()
 
 
 def _rows(path: Path, sheet: CalamineSheet) -> Iterator[Sequence[Cell]]:

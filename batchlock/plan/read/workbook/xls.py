@@ -9,6 +9,7 @@ import re
 import struct
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from io import StringIO
@@ -41,8 +42,18 @@ _LITERAL = re.compile(r'"[^"]*"|[\\_*].')
 # [h], [mm] and the like count beyond 24 hours; h and mm show a time of day.
 _ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 
-# The columns of the formulas that have never been calculated, by row; both count from 0.
-_Uncalculated = Mapping[int, Sequence[int]]
+# The record of a row ([MS-XLS] 2.4.220), the position of its flags, and that of a hidden row.
+_ROW, _ROW_FLAGS, _ROW_HIDDEN = 0x0208, 12, 0x20
+
+
+@dataclass(frozen=True, slots=True)
+class _ScannedSheet:
+    """What xlrd does not tell about a sheet."""
+
+    uncalculated: Mapping[int, Sequence[int]]
+    """The columns of the formulas that have never been calculated, by row, both counted from 0."""
+    hidden_rows: frozenset[int]
+    """Their row numbers, as a spreadsheet shows them."""
 
 
 def sheet_handles(path: Path) -> Sequence[SheetHandle]:
@@ -58,19 +69,20 @@ def sheet_handles(path: Path) -> Sequence[SheetHandle]:
         )
         _mark_durations(book)
         sheets = book.sheets()
-        uncalculated = _uncalculated_by_sheet(content)
+        scanned = _scanned_sheets(content)
     except Exception as error:  # xlrd raises any exception for a damaged file
         encrypted = isinstance(error, xlrd.XLRDError) and "encrypted" in str(error)
         raise (protected if encrypted else damaged)(path) from error
-    if len(uncalculated) != book.nsheets:
+    if len(scanned) != book.nsheets:
         raise damaged(path)
     return [
         SheetHandle(
             name=sheet.name,
             visible=not sheet.visibility,
-            open=partial(_open, path, sheet, formulas),
+            open=partial(_open, path, sheet, scan.uncalculated),
+            hidden_rows=partial(sorted, scan.hidden_rows),
         )
-        for sheet, formulas in zip(sheets, uncalculated, strict=True)
+        for sheet, scan in zip(sheets, scanned, strict=True)
     ]
 
 
@@ -82,11 +94,13 @@ def _mark_durations(book: Any) -> None:
             book._xf_index_to_xl_type_map[index] = _XL_CELL_DURATION  # noqa: SLF001  its only place
 
 
-def _open(path: Path, sheet: Any, uncalculated: _Uncalculated) -> RowSource:
+def _open(path: Path, sheet: Any, uncalculated: Mapping[int, Sequence[int]]) -> RowSource:
     return lambda: _rows(path, sheet, uncalculated)
 
 
-def _rows(path: Path, sheet: Any, uncalculated: _Uncalculated) -> Iterator[Sequence[Cell]]:
+def _rows(
+    path: Path, sheet: Any, uncalculated: Mapping[int, Sequence[int]]
+) -> Iterator[Sequence[Cell]]:
     for row in range(sheet.nrows):
         kinds, values = sheet.row_types(row), sheet.row_values(row)
         cells = [
@@ -133,11 +147,8 @@ def _duration(value: float) -> timedelta | float:
         return value
 
 
-def _uncalculated_by_sheet(content: bytes) -> list[_Uncalculated]:
-    """Return the formulas of every worksheet that have never been calculated.
-
-    [MS-XLS] 2.1.4 describes the records, 2.4.127 a formula.
-    """
+def _scanned_sheets(content: bytes) -> list[_ScannedSheet]:
+    """Return what xlrd does not tell about every worksheet; [MS-XLS] 2.1.4 has the records."""
     start, stream = _workbook_stream(content)
     # BoundSheet8: the offset of the sheet, whether it is hidden, and its type; 0 is a worksheet.
     offsets = [
@@ -145,17 +156,20 @@ def _uncalculated_by_sheet(content: bytes) -> list[_Uncalculated]:
         for kind, at in _records(stream, start)
         if kind == _SHEET and stream[at + 5] == 0
     ]
-    return [_uncalculated(stream, offset) for offset in offsets]
+    return [_scan_sheet(stream, offset) for offset in offsets]
 
 
-def _uncalculated(stream: bytes, offset: int) -> _Uncalculated:
+def _scan_sheet(stream: bytes, offset: int) -> _ScannedSheet:
     columns: dict[int, list[int]] = defaultdict(list)
+    hidden_rows = set()
     for kind, at in _records(stream, offset):
         if kind in _FORMULAS:
             row, column, _, value, flags = struct.unpack_from("<HHH8sH", stream, at)
             if flags & _CALCULATE_ON_OPENING and value in _NOT_CALCULATED:
                 columns[row].append(column)
-    return columns
+        elif kind == _ROW and stream[at + _ROW_FLAGS] & _ROW_HIDDEN:
+            hidden_rows.add(struct.unpack_from("<H", stream, at)[0] + 1)
+    return _ScannedSheet(columns, frozenset(hidden_rows))
 
 
 def _workbook_stream(content: bytes) -> tuple[int, bytes]:

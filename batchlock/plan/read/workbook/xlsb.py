@@ -33,6 +33,9 @@ _SHEET, _SHEET_DATA, _SHEET_DATA_END = 156, 145, 146
 # A sheet of a million rows has a fifth of it.
 _MAX_SHEET_BYTES = 512 << 20
 _NUMBER = struct.Struct("<I")
+# In BrtRowHdr ([MS-XLSB] 2.4.753) after the row, its format, its height and a byte of borders:
+# the byte with fDyZero, which says that the row is hidden.
+_ROW_FLAGS, _ROW_HIDDEN = 11, 0x10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,11 @@ class Xlsb:
         Raises UnreadableFile for a sheet that python-calamine would read wrong.
         """
         row = rows = columns = text_bytes = 0
-        needs_overrides = False
+        needs_overrides = hides_rows = False
         for kind, content, start in self._cells(sheet):
             if kind == _ROW:
                 row = _NUMBER.unpack_from(content, start)[0] + 1
+                hides_rows = hides_rows or _hides(content, start)
             elif kind >= _FIRST_SHORT_CELL:
                 raise UnreadableFile(
                     f"{self.package.path.name} is an .xlsb of a kind that few programs write and "
@@ -71,7 +75,15 @@ class Xlsb:
                         text_bytes += self.shared_lengths[index]
         if rows > MAX_ROWS or columns > MAX_COLUMNS:
             raise damaged(self.package.path)
-        return SheetStats(rows, columns, needs_overrides, text_bytes=text_bytes)
+        return SheetStats(
+            rows, columns, needs_overrides, text_bytes=text_bytes, hides_rows=hides_rows
+        )
+
+    def hidden_rows(self, sheet: str) -> Iterator[int]:
+        """Yield the number of each row that the spreadsheet does not show."""
+        for kind, content, start in self._cells(sheet):
+            if kind == _ROW and _hides(content, start):
+                yield _NUMBER.unpack_from(content, start)[0] + 1
 
     def overrides(self, sheet: str) -> Iterator[RowOverrides]:
         """Yield the overrides of every row, from row 1 on."""
@@ -105,6 +117,11 @@ class Xlsb:
                     return
         except (IndexError, struct.error) as error:
             raise damaged(self.package.path) from error
+
+
+def _hides(content: bytes, row: int) -> bool:
+    flags = content[row + _ROW_FLAGS : row + _ROW_FLAGS + 1]  # empty when the part is cut off
+    return bool(flags and flags[0] & _ROW_HIDDEN)
 
 
 def open_workbook(package: Package) -> Xlsb:

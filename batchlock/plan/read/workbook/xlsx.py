@@ -22,6 +22,7 @@ from batchlock.plan.read.workbook.cell_refs import (
     position,
     row_numbers,
 )
+from batchlock.plan.read.workbook.hidden_rows import xlsx_hidden, xlsx_hides
 from batchlock.plan.read.workbook.no_value import (
     MAX_COLUMNS,
     MAX_ROWS,
@@ -137,7 +138,7 @@ class Xlsx:
         """
         path = self.package.path
         rows = previous_row = columns = cells = shared_cells = 0
-        needs_overrides = False
+        needs_overrides = hides_rows = False
         for prefix, piece in self._row_pieces(sheet):
             try:
                 numbers = row_numbers(piece, prefix, previous_row)
@@ -160,13 +161,25 @@ class Xlsx:
             if rows > MAX_ROWS or columns > MAX_COLUMNS or has_misplaced_text(piece):
                 raise damaged(path)
             needs_overrides = needs_overrides or has_no_value(piece, recalculated=self.recalculated)
+            hides_rows = hides_rows or xlsx_hides(piece)
         # The upper limit is cheap; the exact sum is needed only for a sheet above the limit.
         text_bytes = shared_cells * max(self.shared_lengths, default=0)
         if text_bytes > MAX_TEXT_BYTES:
             text_bytes = self._shared_text_bytes(sheet)
         text_bytes += self.package.parts[self.parts[sheet]].file_size - _TAG_BYTES * cells
         # Columns up to Z are not looked for: 26 columns always fit.
-        return SheetStats(rows, max(columns, LETTERS), needs_overrides, cells, text_bytes)
+        return SheetStats(
+            rows, max(columns, LETTERS), needs_overrides, cells, text_bytes, hides_rows
+        )
+
+    def hidden_rows(self, sheet: str) -> Iterator[int]:
+        """Yield the number of each row that the spreadsheet does not show."""
+        last_row = 0
+        for prefix, piece in self._row_pieces(sheet):
+            numbers = row_numbers(piece, prefix, last_row)
+            last_row = numbers[-1] if numbers else last_row
+            if xlsx_hides(piece):
+                yield from xlsx_hidden(piece, numbers)
 
     def overrides(self, sheet: str) -> Iterator[RowOverrides]:
         """Yield the overrides of every row, from row 1 on."""

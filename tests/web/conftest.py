@@ -13,7 +13,8 @@ from support.zoho import StandIn
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
     """Serve the page for the simulator, without people."""
     folder = tmp_path_factory.mktemp("page")
-    write_config(folder)
+    # The samples have rows that fail in every attempt; the usual waits take half a minute.
+    write_config(folder, "retry: {attempts: 2, first_wait: 10ms}")
     with page_server(folder, "--simulate") as page:
         yield page
 

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from support.commands import PATIENCE, SIGNALS, Done, Run, command, kill_leftover_runs
+from support.commands import (
+    SIGNALS,
+    TIMEOUT_SECONDS,
+    CommandResult,
+    RunCommand,
+    command,
+    kill_leftover_runs,
+)
 from support.paths import ROOT
 from support.zoho import StandIn, Start, behaviour_of
 
@@ -67,11 +74,11 @@ def place(isolated: Path) -> Path:
 
 
 @pytest.fixture
-def cli() -> Run:
+def run_subprocess() -> RunCommand:
     """Return a function that runs a command in a process of its own."""
 
-    def run(*arguments: object, timeout: float = PATIENCE) -> Done:
-        done = subprocess.run(
+    def run(*arguments: object, timeout: float = TIMEOUT_SECONDS) -> CommandResult:
+        completed = subprocess.run(
             command(*arguments),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -79,21 +86,21 @@ def cli() -> Run:
             timeout=timeout,
             check=False,
         )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return CommandResult(completed.returncode, completed.stdout, completed.stderr)
 
     return run
 
 
 @pytest.fixture
-def here(capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """Return a function that runs a command in this process, which saves the start of another."""
+def run_in_process(capfd: pytest.CaptureFixture[str]) -> Iterator[RunCommand]:
+    """Return a function that runs a command in this process: no other process has to start."""
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
 
-    def run(*arguments: object) -> Done:
+    def run(*arguments: object) -> CommandResult:
         capfd.readouterr()
         code = run_command([str(argument) for argument in arguments])
         streams = capfd.readouterr()
-        return Done(code, streams.out, streams.err)
+        return CommandResult(code, streams.out, streams.err)
 
     yield run
     for number, handler in handlers.items():
@@ -108,7 +115,7 @@ def stand_in_loop() -> Iterator[asyncio.AbstractEventLoop]:
     thread.start()
     yield loop
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT_SECONDS)
     loop.close()
 
 
@@ -123,11 +130,13 @@ def stand_in(stand_in_loop: asyncio.AbstractEventLoop) -> Iterator[Start]:
 
     def start(*options: object) -> StandIn:
         entering = stack.enter_async_context(serving(behaviour_of(*options)))
-        simulator = asyncio.run_coroutine_threadsafe(entering, stand_in_loop).result(PATIENCE)
+        simulator = asyncio.run_coroutine_threadsafe(entering, stand_in_loop).result(
+            TIMEOUT_SECONDS
+        )
         return StandIn(simulator.url)
 
     yield start
-    asyncio.run_coroutine_threadsafe(stack.aclose(), stand_in_loop).result(PATIENCE)
+    asyncio.run_coroutine_threadsafe(stack.aclose(), stand_in_loop).result(TIMEOUT_SECONDS)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_the_table_has_a_verdict_for_every_budget(tmp_path: Path) -> None:
     slow = ("--delay-ms", "5", "--jitter-ms", "2")
     options = ("--rounds", "1", *small, *slow, "--growth", "10", "--folder", str(tmp_path))
     command = [sys.executable, "-m", "benchmarks", *options, "--only", *ROWS]
-    done = subprocess.run(
+    completed = subprocess.run(
         command,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -53,8 +53,10 @@ def test_the_table_has_a_verdict_for_every_budget(tmp_path: Path) -> None:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    lines = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("|")]
+    assert completed.returncode == 0, completed.stderr
+    lines = [
+        line.split("|")[1:-1] for line in completed.stdout.splitlines() if line.startswith("|")
+    ]
     verdicts = {line[0].strip(): line[5].strip() for line in lines if len(line) == 7}
     assert set(verdicts) >= BUDGETS
     assert {verdicts[budget] for budget in BUDGETS} <= {"stretch", "pass", "SHORT"}

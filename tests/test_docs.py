@@ -48,9 +48,9 @@ def test_the_first_two_blocks_are_the_trial_and_the_tests() -> None:
 
 
 def test_the_trial_ends_with_the_path_of_a_results_workbook(place: Path) -> None:
-    done = run_with_input(readme_commands()[0])
-    assert done.returncode == 0, done.stderr
-    results = Path(done.stdout.splitlines()[-1].removeprefix("Results: "))
+    completed = run_with_input(readme_commands()[0])
+    assert completed.returncode == 0, completed.stderr
+    results = Path(completed.stdout.splitlines()[-1].removeprefix("Results: "))
     assert openpyxl.load_workbook(results).sheetnames == ["Summary", "Results"]
 
 
@@ -84,15 +84,15 @@ def test_the_commands_of_the_readme_work_one_after_the_other(place: Path, stand_
         if any(_RUN_ID in argument for argument in arguments):
             arguments = [argument.replace(_RUN_ID, run_id) for argument in arguments]
             name += " results" if name == "run" else ""
-        done = run_with_input(arguments, typed="an id\na secret\na code\n")
-        assert done.returncode == 0, (arguments, done.stdout, done.stderr)
-        assert expected[name] in done.stdout, arguments
+        completed = run_with_input(arguments, typed="an id\na secret\na code\n")
+        assert completed.returncode == 0, (arguments, completed.stdout, completed.stderr)
+        assert expected[name] in completed.stdout, arguments
         executed.add(name)
         if name == "login":  # "put the lines that it then prints into config.yaml"
-            settings = done.stdout[done.stdout.index("\norg:") :]
+            settings = completed.stdout[completed.stdout.index("\norg:") :]
             config.write_text(f"{settings.rstrip()}\n{addresses}", "utf-8")
         if arguments == ["run", "locks.xlsx"]:
-            results = Path(done.stdout.splitlines()[-1])
+            results = Path(completed.stdout.splitlines()[-1])
             run_id = results.stem.removeprefix("locks-results-")
         if name == "template":  # a person fills the template in
             shutil.copy(place / "samples/lock_updates.xlsx", place / "locks.xlsx")
@@ -150,8 +150,8 @@ def test_every_title_that_the_readme_names_is_recognised(which: int, place: Path
     record = ["Leads", "5843104000000425565", "5843104000000911002", "Audit hold"]
     with (place / "titles.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([titles, record])
-    done = run_with_input(["check", "titles.csv"])
-    assert done.returncode == 0, (titles, done.stdout, done.stderr)
+    completed = run_with_input(["check", "titles.csv"])
+    assert completed.returncode == 0, (titles, completed.stdout, completed.stderr)
 
 
 def test_the_readme_names_every_module() -> None:
@@ -166,9 +166,9 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
 
 @pytest.mark.parametrize("name", sorted(commands.commands))
 def test_help_begins_with_an_example_that_can_be_parsed(name: str) -> None:
-    done = CliRunner().invoke(commands, [name, "--help"], obj=Context())
-    assert done.exit_code == 0
-    first = done.output.splitlines()[0]
+    completed = CliRunner().invoke(commands, [name, "--help"], obj=Context())
+    assert completed.exit_code == 0
+    first = completed.output.splitlines()[0]
     program, command_name, *arguments = shlex.split(first.removeprefix("Example: "))
     assert (program, command_name) == ("batchlock", name)
     commands.commands[name].make_context(name, arguments, obj=Context())

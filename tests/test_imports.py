@@ -128,10 +128,10 @@ def test_only_the_parts_that_start_the_simulator_import_it() -> None:
 def loaded_by(code: str) -> set[str]:
     """Return the top-level modules that a fresh process has loaded after `code`."""
     script = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
     )
-    return set(done.stdout.splitlines()[-1].split())
+    return set(completed.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_the_run_module_loads_no_spreadsheet_library() -> None:
 def test_the_simulator_loads_no_other_part_of_the_package() -> None:
     ours = "(name for name in sys.modules if name.startswith('batchlock'))"
     script = f"import batchlock.simulator, sys\nprint(*{ours})"
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
     )
-    parts = {one.split(".")[1] for one in done.stdout.split() if "." in one}
+    parts = {one.split(".")[1] for one in completed.stdout.split() if "." in one}
     assert parts == {"simulator"}

@@ -47,8 +47,8 @@ def test_the_good_sample_has_every_module_and_ids_as_text() -> None:
 
 
 def test_the_good_sample_has_no_problem_as_csv(place: Path) -> None:
-    done = run_with_input(["check", "samples/lock_updates.csv"])
-    assert done.returncode == 0, done.stdout
+    completed = run_with_input(["check", "samples/lock_updates.csv"])
+    assert completed.returncode == 0, completed.stdout
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
@@ -58,11 +58,11 @@ def test_each_row_of_the_problem_sample_has_the_result_that_it_names(
     sample = "samples/problem_rows.xlsx"
     (typed,) = (arguments for arguments in readme_commands() if sample in arguments)
     arguments = [argument.replace(".xlsx", suffix) for argument in typed]
-    done = run_with_input(
+    completed = run_with_input(
         [*arguments, "--json"], BATCHLOCK_RETRY__FIRST_WAIT="20ms"
     )  # the only difference from the command of the README
-    summary = json.loads(done.stdout)
-    assert (done.returncode, summary["exit_code"]) == (3, 3), done.stderr
+    summary = json.loads(completed.stdout)
+    assert (completed.returncode, summary["exit_code"]) == (3, 3), completed.stderr
     titles, *rows = openpyxl.load_workbook(summary["output"])["Results"].iter_rows(values_only=True)
     lines = [dict(zip(map(str, titles), row, strict=True)) for row in rows]
     for line in lines:

@@ -3,7 +3,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.commands import PATIENCE, POSIX, Run, command
+from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, command
 from support.inputs import case_id, write_inputs
 from support.sheets import balanced, rows, sheet
 
@@ -71,11 +71,13 @@ CHECK_KEYS = {
     ],
     ids=case_id,
 )
-def test_run_prints_one_object_with_every_key(here: Run, arguments: list[str], code: int) -> None:
+def test_run_prints_one_object_with_every_key(
+    run_in_process: RunCommand, arguments: list[str], code: int
+) -> None:
     write_inputs()
-    done = here("run", *arguments, "--json")
-    result = done.json
-    assert (done.code, result["exit_code"]) == (code, code)
+    completed = run_in_process("run", *arguments, "--json")
+    result = completed.json
+    assert (completed.code, result["exit_code"]) == (code, code)
     assert set(result) == RUN_KEYS
     assert set(result["counts"]) == {member.value for member in Result}
     assert result["message"]
@@ -100,11 +102,13 @@ def test_run_prints_one_object_with_every_key(here: Run, arguments: list[str], c
     ],
     ids=case_id,
 )
-def test_check_prints_one_object_with_every_key(here: Run, arguments: list[str], code: int) -> None:
+def test_check_prints_one_object_with_every_key(
+    run_in_process: RunCommand, arguments: list[str], code: int
+) -> None:
     write_inputs()
-    done = here("check", *arguments, "--json")
-    result = done.json
-    assert (done.code, result["exit_code"]) == (code, code)
+    completed = run_in_process("check", *arguments, "--json")
+    result = completed.json
+    assert (completed.code, result["exit_code"]) == (code, code)
     assert set(result) == CHECK_KEYS
     assert result["valid"] + result["invalid"] + result["duplicate"] == result["rows"]
     assert result["file"] is None or Path(result["file"]).is_absolute()
@@ -113,26 +117,28 @@ def test_check_prints_one_object_with_every_key(here: Run, arguments: list[str],
 @POSIX
 @pytest.mark.parametrize("name", ["run", "check"])
 @pytest.mark.parametrize("file", ["pipe.csv", os.devnull])
-def test_a_pipe_or_device_is_refused_without_reading_it(cli: Run, name: str, file: str) -> None:
+def test_a_pipe_or_device_is_refused_without_reading_it(
+    run_subprocess: RunCommand, name: str, file: str
+) -> None:
     os.mkfifo("pipe.csv")
-    done = cli(name, file, "--json")
-    assert done.code == 4
-    assert "is a pipe or device" in done.json["message"]
+    completed = run_subprocess(name, file, "--json")
+    assert completed.code == 4
+    assert "is a pipe or device" in completed.json["message"]
 
 
 @POSIX
 def test_standard_input_is_refused_even_when_it_is_a_file() -> None:
     with sheet("in.csv", rows(1)).open() as file:
-        done = subprocess.run(
+        completed = subprocess.run(
             command("check", "/dev/stdin"),
             stdin=file,
             capture_output=True,
             encoding="utf-8",
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
-    assert done.returncode == 4
-    assert "is a pipe or device" in done.stderr
+    assert completed.returncode == 4
+    assert "is a pipe or device" in completed.stderr
 
 
 @pytest.mark.parametrize(
@@ -146,11 +152,11 @@ def test_standard_input_is_refused_even_when_it_is_a_file() -> None:
     ],
     ids=case_id,
 )
-def test_an_empty_file_name_is_refused(here: Run, arguments: list[str]) -> None:
+def test_an_empty_file_name_is_refused(run_in_process: RunCommand, arguments: list[str]) -> None:
     write_inputs()
-    done = here(*arguments)
-    assert (done.code, done.out) == (2, "")
-    assert "The name is empty." in done.err
+    completed = run_in_process(*arguments)
+    assert (completed.code, completed.out) == (2, "")
+    assert "The name is empty." in completed.err
 
 
 @pytest.mark.parametrize(
@@ -166,21 +172,21 @@ def test_an_empty_file_name_is_refused(here: Run, arguments: list[str]) -> None:
     ],
 )
 def test_an_unknown_run_is_reported_with_every_key(
-    here: Run, name: str, arguments: list[str], code: int
+    run_in_process: RunCommand, name: str, arguments: list[str], code: int
 ) -> None:
-    done = here(name, *arguments, "--json")
-    assert (done.code, done.json["exit_code"]) == (code, code)
-    assert set(done.json) == RUN_KEYS
+    completed = run_in_process(name, *arguments, "--json")
+    assert (completed.code, completed.json["exit_code"]) == (code, code)
+    assert set(completed.json) == RUN_KEYS
 
 
-def test_an_unknown_command_is_reported_as_json(here: Run) -> None:
-    done = here("frobnicate", "--json")
-    assert (done.code, done.json["exit_code"]) == (2, 2)
+def test_an_unknown_command_is_reported_as_json(run_in_process: RunCommand) -> None:
+    completed = run_in_process("frobnicate", "--json")
+    assert (completed.code, completed.json["exit_code"]) == (2, 2)
 
 
-def test_all_bad_settings_are_reported_together(here: Run) -> None:
+def test_all_bad_settings_are_reported_together(run_in_process: RunCommand) -> None:
     write_inputs()
-    result = here(
+    result = run_in_process(
         "run", "in.csv", "--simulate", "--until", "25:00", "-c", "bad.yaml", "--json"
     ).json
     assert "limits.per_secnd" in result["message"]
@@ -189,16 +195,16 @@ def test_all_bad_settings_are_reported_together(here: Run) -> None:
 
 
 def test_the_traceback_of_an_unexpected_error_is_in_the_log(
-    here: Run, monkeypatch: pytest.MonkeyPatch
+    run_in_process: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_: object) -> str:
         raise RuntimeError("nobody thought of this")
 
     monkeypatch.setattr(run_info, "sha256_of", broken)
-    done = here("run", sheet("in.csv", rows(1)), "--simulate", "--json")
+    completed = run_in_process("run", sheet("in.csv", rows(1)), "--simulate", "--json")
     (log,) = Path(os.environ["HOME"]).rglob("batchlock.log")
-    assert (done.code, done.json["exit_code"]) == (1, 1)
-    assert set(done.json) == RUN_KEYS
-    assert str(log) in done.json["message"]
-    assert "Traceback" not in done.out + done.err
+    assert (completed.code, completed.json["exit_code"]) == (1, 1)
+    assert set(completed.json) == RUN_KEYS
+    assert str(log) in completed.json["message"]
+    assert "Traceback" not in completed.out + completed.err
     assert "nobody thought of this" in log.read_text("utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.commands import PATIENCE, POSIX, SIGNALS, Run, command
+from support.commands import POSIX, SIGNALS, TIMEOUT_SECONDS, RunCommand, command
 from support.sheets import rows, sheet
 from support.terminal import open_terminal, read_until
 from support.zoho import StandIn
@@ -34,12 +34,12 @@ def login(
         if then is not None:
             then(process)
         screen += read_until(ours, None)
-        return process.wait(PATIENCE), screen
+        return process.wait(TIMEOUT_SECONDS), screen
     finally:
         os.close(ours)
 
 
-def test_login_stores_a_token_that_works(org: StandIn, here: Run) -> None:
+def test_login_stores_a_token_that_works(org: StandIn, run_in_process: RunCommand) -> None:
     Path("config.yaml").write_text(f"zoho:\n  accounts_url: {org.url}\n", "utf-8")
     code, screen = login("1000.the-code")
     assert code == 0, screen
@@ -57,7 +57,7 @@ def test_login_stores_a_token_that_works(org: StandIn, here: Run) -> None:
         "default.refresh_token",
     ]
     assert {path.stat().st_mode & 0o077 for path in secrets} == {0}
-    assert here("run", sheet("in.csv", rows(1))).code == 0
+    assert run_in_process("run", sheet("in.csv", rows(1))).code == 0
 
 
 def test_login_refuses_a_code_that_was_used(org: StandIn) -> None:
@@ -68,10 +68,10 @@ def test_login_refuses_a_code_that_was_used(org: StandIn) -> None:
     assert list(Path(os.environ["HOME"]).rglob("default.*")) == []
 
 
-def test_login_without_a_terminal_is_refused(cli: Run) -> None:
-    done = cli("login")
-    assert done.code == 2
-    assert done.err.endswith(
+def test_login_without_a_terminal_is_refused(run_subprocess: RunCommand) -> None:
+    completed = run_subprocess("login")
+    assert completed.code == 2
+    assert completed.err.endswith(
         "`batchlock login` asks questions, and got no answer. Type it at a terminal.\n"
     )
 
@@ -90,7 +90,7 @@ def test_a_signal_ends_login_at_any_question(number: signal.Signals) -> None:
         read_until(ours, "Client secret (not shown)")
         process.send_signal(number)
         screen = read_until(ours, None)
-        assert process.wait(PATIENCE) == 128 + number
+        assert process.wait(TIMEOUT_SECONDS) == 128 + number
     finally:
         os.close(ours)
     assert "Interrupted" in screen
@@ -107,7 +107,7 @@ def test_a_signal_ends_login_while_it_waits_for_zoho() -> None:
             connection, _ = silent_server.accept()
             with connection:
                 process.send_signal(signal.SIGINT)
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT_SECONDS)
 
         code, screen = login("1000.the-code", interrupt)
     assert code == 130, screen

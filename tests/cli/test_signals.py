@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.commands import PATIENCE, POSIX, Run, command, started
+from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, command, started
 from support.inputs import write_inputs
 from support.sheets import balanced, rows, sheet
 from support.terminal import open_terminal, read_until
@@ -17,7 +17,9 @@ from support.zoho import Start
 
 
 @POSIX
-def test_after_a_second_signal_the_run_can_be_resumed(stand_in: Start, here: Run) -> None:
+def test_after_a_second_signal_the_run_can_be_resumed(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
     zoho = stand_in("--faults", "hang=1")
     zoho.config(state_directory="state")
     with started("run", sheet("in.csv", rows(3)), "--json") as process:
@@ -29,11 +31,11 @@ def test_after_a_second_signal_the_run_can_be_resumed(stand_in: Start, here: Run
         process.send_signal(signal.SIGINT)
         assert "Ending" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 130
-    (listed,) = here("runs", "--json").json["runs"]
+    (listed,) = run_in_process("runs", "--json").json["runs"]
     assert (listed["state"], listed["rows"]) == ("unfinished", 3)
-    assert balanced(here("show", listed["run_id"], "--json").json) == {"unknown": 3}
+    assert balanced(run_in_process("show", listed["run_id"], "--json").json) == {"unknown": 3}
 
 
 def test_a_terminal_shows_a_progress_bar() -> None:
@@ -48,7 +50,7 @@ def test_a_terminal_shows_a_progress_bar() -> None:
         )
         os.close(theirs)
         screen = read_until(ours, None)
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     finally:
         os.close(ours)
     result: dict[str, Any] = json.loads(out)
@@ -70,51 +72,51 @@ def pipe_without_reader() -> Iterator[int]:
 @POSIX
 def test_a_closed_standard_error_does_not_stop_a_run() -> None:
     with pipe_without_reader() as pipe:
-        done = subprocess.run(
+        completed = subprocess.run(
             command("run", sheet("in.csv", rows(30)), "--simulate", "-v", "--json"),
             stdout=subprocess.PIPE,
             stderr=pipe,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
-    result: dict[str, Any] = json.loads(done.stdout)
-    assert done.returncode == result["exit_code"] == 0
+    result: dict[str, Any] = json.loads(completed.stdout)
+    assert completed.returncode == result["exit_code"] == 0
     assert balanced(result) == {"updated": 30}
 
 
 @POSIX
 def test_a_run_without_a_standard_error_prints_only_its_json() -> None:
     closed = ["sh", "-c", 'exec "$@" 2>&-', "sh"]
-    done = subprocess.run(
+    completed = subprocess.run(
         [*closed, *command("run", sheet("in.csv", rows(3)), "--simulate", "-v", "--json")],
         stdout=subprocess.PIPE,
-        timeout=PATIENCE,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
-    assert done.returncode == 0
-    assert balanced(json.loads(done.stdout)) == {"updated": 3}
+    assert completed.returncode == 0
+    assert balanced(json.loads(completed.stdout)) == {"updated": 3}
 
 
 @POSIX
-def test_a_closed_standard_output_does_not_change_the_exit_code(here: Run) -> None:
+def test_a_closed_standard_output_does_not_change_the_exit_code(run_in_process: RunCommand) -> None:
     write_inputs()
     with pipe_without_reader() as pipe:
-        done = subprocess.run(
+        completed = subprocess.run(
             command("run", "bad.csv", "--simulate", "-v"),
             stdout=pipe,
             stderr=pipe,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
         bad = subprocess.run(
             command("run", "none.csv", "--simulate"),
             stdout=pipe,
             stderr=pipe,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
-    assert (done.returncode, bad.returncode) == (3, 4)
-    (result,) = here("runs", "--json").json["runs"]
+    assert (completed.returncode, bad.returncode) == (3, 4)
+    (result,) = run_in_process("runs", "--json").json["runs"]
     assert (result["state"], result["settled"], result["exit_code"]) == ("finished", 1, 3)
     assert Path(result["output"]).exists()
 
@@ -123,20 +125,22 @@ def test_a_closed_standard_output_does_not_change_the_exit_code(here: Run) -> No
 def test_a_full_standard_output_is_reported_and_does_not_change_the_exit_code() -> None:
     write_inputs()
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
+        completed = subprocess.run(
             command("run", "bad.csv", "--simulate", "--json", "-q"),
             stdout=full,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
-    assert done.returncode == 3
-    assert done.stderr == "Standard output cannot be written: No space left on device.\n"
+    assert completed.returncode == 3
+    assert completed.stderr == "Standard output cannot be written: No space left on device.\n"
 
 
 @POSIX
-def test_a_closed_terminal_interrupts_a_run_like_sighup(stand_in: Start, here: Run) -> None:
+def test_a_closed_terminal_interrupts_a_run_like_sighup(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
     zoho = stand_in("--latency", "50ms")
     zoho.config(state_directory="state")
     ours, theirs = open_terminal()
@@ -151,8 +155,8 @@ def test_a_closed_terminal_interrupts_a_run_like_sighup(stand_in: Start, here: R
     read_until(ours, "/200 rows")
     os.close(ours)
     process.send_signal(signal.SIGHUP)
-    assert process.wait(PATIENCE) == 129
-    (result,) = here("runs", "--json").json["runs"]
+    assert process.wait(TIMEOUT_SECONDS) == 129
+    (result,) = run_in_process("runs", "--json").json["runs"]
     assert (result["state"], result["exit_code"]) == ("unfinished", 129)
     assert Path(result["output"]).exists()
     assert "Traceback" not in Path("state/logs/batchlock.log").read_text("utf-8")

@@ -25,7 +25,7 @@ from support.bad_server import (
     sends_50_mb,
     speaks_no_http,
 )
-from support.commands import PATIENCE, POSIX, Run, command, started
+from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, command, started
 from support.sheets import balanced, lines, rows, sheet
 from support.zoho import StandIn
 
@@ -58,7 +58,9 @@ def answer_by_record(connection: socket.socket, server: BadServer) -> None:
         UNUSABLE_ANSWERS[number - 1][0](connection, server)
 
 
-def test_an_unusable_answer_fails_its_row_with_an_explanation(org: StandIn, here: Run) -> None:
+def test_an_unusable_answer_fails_its_row_with_an_explanation(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     count = len(UNUSABLE_ANSWERS)
     with bad_server(answer_by_record) as server:
         org.config(
@@ -66,13 +68,13 @@ def test_an_unusable_answer_fails_its_row_with_an_explanation(org: StandIn, here
             retry={**QUICK, "give_up_after": 60},
             zoho={"api_url": f"http://127.0.0.1:{server.port}"},
         )
-        done = here("run", sheet("in.csv", rows(count)), "--json", "-o", "out.csv")
-    assert (done.code, balanced(done.json)) == (3, {"failed": count})
+        completed = run_in_process("run", sheet("in.csv", rows(count)), "--json", "-o", "out.csv")
+    assert (completed.code, balanced(completed.json)) == (3, {"failed": count})
     for line, (_, message) in zip(lines("out.csv"), UNUSABLE_ANSWERS, strict=True):
         assert message in line["Message"]
         assert line["What to do"]
         assert line["Attempts"] == "3"  # two, and a look-up that shows whether one was applied
-    assert len(server.sent) == done.json["requests"] == 3 * count
+    assert len(server.sent) == completed.json["requests"] == 3 * count
     assert max(server.sent) < 20_000_000
 
 
@@ -90,10 +92,10 @@ def unused_address() -> str:
     ids=["DNS", "refused"],
 )
 def test_an_unreachable_server_is_waited_for_and_fails_no_row(
-    org: StandIn, here: Run, address: Callable[[], str], message: str
+    org: StandIn, run_in_process: RunCommand, address: Callable[[], str], message: str
 ) -> None:
     org.config(state_directory="state", retry=QUICK, zoho={"api_url": address()})
-    output = here("run", sheet("in.csv", rows(100)), "--json").json
+    output = run_in_process("run", sheet("in.csv", rows(100)), "--json").json
     assert (output["exit_code"], balanced(output)) == (6, {"not_sent": 100})
     assert message in output["message"]
     assert (output["requests"], output["credits_used"]) == (0, 0)
@@ -106,21 +108,21 @@ def certificate() -> Path:
     if openssl is None:
         pytest.skip("needs openssl")
     arguments = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout own.pem"
-    done = subprocess.run([openssl, *arguments.split()], capture_output=True, check=True)
+    completed = subprocess.run([openssl, *arguments.split()], capture_output=True, check=True)
     with Path("own.pem").open("ab") as file:
-        file.write(done.stdout)
+        file.write(completed.stdout)
     return Path("own.pem")
 
 
 def test_a_self_signed_certificate_is_not_trusted(
-    org: StandIn, here: Run, certificate: Path
+    org: StandIn, run_in_process: RunCommand, certificate: Path
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     requests: list[bytes] = []
 
     def handler(connection: socket.socket, server: BadServer) -> None:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(TIMEOUT_SECONDS)
         with context.wrap_socket(connection, server_side=True) as decrypted:
             requests.append(read_request(decrypted, server))
 
@@ -130,26 +132,28 @@ def test_a_self_signed_certificate_is_not_trusted(
             retry=QUICK,
             zoho={"api_url": f"https://localhost:{server.port}"},
         )
-        output = here("run", sheet("in.csv", rows(3)), "--json").json
+        output = run_in_process("run", sheet("in.csv", rows(3)), "--json").json
     assert (output["exit_code"], balanced(output)) == (6, {"not_sent": 3})
     assert "The certificate of localhost is not trusted (TLS)" in output["message"]
     assert not any(requests)
 
 
-def test_a_server_without_encryption_is_refused(org: StandIn, here: Run) -> None:
+def test_a_server_without_encryption_is_refused(org: StandIn, run_in_process: RunCommand) -> None:
     with bad_server(speaks_no_http) as server:
         org.config(
             state_directory="state",
             retry=QUICK,
             zoho={"api_url": f"https://localhost:{server.port}"},
         )
-        output = here("run", sheet("in.csv", rows(3)), "--json").json
+        output = run_in_process("run", sheet("in.csv", rows(3)), "--json").json
     assert (output["exit_code"], balanced(output)) == (6, {"not_sent": 3})
     assert "No encrypted connection to localhost could be made (TLS)" in output["message"]
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "407 Proxy Authentication Required"])
-def test_a_proxy_that_refuses_sends_nothing(org: StandIn, here: Run, status: str) -> None:
+def test_a_proxy_that_refuses_sends_nothing(
+    org: StandIn, run_in_process: RunCommand, status: str
+) -> None:
     def refuse(connection: socket.socket, server: BadServer) -> None:
         if read_request(connection, server):
             answers(status, PAGE)(connection, server)
@@ -161,14 +165,16 @@ def test_a_proxy_that_refuses_sends_nothing(org: StandIn, here: Run, status: str
             zoho={"accounts_url": "https://accounts.invalid", "api_url": "https://api.invalid"},
             network={"proxy": f"http://me:sesame@127.0.0.1:{server.port}"},
         )
-        done = here("run", sheet("in.csv", rows(3)), "--json")
-    assert (done.code, balanced(done.json)) == (6, {"not_sent": 3})
-    assert f"refused to connect (HTTP {status[:3]})" in done.json["message"]
-    assert "sesame" not in done.out + done.err
+        completed = run_in_process("run", sheet("in.csv", rows(3)), "--json")
+    assert (completed.code, balanced(completed.json)) == (6, {"not_sent": 3})
+    assert f"refused to connect (HTTP {status[:3]})" in completed.json["message"]
+    assert "sesame" not in completed.out + completed.err
 
 
 @LINUX
-def test_a_connection_that_is_never_accepted_times_out(org: StandIn, here: Run) -> None:
+def test_a_connection_that_is_never_accepted_times_out(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -180,17 +186,19 @@ def test_a_connection_that_is_never_accepted_times_out(org: StandIn, here: Run) 
             retry=QUICK,
             zoho={"api_url": f"http://127.0.0.1:{full.getsockname()[1]}"},
         )
-        output = here("run", sheet("in.csv", rows(2)), "--json").json
+        output = run_in_process("run", sheet("in.csv", rows(2)), "--json").json
     assert (output["exit_code"], balanced(output)) == (6, {"not_sent": 2})
     assert "Connecting to 127.0.0.1 took too long" in output["message"]
 
 
-def test_a_connection_that_the_server_closes_is_replaced(org: StandIn, here: Run) -> None:
+def test_a_connection_that_the_server_closes_is_replaced(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     with bad_server(closes_after_answer) as server:
         org.config(state_directory="state", zoho={"api_url": f"http://127.0.0.1:{server.port}"})
         # The pause between two calls lets the client see that the server has closed.
         options = ("--in-flight", 1, "--per-second", 10)
-        output = here("run", sheet("in.csv", rows(12)), "--json", *options).json
+        output = run_in_process("run", sheet("in.csv", rows(12)), "--json", *options).json
     assert (output["exit_code"], balanced(output)) == (0, {"updated": 12})
     assert output["requests"] == len(server.sent) == 12
 
@@ -214,7 +222,7 @@ def test_a_network_outage_fails_no_row() -> None:
         before = len(first.locks())
     time.sleep(1.5)
     with killed_stand_in("--port", first.url.rpartition(":")[2]) as second:
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
         after = len(second.locks())
     output = json.loads(out)
     assert (process.returncode, balanced(output)) == (0, {"updated": 120})

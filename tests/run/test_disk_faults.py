@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.commands import PATIENCE, command
+from support.commands import TIMEOUT_SECONDS, command
 from support.sheets import balanced, lines, rows, sheet
 from support.zoho import StandIn, Start
 
@@ -29,15 +29,15 @@ def mounts() -> None:
 
 def in_a_namespace(script: str) -> list[dict[str, Any]]:
     """Run a script that may mount; return the JSON objects that it prints, a line each."""
-    done = subprocess.run(
+    completed = subprocess.run(
         [*IN_A_NAMESPACE, script.replace("batchlock", " ".join(command()))],
         capture_output=True,
         encoding="utf-8",
-        timeout=PATIENCE,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    assert completed.returncode == 0, completed.stderr
+    return [json.loads(line) for line in completed.stdout.splitlines()]
 
 
 def test_a_full_disk_stops_the_run_with_the_journal_intact(stand_in: Start, mounts: None) -> None:

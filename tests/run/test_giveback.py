@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
-from support.commands import Run
+from support.commands import RunCommand
 from support.passes import CELLS_AND_REASONS, FORMATS, Pass, edit, sort_by, workbook
 from support.runs import REJECTED, results
 from support.sheets import TITLES, balanced, lines, lock, record, rows, sheet
@@ -83,15 +83,15 @@ def test_a_reason_of_any_cell_type_is_sent_once(tmp_path: Path, extension: str) 
 
 @pytest.mark.parametrize("extension", FORMATS)
 def test_text_arrives_unchanged_in_zoho_and_in_the_results(
-    stand_in: Start, here: Run, extension: str
+    stand_in: Start, run_in_process: RunCommand, extension: str
 ) -> None:
     zoho = stand_in()
     zoho.config()
     texts = [reason for _, reason in CELLS_AND_REASONS]
     content = [("Leads", record(n), lock(n), text) for n, text in enumerate(texts)]
     file = sheet("in.csv", content)
-    done = here("run", file, "--json", "-o", f"out.{extension}")
-    assert (done.code, balanced(done.json)) == (0, {"updated": len(texts)})
+    completed = run_in_process("run", file, "--json", "-o", f"out.{extension}")
+    assert (completed.code, balanced(completed.json)) == (0, {"updated": len(texts)})
     locks = zoho.locks()
     assert [locks[f"Leads/{record(n)}"]["reason"] for n in range(len(texts))] == texts
     reasons = [line["Reason"] for line in lines(f"out.{extension}")]
@@ -102,19 +102,21 @@ def test_text_arrives_unchanged_in_zoho_and_in_the_results(
     assert reasons == texts
 
 
-def test_only_open_rows_are_sent_after_the_results_were_edited(stand_in: Start, here: Run) -> None:
+def test_only_open_rows_are_sent_after_the_results_were_edited(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
     content = rows(1_000)
     refused = range(3, 963, 48)
     before = stand_in()
     before.config()
     # Locks that have another id than the file will say.
-    here(
+    run_in_process(
         "run",
         sheet("other.csv", [("Leads", record(at + 1), lock(9_000 + at), "a") for at in refused]),
     )
     content[10] = ("Leeds", *content[10][1:])
     content[20] = (*content[20][:3], "")
-    first = here("run", sheet("in.csv", content), "--json", "-o", "first.xlsx").json
+    first = run_in_process("run", sheet("in.csv", content), "--json", "-o", "first.xlsx").json
     assert balanced(first) == {"updated": 978, "rejected": 20, "invalid": 2}
 
     def edit_results(page: Any, columns: dict[str, int]) -> None:
@@ -125,11 +127,11 @@ def test_only_open_rows_are_sent_after_the_results_were_edited(stand_in: Start, 
     edit(Path("first.xlsx"), edit_results)
     zoho = stand_in()  # where the same locks are as the file says
     zoho.config()
-    second = here("run", "first.xlsx", "--json", "-o", "second.xlsx").json
+    second = run_in_process("run", "first.xlsx", "--json", "-o", "second.xlsx").json
     assert balanced(second) == {"updated": 22, "unchanged": 977, "invalid": 1}
     assert calls(zoho) == second["requests"] == 22
-    third = here("run", "second.xlsx", "--json", "-o", "third.csv").json
-    fourth = here("run", "third.csv", "--json", "-o", "fourth.xlsx").json
+    third = run_in_process("run", "second.xlsx", "--json", "-o", "third.csv").json
+    fourth = run_in_process("run", "third.csv", "--json", "-o", "fourth.xlsx").json
     assert balanced(third) == balanced(fourth) == {"unchanged": 999, "invalid": 1}
     assert calls(zoho) == 22
     assert list(lines("fourth.xlsx")[0]) == [*TITLES, *RESULT_TITLES]
@@ -235,9 +237,11 @@ def test_input_columns_with_the_titles_of_result_columns_are_kept(
         assert len(result_lines["Row check (batchlock)"]) == 12
 
 
-def test_only_the_open_rows_of_a_results_workbook_are_sent(org: StandIn, here: Run) -> None:
+def test_only_the_open_rows_of_a_results_workbook_are_sent(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     content = [*rows(3), ("Leads", REJECTED, lock(8), "why"), ("Leeds", record(9), lock(9), "why")]
-    first = here("run", sheet("in.csv", content), "--json", "-o", "first.xlsx").json
+    first = run_in_process("run", sheet("in.csv", content), "--json", "-o", "first.xlsx").json
     assert results(first) == ["updated"] * 3 + ["rejected", "invalid"]
     book = openpyxl.load_workbook("first.xlsx")
     page = book["Results"]
@@ -248,7 +252,7 @@ def test_only_the_open_rows_of_a_results_workbook_are_sent(org: StandIn, here: R
     book.save("first.xlsx")
     book.close()
     puts = org.state()["calls"]["put"]
-    again = here("run", "first.xlsx", "--json", "-o", "second.xlsx").json
+    again = run_in_process("run", "first.xlsx", "--json", "-o", "second.xlsx").json
     table = lines("second.xlsx")
     assert [line["Result"] for line in table] == [
         "unchanged",
@@ -263,9 +267,11 @@ def test_only_the_open_rows_of_a_results_workbook_are_sent(org: StandIn, here: R
     assert balanced(again) == {"updated": 3, "unchanged": 2}
 
 
-def test_only_the_open_rows_of_csv_results_are_sent(org: StandIn, here: Run) -> None:
+def test_only_the_open_rows_of_csv_results_are_sent(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     content = [*rows(2), ("Leads", REJECTED, lock(8), "=why")]
-    here("run", sheet("in.csv", content), "-o", "first.csv")
-    again = here("run", "first.csv", "--json", "-o", "second.csv").json
+    run_in_process("run", sheet("in.csv", content), "-o", "first.csv")
+    again = run_in_process("run", "first.csv", "--json", "-o", "second.csv").json
     assert balanced(again) == {"unchanged": 2, "rejected": 1}
     assert org.state()["calls"]["put"] == 4

@@ -1,7 +1,7 @@
 import random
 from pathlib import Path
 
-from support.commands import PATIENCE, Run
+from support.commands import TIMEOUT_SECONDS, RunCommand
 from support.sheets import TITLES, balanced, lines, lock, record, sheet
 from support.zoho import Start
 
@@ -19,7 +19,9 @@ FAULTS = (
 MAGIC = ("990000000000000101", "990000000000000105", "990000000000000201", "990000000000000205")
 
 
-def test_every_row_has_one_true_line_at_an_org_with_many_faults(stand_in: Start, cli: Run) -> None:
+def test_every_row_has_one_true_line_at_an_org_with_many_faults(
+    stand_in: Start, run_subprocess: RunCommand
+) -> None:
     options = [word for fault in FAULTS for word in ("--faults", fault)]
     zoho = stand_in("--seed", 7, *options)
     zoho.config(retry={"attempts": 3, "first_wait": 0.01, "longest_wait": 0.1})
@@ -40,12 +42,14 @@ def test_every_row_has_one_true_line_at_an_org_with_many_faults(stand_in: Start,
     for number, record_id in enumerate(MAGIC, 1):
         content[number * 50] = ("Leads", record_id, lock(ROWS + number), "why")
     file = sheet("in.csv", content)
-    done = cli("run", file, "--json", "--in-flight", 20, timeout=5 * PATIENCE)
-    output = done.json
+    completed = run_subprocess(
+        "run", file, "--json", "--in-flight", 20, timeout=5 * TIMEOUT_SECONDS
+    )
+    output = completed.json
     result_lines = lines(output["output"])
     counts = balanced(output)
     expected = [(row, cells) for row, cells in enumerate(content, 2) if any(cells)]
-    assert done.code == output["exit_code"] == 3
+    assert completed.code == output["exit_code"] == 3
     assert [line["Source row"] for line in result_lines] == [row for row, _ in expected]
     assert [tuple(line[title] or "" for title in TITLES) for line in result_lines] == [
         cells for _, cells in expected

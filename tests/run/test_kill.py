@@ -6,7 +6,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from support.commands import POSIX, Run, started
+from support.commands import POSIX, RunCommand, started
 from support.processes import RUNS, STATE, check_results, kill, rows_in_doubt, wait_until
 from support.sheets import balanced, lines, rows, sheet
 from support.zoho import StandIn, Start
@@ -18,7 +18,7 @@ def has_drafts(count: int) -> bool:
     return len(list(RUNS.glob("*.partial"))) == count
 
 
-def test_a_run_killed_while_it_plans_starts_again(org: StandIn, here: Run) -> None:
+def test_a_run_killed_while_it_plans_starts_again(org: StandIn, run_in_process: RunCommand) -> None:
     file = sheet(
         "in.csv", rows(200_000)
     )  # so many that no machine has planned them before the kill
@@ -33,13 +33,13 @@ def test_a_run_killed_while_it_plans_starts_again(org: StandIn, here: Run) -> No
     assert old_drafts
     for draft in old_drafts:
         os.utime(draft, (0, 0))
-    done = here("run", sheet("small.csv", rows(3)), "--json")
-    assert (done.code, check_results(done.json, org)) == (0, {"updated": 3})
+    completed = run_in_process("run", sheet("small.csv", rows(3)), "--json")
+    assert (completed.code, check_results(completed.json, org)) == (0, {"updated": 3})
     assert list(RUNS.glob("*.partial")) == [new_draft]  # another process may still write to it
 
 
 def test_several_kills_lose_nothing_and_repeat_only_rows_in_doubt(
-    stand_in: Start, here: Run
+    stand_in: Start, run_in_process: RunCommand
 ) -> None:
     zoho = stand_in("--latency", "60ms", "--jitter", "40ms")
     zoho.config(state_directory=str(STATE))
@@ -52,16 +52,16 @@ def test_several_kills_lose_nothing_and_repeat_only_rows_in_doubt(
             wait_until(lambda: zoho.state()["updates"] >= goal, process)  # noqa: B023  used at once
             kill(process)
         (journal,) = RUNS.glob("*.journal")
-        summary = here("report", journal.stem, "--json").json
+        summary = run_in_process("report", journal.stem, "--json").json
         assert check_results(summary, zoho).get("unknown", 0) == rows_in_doubt(journal)
-    done = here("run", file, "--json", "--in-flight", 20)
-    assert (done.code, check_results(done.json, zoho)) == (0, {"updated": 400})
+    completed = run_in_process("run", file, "--json", "--in-flight", 20)
+    assert (completed.code, check_results(completed.json, zoho)) == (0, {"updated": 400})
     assert len(zoho.locks()) == 400
     assert {lock["updates"] for lock in zoho.locks().values()} == {1}
 
 
 def test_a_run_killed_while_it_looks_up_rows_in_doubt_looks_again(
-    stand_in: Start, here: Run
+    stand_in: Start, run_in_process: RunCommand
 ) -> None:
     zoho = stand_in("--latency", "150ms")
     zoho.config(state_directory=str(STATE))
@@ -74,12 +74,14 @@ def test_a_run_killed_while_it_looks_up_rows_in_doubt_looks_again(
         with started("run", file, "--in-flight", 2) as process:
             wait_until(lambda: zoho.state()["calls"]["get"] > lookups, process)  # noqa: B023  used at once
             kill(process)
-    done = here("run", file, "--json", "--in-flight", 20)
-    assert (done.code, check_results(done.json, zoho)) == (0, {"updated": 60})
+    completed = run_in_process("run", file, "--json", "--in-flight", 20)
+    assert (completed.code, check_results(completed.json, zoho)) == (0, {"updated": 60})
     assert {lock["updates"] for lock in zoho.locks().values()} == {1}
 
 
-def test_a_run_killed_while_it_reports_leaves_complete_results(stand_in: Start, here: Run) -> None:
+def test_a_run_killed_while_it_reports_leaves_complete_results(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
     zoho = stand_in("--in-flight-cap", "none")
     zoho.config(state_directory=str(STATE), limits={"in_flight": 50})
     file = sheet("in.csv", rows(1500))
@@ -93,15 +95,17 @@ def test_a_run_killed_while_it_reports_leaves_complete_results(stand_in: Start, 
             assert len(lines(results)) == 1500
         if process.returncode == 0:
             break
-    (run,) = here("runs", "--json").json["runs"]
-    done = here("report", run["run_id"], "--json")
-    if balanced(done.json) != {"updated": 1500}:
-        done = here("resume", run["run_id"], "--json")
-    assert (done.code, check_results(done.json, zoho)) == (0, {"updated": 1500})
+    (run,) = run_in_process("runs", "--json").json["runs"]
+    completed = run_in_process("report", run["run_id"], "--json")
+    if balanced(completed.json) != {"updated": 1500}:
+        completed = run_in_process("resume", run["run_id"], "--json")
+    assert (completed.code, check_results(completed.json, zoho)) == (0, {"updated": 1500})
     assert {lock["updates"] for lock in zoho.locks().values()} == {1}
 
 
-def test_a_retry_killed_at_its_start_is_complete_or_missing(stand_in: Start, here: Run) -> None:
+def test_a_retry_killed_at_its_start_is_complete_or_missing(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
     zoho = stand_in("--fail-from", 1, "--fail-calls", 100, "--in-flight-cap", "none")
     zoho.config(
         state_directory=str(STATE),
@@ -109,24 +113,26 @@ def test_a_retry_killed_at_its_start_is_complete_or_missing(stand_in: Start, her
         stop={"consecutive_failures": 10_000},
         limits={"in_flight": 25},
     )
-    first = here("run", sheet("in.csv", rows(300)), "--json").json
+    first = run_in_process("run", sheet("in.csv", rows(300)), "--json").json
     assert balanced(first)["failed"] > 0
     for wait_seconds in (0.0, 0.02, 0.05):
         with started("retry", first["run_id"]) as process:
             wait_until(lambda: len(list(RUNS.iterdir())) > 1, process)
             time.sleep(wait_seconds)
             kill(process)
-    done = here("retry", first["run_id"], "--json")
-    assert done.code == 0
+    completed = run_in_process("retry", first["run_id"], "--json")
+    assert completed.code == 0
     assert len(zoho.locks()) == 300
 
 
-def test_a_retry_of_an_unfinished_run_takes_its_rows_over(org: StandIn, here: Run) -> None:
+def test_a_retry_of_an_unfinished_run_takes_its_rows_over(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     file = sheet("in.csv", rows(5))
-    stopped = here("run", file, "--json", "--max-runtime", "1ms").json
+    stopped = run_in_process("run", file, "--json", "--max-runtime", "1ms").json
     assert balanced(stopped) == {"not_sent": 5}
-    assert balanced(here("retry", stopped["run_id"], "--json").json) == {"updated": 5}
-    assert "no unfinished run" in here("resume").out
-    assert "no unfinished run" in here(*stopped["resume"].split()[1:]).out
-    assert "What was left went on as run" in here("show", stopped["run_id"]).out
+    assert balanced(run_in_process("retry", stopped["run_id"], "--json").json) == {"updated": 5}
+    assert "no unfinished run" in run_in_process("resume").out
+    assert "no unfinished run" in run_in_process(*stopped["resume"].split()[1:]).out
+    assert "What was left went on as run" in run_in_process("show", stopped["run_id"]).out
     assert org.state()["calls"]["put"] == 5

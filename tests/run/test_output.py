@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from support.commands import Run, started
+from support.commands import RunCommand, started
 from support.runs import STATE, journals, results, wait_until
 from support.sheets import balanced, lines, rows, sheet
 from support.zoho import StandIn, Start
@@ -8,27 +8,27 @@ from support.zoho import StandIn, Start
 from batchlock.core.results import Result
 
 
-def test_report_writes_the_same_results_again(org: StandIn, here: Run) -> None:
-    result = here("run", sheet("in.csv", [*rows(2), ("x", "1", "2", "")]), "--json").json
+def test_report_writes_the_same_results_again(org: StandIn, run_in_process: RunCommand) -> None:
+    result = run_in_process("run", sheet("in.csv", [*rows(2), ("x", "1", "2", "")]), "--json").json
     before = lines(result["output"])
     Path(result["output"]).unlink()
-    done = here("report", result["run_id"], "--json")
-    assert done.code == done.json["exit_code"] == 3
-    assert lines(done.json["output"]) == before
-    assert done.json["output"] == result["output"]
-    assert {**done.json, "seconds": 0} == {**result, "seconds": 0}
-    as_csv = here("report", result["run_id"], "--json", "-o", "again.csv").json
+    completed = run_in_process("report", result["run_id"], "--json")
+    assert completed.code == completed.json["exit_code"] == 3
+    assert lines(completed.json["output"]) == before
+    assert completed.json["output"] == result["output"]
+    assert {**completed.json, "seconds": 0} == {**result, "seconds": 0}
+    as_csv = run_in_process("report", result["run_id"], "--json", "-o", "again.csv").json
     assert [line["Result"] for line in lines(as_csv["output"])] == ["updated", "updated", "invalid"]
 
 
-def test_a_run_can_be_reported_while_it_sends(stand_in: Start, here: Run) -> None:
+def test_a_run_can_be_reported_while_it_sends(stand_in: Start, run_in_process: RunCommand) -> None:
     zoho = stand_in("--latency", "5ms", "--in-flight-cap", "none")
     zoho.config(state_directory=str(STATE))
     with started("run", sheet("in.csv", rows(2000)), "--in-flight", 20) as process:
         wait_until(lambda: zoho.state()["updates"] > 0, process)
         (journal,) = journals()
         for _ in range(3):
-            result = here("report", journal.stem, "--json", "-o", "now.csv").json
+            result = run_in_process("report", journal.stem, "--json", "-o", "now.csv").json
             assert balanced(result).keys() <= {"updated", "not_sent", "unknown"}
             assert sorted(results(result)) == sorted(
                 result for result, count in result["counts"].items() for _ in range(count)
@@ -36,35 +36,37 @@ def test_a_run_can_be_reported_while_it_sends(stand_in: Start, here: Run) -> Non
         process.kill()
 
 
-def test_results_go_where_the_settings_say(org: StandIn, here: Run) -> None:
+def test_results_go_where_the_settings_say(org: StandIn, run_in_process: RunCommand) -> None:
     Path("out").mkdir()
     org.config(state_directory=str(STATE), results={"directory": "out", "format": "csv"})
-    result = here("run", sheet("in.csv", rows(1)), "--json").json
+    result = run_in_process("run", sheet("in.csv", rows(1)), "--json").json
     assert Path(result["output"]) == Path("out").absolute() / f"in-results-{result['run_id']}.csv"
     assert lines(result["output"])[0]["Result"] == Result.UPDATED
 
 
-def test_a_refused_output_is_not_stored(org: StandIn, here: Run) -> None:
+def test_a_refused_output_is_not_stored(org: StandIn, run_in_process: RunCommand) -> None:
     file = sheet("in.csv", rows(2))
-    here("run", file, "--max-runtime", "1ms")
-    refused = here("resume", "-o", file)
+    run_in_process("run", file, "--max-runtime", "1ms")
+    refused = run_in_process("resume", "-o", file)
     assert refused.code == 2
     assert "would overwrite the input" in refused.err
-    assert balanced(here("resume", "--json").json) == {"updated": 2}
+    assert balanced(run_in_process("resume", "--json").json) == {"updated": 2}
 
 
-def test_results_go_beside_the_input_by_default(org: StandIn, here: Run) -> None:
+def test_results_go_beside_the_input_by_default(org: StandIn, run_in_process: RunCommand) -> None:
     Path("deep").mkdir()
-    result = here("run", sheet("deep/in.csv", rows(1)), "--json").json
+    result = run_in_process("run", sheet("deep/in.csv", rows(1)), "--json").json
     name = f"in-results-{result['run_id']}.xlsx"
     assert Path(result["output"]) == Path("deep").absolute() / name
 
 
 def test_results_that_cannot_be_written_there_go_to_the_state_folder(
-    org: StandIn, here: Run
+    org: StandIn, run_in_process: RunCommand
 ) -> None:
-    done = here("run", sheet("in.csv", rows(1)), "--json", "-o", "no/such/folder/out.xlsx")
-    assert done.code == 0
-    assert STATE.absolute() in Path(done.json["output"]).absolute().parents
-    assert "cannot be written" in done.err
-    assert lines(done.json["output"])[0]["Result"] == Result.UPDATED
+    completed = run_in_process(
+        "run", sheet("in.csv", rows(1)), "--json", "-o", "no/such/folder/out.xlsx"
+    )
+    assert completed.code == 0
+    assert STATE.absolute() in Path(completed.json["output"]).absolute().parents
+    assert "cannot be written" in completed.err
+    assert lines(completed.json["output"])[0]["Result"] == Result.UPDATED

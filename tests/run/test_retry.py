@@ -1,7 +1,7 @@
 import sqlite3
 
 import pytest
-from support.commands import Run
+from support.commands import RunCommand
 from support.runs import BROKEN, REJECTED, STATE, by_row, journals, new_runner, results
 from support.sheets import balanced, lines, lock, record, rows, sheet
 from support.zoho import StandIn, Start
@@ -9,21 +9,25 @@ from support.zoho import StandIn, Start
 from batchlock.core.errors import UsageError
 
 
-def test_no_retry_starts_for_another_address(org: StandIn, here: Run) -> None:
-    result = here("run", sheet("in.csv", [("Leads", REJECTED, lock(8), "why")]), "--json").json
+def test_no_retry_starts_for_another_address(org: StandIn, run_in_process: RunCommand) -> None:
+    result = run_in_process(
+        "run", sheet("in.csv", [("Leads", REJECTED, lock(8), "why")]), "--json"
+    ).json
     org.config(state_directory=str(STATE), zoho={"environment": "sandbox"})
     with pytest.raises(UsageError, match=r"belongs to production .* says sandbox"):
         new_runner().start_retry(result["run_id"])
     assert len(journals()) == 1
 
 
-def test_retry_sends_the_rows_that_were_not_updated(stand_in: Start, here: Run) -> None:
+def test_retry_sends_the_rows_that_were_not_updated(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
     zoho = stand_in("--fail-from", 3, "--fail-calls", 2)
     zoho.config(state_directory=str(STATE), retry={"attempts": 1, "first_wait": 0.01})
     content = [*rows(3), ("Leeds", record(4), lock(4), "why"), rows(3)[2]]
-    first = here("run", sheet("in.csv", content), "--json", "--in-flight", 1).json
+    first = run_in_process("run", sheet("in.csv", content), "--json", "--in-flight", 1).json
     assert results(first) == ["updated", "updated", "failed", "invalid", "duplicate"]
-    again = here("retry", first["run_id"], "--json")
+    again = run_in_process("retry", first["run_id"], "--json")
     assert again.code == 3
     assert again.json["run_id"] != first["run_id"]
     assert again.json["rows"] == len(lines(again.json["output"]))
@@ -33,96 +37,100 @@ def test_retry_sends_the_rows_that_were_not_updated(stand_in: Start, here: Run) 
     assert counts["invalid"] == 1
 
 
-def test_a_complete_run_has_nothing_to_retry(org: StandIn, here: Run) -> None:
-    result = here("run", sheet("in.csv", rows(2)), "--json").json
-    done = here("retry", result["run_id"], "--json")
-    assert (done.code, done.json["exit_code"], done.json["rows"]) == (0, 0, 0)
-    assert "Every row" in done.json["message"]
+def test_a_complete_run_has_nothing_to_retry(org: StandIn, run_in_process: RunCommand) -> None:
+    result = run_in_process("run", sheet("in.csv", rows(2)), "--json").json
+    completed = run_in_process("retry", result["run_id"], "--json")
+    assert (completed.code, completed.json["exit_code"], completed.json["rows"]) == (0, 0, 0)
+    assert "Every row" in completed.json["message"]
     assert org.state()["calls"]["put"] == 2
 
 
-def test_rows_of_a_closed_run_say_why_it_is_not_resumed(org: StandIn, here: Run) -> None:
+def test_rows_of_a_closed_run_say_why_it_is_not_resumed(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     file = sheet("in.csv", [*rows(2), ("Leeds", record(4), lock(4), "why")])
-    refused = here("run", file, "--strict", "--json").json
+    refused = run_in_process("run", file, "--strict", "--json").json
     why = "Nothing was sent, because 1 row has problems. Correct the file, then run it again."
     assert by_row(refused)[2]["What to do"] == f"This run does not go on. {why}"
-    assert f"This run does not go on. {why}" in here("show", refused["run_id"]).out
-    left = here("run", file, "--json", "--max-runtime", "1ms").json
+    assert f"This run does not go on. {why}" in run_in_process("show", refused["run_id"]).out
+    left = run_in_process("run", file, "--json", "--max-runtime", "1ms").json
     assert "goes out when the run goes on" in by_row(left)[2]["What to do"]
-    new = here("retry", left["run_id"], "--json").json["run_id"]
-    again = here("report", left["run_id"], "--json").json
+    new = run_in_process("retry", left["run_id"], "--json").json["run_id"]
+    again = run_in_process("report", left["run_id"], "--json").json
     assert by_row(again)[2]["What to do"].endswith(f"went on as run {new}.")
-    resumed = here("resume", left["run_id"])
+    resumed = run_in_process("resume", left["run_id"])
     assert resumed.code == 0
     assert f"What was left went on as run {new}." in resumed.err
 
 
-def test_an_interrupted_retry_is_resumed(stand_in: Start, here: Run) -> None:
+def test_an_interrupted_retry_is_resumed(stand_in: Start, run_in_process: RunCommand) -> None:
     zoho = stand_in()
     zoho.config(state_directory=str(STATE))
     content = [("Leads", REJECTED, lock(8), "why")]
-    first = here("run", sheet("in.csv", content), "--json").json
+    first = run_in_process("run", sheet("in.csv", content), "--json").json
     zoho.config(state_directory=str(STATE), org="default", zoho={"refresh_token": "revoked"})
-    stopped = here("retry", first["run_id"], "--json")
+    stopped = run_in_process("retry", first["run_id"], "--json")
     zoho.config(state_directory=str(STATE))
-    gone_on = here("retry", first["run_id"], "--json")
+    gone_on = run_in_process("retry", first["run_id"], "--json")
     assert (stopped.code, gone_on.code) == (5, 3)
     assert stopped.json["run_id"] == gone_on.json["run_id"]
 
 
 def test_a_retry_owns_the_rows_even_if_it_was_killed_before_it_closed_the_run(
-    stand_in: Start, here: Run
+    stand_in: Start, run_in_process: RunCommand
 ) -> None:
     zoho = stand_in()
     zoho.config(state_directory=str(STATE))
-    left = here("run", sheet("in.csv", rows(5)), "--json", "--max-runtime", "1ms").json
+    left = run_in_process("run", sheet("in.csv", rows(5)), "--json", "--max-runtime", "1ms").json
     new = new_runner().start_retry(left["run_id"])
     (old,) = (path for path in journals() if path.stem == left["run_id"])
     with sqlite3.connect(old) as sql:
         sql.execute("DELETE FROM run WHERE name = 'end'")
     sql.close()
-    finished = here("resume", "--json").json
+    finished = run_in_process("resume", "--json").json
     assert (finished["run_id"], balanced(finished)) == (new, {"updated": 5})
-    assert "no unfinished run" in here("resume").out
-    assert "no unfinished run" in here("resume", left["run_id"]).out
-    assert {one["state"] for one in here("runs", "--json").json["runs"]} == {"finished"}
+    assert "no unfinished run" in run_in_process("resume").out
+    assert "no unfinished run" in run_in_process("resume", left["run_id"]).out
+    assert {one["state"] for one in run_in_process("runs", "--json").json["runs"]} == {"finished"}
     assert zoho.state()["calls"]["put"] == 5
 
 
 @pytest.mark.parametrize("options", [(), ("--only", "failed")])
 def test_a_retry_resumes_an_unfinished_retry_of_the_same_run(
-    stand_in: Start, here: Run, options: tuple[str, ...]
+    stand_in: Start, run_in_process: RunCommand, options: tuple[str, ...]
 ) -> None:
     zoho = stand_in("--fail-from", 1, "--fail-calls", 4)
     zoho.config(state_directory=str(STATE), retry={"attempts": 1, "first_wait": 0.01})
-    first = here("run", sheet("in.csv", rows(2)), "--json", "--in-flight", 1).json
+    first = run_in_process("run", sheet("in.csv", rows(2)), "--json", "--in-flight", 1).json
     assert balanced(first) == {"failed": 2}
-    begun = here("retry", first["run_id"], "--json", "--max-runtime", "1ms").json
+    begun = run_in_process("retry", first["run_id"], "--json", "--max-runtime", "1ms").json
     assert balanced(begun) == {"not_sent": 2}
-    done = here("retry", first["run_id"], "--json", *options).json
-    assert (done["run_id"], balanced(done)) == (begun["run_id"], {"updated": 2})
-    again = here("retry", first["run_id"], "--json", *options)
+    completed = run_in_process("retry", first["run_id"], "--json", *options).json
+    assert (completed["run_id"], balanced(completed)) == (begun["run_id"], {"updated": 2})
+    again = run_in_process("retry", first["run_id"], "--json", *options)
     assert (again.code, again.json["run_id"]) == (0, None)
     assert zoho.state()["updates"] == 2
 
 
 def test_refused_rows_that_a_retry_excluded_can_be_retried_later(
-    stand_in: Start, here: Run
+    stand_in: Start, run_in_process: RunCommand
 ) -> None:
     zoho = stand_in("--fail-from", 2, "--fail-calls", 4)
     zoho.config(state_directory=str(STATE), retry={"attempts": 1, "first_wait": 0.01})
     content = [("Leads", REJECTED, lock(8), "why"), *rows(2)]
-    first = here("run", sheet("in.csv", content), "--json", "--in-flight", 1).json
+    first = run_in_process("run", sheet("in.csv", content), "--json", "--in-flight", 1).json
     assert results(first) == ["rejected", "failed", "failed"]
     only = ("retry", first["run_id"], "--json", "--only", "failed")
-    assert balanced(here(*only).json) == {"updated": 2}
-    assert here(*only).json["run_id"] is None
-    every = here("retry", first["run_id"], "--json").json
+    assert balanced(run_in_process(*only).json) == {"updated": 2}
+    assert run_in_process(*only).json["run_id"] is None
+    every = run_in_process("retry", first["run_id"], "--json").json
     assert (balanced(every), set(by_row(every))) == ({"rejected": 1}, {2})
     assert zoho.state()["updates"] == 2
 
 
-def test_retry_sends_refused_rows_again_except_with_only_failed(stand_in: Start, here: Run) -> None:
+def test_retry_sends_refused_rows_again_except_with_only_failed(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
     zoho = stand_in()
     zoho.config(retry={"attempts": 1, "first_wait": 0.01})
     content = [
@@ -132,24 +140,26 @@ def test_retry_sends_refused_rows_again_except_with_only_failed(stand_in: Start,
         ("Leads", REJECTED, lock(7), "why"),
         ("Leeds", record(9), lock(9), "why"),
     ]
-    first = here("run", sheet("in.csv", content), "--json").json
+    first = run_in_process("run", sheet("in.csv", content), "--json").json
     assert balanced(first) == {
         "updated": 2, "rejected": 1, "failed": 1, "duplicate": 1, "invalid": 1,
     }  # fmt: skip
-    only = here("retry", first["run_id"], "--only", "failed", "--json").json
+    only = run_in_process("retry", first["run_id"], "--only", "failed", "--json").json
     assert balanced(only) == {"failed": 1, "invalid": 1}
     assert [line["Source row"] for line in lines(only["output"])] == [5, 7]
-    every = here("retry", first["run_id"], "--json").json
+    every = run_in_process("retry", first["run_id"], "--json").json
     assert balanced(every) == {"rejected": 1, "failed": 1, "duplicate": 1, "invalid": 1}
 
 
 def test_only_failed_has_nothing_to_retry_when_the_rest_was_refused(
-    stand_in: Start, here: Run
+    stand_in: Start, run_in_process: RunCommand
 ) -> None:
     zoho = stand_in()
     zoho.config()
-    first = here("run", sheet("in.csv", [*rows(1), ("Leads", REJECTED, lock(7), "w")]), "--json")
-    done = here("retry", first.json["run_id"], "--only", "failed", "--json")
-    assert (done.code, done.json["rows"]) == (0, 0)
-    assert done.json["message"].endswith("except those that Zoho refused.")
+    first = run_in_process(
+        "run", sheet("in.csv", [*rows(1), ("Leads", REJECTED, lock(7), "w")]), "--json"
+    )
+    completed = run_in_process("retry", first.json["run_id"], "--only", "failed", "--json")
+    assert (completed.code, completed.json["rows"]) == (0, 0)
+    assert completed.json["message"].endswith("except those that Zoho refused.")
     assert zoho.state()["calls"]["put"] == 2

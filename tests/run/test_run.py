@@ -3,7 +3,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.commands import PATIENCE, POSIX, Run, started
+from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, started
 from support.runs import (
     BAD_GATEWAY,
     BROKEN,
@@ -26,17 +26,17 @@ from batchlock.simulator import lock_id_of
 
 
 def test_every_row_is_updated_and_reported_in_the_order_of_the_file(
-    stand_in: Start, cli: Run
+    stand_in: Start, run_subprocess: RunCommand
 ) -> None:
     org = stand_in("--latency", "30ms")
     org.config(state_directory=str(STATE))
     content = rows(60)[::-1]
-    done = cli("run", sheet("in.csv", content), "--json", "--in-flight", 7)
-    result = done.json
+    completed = run_subprocess("run", sheet("in.csv", content), "--json", "--in-flight", 7)
+    result = completed.json
     table = lines(result["output"])
     locks = org.locks()
     state = org.state()
-    assert (done.code, result["exit_code"], balanced(result)) == (0, 0, {"updated": 60})
+    assert (completed.code, result["exit_code"], balanced(result)) == (0, 0, {"updated": 60})
     assert [tuple(line[title] for title in TITLES) for line in table] == content
     assert [line["Source row"] for line in table] == list(range(2, 62))
     assert {key: result["reason"] for key, result in locks.items()} == {
@@ -50,15 +50,15 @@ def test_every_row_is_updated_and_reported_in_the_order_of_the_file(
     assert result["causes"] == []
 
 
-def test_the_token_is_stored_for_the_next_run(org: StandIn, here: Run) -> None:
-    here("run", sheet("one.csv", rows(1)))
-    assert here("run", sheet("two.csv", rows(1, first=2))).code == 0
+def test_the_token_is_stored_for_the_next_run(org: StandIn, run_in_process: RunCommand) -> None:
+    run_in_process("run", sheet("one.csv", rows(1)))
+    assert run_in_process("run", sheet("two.csv", rows(1, first=2))).code == 0
     assert org.state()["token_requests"] == 1
 
 
-def test_a_lost_token_is_renewed_once_for_all(org: StandIn, here: Run) -> None:
+def test_a_lost_token_is_renewed_once_for_all(org: StandIn, run_in_process: RunCommand) -> None:
     content = [*rows(10), ("Leads", REVOKED_ONCE, lock(99), "why")]
-    result = here("run", sheet("in.csv", content), "--json").json
+    result = run_in_process("run", sheet("in.csv", content), "--json").json
     assert balanced(result) == {"updated": 11}
     assert org.state()["token_requests"] == 2
 
@@ -70,7 +70,7 @@ def test_calls_start_no_faster_than_the_rate(org: StandIn) -> None:
     with started("run", file, "--json", "--per-second", "0.01", "--in-flight", 10) as process:
         wait_until(lambda: org.state()["updates"] > 0, process)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     assert balanced(json.loads(out)) == {"updated": 1, "not_sent": 99}
     assert org.state()["calls"]["put"] == 1
 
@@ -85,7 +85,7 @@ def test_a_429_holds_all_calls(stand_in: Start) -> None:
         journal = journals()[0]
         wait_until(lambda: rows_with_status(journal, "updated") >= 11, process)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     result = json.loads(out)
     counts = balanced(result)
     # 11 before the refused call, and at most the 3 that were in flight beside it.
@@ -96,18 +96,20 @@ def test_a_429_holds_all_calls(stand_in: Start) -> None:
     assert zoho.state()["throttled"] == 1
 
 
-def test_a_run_after_a_429_sends_every_row(stand_in: Start, here: Run) -> None:
+def test_a_run_after_a_429_sends_every_row(stand_in: Start, run_in_process: RunCommand) -> None:
     zoho = stand_in("--throttle-at", 12, "--retry-after", "10ms", "--latency", "20ms")
     zoho.config(state_directory=str(STATE))
-    result = here("run", sheet("in.csv", rows(40)), "--json", "--in-flight", 4).json
+    result = run_in_process("run", sheet("in.csv", rows(40)), "--json", "--in-flight", 4).json
     assert balanced(result) == {"updated": 40}
     assert (result["requests"], result["credits_used"]) == (41, 40)
 
 
-def test_lock_ids_are_looked_up_when_the_column_is_missing(org: StandIn, here: Run) -> None:
+def test_lock_ids_are_looked_up_when_the_column_is_missing(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     content = [(module, record_id, reason) for module, record_id, _, reason in rows(4)]
     file = sheet("in.csv", content, ("Module", "Record Id", "Reason"))
-    result = here("run", file, "--json").json
+    result = run_in_process("run", file, "--json").json
     table = org.locks()
     assert balanced(result) == {"updated": 4}
     assert org.state()["calls"]["get"] == 4
@@ -120,26 +122,30 @@ def test_lock_ids_are_looked_up_when_the_column_is_missing(org: StandIn, here: R
         }
 
 
-def test_a_look_up_that_shows_the_reason_sends_nothing(org: StandIn, here: Run) -> None:
+def test_a_look_up_that_shows_the_reason_sends_nothing(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     content = [("Leads", record(1), "", "Locked before"), ("Leads", NOT_LOCKED, "", "why")]
-    done = here("run", sheet("in.csv", content), "--json")
-    assert results(done.json) == ["unchanged", "rejected"]
+    completed = run_in_process("run", sheet("in.csv", content), "--json")
+    assert results(completed.json) == ["unchanged", "rejected"]
     assert org.state()["calls"]["put"] == 0
-    assert done.code == 3
+    assert completed.code == 3
 
 
 def test_blank_lock_ids_are_problems_when_they_are_not_looked_up(
-    org: StandIn, here: Run, monkeypatch: pytest.MonkeyPatch
+    org: StandIn, run_in_process: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BATCHLOCK_INPUT__LOOKUP_LOCK_IDS", "no")
     content = [*rows(1), ("Leads", record(2), "", "why")]
-    result = here("run", sheet("in.csv", content), "--json").json
+    result = run_in_process("run", sheet("in.csv", content), "--json").json
     assert results(result) == ["updated", "invalid"]
     assert lines(result["output"])[1]["Code"] == "missing_value"
     assert org.state()["calls"]["get"] == 0
 
 
-def test_each_row_has_the_result_of_its_own_answer(org: StandIn, here: Run) -> None:
+def test_each_row_has_the_result_of_its_own_answer(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     org.config(state_directory=str(STATE), retry={"attempts": 2, "first_wait": 0.01, "timeout": 5})
     content = [
         ("Leads", record(1), lock(1), "fine"),
@@ -153,10 +159,10 @@ def test_each_row_has_the_result_of_its_own_answer(org: StandIn, here: Run) -> N
         ("Leads", record(9), "", "Locked before"),
         ("Leads", REJECTED, lock(2), "why"),
     ]
-    done = here("run", sheet("in.csv", content), "--json")
-    result = done.json
+    completed = run_in_process("run", sheet("in.csv", content), "--json")
+    result = completed.json
     table = lines(result["output"])
-    assert (done.code, result["exit_code"]) == (3, 3)
+    assert (completed.code, result["exit_code"]) == (3, 3)
     assert [line["Result"] for line in table] == [
         "updated",
         "rejected",
@@ -193,19 +199,23 @@ def test_each_row_has_the_result_of_its_own_answer(org: StandIn, here: Run) -> N
     assert result["resume"] is None
 
 
-def test_a_row_with_no_other_answer_than_429_is_not_sent(org: StandIn, here: Run) -> None:
+def test_a_row_with_no_other_answer_than_429_is_not_sent(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     org.config(state_directory=str(STATE), retry={"first_wait": 0.05, "give_up_after": 0.5})
     content = [("Leads", THROTTLED, lock(1), "why")]
-    done = here("run", sheet("in.csv", content), "--json")
-    assert (done.code, balanced(done.json)) == (6, {"not_sent": 1})
-    assert done.json["resume"]
-    assert done.json["credits_used"] == 0
+    completed = run_in_process("run", sheet("in.csv", content), "--json")
+    assert (completed.code, balanced(completed.json)) == (6, {"not_sent": 1})
+    assert completed.json["resume"]
+    assert completed.json["credits_used"] == 0
 
 
-def test_the_columns_of_the_input_are_in_the_results_unchanged(org: StandIn, here: Run) -> None:
+def test_the_columns_of_the_input_are_in_the_results_unchanged(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     titles = (*TITLES, "Result", "Note", "Message")
     content = [(*rows(1)[0], "mine", "=1+1", "-x"), (*rows(1, first=2)[0], "", "é, “q”", "'a")]
-    result = here("run", sheet("in.csv", content, titles), "--json", "-o", "out.csv").json
+    result = run_in_process("run", sheet("in.csv", content, titles), "--json", "-o", "out.csv").json
     table = lines(result["output"])
     assert [(line["Result"], line["Result (batchlock)"]) for line in table] == [
         ("mine", "updated"),
@@ -215,8 +225,8 @@ def test_the_columns_of_the_input_are_in_the_results_unchanged(org: StandIn, her
     assert [line["Message"] for line in table] == ["'-x", "''a"]
 
 
-def test_a_file_without_rows_succeeds(org: StandIn, here: Run) -> None:
-    done = here("run", sheet("in.csv", []), "--json")
-    assert (done.code, done.json["rows"], balanced(done.json)) == (0, 0, {})
-    assert Path(done.json["output"]).exists()
+def test_a_file_without_rows_succeeds(org: StandIn, run_in_process: RunCommand) -> None:
+    completed = run_in_process("run", sheet("in.csv", []), "--json")
+    assert (completed.code, completed.json["rows"], balanced(completed.json)) == (0, 0, {})
+    assert Path(completed.json["output"]).exists()
     assert org.state()["calls"]["put"] == 0

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from support.commands import PATIENCE, POSIX, Run, command
+from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, command
 from support.sheets import rows, sheet
 from support.zoho import StandIn, Start, connected
 
@@ -114,41 +114,45 @@ def echo_server(request: pytest.FixtureRequest) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT_SECONDS)
 
 
-def test_a_failing_run_reveals_no_secret(stand_in: Start, here: Run) -> None:
+def test_a_failing_run_reveals_no_secret(stand_in: Start, run_in_process: RunCommand) -> None:
     zoho = stand_in("--faults", "server_error=0.4", "--faults", "proxy_page=0.4", "--seed", "1")
     configure(zoho)
-    done = here("run", sheet("in.csv", rows(30)), "-vv", "--json")
-    show = here("show", done.json["run_id"], "-vv")
-    assert done.code == 3
+    completed = run_in_process("run", sheet("in.csv", rows(30)), "-vv", "--json")
+    show = run_in_process("show", completed.json["run_id"], "-vv")
+    assert completed.code == 3
     assert len(access_tokens()) == 1
-    assert search(done.out, done.err, show.out, show.err) == []
+    assert search(completed.out, completed.err, show.out, show.err) == []
 
 
 def test_a_server_that_echoes_requests_reveals_no_token(
-    org: StandIn, here: Run, echo_server: str
+    org: StandIn, run_in_process: RunCommand, echo_server: str
 ) -> None:
     configure(org, zoho={"api_url": echo_server})
-    done = here("run", sheet("in.csv", rows(3)), "-vv", "--json")
-    assert done.code == 3
+    completed = run_in_process("run", sheet("in.csv", rows(3)), "-vv", "--json")
+    assert completed.code == 3
     assert len(access_tokens()) == 1
-    assert search(done.out, done.err) == []
+    assert search(completed.out, completed.err) == []
 
 
 def test_a_token_endpoint_that_echoes_requests_reveals_no_secret(
-    org: StandIn, here: Run, echo_server: str
+    org: StandIn, run_in_process: RunCommand, echo_server: str
 ) -> None:
     configure(org, zoho={"accounts_url": echo_server})
-    done = here("run", sheet("in.csv", rows(1)), "-vv")
-    assert done.code in (5, 6)
-    assert search(done.out, done.err) == []
+    completed = run_in_process("run", sheet("in.csv", rows(1)), "-vv")
+    assert completed.code in (5, 6)
+    assert search(completed.out, completed.err) == []
 
 
 @pytest.mark.parametrize("source", ["setting", "environment"])
 def test_a_refusing_proxy_reveals_no_password(
-    org: StandIn, here: Run, echo_server: str, source: str, monkeypatch: pytest.MonkeyPatch
+    org: StandIn,
+    run_in_process: RunCommand,
+    echo_server: str,
+    source: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     proxy = echo_server.replace("http://", f"http://me:{SECRETS['proxy']}@")
     network = {"proxy": proxy} if source == "setting" else {}
@@ -159,32 +163,34 @@ def test_a_refusing_proxy_reveals_no_password(
         zoho={"accounts_url": "https://accounts.invalid", "api_url": "https://api.invalid"},
         network=network,
     )
-    done = here("run", sheet("in.csv", rows(1)), "-vv", "--json")
-    assert done.code == 6
-    assert "refused to connect" in done.json["message"]
-    assert search(done.out, done.err) == []
+    completed = run_in_process("run", sheet("in.csv", rows(1)), "-vv", "--json")
+    assert completed.code == 6
+    assert "refused to connect" in completed.json["message"]
+    assert search(completed.out, completed.err) == []
 
 
-def test_an_invalid_setting_is_reported_without_its_secret(org: StandIn, here: Run) -> None:
+def test_an_invalid_setting_is_reported_without_its_secret(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
     configure(org, network={"proxy": f"ftp://me:{SECRETS['proxy']}@proxy"})
-    done = here("run", sheet("in.csv", rows(1)), "-vv", "--json")
-    assert done.code == 2
-    assert search(done.out, done.err) == []
+    completed = run_in_process("run", sheet("in.csv", rows(1)), "-vv", "--json")
+    assert completed.code == 2
+    assert search(completed.out, completed.err) == []
 
 
 def test_a_traceback_in_the_log_reveals_no_secret(
-    org: StandIn, here: Run, monkeypatch: pytest.MonkeyPatch
+    org: StandIn, run_in_process: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(org)
     monkeypatch.setattr(
         "batchlock.zoho.replies.orjson", None
     )  # every call raises an unexpected exception
-    done = here("run", sheet("in.csv", rows(2)), "-vv", "--json")
+    completed = run_in_process("run", sheet("in.csv", rows(2)), "-vv", "--json")
     (log,) = STATE.rglob("batchlock.log")
-    assert done.code == 1
+    assert completed.code == 1
     assert "Traceback" in log.read_text("utf-8")
     assert len(access_tokens()) == 1
-    assert search(done.out, done.err) == []
+    assert search(completed.out, completed.err) == []
 
 
 @POSIX
@@ -214,7 +220,7 @@ def test_the_process_list_reveals_no_secret(stand_in: Start) -> None:
 def wait_for_hidden_input(terminal: int) -> None:
     """Wait until the terminal echoes no input: the prompt is written a moment before that."""
     termios = pytest.importorskip("termios")
-    deadline_monotonic = time.monotonic() + PATIENCE
+    deadline_monotonic = time.monotonic() + TIMEOUT_SECONDS
     while termios.tcgetattr(terminal)[3] & termios.ECHO:
         assert time.monotonic() < deadline_monotonic, "the input is still echoed"
         time.sleep(0.01)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.commands import PATIENCE, POSIX, Run, command, started
+from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, command, started
 from support.processes import EXIT_CODES, STATE, check_results, signal_number, wait_until
 from support.sheets import balanced, rows, sheet
 from support.zoho import StandIn, Start
@@ -16,27 +16,31 @@ pytestmark = POSIX
 
 
 @pytest.mark.parametrize("name", EXIT_CODES)
-def test_a_signal_ends_a_run_with_true_results(stand_in: Start, here: Run, name: str) -> None:
+def test_a_signal_ends_a_run_with_true_results(
+    stand_in: Start, run_in_process: RunCommand, name: str
+) -> None:
     zoho = stand_in("--latency", "100ms", "--jitter", "50ms")
     zoho.config(state_directory=str(STATE))
     file = sheet("in.csv", rows(400))  # 5 seconds of work: the signal comes long before its end
     with started("run", file, "--json", "--in-flight", 8) as process:
         wait_until(lambda: zoho.state()["updates"] >= 20, process)
         process.send_signal(signal_number(name))
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     summary = json.loads(out)
     counts = check_results(summary, zoho)
     assert process.returncode == summary["exit_code"] == EXIT_CODES[name]
     assert set(counts) == {"updated", "not_sent"}
     assert counts["updated"] == zoho.state()["updates"]
     assert name in summary["message"]
-    resumed = here(*summary["resume"].split()[1:], "--json", "--in-flight", 25)
+    resumed = run_in_process(*summary["resume"].split()[1:], "--json", "--in-flight", 25)
     assert (resumed.code, check_results(resumed.json, zoho)) == (0, {"updated": 400})
     assert zoho.state()["calls"]["put"] == 400
 
 
 @pytest.mark.parametrize("name", EXIT_CODES)
-def test_the_second_signal_ends_at_once(stand_in: Start, here: Run, name: str) -> None:
+def test_the_second_signal_ends_at_once(
+    stand_in: Start, run_in_process: RunCommand, name: str
+) -> None:
     zoho = stand_in("--faults", "hang=1")
     zoho.config(state_directory=str(STATE))
     with started("run", sheet("in.csv", rows(3)), "--json") as process:
@@ -46,10 +50,10 @@ def test_the_second_signal_ends_at_once(stand_in: Start, here: Run, name: str) -
         while "Ending" not in process.stderr.readline():
             pass
         process.send_signal(signal_number(name))
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     assert (process.returncode, out) == (EXIT_CODES[name], "")
-    (run,) = here("runs", "--json").json["runs"]
-    summary = here("report", run["run_id"], "--json").json
+    (run,) = run_in_process("runs", "--json").json["runs"]
+    summary = run_in_process("report", run["run_id"], "--json").json
     assert check_results(summary, zoho) == {"unknown": 3}
 
 
@@ -73,7 +77,7 @@ def test_a_signal_at_any_moment_has_its_exit_code_and_no_traceback(
     else:
         wait_until(lambda: handles_signals(process.pid), process)
     process.send_signal(signal_number(name))
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     summary = json.loads(out)
     assert process.returncode == summary["exit_code"] == EXIT_CODES[name], err
     assert "Traceback" not in err
@@ -116,16 +120,18 @@ def test_a_signal_while_the_program_loads_has_its_exit_code_and_no_traceback(
 ) -> None:
     file = sheet("in.csv", rows(2))
     number = signal_number(name).value
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", SIGNALLED_WHILE_LOADING, module, str(number), "run", file, "--json"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=PATIENCE,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
-    assert done.returncode == json.loads(done.stdout)["exit_code"] == EXIT_CODES[name], done.stderr
-    assert "Traceback" not in done.stderr
+    assert completed.returncode == json.loads(completed.stdout)["exit_code"] == EXIT_CODES[name], (
+        completed.stderr
+    )
+    assert "Traceback" not in completed.stderr
     assert org.state()["calls"]["put"] == 0
 
 
@@ -142,24 +148,24 @@ def test_a_signal_that_was_ignored_from_the_start_stays_ignored(stand_in: Start,
     )
     wait_until(lambda: zoho.state()["updates"] >= 4, process)
     process.send_signal(signal_number(name))
-    out, _ = process.communicate(timeout=PATIENCE)
+    out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 0
     assert balanced(json.loads(out)) == {"updated": 40}
 
 
 def test_a_signal_while_the_results_are_written_leaves_them_complete(
-    stand_in: Start, here: Run
+    stand_in: Start, run_in_process: RunCommand
 ) -> None:
     zoho = stand_in("--in-flight-cap", "none")
     zoho.config(state_directory=str(STATE), limits={"in_flight": 50})
     with started("run", sheet("in.csv", rows(1500)), "--json") as process:
         wait_until(lambda: zoho.state()["updates"] >= 1500, process)
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=PATIENCE)
+        out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     summary = json.loads(out)
     assert process.returncode == summary["exit_code"]
     assert process.returncode in {0, 143}  # 0: the signal came after the last row had ended
     assert check_results(summary, zoho) == {"updated": 1500}
-    again = here("resume", "--json")
+    again = run_in_process("resume", "--json")
     assert again.code == 0
     assert zoho.state()["calls"]["put"] == 1500

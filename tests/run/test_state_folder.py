@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.commands import Run
+from support.commands import RunCommand
 from support.runs import STATE
 from support.sheets import rows, sheet
 from support.zoho import StandIn
@@ -10,79 +10,88 @@ from support.zoho import StandIn
 from batchlock.core.errors import UsageError
 
 
-def test_the_state_is_readable_by_this_user_only(org: StandIn, here: Run) -> None:
-    here("run", sheet("in.csv", rows(1)))
+def test_the_state_is_readable_by_this_user_only(org: StandIn, run_in_process: RunCommand) -> None:
+    run_in_process("run", sheet("in.csv", rows(1)))
     if os.name == "posix":
         assert STATE.stat().st_mode & 0o077 == 0
         (token,) = (STATE / "tokens").glob("*.json")
         assert token.stat().st_mode & 0o077 == 0
 
 
-def test_no_secret_is_written_or_printed(org: StandIn, here: Run) -> None:
+def test_no_secret_is_written_or_printed(org: StandIn, run_in_process: RunCommand) -> None:
     secret = "1000.abcdef.very-secret"
     org.config(
         state_directory=str(STATE), zoho={"client_secret": secret, "refresh_token": secret + "2"}
     )
-    done = here("run", sheet("in.csv", rows(1)), "-v", "-o", "out.csv")
+    completed = run_in_process("run", sheet("in.csv", rows(1)), "-v", "-o", "out.csv")
     contents = [path.read_bytes() for path in Path().rglob("*") if path.is_file()]
     result = [one for one in contents if secret.encode() in one]
-    assert done.code == 0
-    assert secret not in done.out + done.err
+    assert completed.code == 0
+    assert secret not in completed.out + completed.err
     assert result == [Path("config.yaml").read_bytes()]
 
 
-def test_errors_of_one_run_name_their_cause(here: Run) -> None:
-    done = here("run", sheet("in.csv", rows(1)), "--json")
-    assert done.code == UsageError.exit_code
+def test_errors_of_one_run_name_their_cause(run_in_process: RunCommand) -> None:
+    completed = run_in_process("run", sheet("in.csv", rows(1)), "--json")
+    assert completed.code == UsageError.exit_code
     for name in ("client_id", "client_secret", "refresh_token"):
-        assert f"zoho.{name} is missing" in done.json["message"]
+        assert f"zoho.{name} is missing" in completed.json["message"]
 
 
-def test_an_unknown_run_is_reported_with_the_name_of_the_org(here: Run, org: StandIn) -> None:
+def test_an_unknown_run_is_reported_with_the_name_of_the_org(
+    run_in_process: RunCommand, org: StandIn
+) -> None:
     sheet("orders.csv", rows(1))
-    assert here("run", "orders.csv", "--simulate").code == 0
-    missing = here("show", "1999")
+    assert run_in_process("run", "orders.csv", "--simulate").code == 0
+    missing = run_in_process("show", "1999")
     assert missing.code == 2
     assert "There is no run 1999 of default." in missing.err
 
 
-def test_an_ambiguous_run_id_is_reported_with_all_matches(here: Run, org: StandIn) -> None:
+def test_an_ambiguous_run_id_is_reported_with_all_matches(
+    run_in_process: RunCommand, org: StandIn
+) -> None:
     sheet("orders.csv", rows(1))
-    ids = {here("run", "orders.csv", "--json").json["run_id"] for _ in range(2)}
-    result = here("show", "20")
+    ids = {run_in_process("run", "orders.csv", "--json").json["run_id"] for _ in range(2)}
+    result = run_in_process("show", "20")
     assert result.code == 2
     assert all(one in result.err for one in ids)
 
 
 def test_a_state_folder_that_cannot_be_created_is_reported(
-    here: Run, org: StandIn, tmp_path: Path
+    run_in_process: RunCommand, org: StandIn, tmp_path: Path
 ) -> None:
     sheet("orders.csv", rows(1))
     (tmp_path / "file").write_text("")
     org.config(Path("blocked.yaml"), state_directory=str(tmp_path / "file" / "state"))
-    done = here("run", "orders.csv", "-c", "blocked.yaml")
-    assert done.code == 2
-    assert "state_directory" in done.err
+    completed = run_in_process("run", "orders.csv", "-c", "blocked.yaml")
+    assert completed.code == 2
+    assert "state_directory" in completed.err
     assert org.state()["calls"]["put"] == 0
 
 
 @pytest.mark.parametrize("command", [("resume",), ("runs",), ("show", "2026")])
 @pytest.mark.parametrize("state", ["file", "file/below"])
 def test_a_state_path_that_is_a_file_is_not_an_empty_state_folder(
-    here: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], state: str
+    run_in_process: RunCommand,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    state: str,
 ) -> None:
     Path("file").touch()
     monkeypatch.setenv("BATCHLOCK_STATE_DIRECTORY", state)
-    done = here(*command)
-    assert (done.code, done.out) == (2, "")
-    assert "Set state_directory to" in done.err
+    completed = run_in_process(*command)
+    assert (completed.code, completed.out) == (2, "")
+    assert "Set state_directory to" in completed.err
 
 
-def test_a_damaged_journal_is_reported_and_stops_no_other_run(here: Run, org: StandIn) -> None:
+def test_a_damaged_journal_is_reported_and_stops_no_other_run(
+    run_in_process: RunCommand, org: StandIn
+) -> None:
     sheet("orders.csv", rows(1))
-    run_id = here("run", "orders.csv", "--json").json["run_id"]
+    run_id = run_in_process("run", "orders.csv", "--json").json["run_id"]
     (journal,) = STATE.glob(f"runs/*/{run_id}.journal")
     journal.write_bytes(b"SQLite format 3" + bytes(4096))
-    done = here("run", "orders.csv")
-    assert done.code == 0
-    assert "Its run cannot be resumed" in done.err
+    completed = run_in_process("run", "orders.csv")
+    assert completed.code == 0
+    assert "Its run cannot be resumed" in completed.err

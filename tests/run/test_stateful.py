@@ -28,7 +28,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support.commands import PATIENCE, POSIX, command
+from support.commands import POSIX, TIMEOUT_SECONDS, command
 from support.sheets import lines, lock, record, sheet
 from support.zoho import StandIn
 
@@ -63,7 +63,7 @@ class Org:
         self._closing = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
         self._thread.start()
-        self.simulator = self._started.get(timeout=PATIENCE)
+        self.simulator = self._started.get(timeout=TIMEOUT_SECONDS)
 
     async def _serve(self) -> None:
         async with serving() as simulator:
@@ -72,7 +72,7 @@ class Org:
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._closing.set)
-        self._thread.join(PATIENCE)
+        self._thread.join(TIMEOUT_SECONDS)
         self._loop.close()
 
     @property

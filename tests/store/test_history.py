@@ -43,8 +43,8 @@ def run_ids(history: History) -> list[str]:
 
 
 def test_a_run_id_is_the_utc_time_and_random_digits() -> None:
-    here = NOW.astimezone(timezone(timedelta(hours=-9)))
-    assert re.fullmatch(r"20260314-020304-[0-9a-f]{4}", new_run_id(here))
+    alaska = NOW.astimezone(timezone(timedelta(hours=-9)))
+    assert re.fullmatch(r"20260314-020304-[0-9a-f]{4}", new_run_id(alaska))
     assert len({new_run_id(NOW) for _ in range(50)}) > 1
     assert new_run_id(NOW) < new_run_id(NOW + timedelta(milliseconds=4))
     assert new_run_id(NOW + timedelta(milliseconds=999)) < new_run_id(NOW + timedelta(seconds=1))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from support.commands import PATIENCE
+from support.commands import TIMEOUT_SECONDS
 
 SUCCESS = (
     b'{"data":[{"code":"SUCCESS","details":{},"message":"relation updated","status":"success"}]}'
@@ -57,9 +57,9 @@ def bad_server(handler: Handler) -> Iterator[BadServer]:
         finally:
             server.closing.set()
             listening.shutdown(socket.SHUT_RDWR)
-            accepting.join(PATIENCE)
+            accepting.join(TIMEOUT_SECONDS)
             for thread in threads:
-                thread.join(PATIENCE)
+                thread.join(TIMEOUT_SECONDS)
 
 
 def read_request(connection: socket.socket, server: BadServer) -> bytes:
@@ -103,7 +103,7 @@ def resets(connection: socket.socket, server: BadServer) -> None:
 
 def hangs(connection: socket.socket, server: BadServer) -> None:
     server.sent.append(0)
-    server.closing.wait(PATIENCE)
+    server.closing.wait(TIMEOUT_SECONDS)
 
 
 def never_ends(connection: socket.socket, server: BadServer) -> None:
@@ -115,7 +115,7 @@ def never_ends(connection: socket.socket, server: BadServer) -> None:
 
 def sends_50_mb(connection: socket.socket, server: BadServer) -> None:
     server.sent.append(0)
-    connection.settimeout(PATIENCE)
+    connection.settimeout(TIMEOUT_SECONDS)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n")
     for _ in range(50):
         connection.sendall(b" " * 1_000_000)

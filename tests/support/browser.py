@@ -17,7 +17,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from support.commands import PATIENCE
+from support.commands import TIMEOUT_SECONDS
 from support.page_server import PageServer
 from support.visitor import eventually
 
@@ -42,7 +42,7 @@ def launched() -> Iterator[Browser]:
     """Launch Chromium for a fixture."""
     assert EXECUTABLE is not None
     with sync_playwright() as playwright:
-        expect.set_options(timeout=1000 * PATIENCE)
+        expect.set_options(timeout=1000 * TIMEOUT_SECONDS)
         browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=_ARGUMENTS)
         yield browser
         browser.close()
@@ -57,7 +57,7 @@ def tabs(browser: Browser) -> Iterator[NewTab]:
 
     def new(**options: Any) -> Page:
         context = browser.new_context(**options)
-        context.set_default_timeout(1000 * PATIENCE)
+        context.set_default_timeout(1000 * TIMEOUT_SECONDS)
         contexts.append(context)
         return context.new_page()
 

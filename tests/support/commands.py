@@ -19,12 +19,12 @@ SIGNALS = [
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
-# Seconds after which a test fails instead of hanging. No test waits for it to pass.
-PATIENCE = 60.0
+# A test fails after this time instead of hanging. No test waits for it to pass.
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class CommandResult:
     """The end of a command."""
 
     code: int
@@ -39,7 +39,7 @@ class Done:
         return value
 
 
-Run = Callable[..., Done]
+RunCommand = Callable[..., CommandResult]
 
 
 def command(*arguments: object) -> list[str]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from batchlock.store.page import PageStore
 from batchlock.web.auth.passwords import hash_password
-from support.commands import PATIENCE, command, kill_leftover_runs
+from support.commands import TIMEOUT_SECONDS, command, kill_leftover_runs
 from support.visitor import Visitor, eventually
 from support.zoho import StandIn
 
@@ -100,13 +100,13 @@ def page_server(folder: Path, *options: object) -> Iterator[PageServer]:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
             try:
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
             finally:
                 kill_leftover_runs(folder)
-            reader.join(PATIENCE)
+            reader.join(TIMEOUT_SECONDS)
 
 
 def add_person(folder: Path, name: str) -> None:

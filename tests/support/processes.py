@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from support.commands import PATIENCE
+from support.commands import TIMEOUT_SECONDS
 from support.sheets import balanced, lines
 from support.zoho import StandIn
 
@@ -19,7 +19,7 @@ RUNS = STATE / "runs" / "default"
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Wait until a condition is true or the process has ended."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT_SECONDS
     while not condition() and process.poll() is None:
         assert time.monotonic() < end, "the condition was never true"
         time.sleep(0.005)
@@ -28,7 +28,7 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
 def kill(process: subprocess.Popen[str]) -> None:
     """Kill a process, and wait for its end."""
     process.kill()
-    process.wait(PATIENCE)
+    process.wait(TIMEOUT_SECONDS)
 
 
 def signal_number(name: str) -> signal.Signals:

@@ -14,7 +14,7 @@ from batchlock.core.cancel import CancelToken
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.run import Runner
-from support.commands import PATIENCE
+from support.commands import TIMEOUT_SECONDS
 from support.sheets import lines
 
 STATE = Path("state")
@@ -35,7 +35,7 @@ NEVER_VALID = "990000000000000505"
 
 def wait_until(condition: Callable[[], bool], process: Popen[str]) -> None:
     """Wait until a condition holds while another process runs, which must not end before."""
-    deadline_monotonic = time.monotonic() + PATIENCE
+    deadline_monotonic = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < deadline_monotonic, "it never happened"
         assert process.poll() is None, "the command ended first"

@@ -5,7 +5,7 @@ import select
 
 import pytest
 
-from support.commands import PATIENCE
+from support.commands import TIMEOUT_SECONDS
 
 
 def open_terminal() -> tuple[int, int]:
@@ -22,7 +22,7 @@ def read_until(screen: int, words: str | None) -> str:
     """Read until `words` appear, or with None until the other end is closed."""
     text = ""
     while words is None or words not in text:
-        ready, _, _ = select.select([screen], [], [], PATIENCE)
+        ready, _, _ = select.select([screen], [], [], TIMEOUT_SECONDS)
         assert ready, text
         try:
             part = os.read(screen, 4096).decode()

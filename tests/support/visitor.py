@@ -10,7 +10,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from support.commands import PATIENCE
+from support.commands import TIMEOUT_SECONDS
 from support.paths import ROOT
 from support.sheets import rows
 
@@ -58,7 +58,7 @@ class Visitor:
         all_headers = {**self.headers, **(headers or {})}
         if self.cookie:
             all_headers.setdefault("Cookie", self.cookie)
-        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=TIMEOUT_SECONDS)
         try:
             connection.request(method, path, body or None, all_headers)
             response = connection.getresponse()
@@ -122,7 +122,7 @@ class Visitor:
 
 def eventually(condition: Callable[[], bool]) -> None:
     """Wait until a condition is true; fail after a long time."""
-    deadline_monotonic = time.monotonic() + PATIENCE
+    deadline_monotonic = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < deadline_monotonic, "the condition never became true"
         time.sleep(0.05)

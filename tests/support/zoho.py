@@ -16,7 +16,7 @@ from batchlock.config import Settings
 from batchlock.simulator import Behaviour
 from batchlock.zoho.connect import Connection, connect
 from batchlock.zoho.credentials import Credentials
-from support.commands import PATIENCE
+from support.commands import TIMEOUT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,9 @@ class StandIn:
         return self._inspect(f"calls?kind={kind}")
 
     def _inspect(self, path: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/simulator/{path}", timeout=PATIENCE) as response:
+        with urllib.request.urlopen(
+            f"{self.url}/simulator/{path}", timeout=TIMEOUT_SECONDS
+        ) as response:
             content = json.load(response)
         assert isinstance(content, dict)
         return content

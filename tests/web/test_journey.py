@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import openpyxl
-from support.commands import POSIX, Run
+from support.commands import POSIX, RunCommand
 from support.page_server import PageServer
 from support.sheets import lines, rows, sheet
 from support.visitor import Visitor, csv_content, file_content
@@ -100,12 +100,14 @@ def test_starting_a_file_twice_at_once_makes_one_run(someone: Visitor) -> None:
 
 @POSIX
 def test_a_run_whose_file_name_is_not_unicode_is_shown(
-    page: PageServer, someone: Visitor, cli: Run
+    page: PageServer, someone: Visitor, run_subprocess: RunCommand
 ) -> None:
     name = os.fsdecode(b"Gr\xf6sse.csv")
     sheet(name, rows(2, first=4_000))
-    done = cli("run", name, "--simulate", "-q", "-o", "out.csv", "--config", page.config)
-    assert done.code == 0, done.err
+    completed = run_subprocess(
+        "run", name, "--simulate", "-q", "-o", "out.csv", "--config", page.config
+    )
+    assert completed.code == 0, completed.err
     [run] = re.findall(r'href="(/runs/[\w-]+)">Gr\ufffdsse.csv', someone.get("/history").text)
     assert someone.get(run).status == 200
     assert someone.get(f"{run}/results.csv").status == 200

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from support.commands import Done, command
+from support.commands import CommandResult, command
 from support.http_server import tls_of
 from support.proxy import PASSWORD, Proxy, connect_both, listening, proxy_server
 from support.sheets import rows, sheet
@@ -65,7 +65,9 @@ def configure(proxied: ProxiedSimulator, network: dict[str, str]) -> None:
     Path("config.yaml").write_text(json.dumps(settings), "utf-8")
 
 
-async def run(proxied: ProxiedSimulator, environment: dict[str, str], **network: str) -> Done:
+async def run(
+    proxied: ProxiedSimulator, environment: dict[str, str], **network: str
+) -> CommandResult:
     configure(proxied, network)
     process = await asyncio.create_subprocess_exec(
         *command("run", sheet("in.csv", rows(3)), "-vv", "--json", "-o", "out.csv"),
@@ -76,14 +78,16 @@ async def run(proxied: ProxiedSimulator, environment: dict[str, str], **network:
     )
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
-    return Done(process.returncode, out.decode(), err.decode())
+    return CommandResult(process.returncode, out.decode(), err.decode())
 
 
-def output_of(done: Done) -> bytes:
+def output_of(completed: CommandResult) -> bytes:
     """Return the output of a run and all files that it wrote."""
     files = [path for path in Path().rglob("*") if path.is_file() and path.name != "config.yaml"]
     assert any("log" in path.name for path in files)
-    return b"".join([done.out.encode(), done.err.encode(), *(path.read_bytes() for path in files)])
+    return b"".join(
+        [completed.out.encode(), completed.err.encode(), *(path.read_bytes() for path in files)]
+    )
 
 
 def password_in(content: bytes) -> bool:
@@ -93,49 +97,49 @@ def password_in(content: bytes) -> bool:
 
 @pytest.mark.parametrize("source", ["settings", "environment"])
 def test_a_run_uses_the_proxy_and_the_certificate(pem: Path, source: str) -> None:
-    async def main() -> tuple[Done, int, list[bytes]]:
+    async def main() -> tuple[CommandResult, int, list[bytes]]:
         async with proxied_simulator(pem, user=f"me:{PASSWORD}") as proxied:
             address = proxied.proxy.address(f"me:{PASSWORD}")
             if source == "settings":
-                done = await run(proxied, {}, proxy=address, ca_file=str(pem))
+                completed = await run(proxied, {}, proxy=address, ca_file=str(pem))
             else:
-                done = await run(proxied, {"HTTPS_PROXY": address, "SSL_CERT_FILE": str(pem)})
-            return done, proxied.simulator.ledger.count(Kind.PUT), proxied.proxy.requests_seen
+                completed = await run(proxied, {"HTTPS_PROXY": address, "SSL_CERT_FILE": str(pem)})
+            return completed, proxied.simulator.ledger.count(Kind.PUT), proxied.proxy.requests_seen
 
-    done, puts, requests_seen = asyncio.run(main())
-    assert (done.code, puts) == (0, 3), done.err
-    assert json.loads(done.out)["counts"]["updated"] == 3
+    completed, puts, requests_seen = asyncio.run(main())
+    assert (completed.code, puts) == (0, 3), completed.err
+    assert json.loads(completed.out)["counts"]["updated"] == 3
     assert requests_seen
     assert all(head.startswith(b"CONNECT ") for head in requests_seen)
-    assert not password_in(output_of(done))
+    assert not password_in(output_of(completed))
 
 
 def test_a_run_obeys_no_proxy(pem: Path) -> None:
-    async def main() -> tuple[Done, list[bytes]]:
+    async def main() -> tuple[CommandResult, list[bytes]]:
         async with proxied_simulator(pem, refusal_status=403) as proxied:
             names = {"HTTPS_PROXY": proxied.proxy.url, "NO_PROXY": "127.0.0.1"}
-            done = await run(proxied, {**names, "SSL_CERT_FILE": str(pem)})
-            return done, proxied.proxy.requests_seen
+            completed = await run(proxied, {**names, "SSL_CERT_FILE": str(pem)})
+            return completed, proxied.proxy.requests_seen
 
-    done, requests_seen = asyncio.run(main())
-    assert (done.code, requests_seen) == (0, [])
+    completed, requests_seen = asyncio.run(main())
+    assert (completed.code, requests_seen) == (0, [])
 
 
 @pytest.mark.parametrize("refusal_status", [403, 407])
 def test_a_refusing_proxy_stops_the_run_and_the_password_stays_hidden(
     pem: Path, refusal_status: int
 ) -> None:
-    async def main() -> tuple[Done, Simulator]:
+    async def main() -> tuple[CommandResult, Simulator]:
         async with proxied_simulator(pem, refusal_status=refusal_status) as proxied:
             address = proxied.proxy.address(f"me:{PASSWORD}")
             return await run(proxied, {}, proxy=address, ca_file=str(pem)), proxied.simulator
 
-    done, simulator = asyncio.run(main())
-    assert done.code == 6, done.err
-    assert f"refused to connect (HTTP {refusal_status})" in json.loads(done.out)["message"]
-    assert json.loads(done.out)["counts"]["not_sent"] == 3
+    completed, simulator = asyncio.run(main())
+    assert completed.code == 6, completed.err
+    assert f"refused to connect (HTTP {refusal_status})" in json.loads(completed.out)["message"]
+    assert json.loads(completed.out)["counts"]["not_sent"] == 3
     assert simulator.ledger.count(Kind.TOKEN) == 0
-    assert not password_in(output_of(done))
+    assert not password_in(output_of(completed))
 
 
 @pytest.mark.parametrize(
@@ -149,14 +153,14 @@ def test_a_refusing_proxy_stops_the_run_and_the_password_stays_hidden(
 def test_bad_network_settings_are_reported_before_anything_is_sent(
     pem: Path, environment: dict[str, str], network: dict[str, str], message: str
 ) -> None:
-    async def main() -> Done:
+    async def main() -> CommandResult:
         async with proxied_simulator(pem) as proxied:
             return await run(proxied, environment, **network)
 
-    done = asyncio.run(main())
-    assert done.code == 2
-    assert message in json.loads(done.out)["message"]
-    assert PASSWORD not in done.out + done.err
+    completed = asyncio.run(main())
+    assert completed.code == 2
+    assert message in json.loads(completed.out)["message"]
+    assert PASSWORD not in completed.out + completed.err
     assert not Path("state/runs").exists()
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from odf.opendocument import OpenDocumentSpreadsheet  # type: ignore[import-untyped]  # the same
 from odf.table import Table, TableCell, TableRow  # type: ignore[import-untyped]  # the same
 from odf.text import P  # type: ignore[import-untyped]  # the same
-from support.commands import Run
+from support.commands import RunCommand
 from support.plans import open_plan_of
 from support.sheets import TITLES, lock, record
 
@@ -161,45 +161,49 @@ def damaged_inside(content: bytes, damages: Sequence[Damage], part: float) -> by
     return target.getvalue()
 
 
-def assert_ends_with_a_message(here: Run, file: Path) -> None:
+def assert_ends_with_a_message(run_in_process: RunCommand, file: Path) -> None:
     """Check that `check` ends with one of its exit codes and without a traceback."""
-    done = here("check", file, "--json")
-    assert done.code in (0, 2, 3, 4)
-    assert done.json["exit_code"] == done.code
-    assert "Traceback" not in done.err
-    if done.code in (2, 4):
-        assert len(done.err.splitlines()) <= 2
-        assert file.name in done.err
+    completed = run_in_process("check", file, "--json")
+    assert completed.code in (0, 2, 3, 4)
+    assert completed.json["exit_code"] == completed.code
+    assert "Traceback" not in completed.err
+    if completed.code in (2, 4):
+        assert len(completed.err.splitlines()) <= 2
+        assert file.name in completed.err
 
 
 @pytest.mark.parametrize("writer", WRITERS)
 @settings(max_examples=5, deadline=None, suppress_health_check=SLOW)
 @given(damages=DAMAGE, cut=CUT)
 def test_a_damaged_workbook_never_ends_in_a_traceback(
-    tmp_path: Path, here: Run, writer: str, damages: list[Damage], cut: float | None
+    tmp_path: Path,
+    run_in_process: RunCommand,
+    writer: str,
+    damages: list[Damage],
+    cut: float | None,
 ) -> None:
     file = tmp_path / f"in.{WRITERS[writer][0]}"
     file.write_bytes(damaged(undamaged(writer, tmp_path), damages, cut))
-    assert_ends_with_a_message(here, file)
+    assert_ends_with_a_message(run_in_process, file)
 
 
 @pytest.mark.parametrize("writer", ["openpyxl", "xlsxwriter", "odfpy"])
 @settings(max_examples=5, deadline=None, suppress_health_check=SLOW)
 @given(damages=DAMAGE, part=st.floats(0, 1))
 def test_a_workbook_damaged_in_one_part_never_ends_in_a_traceback(
-    tmp_path: Path, here: Run, writer: str, damages: list[Damage], part: float
+    tmp_path: Path, run_in_process: RunCommand, writer: str, damages: list[Damage], part: float
 ) -> None:
     file = tmp_path / f"in.{WRITERS[writer][0]}"
     file.write_bytes(damaged_inside(undamaged(writer, tmp_path), damages, part))
-    assert_ends_with_a_message(here, file)
+    assert_ends_with_a_message(run_in_process, file)
 
 
 def test_an_archive_with_an_undecodable_name_is_refused_in_a_sentence(
-    tmp_path: Path, here: Run
+    tmp_path: Path, run_in_process: RunCommand
 ) -> None:
     file = tmp_path / "in.xlsx"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("xl/wörkbook.xml", "x")
     file.write_bytes(file.read_bytes().replace("ö".encode(), b"\xe5x"))
-    assert_ends_with_a_message(here, file)
-    assert here("check", file, "--json").code == 4
+    assert_ends_with_a_message(run_in_process, file)
+    assert run_in_process("check", file, "--json").code == 4

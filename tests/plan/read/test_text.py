@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.commands import Run
+from support.commands import RunCommand
 from support.journals import problem_keys
 from support.plans import open_plan_of
 from support.tables import HEADER
@@ -140,12 +140,16 @@ def test_text_is_read_as_it_was_meant(name: str) -> None:
     assert (info.encoding, info.delimiter, info.sheet) == (encoding, delimiter, None)
 
 
-def test_check_reports_what_a_text_file_was_read_as(here: Run) -> None:
+def test_check_reports_what_a_text_file_was_read_as(run_in_process: RunCommand) -> None:
     content, expected, encoding, delimiter = READABLE["utf-16, big-endian"]
-    done = here("check", write(content), "--json")
-    assert (done.code, done.json["problems"], done.json["rows"]) == (0, [], len(expected))
-    assert (done.json["encoding"], done.json["delimiter"]) == (encoding, delimiter)
-    assert done.json["sheet"] is None
+    completed = run_in_process("check", write(content), "--json")
+    assert (completed.code, completed.json["problems"], completed.json["rows"]) == (
+        0,
+        [],
+        len(expected),
+    )
+    assert (completed.json["encoding"], completed.json["delimiter"]) == (encoding, delimiter)
+    assert completed.json["sheet"] is None
 
 
 def test_one_byte_in_the_last_row_of_a_large_file_decides_its_encoding() -> None:
@@ -265,12 +269,12 @@ def test_text_without_a_table_is_refused_in_one_sentence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["empty file", "an unclosed quotation mark in a large file"])
-def test_a_refusal_is_the_message_of_the_command(here: Run, name: str) -> None:
+def test_a_refusal_is_the_message_of_the_command(run_in_process: RunCommand, name: str) -> None:
     content, expected = REFUSED[name]
-    done = here("check", write(content), "--json")
-    assert done.code == done.json["exit_code"] == 4
-    assert done.err.splitlines()[-1] == done.json["message"]
-    assert expected in done.json["message"]
+    completed = run_in_process("check", write(content), "--json")
+    assert completed.code == completed.json["exit_code"] == 4
+    assert completed.err.splitlines()[-1] == completed.json["message"]
+    assert expected in completed.json["message"]
 
 
 def test_blanks_beyond_the_last_column_of_a_spreadsheet_are_ignored() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import Run
+from support.commands import RunCommand
 from support.page_server import (
     PASSWORD,
     SCRYPT_HASH,
@@ -131,15 +131,17 @@ def test_a_cookie_is_sent_to_this_site_alone(page: PageServer) -> None:
     assert "Secure" not in cookie
 
 
-def test_the_session_of_a_removed_person_ends_at_once(guarded: PageServer, cli: Run) -> None:
+def test_the_session_of_a_removed_person_ends_at_once(
+    guarded: PageServer, run_subprocess: RunCommand
+) -> None:
     add_person(guarded.folder, "Rita")
     rita = signed_in(guarded, "Rita", {"X-Forwarded-For": "10.0.5.1"})
     assert rita.get("/").status == 200
-    assert "Rita" in cli("serve", "--config", guarded.config, "--users").out.splitlines()
+    assert "Rita" in run_subprocess("serve", "--config", guarded.config, "--users").out.splitlines()
     remove = ("serve", "--config", guarded.config, "--remove-user", "Rita")
-    assert cli(*remove).code == 0
+    assert run_subprocess(*remove).code == 0
     assert rita.get("/").location == "/login"
-    assert cli(*remove).code == 2
+    assert run_subprocess(*remove).code == 2
 
 
 def test_the_log_says_who_did_what(guarded: PageServer) -> None:

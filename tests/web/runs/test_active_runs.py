@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from support.commands import PATIENCE, POSIX, started
+from support.commands import POSIX, TIMEOUT_SECONDS, started
 from support.page_server import PageServer
 from support.sheets import record, rows, sheet
 from support.visitor import Visitor, csv_content, eventually
@@ -70,7 +70,7 @@ def test_all_viewers_see_the_same_run(slow_page: PageServer, someone: Visitor) -
     views = [json.loads(viewer.get(f"{run}/now").text) for viewer in (someone, other)]
     assert {view["state"] for view in views} == {"working"}
     url = urlsplit(slow_page.url)
-    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS)
     connection.request("GET", f"{run}/events", headers={"Cookie": other.cookie})
     stream = connection.getresponse()
     assert stream.headers["Content-Type"] == "text/event-stream"
@@ -118,7 +118,7 @@ def test_a_run_that_is_resumed_at_a_terminal_can_be_ended_only_there(
         assert answer.status == 409
         assert "ended there" in answer.words
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT_SECONDS)
     assert f"stopped run {run_id}" not in someone.get("/log").words
     someone.wait_for(run, "Go on")
     assert "Paused by" in someone.get(run).words
@@ -133,7 +133,7 @@ def test_a_run_of_the_command_line_is_waited_for_and_listed(
         eventually(lambda: "terminal.csv" in str(current_holder(slow_page.state, "default")))
         run = someone.start("one.csv", csv_content(3, first=7_100))
         assert "Another run is at work on this org" in someone.get(run).words
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT_SECONDS)
     assert "3 updated" in someone.results(run).words
     history = someone.get("/history").words
     assert "terminal.csv" in history

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from support.commands import Run
+from support.commands import RunCommand
 from support.page_server import page_server
 from support.sheets import rows
 from support.visitor import Visitor, csv_content, file_content, write_config
@@ -57,10 +57,10 @@ def test_a_sheet_can_be_chosen(someone: Visitor) -> None:
     ],
 )
 def test_a_wrong_file_is_refused_as_on_the_command_line(
-    someone: Visitor, cli: Run, name: str, content: bytes, words: str
+    someone: Visitor, run_subprocess: RunCommand, name: str, content: bytes, words: str
 ) -> None:
     Path(name).write_bytes(content)
-    sentence = cli("check", name).err.strip().splitlines()[-1]
+    sentence = run_subprocess("check", name).err.strip().splitlines()[-1]
     page = someone.get(someone.check(name, content)).words
     assert words in page
     assert sentence in page

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import xlsxwriter  # type: ignore[import-untyped]  # comes without types
 from support.bombs import MIB, SHEET, SHEET_HEAD, write_bomb
-from support.commands import Run
+from support.commands import RunCommand
 from support.paths import DATA
 from support.tables import HEADER, ROW, load, refusal
 from support.zips import write_zip, zip_parts
@@ -156,12 +156,15 @@ def write_shared_text(path: Path) -> None:
 @linux
 @pytest.mark.parametrize("write", [write_sparse, write_shared_text])
 def test_a_small_file_takes_little_memory(
-    tmp_path: Path, cli: Run, write: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    run_subprocess: RunCommand,
+    write: Callable[[Path], object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(tmp_path / "small.xlsx")
     monkeypatch.setenv("BATCHLOCK_INPUT__MAX_MEMORY", "512 MiB")
-    done = cli("check", tmp_path / "small.xlsx", "--json")
-    assert (done.code, done.json["valid"]) == (0, 1)
+    completed = run_subprocess("check", tmp_path / "small.xlsx", "--json")
+    assert (completed.code, completed.json["valid"]) == (0, 1)
 
 
 @linux
@@ -176,24 +179,24 @@ def test_a_small_file_takes_little_memory(
 )
 def test_the_message_is_about_the_file_and_not_about_a_limit(
     tmp_path: Path,
-    cli: Run,
+    run_subprocess: RunCommand,
     write: Callable[[Path], object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(tmp_path / "bomb.xlsx")
     monkeypatch.setenv("BATCHLOCK_INPUT__MAX_MEMORY", "512 MiB")
-    done = cli("check", tmp_path / "bomb.xlsx")
-    assert done.code == 4
-    lines = [line for line in done.err.splitlines() if not line.startswith("Reading ")]
+    completed = run_subprocess("check", tmp_path / "bomb.xlsx")
+    assert completed.code == 4
+    lines = [line for line in completed.err.splitlines() if not line.startswith("Reading ")]
     assert len(lines) == 1
     assert "bomb.xlsx" in lines[0]
     assert "takes more than" not in lines[0]
 
 
 def test_the_setting_for_the_time_limit_ends_the_reading(
-    tmp_path: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run_subprocess: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BATCHLOCK_INPUT__MAX_SECONDS", "10ms")
-    done = cli("check", DATA / "hand-plain.xlsx")
-    assert done.code == 4
-    assert "took more than 0 seconds" in done.err
+    completed = run_subprocess("check", DATA / "hand-plain.xlsx")
+    assert completed.code == 4
+    assert "took more than 0 seconds" in completed.err

@@ -34,7 +34,8 @@ class Field(StrEnum):
 
 
 # The modules whose records can be locked, besides custom ones, as Zoho's page on record locking
-# lists them. These are the API names: URLs need them in this spelling.
+# lists them; Products is named on the pages about the locking configuration only. These are the API
+# names: URLs need them in this spelling.
 MODULES = (
     "Leads",
     "Accounts",
@@ -49,6 +50,7 @@ MODULES = (
     "Sales_Orders",
     "Purchase_Orders",
     "Invoices",
+    "Products",
 )
 
 # Characters. Zoho refuses a longer reason.

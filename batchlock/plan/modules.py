@@ -1,5 +1,6 @@
 """Read the names of modules."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -13,6 +14,12 @@ from batchlock.plan.faults import (
     strip_invisible,
     text_fault,
 )
+from batchlock.plan.module_labels import BY_SINGULAR, OLD_NAMES, comparable
+
+WHERE_API_NAMES_ARE = "Zoho shows API names under Setup → Developer Space → APIs → API names"
+# Zoho's own name of a custom module, which stands in the address of each of its records.
+_NUMBERED_MODULE = re.compile(r"custommodule[0-9]+")
+_CUSTOM = "name its API name under input.custom_modules in the configuration"
 
 
 class ModuleNames:
@@ -21,7 +28,8 @@ class ModuleNames:
     def __init__(self, custom_modules: Sequence[str]) -> None:
         # The last one wins, so that a custom module never replaces a standard one.
         names = (*custom_modules, *MODULES)
-        self._by_comparable_name = {_comparable(name): name for name in names}
+        # A custom module may have the old name of a standard one.
+        self._by_comparable_name = OLD_NAMES | {comparable(name): name for name in names}
         # Results by cell: a file repeats few spellings in very many rows.
         self._cache: dict[str, str | Fault | None] = {name: name for name in names}
 
@@ -35,23 +43,31 @@ class ModuleNames:
             self._cache[cell] = self._find(strip_invisible(cell))
         return self._cache[cell]
 
+    def find(self, name: str) -> str | None:
+        """Return the API name of a module in any spelling, None for an unknown one."""
+        return self._by_comparable_name.get(comparable(name))
+
     def _find(self, text: str) -> str | Fault | None:
         if not text:
             return None
-        name = self._by_comparable_name.get(_comparable(text))
-        return name or text_fault(text) or self._unknown(text)
+        return self.find(text) or text_fault(text) or self._unknown(text)
 
     def _unknown(self, text: str) -> Fault:
         # Cut, since comparing a very long text with every name takes long.
-        nearest = get_close_matches(_comparable(text)[:MAX_QUOTED], self._by_comparable_name, n=1)
-        hint = f'; did you mean "{self._by_comparable_name[nearest[0]]}"?' if nearest else "."
-        return Fault(
-            "unknown_module",
-            f"{quoted(text)} is not a module that can be locked{hint} "
-            "A custom module is added under input.custom_modules.",
-        )
-
-
-def _comparable(name: str) -> str:
-    """Return a name without case, spaces and underscores: `Sales Orders`, `salesorders`."""
-    return "".join(name.replace("_", " ").split()).casefold()
+        name = comparable(text)[:MAX_QUOTED]
+        if (module := BY_SINGULAR.get(name)) is not None:
+            hint = f'; did you mean "{module}"? {WHERE_API_NAMES_ARE}.'
+        elif _NUMBERED_MODULE.fullmatch(name):
+            hint = f". {WHERE_API_NAMES_ARE}: find the custom module there and {_CUSTOM}."
+        elif nearest := get_close_matches(name, self._by_comparable_name, n=1):
+            module = self._by_comparable_name[nearest[0]]
+            hint = (
+                f'; did you mean "{module}"? {WHERE_API_NAMES_ARE}. '
+                f"If it is a custom module of your org, {_CUSTOM}."
+            )
+        else:
+            hint = (
+                f". {WHERE_API_NAMES_ARE}. If it is a custom module of your org, {_CUSTOM}; "
+                "if the row holds no record, such as a row of totals, delete the row."
+            )
+        return Fault("unknown_module", f"{quoted(text)} is not a module that can be locked{hint}")

@@ -6,23 +6,17 @@ What only the whole file shows (conflicts, duplicates, rounded ids) is found in 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import repeat
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from batchlock.core.cell_text import display_text
-from batchlock.core.rows import (
-    LONGEST_REASON,
-    Cell,
-    Field,
-    LockId,
-    NoValue,
-    Problem,
-    RecordId,
-    Update,
-)
-from batchlock.plan.faults import WHITE_SPACE, Fault, no_value_fault, quoted, text_fault
-from batchlock.plan.ids import looks_rounded, read_id
+from batchlock.core.rows import MODULES, Field, LockId, Problem, RecordId, Update
+from batchlock.plan.broken_lines import broken_lines
+from batchlock.plan.constants import check_blank
+from batchlock.plan.faults import Fault, quoted
+from batchlock.plan.ids import RecordAddress, looks_rounded, read_id, read_lock_id
+from batchlock.plan.locked_column import not_locked
 from batchlock.plan.modules import ModuleNames
+from batchlock.plan.reasons import read_reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,12 +41,16 @@ _IF_RIGHT = "If it is right as it is, empty the row's cell under Result."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationRules:
-    """What an org allows beyond the defaults."""
+    """What an org allows beyond the defaults, and what holds for all rows of the file."""
 
     custom_modules: tuple[str, ...] = ()
     """API names, as Zoho spells them."""
     lookup_lock_ids: bool = True
     """Whether a blank lock id is looked up, instead of being a problem."""
+    constants: Mapping[Field, str] = field(default_factory=dict)
+    """The one value of all rows, by field. A column of such a field must be blank."""
+    from_text: bool = True
+    """Whether the table is a text file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +60,14 @@ class CheckedRows:
     updates: list[Update] = field(default_factory=list)
     """One for each row whose four cells are valid, in row order.
 
-    A row with a cell beyond the last title is among them, although it has a problem.
+    A row with a problem elsewhere is among them: a cell beyond the last title, a broken line.
     """
     problems: list[Problem] = field(default_factory=list)
-    """All problems, at most one for each cell, in row order."""
+    """All problems, at most one for each cell; that of a broken line may be of an earlier chunk."""
     finished: list[int] = field(default_factory=list)
     """Rows with an update that a results file reports as done, and that nobody changed since."""
+    locks_like_records: list[int] = field(default_factory=list)
+    """Rows with an update whose lock id is their record id."""
 
 
 def check(
@@ -79,9 +79,12 @@ def check(
     """Return the updates that a chunk's rows ask for, and every problem in their cells.
 
     `chunk` is one of `batchlock.plan.read.Table.chunks`: row numbers as its index, columns 0, 1, …
-    of dtype object for `titles`, then `beyond`, `previous_result` and `previous_check`. `fields`
-    tells which columns to read; the other columns never have a problem.
+    of dtype object for `titles`, then the columns that it names. `fields` tells which columns to
+    read; of the other columns only `Locked` may have a problem.
+
+    Raises UsageError when a column has a value although there is one value for all rows.
     """
+    check_blank(chunk, titles, fields, rules.constants)
     checked = CheckedRows()
     modules = ModuleNames(rules.custom_modules)
     missing = {
@@ -91,12 +94,14 @@ def check(
     blank_lock = None if rules.lookup_lock_ids else missing[Field.LOCK_ID]
     names = [titles[fields[each]] if each in fields else _ABSENT_TITLE for each in Field]
     for row, module_cell, record_cell, lock_cell, reason_cell, beyond, previous in _rows(
-        chunk, fields
+        chunk, fields, rules.constants
     ):
         module = modules.read(module_cell) or missing[Field.MODULE]
         record_id = read_id(record_cell) or missing[Field.RECORD_ID]
-        lock_id = read_id(lock_cell) or blank_lock
-        reason = _read_reason(reason_cell) or missing[Field.REASON]
+        lock_id = read_lock_id(lock_cell) or blank_lock
+        reason = read_reason(reason_cell, from_text=rules.from_text) or missing[Field.REASON]
+        if isinstance(record_id, RecordAddress):
+            record_id = _id_of_address(record_id, module, modules)
         # Written out, since this runs for every row: any() over a generator costs more.
         if (
             isinstance(module, Fault)
@@ -110,6 +115,8 @@ def check(
         lock = None if lock_id is None else LockId(lock_id)
         update = Update(row, module, RecordId(record_id), lock, reason)
         checked.updates.append(update)
+        if record_id == lock_id:
+            checked.locks_like_records.append(row)
         previous_result, previous_check = previous
         if beyond is not None:
             checked.problems.extend(_problems(row, (), beyond))
@@ -118,7 +125,47 @@ def check(
             checked.problems.extend(_problems(row, cells, None))
         elif previous_result in _FINISHED_RESULTS and previous_check in _row_checks(update):
             checked.finished.append(row)
+    _add_other_problems(checked, chunk, titles, fields, modules)
     return checked
+
+
+def _add_other_problems(
+    checked: CheckedRows,
+    chunk: "pd.DataFrame",
+    titles: Sequence[str],
+    fields: Mapping[Field, int],
+    modules: ModuleNames,
+) -> None:
+    """Add the problems that are not of a single field."""
+    broken = [*broken_lines(chunk, titles, fields, modules)]
+    if broken:
+        # The cells of a continuation stand in the wrong columns: what is wrong with them does not
+        # help. The first part of the row, if it is in this chunk, keeps its problems.
+        continuations = {problem.row for problem in broken if problem.column == titles[0]}
+        checked.problems[:] = [one for one in checked.problems if one.row not in continuations]
+    done = {*checked.finished}
+    unlocked = [problem for problem in not_locked(chunk, titles) if problem.row not in done]
+    if broken or unlocked:
+        checked.problems[:] = sorted(
+            chain(checked.problems, broken, unlocked), key=lambda problem: problem.row
+        )
+
+
+def _id_of_address(
+    address: RecordAddress, module: str | Fault, modules: ModuleNames
+) -> str | Fault:
+    """Return the id in the address of a record, or a fault when it is not of the row's module."""
+    if isinstance(module, Fault):
+        return address.record_id  # the row has a problem already
+    # A custom module has a number in addresses, and only Zoho knows which.
+    is_custom = module not in MODULES and address.module.casefold().startswith("custommodule")
+    if is_custom or modules.find(address.module) == module:
+        return address.record_id
+    return Fault(
+        "bad_id",
+        f"{quoted(address.text)} is the address of a record in {address.module}, and the row's "
+        f"module is {module}. Correct the one that is wrong.",
+    )
 
 
 def _row_checks(update: Update) -> set[str]:
@@ -146,8 +193,8 @@ def _remaining_faults(update: Update, previous_check: str | None) -> tuple[Fault
     elif previous_check in _row_checks(update):
         reason = Fault(
             "bad_value",
-            f"{quoted(update.reason)} was followed by a cell beyond the last title, which "
-            f"results do not hold. Type the whole reason. {_IF_RIGHT}",
+            f"The row with {quoted(update.reason)} had a problem that results do not hold: a cell "
+            f"beyond the last title, or a line in two parts. Type the whole reason. {_IF_RIGHT}",
         )
     return None, _rounded_fault(update.record_id), _rounded_fault(update.lock_id), reason
 
@@ -162,13 +209,17 @@ def _rounded_fault(id_: str | None) -> Fault | None:
     )
 
 
-def _rows(chunk: "pd.DataFrame", fields: Mapping[Field, int]) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    chunk: "pd.DataFrame", fields: Mapping[Field, int], constants: Mapping[Field, str]
+) -> Iterator[tuple[Any, ...]]:
     """Yield each row's number, its cells by field, the cell beyond, and its previous result.
 
     Lists, since iterating over a DataFrame's rows takes many times longer.
     """
     columns = (
-        chunk[fields[each]].tolist() if each in fields else repeat(None, len(chunk))
+        repeat(constants.get(each), len(chunk))
+        if each in constants or each not in fields
+        else chunk[fields[each]].tolist()
         for each in Field
     )
     previous = zip(chunk["previous_result"].tolist(), chunk["previous_check"].tolist(), strict=True)
@@ -191,20 +242,3 @@ def _problems(
             "holds the delimiter in quotation marks; in a workbook, empty the cell or give it a "
             "title.",
         )
-
-
-def _read_reason(cell: Cell) -> str | Fault | None:
-    """Return the reason as it is sent, a fault, or None or an empty text for a blank cell."""
-    if isinstance(cell, str):
-        text = cell.strip(WHITE_SPACE)
-    elif isinstance(cell, NoValue):
-        return no_value_fault(cell)
-    else:
-        text = display_text(cell)
-    if len(text) > LONGEST_REASON:
-        return Fault(
-            "reason_too_long",
-            f"{quoted(text)} has {len(text):,} characters, and Zoho takes "
-            f"{LONGEST_REASON:,}. Shorten it.",
-        )
-    return text_fault(text) or text

@@ -6,7 +6,7 @@ from batchlock.plan.validate import ValidationRules
 
 
 def test_every_standard_module_keeps_its_name() -> None:
-    assert len(MODULES) == 13
+    assert len(MODULES) == 14
     checked = check_rows(*[row(name) for name in MODULES])
     assert [update.module for update in checked.updates] == list(MODULES)
 
@@ -19,6 +19,9 @@ def test_every_standard_module_keeps_its_name() -> None:
         ("sales orders", (), "Sales_Orders"),
         ("SalesOrders", (), "Sales_Orders"),
         ("sales_orders", (), "Sales_Orders"),
+        ("Sales-Orders", (), "Sales_Orders"),
+        ("Potentials", (), "Deals"),
+        ("potentials", ("Potentials",), "Potentials"),
         ("pricebooks", (), "Price_Books"),
         ("'Deals", (), "Deals"),
         ("\u200bDeals\u202c\ufeff", (), "Deals"),
@@ -37,11 +40,11 @@ def test_modules_are_made_canonical(cell: str, custom: tuple[str, ...], module: 
     [
         (
             "Lead",
-            '"Lead" is not a module that can be locked; did you mean "Leads"? A custom module',
+            '"Lead" is not a module that can be locked; did you mean "Leads"? Zoho shows API names',
         ),
         (
             "xyz",
-            '"xyz" is not a module that can be locked. A custom module',
+            '"xyz" is not a module that can be locked. Zoho shows API names under Setup',
         ),
         (42, '"42" is not a module that can be locked.'),
         (True, '"TRUE" is not a module that can be locked.'),
@@ -53,4 +56,22 @@ def test_an_unknown_module_is_refused_with_the_nearest_name(cell: object, messag
     problem = only_problem(row(cell), rules=ValidationRules(custom_modules=("My_Module",)))
     assert (problem.row, problem.column, problem.code) == (2, "Module", "unknown_module")
     assert problem.message.startswith(message)
-    assert problem.message.endswith("A custom module is added under input.custom_modules.")
+    assert (
+        "Zoho shows API names under Setup → Developer Space → APIs → API names" in problem.message
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_about_custom_modules"),
+    [("Deal", False), ("price book", False), ("Total", True), ("CustomModule1", True)],
+)
+def test_only_a_name_that_may_be_of_a_custom_module_leads_to_the_configuration(
+    cell: str, is_about_custom_modules: bool
+) -> None:
+    message = only_problem(row(cell)).message
+    assert ("custom module" in message) is is_about_custom_modules
+
+
+def test_a_label_of_one_record_leads_to_the_api_name() -> None:
+    assert 'did you mean "Price_Books"?' in only_problem(row("Price Book")).message
+    assert 'did you mean "Deals"?' in only_problem(row("Potential")).message

@@ -3,6 +3,8 @@ from datetime import date, datetime, time, timedelta
 import pytest
 from support.chunks import only_problem, row, valid_update
 
+from batchlock.plan.validate import ValidationRules
+
 
 @pytest.mark.parametrize(
     ("cell", "reason"),
@@ -14,7 +16,8 @@ from support.chunks import only_problem, row, valid_update
         ("審査中 قيد المراجعة 👩‍🔬", "審査中 قيد المراجعة 👩‍🔬"),
         ("a\u200bb\u2028c", "a\u200bb\u2028c"),
         ("#N/A is what it says", "#N/A is what it says"),
-        ("#n/a", "#n/a"),
+        ("a nan too many", "a nan too many"),
+        ("none yet", "none yet"),
         ("Err:5", "Err:5"),
         ("Excellent", "Excellent"),
         ("x" * 3_000, "x" * 3_000),
@@ -52,3 +55,20 @@ def test_a_reason_that_is_too_long_is_refused_and_quoted_in_part() -> None:
     assert (problem.column, problem.code) == ("Reason", "reason_too_long")
     assert "has 3,004 characters, and Zoho takes 3,000. Shorten it." in problem.message
     assert len(problem.message) < 150
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["nan", "NaN", "NULL", " None ", "(blank)", "N/A", "-", "\u2013", "undefined", "<NA>", "#n/a",
+     "NaT", "\\N", "(Leer)", "#NV"],
+)  # fmt: skip
+def test_a_reason_that_says_there_is_none_is_refused(cell: str) -> None:
+    problem = only_problem(row(reason=cell))
+    assert (problem.column, problem.code) == ("Reason", "placeholder_reason")
+    assert "would be sent as it stands. Type the reason, or delete the row." in problem.message
+
+
+def test_the_error_n_a_as_text_is_a_placeholder_in_a_workbook_and_an_error_in_a_text_file() -> None:
+    assert only_problem(row(reason="#N/A")).code == "bad_value"
+    rules = ValidationRules(from_text=False)
+    assert only_problem(row(reason="#N/A"), rules=rules).code == "placeholder_reason"

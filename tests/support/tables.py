@@ -45,7 +45,13 @@ def load(path: Path, **options: object) -> LoadedTable:
     for chunk in chunks:
         assert set(chunk.dtypes) == {pd.Series([], dtype=object).dtype}
         positions = range(len(table.titles))
-        assert list(chunk.columns) == [*positions, "beyond", "previous_result", "previous_check"]
+        assert list(chunk.columns) == [
+            *positions,
+            "beyond",
+            "short",
+            "previous_result",
+            "previous_check",
+        ]
         numbers = chunk.index.tolist()
         cells = zip(*(chunk[i].tolist() for i in positions), strict=True)
         loaded.rows.update(zip(numbers, cells, strict=True))

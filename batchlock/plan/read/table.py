@@ -27,6 +27,19 @@ HiddenRows = Callable[[], Iterable[int]]
 
 They are looked up when it is called, by one more pass over a sheet that has any.
 """
+_NumberedRow = tuple[int, Sequence[Cell]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortRow:
+    """What a row of a text file with fewer cells than titles may be the rest of."""
+
+    row_above: int
+    """The number of the filled row above."""
+    title_above: str
+    """The title of the last cell of that row."""
+    completes: bool
+    """Whether both rows together, with the two cells at the break as one, are a whole row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +97,11 @@ class Sheet:
     encoding_source: EncodingSource | None = None
     delimiter: str | None = None
 
+    @property
+    def is_text(self) -> bool:
+        """Whether the rows are lines of a text file."""
+        return self.name is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
@@ -107,6 +125,7 @@ class Table:
     Columns 0, 1, … are the cells, one for each title. `beyond` is None, or the column letter and
     the text of a filled cell beyond the last title. `previous_result` and `previous_check` are the
     texts under Result and Row check of a results file that is read again, None in any other file.
+    `short` is None, or a `ShortRow` for a row of a text file with fewer cells than titles.
     Wholly blank rows are left out.
     """
 
@@ -172,19 +191,29 @@ def _chunks(sheet: Sheet, positions: Sequence[int]) -> Iterator[pd.DataFrame]:
         if number > sheet.header.row and any(map(is_filled, row))
     )
     size = min(_CHUNK_ROWS, max(1, _CHUNK_CELLS // max(1, len(sheet.header.titles))))
+    above: _NumberedRow | None = None
     while batch := list(islice(filled_rows, size)):
-        yield _frame(batch, sheet.header, positions)
+        yield _frame(batch, above, sheet, positions)
+        above = batch[-1]
 
 
 def _frame(
-    batch: Sequence[tuple[int, Sequence[Cell]]], header: Header, positions: Sequence[int]
+    batch: Sequence[_NumberedRow],
+    above: _NumberedRow | None,
+    sheet: Sheet,
+    positions: Sequence[int],
 ) -> pd.DataFrame:
+    """Return the chunk of a batch of rows; `above` is the row before the first of them."""
+    header = sheet.header
     width = len(header.titles)
     rows = [row for _, row in batch]
     beyond: list[tuple[str, str] | None] = [None] * len(rows)
+    short: list[ShortRow | None] = [None] * len(rows)
     # Most files have rows of equal width: only others pay for the padding below.
     if {*map(len, rows)} != {width}:
         beyond = [_excess(row, width) for row in rows]
+        if sheet.is_text:
+            short = [*_short_rows(batch, above, header.titles)]
         rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
     columns = list(zip(*rows, strict=True))
     blank_column = [None] * len(rows)
@@ -192,6 +221,7 @@ def _frame(
         i: columns[position] for i, position in enumerate(positions)
     }
     data["beyond"] = beyond
+    data["short"] = short
     for name, title in (("previous_result", "Result"), ("previous_check", "Row check")):
         position = header.result_columns.get(title)
         data[name] = (
@@ -201,6 +231,23 @@ def _frame(
         )
     # dtype object: pandas would otherwise turn a column of ids with blanks into floats.
     return pd.DataFrame(data, index=pd.Index([number for number, _ in batch]), dtype=object)
+
+
+def _short_rows(
+    batch: Sequence[_NumberedRow], above: _NumberedRow | None, titles: Sequence[str]
+) -> Iterator[ShortRow | None]:
+    """Yield for each row whether it has fewer cells than titles, and a row above it."""
+    for number, row in batch:
+        if above is None or len(row) >= len(titles):
+            yield None
+        else:
+            number_above, width_above = above[0], min(len(above[1]), len(titles))
+            yield ShortRow(
+                row_above=number_above,
+                title_above=titles[width_above - 1],
+                completes=width_above + len(row) - 1 == len(titles),
+            )
+        above = number, row
 
 
 def _excess(row: Sequence[Cell], width: int) -> tuple[str, str] | None:

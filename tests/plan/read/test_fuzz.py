@@ -19,6 +19,7 @@ from support.plans import open_plan_of
 from support.sheets import TITLES, lock, record
 
 from batchlock.core.errors import UnreadableFile, UsageError
+from batchlock.plan.reasons import read_reason
 
 Rows = Sequence[Sequence[str]]
 
@@ -81,7 +82,7 @@ REASON = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co", "Zs", "Zl", "Zp"]),
     min_size=1,
     max_size=20,
-).filter(lambda text: not text.startswith("#"))
+).filter(lambda text: isinstance(read_reason(text), str))
 
 
 @pytest.mark.parametrize("writer", WRITERS)

@@ -1,0 +1,56 @@
+"""One module or one reason for all rows of a file, as the user named it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from batchlock.core.errors import UsageError
+from batchlock.core.rows import Field
+from batchlock.plan.faults import Fault, quoted, strip_invisible
+from batchlock.plan.modules import ModuleNames
+from batchlock.plan.reasons import read_reason
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# An id is never the same in all rows.
+_ALLOWED = (Field.MODULE, Field.REASON)
+
+
+def read_constants(values: Mapping[str, str], custom_modules: Sequence[str]) -> Mapping[Field, str]:
+    """Return the values in their final form, by field.
+
+    `values` are those of `--module` and `--reason`, by field name. Raises UsageError for one that
+    no row may have.
+    """
+    constants: dict[Field, str] = {}
+    for name, text in values.items():
+        field = Field(name)
+        assert field in _ALLOWED
+        value = (
+            ModuleNames(custom_modules).read(text) if field is Field.MODULE else read_reason(text)
+        )
+        if isinstance(value, Fault):
+            raise UsageError(f"--{name}: {value.message}")
+        if not value:
+            raise UsageError(f"--{name}: the value is blank.")
+        constants[field] = value
+    return constants
+
+
+def check_blank(
+    chunk: "pd.DataFrame",
+    titles: Sequence[str],
+    fields: Mapping[Field, int],
+    constants: Mapping[Field, str],
+) -> None:
+    """Raise UsageError when a column has a value although there is one value for all rows."""
+    for field in constants:
+        if field not in fields:
+            continue
+        for row, cell in zip(chunk.index.tolist(), chunk[fields[field]].tolist(), strict=True):
+            if cell is not None and (not isinstance(cell, str) or strip_invisible(cell)):
+                raise UsageError(
+                    f"--{field} gives one value for all rows, but row {row} of the column "
+                    f"{titles[fields[field]]} has one already, {quoted(str(cell))}. Leave "
+                    f"--{field} out, or empty the column."
+                )

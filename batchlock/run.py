@@ -35,7 +35,7 @@ from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess, ReadLimits, plan
 from batchlock.report import summaries
 from batchlock.report.destination import fallback_folder, requested_output, target_path
-from batchlock.report.publish import probe
+from batchlock.report.publish import writable_place
 from batchlock.report.results import write_results
 from batchlock.send.session import send
 from batchlock.send.stop_rules import deadline
@@ -128,7 +128,7 @@ class Runner:
         history.make_folder()
         with Journal.open(plan_path) as journal:
             run_info.check_address(journal.info, self.settings)
-            info = run_info.renewed(journal.info, self.settings)
+            info = run_info.new_info_like(journal.info, self.settings)
             info = replace(info, kind="run", strict=self.settings.input.strict)
             info = self._with_output(info)
             copy_plan(journal, history.path(info.run_id), info)
@@ -307,7 +307,7 @@ class Runner:
 
     def _check_writable(self, target: Path) -> None:
         """Tell before the first call when the results cannot be written at their place."""
-        place = probe(target, fallback_folder(self.settings))
+        place = writable_place(target, fallback_folder(self.settings))
         if place != target:
             self.observer.on_message(f"{target} cannot be written; the results will be {place}.")
 

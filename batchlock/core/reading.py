@@ -69,14 +69,17 @@ class Note:
     """The row numbers in words, such as `2-5, 9`; empty when it is about the file as a whole."""
 
 
-def row_ranges(rows: Iterable[int], most: int = 8) -> str:
-    """Return ascending row numbers in words, at most `most` ranges: `2-5, 9 and 310 more rows`."""
+def row_ranges(rows: Iterable[int], *, max_ranges: int = 8) -> str:
+    """Return ascending row numbers as text: `2-5, 9 and 310 more rows`.
+
+    After `max_ranges` ranges the other rows are only counted.
+    """
     ranges: list[tuple[int, int]] = []
     more = 0
     for row in rows:
         if ranges and row == ranges[-1][1] + 1:
             ranges[-1] = ranges[-1][0], row
-        elif len(ranges) < most:
+        elif len(ranges) < max_ranges:
             ranges.append((row, row))
         else:
             more += 1

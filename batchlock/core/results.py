@@ -109,8 +109,8 @@ class ResultRow:
     attempts: int = 0
     finished_at: datetime | None = None
     duration: float | None = None
-    check: str = ""
-    """`Update.check`; empty for a row without a valid update."""
+    checksum: str = ""
+    """`Update.checksum`; empty for a row without a valid update."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,13 +70,13 @@ class Update:
     reason: str
 
     @property
-    def check(self) -> str:
-        """The row check: a short hash that recognises the row in a results file."""
-        return row_check(self.module, self.record_id, self.lock_id, self.reason)
+    def checksum(self) -> str:
+        """The text under Row check: a short hash that recognises the row in a results file."""
+        return row_checksum(self.module, self.record_id, self.lock_id, self.reason)
 
 
-def row_check(module: str, record_id: str, lock_id: str | None, reason: str) -> str:
-    """Return `Update.check` of an update with these values."""
+def row_checksum(module: str, record_id: str, lock_id: str | None, reason: str) -> str:
+    """Return `Update.checksum` of an update with these values."""
     # The unit separator is in no field, so no two different updates give the same text.
     content = f"{module}\x1f{record_id}\x1f{lock_id or ''}\x1f{reason}"
     # surrogatepass: a lone surrogate in a cell must not end the run. 12 hexadecimal digits tell the

@@ -48,7 +48,7 @@ def new_run_info(file: Path, settings: Settings, org: str, options: RunOptions) 
     )
 
 
-def renewed(info: RunInfo, settings: Settings) -> RunInfo:
+def new_info_like(info: RunInfo, settings: Settings) -> RunInfo:
     """Describe a run that starts now with the rows and titles of `info`."""
     now = datetime.now(UTC)
     return replace(
@@ -79,7 +79,7 @@ def retry_info(
             return None
         excludes_refused = has_earlier or source.to_retry() > rows
     return replace(
-        renewed(source.info, settings),
+        new_info_like(source.info, settings),
         kind="retry",
         identity=f"retry {source.info.run_id}",
         retry_of=source.info.run_id,

@@ -117,13 +117,13 @@ def check(
         checked.updates.append(update)
         if record_id == lock_id:
             checked.locks_like_records.append(row)
-        previous_result, previous_check = previous
+        previous_result, previous_checksum = previous
         if beyond is not None:
             checked.problems.extend(_problems(row, (), beyond))
         elif previous_result == _INVALID_RESULT:
-            cells = zip(names, _remaining_faults(update, previous_check), strict=True)
+            cells = zip(names, _remaining_faults(update, previous_checksum), strict=True)
             checked.problems.extend(_problems(row, cells, None))
-        elif previous_result in _FINISHED_RESULTS and previous_check in _row_checks(update):
+        elif previous_result in _FINISHED_RESULTS and previous_checksum in _row_checksums(update):
             checked.finished.append(row)
     _add_other_problems(checked, chunk, titles, fields, modules)
     return checked
@@ -168,14 +168,14 @@ def _id_of_address(
     )
 
 
-def _row_checks(update: Update) -> set[str]:
+def _row_checksums(update: Update) -> set[str]:
     """Return the row check for each kind of line end: spreadsheets change those within a cell."""
     lines = update.reason.replace("\r\n", "\n").replace("\r", "\n")
     reasons = {update.reason, *(lines.replace("\n", end) for end in ("\n", "\r\n", "\r"))}
-    return {replace(update, reason=reason).check for reason in reasons}
+    return {replace(update, reason=reason).checksum for reason in reasons}
 
 
-def _remaining_faults(update: Update, previous_check: str | None) -> tuple[Fault | None, ...]:
+def _remaining_faults(update: Update, previous_checksum: str | None) -> tuple[Fault | None, ...]:
     """Return the faults by field of a valid row that a results file reports as invalid.
 
     A results file cannot hold everything that made a row invalid. A control character and a
@@ -190,7 +190,7 @@ def _remaining_faults(update: Update, previous_check: str | None) -> tuple[Fault
             f"{quoted(update.reason)} is what results show for a cell that could not be read. "
             f"Type the reason. {_IF_RIGHT}",
         )
-    elif previous_check in _row_checks(update):
+    elif previous_checksum in _row_checksums(update):
         reason = Fault(
             "bad_value",
             f"The row with {quoted(update.reason)} had a problem that results do not hold: a cell "
@@ -222,7 +222,9 @@ def _rows(
         else chunk[fields[each]].tolist()
         for each in Field
     )
-    previous = zip(chunk["previous_result"].tolist(), chunk["previous_check"].tolist(), strict=True)
+    previous = zip(
+        chunk["previous_result"].tolist(), chunk["previous_checksum"].tolist(), strict=True
+    )
     return zip(chunk.index.tolist(), *columns, chunk["beyond"].tolist(), previous, strict=True)
 
 

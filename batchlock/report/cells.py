@@ -66,7 +66,7 @@ def cells_of(result_row: ResultRow) -> tuple[Cell, ...]:
         else f"{finished_at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z",
         None if duration is None else round(duration * 1000),
         result_row.row,
-        result_row.check,
+        result_row.checksum,
     )
 
 

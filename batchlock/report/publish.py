@@ -52,7 +52,7 @@ def publish(
     return path
 
 
-def probe(target: Path, fallback_folder: Path) -> Path:
+def writable_place(target: Path, fallback_folder: Path) -> Path:
     """Return the path that `publish` would give the results now: `target` when all is well.
 
     Raises BatchlockError as `publish` does.
@@ -65,7 +65,7 @@ def probe(target: Path, fallback_folder: Path) -> Path:
 
 
 def _in_a_writable_folder(
-    put: Callable[[Path, Path], Path], target: Path, fallback_folder: Path, advice: str = ""
+    put: Callable[[Path, Path], Path], target: Path, fallback_folder: Path, remedy: str = ""
 ) -> Path:
     """Call `put` with a new draft and its final path, in the first folder that can be written."""
     failures = []
@@ -84,7 +84,7 @@ def _in_a_writable_folder(
             failures.append(f"{place} ({error.strerror or error})")
     raise BatchlockError(
         f"The results cannot be written: neither {' nor '.join(failures)}."
-        f" Make room there or name another file with --output.{advice}"
+        f" Make room there or name another file with --output.{remedy}"
     )
 
 

@@ -1,10 +1,11 @@
 """The summary of a run, computed from its journal."""
 
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
+from batchlock.core.reading import row_ranges
 from batchlock.core.results import COMPLETED, Cause, CheckResult, Result, StopReason, Summary
 from batchlock.store.journal import Journal, RunInfo
 
@@ -51,8 +52,8 @@ def check_result_of(journal: Journal) -> CheckResult:
     )
 
 
-def causes_of(journal: Journal, *, but: Collection[Result] = ()) -> tuple[Cause, ...]:
-    """Return why rows were not updated, without the results in `but`."""
+def causes_of(journal: Journal, *, exclude: Collection[Result] = ()) -> tuple[Cause, ...]:
+    """Return why rows were not updated, without the results in `exclude`."""
     return tuple(
         Cause(
             result=group.result,
@@ -63,7 +64,7 @@ def causes_of(journal: Journal, *, but: Collection[Result] = ()) -> tuple[Cause,
             ranges=row_ranges(group.rows),
         )
         for group in journal.groups()
-        if group.result not in but
+        if group.result not in exclude
     )
 
 
@@ -106,21 +107,3 @@ def resume_command(run_id: str, config: Path | None) -> str:
     """Return the command that resumes a run, quoted for a shell."""
     options = [] if config is None else ["--config", str(config)]
     return shlex.join(["batchlock", "resume", *options, run_id])
-
-
-def row_ranges(rows: Iterable[int], *, max_ranges: int = 8) -> str:
-    """Return ascending row numbers as text: `2-5, 9 and 310 more rows`.
-
-    After `max_ranges` ranges the other rows are only counted.
-    """
-    ranges: list[tuple[int, int]] = []
-    more = 0
-    for row in rows:
-        if ranges and row == ranges[-1][1] + 1:
-            ranges[-1] = ranges[-1][0], row
-        elif len(ranges) < max_ranges:
-            ranges.append((row, row))
-        else:
-            more += 1
-    text = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ranges)
-    return f"{text} and {more:,} more row{'' if more == 1 else 's'}" if more else text

@@ -18,7 +18,7 @@ from batchlock.core.errors import AlreadyRunning, UsageError
 
 # `current_holder` takes the lock for a moment to see whether it is free. A run that starts in
 # that moment waits so long before it reports another run.
-_PROBE_SECONDS = 0.3
+_LOCK_WAIT_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def org_lock(state: Path, org: str) -> Iterator[SetHolder]:
     lock = FileLock(folder / f"{org}.lock", mode=0o600)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire(timeout=_PROBE_SECONDS, poll_interval=_PROBE_SECONDS / 10)
+        lock.acquire(timeout=_LOCK_WAIT_SECONDS, poll_interval=_LOCK_WAIT_SECONDS / 10)
     except Timeout:
         holder = _read(holder_file)
         run = f": {holder}" if holder else ""

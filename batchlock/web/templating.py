@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from batchlock import __version__
+from batchlock.core.messages import RESULT_LABELS
 from batchlock.core.results import Result
 from batchlock.web import security
 from batchlock.web.auth.tokens import csrf_token
@@ -30,18 +31,6 @@ STATIC_FILES = {p.name: p.read_bytes() for p in sorted(_STATIC.iterdir()) if p.i
 _STATIC_HASH = hashlib.sha256(b"".join(STATIC_FILES.values())).hexdigest()[:8]
 # A day is safe, because the addresses of the files change with their content.
 _STATIC_CACHE = "public, max-age=86400"
-
-RESULT_LABELS = {
-    Result.UPDATED: "Updated",
-    Result.UNCHANGED: "Already right",
-    Result.REJECTED: "Refused by Zoho",
-    Result.FAILED: "Failed",
-    Result.INVALID: "Has problems",
-    Result.DUPLICATE: "Same as an earlier row",
-    Result.NOT_SENT: "Not sent",
-    Result.UNKNOWN: "Not known yet",
-}
-"""What people read for each result."""
 
 
 class Page:

@@ -78,8 +78,8 @@ def test_a_problem_names_the_title_in_the_file() -> None:
 def test_rows_that_are_done_and_unchanged_are_is_finished(
     result: str | None, is_finished: bool
 ) -> None:
-    row_check = valid_update(VALID_ROW).check
-    checked = check_rows(VALID_ROW, previous_result=[result], previous_check=[row_check])
+    row_checksum = valid_update(VALID_ROW).checksum
+    checked = check_rows(VALID_ROW, previous_result=[result], previous_checksum=[row_checksum])
     assert len(checked.updates) == 1
     assert checked.finished == ([2] if is_finished else [])
 
@@ -94,17 +94,22 @@ def test_rows_that_are_done_and_unchanged_are_is_finished(
     ],
 )
 def test_a_finished_row_that_was_changed_is_sent_again(changed: tuple[object, ...]) -> None:
-    row_check = valid_update(VALID_ROW).check
+    row_checksum = valid_update(VALID_ROW).checksum
     assert (
-        check_rows(changed, previous_result=["updated"], previous_check=[row_check]).finished == []
+        check_rows(changed, previous_result=["updated"], previous_checksum=[row_checksum]).finished
+        == []
     )
 
 
 def test_a_row_that_became_invalid_since_is_a_problem() -> None:
-    row_check = valid_update(VALID_ROW).check
-    checked = check_rows(row(record="12"), previous_result=["updated"], previous_check=[row_check])
+    row_checksum = valid_update(VALID_ROW).checksum
+    checked = check_rows(
+        row(record="12"), previous_result=["updated"], previous_checksum=[row_checksum]
+    )
     assert (len(checked.problems), checked.updates, checked.finished) == (1, [], [])
 
 
 def test_a_row_without_row_check_is_sent_again() -> None:
-    assert check_rows(VALID_ROW, previous_result=["updated"], previous_check=[None]).finished == []
+    assert (
+        check_rows(VALID_ROW, previous_result=["updated"], previous_checksum=[None]).finished == []
+    )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchlock.core.errors import BatchlockError
-from batchlock.report.publish import probe, publish
+from batchlock.report.publish import publish, writable_place
 
 
 def writes(text: str) -> Any:
@@ -39,9 +39,9 @@ def test_results_get_a_free_name_beside_a_target_that_cannot_be_replaced(tmp_pat
     target = tmp_path / "results.xlsx"
     target.mkdir()
     (tmp_path / "results (2).xlsx").write_text("someone's")
-    probed = probe(target, tmp_path / "state")
+    place = writable_place(target, tmp_path / "state")
     put = publish(writes("new"), target, tmp_path / "state", run_id=RUN_ID)
-    assert put == probed == tmp_path / "results (3).xlsx"
+    assert put == place == tmp_path / "results (3).xlsx"
     assert files_of(tmp_path) == {"results (2).xlsx": "someone's", "results (3).xlsx": "new"}
 
 
@@ -50,9 +50,9 @@ def test_results_go_to_the_fallback_folder(tmp_path: Path, blocker: str) -> None
     (tmp_path / "file").write_text("")
     target = tmp_path / blocker / "results.xlsx"
     state = tmp_path / "state" / "results"
-    assert probe(target, state) == state / "results.xlsx"
+    assert writable_place(target, state) == state / "results.xlsx"
     assert publish(writes("first"), target, state, run_id=RUN_ID) == state / "results.xlsx"
-    assert probe(target, state) == state / "results (2).xlsx"
+    assert writable_place(target, state) == state / "results (2).xlsx"
     assert publish(writes("second"), target, state, run_id=RUN_ID) == state / "results (2).xlsx"
     assert files_of(state) == {"results.xlsx": "first", "results (2).xlsx": "second"}
 
@@ -73,7 +73,7 @@ def test_two_unwritable_folders_are_reported_with_both_reasons(tmp_path: Path) -
     (tmp_path / "file").write_text("")
     target = tmp_path / "missing" / "results.xlsx"
     with pytest.raises(BatchlockError) as probing:
-        probe(target, tmp_path / "file")
+        writable_place(target, tmp_path / "file")
     with pytest.raises(BatchlockError) as publishing:
         publish(writes(""), target, tmp_path / "file", run_id=RUN_ID)
     for error in (probing, publishing):
@@ -104,7 +104,7 @@ def test_probing_changes_nothing(tmp_path: Path, exists: bool) -> None:
     target = tmp_path / "results.xlsx"
     if exists:
         target.write_text("old")
-    assert probe(target, tmp_path / "state") == target
+    assert writable_place(target, tmp_path / "state") == target
     assert files_of(tmp_path) == ({"results.xlsx": "old"} if exists else {})
 
 

@@ -29,7 +29,7 @@ def test_the_result_columns_follow_those_of_the_input(tmp_path: Path) -> None:
                 attempts=2,
                 finished_at=datetime(2026, 3, 14, 3, 3, 4, tzinfo=timezone(timedelta(hours=1))),
                 duration=0.3126,
-                check="a1b2c3d4e5f6",
+                checksum="a1b2c3d4e5f6",
             ),
             result_row(9, result=Result.NOT_SENT),
         ],

@@ -50,13 +50,13 @@ def load(path: Path, **options: object) -> LoadedTable:
             "beyond",
             "short",
             "previous_result",
-            "previous_check",
+            "previous_checksum",
         ]
         numbers = chunk.index.tolist()
         cells = zip(*(chunk[i].tolist() for i in positions), strict=True)
         loaded.rows.update(zip(numbers, cells, strict=True))
         loaded.beyond.update(zip(numbers, chunk["beyond"].tolist(), strict=True))
-        previous = zip(chunk["previous_result"], chunk["previous_check"], strict=True)
+        previous = zip(chunk["previous_result"], chunk["previous_checksum"], strict=True)
         loaded.previous.update(zip(numbers, previous, strict=True))
     return loaded
 

@@ -74,8 +74,8 @@ def credential_problems(**changes: Any) -> list[str]:
     with pytest.raises(UsageError) as error:
         load_credentials(ZohoSettings(**{**FULL, **changes}), NetworkSettings(), "acme")
     assert SECRET not in str(error.value)
-    *problems, advice = str(error.value).splitlines()
-    assert "batchlock login" in advice
+    *problems, remedy = str(error.value).splitlines()
+    assert "batchlock login" in remedy
     return problems
 
 

@@ -123,8 +123,9 @@ class Table:
     """At most 2,000 rows each, dtype object; the index is the row number.
 
     Columns 0, 1, … are the cells, one for each title. `beyond` is None, or the column letter and
-    the text of a filled cell beyond the last title. `previous_result` and `previous_check` are the
-    texts under Result and Row check of a results file that is read again, None in any other file.
+    the text of a filled cell beyond the last title. `previous_result` and `previous_checksum`
+    are the texts under Result and Row check of a results file that is read again, None in any
+    other file.
     `short` is None, or a `ShortRow` for a row of a text file with fewer cells than titles.
     Wholly blank rows are left out.
     """
@@ -222,7 +223,7 @@ def _frame(
     }
     data["beyond"] = beyond
     data["short"] = short
-    for name, title in (("previous_result", "Result"), ("previous_check", "Row check")):
+    for name, title in (("previous_result", "Result"), ("previous_checksum", "Row check")):
         position = header.result_columns.get(title)
         data[name] = (
             blank_column

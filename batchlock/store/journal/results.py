@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from batchlock.core import messages
 from batchlock.core.messages import Explanation
 from batchlock.core.results import Result, ResultRow, Status
-from batchlock.core.rows import Problem, row_check
+from batchlock.core.rows import Problem, row_checksum
 from batchlock.store.journal.cells import unpack
 
 # Looked up once per row: this takes 0.04 µs, and Result.of(Status(…)) takes 1.1 µs.
@@ -87,15 +87,17 @@ def result_rows(
             attempts=attempts,
             finished_at=None if finished_at is None else datetime.fromtimestamp(finished_at, UTC),
             duration=duration,
-            check=row_check(*final_form) if final_form[0] and _has_check(result, code) else "",
+            checksum=row_checksum(*final_form)
+            if final_form[0] and _has_checksum(result, code)
+            else "",
         )
 
 
-def _has_check(result: Result, code: str) -> bool:
-    """Return whether the result row has a check, by which `plan` knows a row that is given back.
+def _has_checksum(result: Result, code: str) -> bool:
+    """Return whether the result row has a checksum, by which `plan` recognises the row later.
 
     An invalid row has one only for a bad value. That may be a filled cell beyond the last title,
-    which the results do not show: the check tells that the row was not corrected.
+    which the results do not show: the checksum shows that the row was not corrected.
     """
     return result is not Result.INVALID or "bad_value" in code.split(", ")
 

@@ -62,7 +62,7 @@ def read_view(path: Path, folder: WorkerFolder) -> RunView:
             rows=sum(counts.values()),
             remaining=counts[Result.NOT_SENT] + counts[Result.UNKNOWN],
             counts=counts,
-            causes=causes_of(journal, but=(Result.NOT_SENT, Result.UNKNOWN)),
+            causes=causes_of(journal, exclude=(Result.NOT_SENT, Result.UNKNOWN)),
             throughput=journal.throughput(CHART_BARS),
             credits_used=journal.totals.credits_used,
             heartbeat=folder.heartbeat(_HEARTBEAT_SECONDS),

@@ -35,7 +35,7 @@ def test_a_retry_takes_what_was_not_updated(open_plan: OpenPlan, tmp_path: Path)
         }
         new = {line.row: line for line in retry.result_rows()}
         assert all(new[row].cells == old[row].cells for row in new)
-        assert all(new[row].check == old[row].check for row in new)
+        assert all(new[row].checksum == old[row].checksum for row in new)
         assert [new[row] for row in (30, 31)] == [old[row] for row in (30, 31)]
         assert list(retry.problems()) == list(journal.problems())
         assert (new[6].code, new[6].remedy == old[6].remedy, new[6].attempts) == ("", False, 0)

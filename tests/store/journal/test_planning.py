@@ -50,10 +50,10 @@ def test_a_row_with_problems_is_invalid_and_its_message_has_all_of_them(
     assert list(lines) == [2, 3, 4, 5]
     assert lines[3].code == "bad_id, missing_value"
     assert lines[3].message == "Record: first\nWhy: second\nLock: third"
-    assert lines[3].check == ""
+    assert lines[3].checksum == ""
     assert lines[3].remedy
     assert (lines[5].code, lines[5].message) == ("missing_value", "Why: other")
-    assert lines[2].check == simple_update(2).check
+    assert lines[2].checksum == simple_update(2).checksum
     assert list(journal.problems()) == problems
 
 
@@ -77,7 +77,7 @@ def test_problems_are_in_the_order_of_the_rows(open_plan: OpenPlan) -> None:
 def test_a_finished_row_is_left_alone_as_unchanged(open_plan: OpenPlan) -> None:
     journal = open_plan([simple_update(2), simple_update(3)], finished=[2, 77])
     row = next(journal.result_rows())
-    assert (row.row, row.result, row.check) == (2, Result.UNCHANGED, simple_update(2).check)
+    assert (row.row, row.result, row.checksum) == (2, Result.UNCHANGED, simple_update(2).checksum)
     assert "earlier run" in row.message
     assert rows_of(journal.commit_batch([], claim=9)) == [3]
 

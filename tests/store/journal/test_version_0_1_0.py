@@ -80,7 +80,7 @@ def test_rows_and_cells_are_read(path: Path) -> None:
         }
         assert problem_keys(journal) == [(8, "Reason", "bad_value")]
     assert rows[2].finished_at == datetime(2026, 3, 14, 2, 4, 0, 123456, tzinfo=UTC)
-    assert rows[2].check == "6d304818e527"
+    assert rows[2].checksum == "6d304818e527"
     assert rows[8].cells == (True, 2**70, NoValue("#N/A"), timedelta(hours=30), "\ud800")
     assert rows[9].cells == (
         1.5,

@@ -1,6 +1,6 @@
 import pytest
 
-from batchlock.report.summaries import row_ranges
+from batchlock.core.reading import row_ranges
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ Override = NoValue | time | timedelta
 RowOverrides = Sequence[Override | None]
 
 # The codes of errors in .xls and .xlsb: BErr in [MS-XLS] and [MS-XLSB].
-ERROR_NAMES = {
+_ERROR_NAMES = {
     0x00: "#NULL!",
     0x07: "#DIV/0!",
     0x0F: "#VALUE!",
@@ -50,6 +50,16 @@ MAX_TEXT_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
+class SheetEntry:
+    """A worksheet in the list of a workbook."""
+
+    name: str
+    part: str
+    """The part that holds it."""
+    visible: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SheetStats:
     """The size of a sheet, measured before it is read."""
 
@@ -65,6 +75,8 @@ class SheetStats:
     """0 where the format does not tell without reading the sheet."""
     hides_rows: bool = False
     """Whether the sheet may hide rows."""
+    usual: bool = True
+    """Whether it is written as python-calamine reads it right; else nothing is measured."""
 
     @property
     def area(self) -> int:
@@ -82,6 +94,11 @@ class SheetStats:
         return self.filled_cells is not None and self.area > max(
             _SMALL_SHEET_CELLS, _MAX_CELLS_PER_FILLED * self.filled_cells
         )
+
+
+def error_name(code: int) -> str:
+    """Return what a spreadsheet shows for the code of an error; Excel adds errors with time."""
+    return _ERROR_NAMES.get(code, "#N/A")
 
 
 def with_overrides(

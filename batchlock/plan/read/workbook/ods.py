@@ -88,10 +88,6 @@ class Ods:
         output.seek(0)
         return output
 
-    def measure(self, _sheet: str) -> SheetStats:
-        """Return what is known of every sheet: `open_workbook` has checked the sizes of all."""
-        return SheetStats(needs_overrides=self.needs_overrides, hides_rows=self.hides_rows)
-
     def overrides(self, sheet: str) -> Iterator[RowOverrides]:
         """Yield the overrides of every row, from row 1 on."""
         # Rows without overrides are counted first, since nobody needs those at the end: most
@@ -107,6 +103,8 @@ class Ods:
 
     def hidden_rows(self, sheet: str) -> Iterator[int]:
         """Yield the number of each row that the spreadsheet does not show."""
+        if not self.hides_rows:
+            return
         last_row = 0
         for name, row in stored_rows(self.package):
             if name == sheet:

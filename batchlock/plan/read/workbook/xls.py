@@ -22,7 +22,7 @@ from xlrd.compdoc import SIGNATURE, CompDoc  # type: ignore[import-untyped]  # t
 from batchlock.core.rows import Cell, NoValue
 from batchlock.plan.read.cells import normalise_cell
 from batchlock.plan.read.table import RowSource, SheetHandle
-from batchlock.plan.read.workbook.no_value import ERROR_NAMES
+from batchlock.plan.read.workbook.no_value import error_name
 from batchlock.plan.read.workbook.zip_safety import damaged, protected
 
 # Record types ([MS-XLS] 2.3.2): the begin and end of a substream, and BoundSheet8.
@@ -116,7 +116,7 @@ def _rows(
 def _cell(kind: int, value: Any, datemode: int) -> Cell:
     match kind:
         case xlrd.XL_CELL_ERROR:
-            return NoValue(ERROR_NAMES.get(value, "#N/A"))
+            return NoValue(error_name(value))
         case xlrd.XL_CELL_BOOLEAN:
             return bool(value)
         case xlrd.XL_CELL_DATE:

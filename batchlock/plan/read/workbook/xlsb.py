@@ -1,41 +1,67 @@
-"""Measure the sheets of an .xlsb before they are read, and find the cells that read as blank.
+"""Read an .xlsb record by record.
 
 Each part is a sequence of records: a type of one or two bytes and a length of one to four bytes,
 seven bits in each byte, then the content ([MS-XLSB] 2.1.4).
+
+python-calamine 0.9.1, the newest, is not used for the sheets of this format: it holds a sheet as a
+rectangle, shows a whole number as a number although its cell has the format of a date, shows short
+cells as blank, and aborts at a record that is cut off.
 """
 
 import struct
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
-from batchlock.core.errors import UnreadableFile
-from batchlock.core.rows import NoValue
+from batchlock.core.rows import Cell, NoValue
 from batchlock.plan.read.workbook.no_value import (
-    ERROR_NAMES,
     MAX_COLUMNS,
     MAX_ROWS,
-    RowOverrides,
-    SheetStats,
+    SheetEntry,
+    error_name,
 )
-from batchlock.plan.read.workbook.zip_safety import Package, damaged
+from batchlock.plan.read.workbook.number_cells import Number, NumberReader, RawRow, format_code
+from batchlock.plan.read.workbook.zip_safety import Link, Package, damaged
 
-# Record types ([MS-XLSB] 2.3.2): BrtRowHdr, BrtCellBlank, BrtCellError, BrtCellIsst (a shared
-# string), BrtFmlaError.
-_ROW, _BLANK, _ERROR, _SHARED, _FORMULA_ERROR = 0, 1, 3, 7, 11
+
+# Record types ([MS-XLSB] 2.3.2). A cell is blank, a number of 4 bytes, an error, a truth value, a
+# number of 8 bytes, a text, or the index of a shared string; then the results of formulas.
+class _Kind(IntEnum):
+    ROW = 0
+    BLANK = 1
+    RK = 2
+    ERROR = 3
+    BOOL = 4
+    REAL = 5
+    TEXT = 6
+    SHARED = 7
+    FORMULA_TEXT = 8
+    FORMULA_REAL = 9
+    FORMULA_BOOL = 10
+    FORMULA_ERROR = 11
+    RICH_TEXT = 62
+    """A text with formats of its letters."""
+
+
+# The first seven cells again, without their column: each follows the cell before it. SheetJS
+# writes them.
+_FIRST_SHORT, _LAST_CELL = 12, 18
 # BrtSSTItem, one of the shared strings.
 _SHARED_STRING = 19
-# From BrtShortBlank on, cells do not contain their column. SheetJS writes such cells, and
-# python-calamine shows nearly all of them as blank.
-_FIRST_SHORT_CELL, _LAST_CELL = 12, 18
-# BrtBundleSh in the workbook part; BrtBeginSheetData and BrtEndSheetData in a sheet.
-_SHEET, _SHEET_DATA, _SHEET_DATA_END = 156, 145, 146
+# BrtBundleSh and BrtWbProp in the workbook part; BrtBeginSheetData and BrtEndSheetData in a sheet;
+# BrtFmt, BrtXF, and the beginning and end of the cell formats in the styles.
+_SHEET, _PROPERTIES, _SHEET_DATA, _SHEET_DATA_END = 156, 153, 145, 146
+_FORMAT, _CELL_FORMAT, _CELL_FORMATS, _CELL_FORMATS_END = 44, 47, 617, 618
 # A sheet of a million rows has a fifth of it.
 _MAX_SHEET_BYTES = 512 << 20
-_NUMBER = struct.Struct("<I")
+_NUMBER, _SHORT, _REAL_NUMBER = struct.Struct("<I"), struct.Struct("<H"), struct.Struct("<d")
 # In BrtRowHdr ([MS-XLSB] 2.4.753) after the row, its format, its height and a byte of borders:
 # the byte with fDyZero, which says that the row is hidden.
 _ROW_FLAGS, _ROW_HIDDEN = 11, 0x10
+# The index of a cell's format has 24 bits; a flag follows.
+_STYLE_MASK = 0xFFFFFF
+# The states of a hidden sheet in BrtBundleSh.
+_HIDDEN_STATES = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,85 +69,95 @@ class Xlsb:
     """The sheets of an .xlsb."""
 
     package: Package
-    parts: Mapping[str, str]
-    """The part of every sheet, by the sheet's name."""
-    shared_lengths: Sequence[int]
-    """The bytes of each shared string."""
+    sheets: Sequence[SheetEntry]
+    """The worksheets whose part exists, in the order of the workbook."""
+    texts: Sequence[str]
+    """The shared strings."""
+    formats: Sequence[str]
+    """The number format of each cell format."""
+    since_1904: bool
+    """Whether dates count from 1904, as on old Macs."""
 
-    def measure(self, sheet: str) -> SheetStats:
-        """Scan a sheet once for its size, and whether it has cells that read as blank.
-
-        Raises UnreadableFile for a sheet that python-calamine would read wrong.
-        """
-        row = rows = columns = text_bytes = 0
-        needs_overrides = hides_rows = False
-        for kind, content, start in self._cells(sheet):
-            if kind == _ROW:
-                row = _NUMBER.unpack_from(content, start)[0] + 1
-                hides_rows = hides_rows or _hides(content, start)
-            elif kind >= _FIRST_SHORT_CELL:
-                raise UnreadableFile(
-                    f"{self.package.path.name} is an .xlsb of a kind that few programs write and "
-                    "would be read wrong. Open it in a spreadsheet program and save it as .xlsx."
-                )
-            elif kind != _BLANK:
-                rows = max(rows, row)
-                columns = max(columns, _NUMBER.unpack_from(content, start)[0] + 1)
-                needs_overrides = needs_overrides or kind in (_ERROR, _FORMULA_ERROR)
-                if kind == _SHARED:
-                    # 8 bytes after the start of a cell: its column and its format come first.
-                    index = _NUMBER.unpack_from(content, start + 8)[0]
-                    if index < len(self.shared_lengths):
-                        text_bytes += self.shared_lengths[index]
-        if rows > MAX_ROWS or columns > MAX_COLUMNS:
-            raise damaged(self.package.path)
-        return SheetStats(
-            rows, columns, needs_overrides, text_bytes=text_bytes, hides_rows=hides_rows
-        )
-
-    def hidden_rows(self, sheet: str) -> Iterator[int]:
-        """Yield the number of each row that the spreadsheet does not show."""
-        for kind, content, start in self._cells(sheet):
-            if kind == _ROW and _hides(content, start):
-                yield _NUMBER.unpack_from(content, start)[0] + 1
-
-    def overrides(self, sheet: str) -> Iterator[RowOverrides]:
-        """Yield the overrides of every row, from row 1 on."""
-        row = 0
-        current: list[NoValue | None] = []
-        for kind, content, start in self._cells(sheet):
-            if kind == _ROW:
-                next_row = _NUMBER.unpack_from(content, start)[0] + 1
-                if row:
-                    yield current
-                yield from [()] * (next_row - row - 1)
-                row, current = next_row, []
-            elif kind in (_ERROR, _FORMULA_ERROR):
-                column = _NUMBER.unpack_from(content, start)[0]
-                current += [None] * (column + 1 - len(current))
-                current[column] = NoValue(ERROR_NAMES.get(content[start + 8], "#N/A"))
-        if row:
-            yield current
-
-    def _cells(self, sheet: str) -> Iterator[tuple[int, bytes, int]]:
-        """Yield each row and cell: its type, the content of the sheet, and its start therein."""
-        content = self.package.content(self.parts[sheet], _MAX_SHEET_BYTES)
-        in_sheet_data = False
+    def parsed(self, entry: SheetEntry) -> Iterator[Sequence[Cell]]:
+        """Yield every row from row 1 on; raises UnreadableFile for a sheet that is damaged."""
+        numbers = NumberReader(self.package.path, self.formats, self.since_1904)
         try:
-            for kind, start, _ in _records(content):
-                if in_sheet_data and kind <= _LAST_CELL:
-                    yield kind, content, start
-                elif kind == _SHEET_DATA:
-                    in_sheet_data = True
-                elif kind == _SHEET_DATA_END:
-                    return
+            yield from numbers.rows(self._rows(entry))
         except (IndexError, struct.error) as error:
             raise damaged(self.package.path) from error
 
+    def hidden_rows(self, entry: SheetEntry) -> Iterator[int]:
+        """Yield the number of each row that the spreadsheet does not show."""
+        for kind, content, start, _ in self._records(entry):
+            flags = content[start + _ROW_FLAGS : start + _ROW_FLAGS + 1]
+            if kind == _Kind.ROW and flags and flags[0] & _ROW_HIDDEN:
+                yield _NUMBER.unpack_from(content, start)[0] + 1
 
-def _hides(content: bytes, row: int) -> bool:
-    flags = content[row + _ROW_FLAGS : row + _ROW_FLAGS + 1]  # empty when the part is cut off
-    return bool(flags and flags[0] & _ROW_HIDDEN)
+    def _rows(self, entry: SheetEntry) -> Iterator[RawRow]:
+        row, column = 0, -1
+        cells: dict[int, Cell | Number] = {}
+        for kind, content, start, end in self._records(entry):
+            if kind == _Kind.ROW:
+                if row:
+                    yield RawRow(row, sorted(cells.items()))
+                next_row = _NUMBER.unpack_from(content, start)[0] + 1
+                if not row < next_row <= MAX_ROWS:
+                    raise damaged(self.package.path)
+                row, column, cells = next_row, -1, {}
+                continue
+            short = _FIRST_SHORT <= kind <= _LAST_CELL
+            column = column + 1 if short else _NUMBER.unpack_from(content, start)[0]
+            if not row or column >= MAX_COLUMNS or column in cells:
+                raise damaged(self.package.path)
+            # The format of the cell comes first, after the column if there is one.
+            cell = self._cell(
+                kind - _FIRST_SHORT + _Kind.BLANK if short else kind,
+                content,
+                start + 4 * (not short),
+                end,
+            )
+            if cell is not None and cell != "":
+                cells[column] = cell
+        if row:
+            yield RawRow(row, sorted(cells.items()))
+
+    def _cell(self, kind: int, content: bytes, start: int, end: int) -> Cell | Number:
+        """Return what a cell shows, whose format and value begin there; None for a blank one."""
+        at = start + 4
+        number: float
+        match kind:
+            case _Kind.RK:
+                number = _rk(_NUMBER.unpack_from(content, at)[0])
+            case _Kind.REAL | _Kind.FORMULA_REAL:
+                number = _REAL_NUMBER.unpack_from(content, at)[0]
+            case _Kind.ERROR | _Kind.FORMULA_ERROR:
+                return NoValue(error_name(content[at]))
+            case _Kind.BOOL | _Kind.FORMULA_BOOL:
+                return bool(content[at])
+            case _Kind.TEXT | _Kind.FORMULA_TEXT:
+                return _text(content, at, end)[0]
+            case _Kind.RICH_TEXT:
+                return _text(content, at + 1, end)[0]  # after a byte of flags
+            case _Kind.SHARED:
+                index: int = _NUMBER.unpack_from(content, at)[0]
+                return self.texts[index]
+            case _:
+                return None
+        style = _NUMBER.unpack_from(content, start)[0] & _STYLE_MASK
+        return Number(repr(number), style)
+
+    def _records(self, entry: SheetEntry) -> Iterator[tuple[int, bytes, int, int]]:
+        """Yield each row and cell: its type, the content of the sheet, its start and its end."""
+        content = self.package.content(entry.part, _MAX_SHEET_BYTES)
+        in_sheet_data = False
+        for kind, start, end in _records(content):
+            if in_sheet_data and (kind <= _LAST_CELL or kind == _Kind.RICH_TEXT):
+                yield kind, content, start, end
+            elif kind == _SHEET_DATA:
+                in_sheet_data = True
+            elif kind == _SHEET_DATA_END:
+                return
+        raise damaged(self.package.path)
 
 
 def open_workbook(package: Package) -> Xlsb:
@@ -129,29 +165,82 @@ def open_workbook(package: Package) -> Xlsb:
     book = package.main_part()
     links = package.links(book)
     content = package.content(book)
-    parts = {}
-    shared_lengths = array("I")
+    parts = {link.kind: link.part for link in links.values() if link.part in package.parts}
+    sheets: list[SheetEntry] = []
+    since_1904 = False
     try:
-        for kind, part in links.values():
-            if kind == "sharedStrings" and part in package.parts:
-                shared_lengths.extend(
-                    end - start
-                    for record, start, end in _records(package.content(part, _MAX_SHEET_BYTES))
-                    if record == _SHARED_STRING
-                )
-        for record, start, _ in _records(content):
+        for record, start, end in _records(content):
             if record == _SHEET:
-                # 8 bytes: whether the sheet is hidden, and its number.
-                link_id, end = _text(content, start + 8)
-                name, _ = _text(content, end)
-                parts[name] = links[link_id].part
-    except (IndexError, KeyError, ValueError, OverflowError, struct.error) as error:
+                sheets += _sheet(content, start, end, links, package)
+            elif record == _PROPERTIES:
+                since_1904 = bool(content[start] & 1)
+        texts = _shared_texts(package, parts.get("sharedStrings"))
+        formats = _formats(package, parts.get("styles"))
+    except (IndexError, ValueError, OverflowError, struct.error) as error:
         raise damaged(package.path) from error
-    return Xlsb(package, parts, shared_lengths)
+    if not sheets:
+        raise damaged(package.path)
+    return Xlsb(package, sheets, texts, formats, since_1904)
+
+
+def _sheet(
+    content: bytes, start: int, end: int, links: Mapping[str, Link], package: Package
+) -> Iterator[SheetEntry]:
+    """Yield the worksheet of an entry, unless the entry is of a macro, a chart or nothing."""
+    state = _NUMBER.unpack_from(content, start)[0]
+    if _NUMBER.unpack_from(content, start + 8)[0] == 0xFFFFFFFF:  # no part at all
+        return
+    # 8 bytes: whether the sheet is hidden, and its number.
+    link_id, at = _text(content, start + 8, end)
+    name, _ = _text(content, at, end)
+    link = links.get(link_id)
+    if link and link.kind == "worksheet" and link.part in package.parts:
+        yield SheetEntry(name, link.part, visible=state not in _HIDDEN_STATES)
+
+
+def _shared_texts(package: Package, part: str | None) -> Sequence[str]:
+    if part is None:
+        return ()
+    content = package.content(part, _MAX_SHEET_BYTES)
+    # A byte of flags comes before the text.
+    return [
+        _text(content, start + 1, end)[0]
+        for record, start, end in _records(content)
+        if record == _SHARED_STRING
+    ]
+
+
+def _formats(package: Package, part: str | None) -> Sequence[str]:
+    """Return the number format of each cell format."""
+    codes, formats = {}, []
+    in_cell_formats = False
+    content = b"" if part is None else package.content(part, _MAX_SHEET_BYTES)
+    for record, start, end in _records(content):
+        if record == _FORMAT:
+            codes[_SHORT.unpack_from(content, start)[0]] = _text(content, start + 2, end)[0]
+        elif record in (_CELL_FORMATS, _CELL_FORMATS_END):
+            in_cell_formats = record == _CELL_FORMATS
+        elif record == _CELL_FORMAT and in_cell_formats:
+            # After the format of the style that it belongs to.
+            formats.append(format_code(_SHORT.unpack_from(content, start + 2)[0], codes))
+    return formats
+
+
+def _rk(value: int) -> float:
+    """Return a number of 30 bits, whole or the upper part of a real one ([MS-XLSB] 2.5.123)."""
+    number: float
+    if value & 2:
+        number = float((value ^ 0x80000000) - 0x80000000 >> 2)
+    else:
+        number = _REAL_NUMBER.unpack(bytes(4) + _NUMBER.pack(value & ~3))[0]
+    return number / 100 if value & 1 else number
 
 
 def _records(content: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield each record's type, and the start and end of its content."""
+    """Yield each record's type, and the start and end of its content.
+
+    Raises IndexError at a record that is cut off.
+    """
     at, size = 0, len(content)
     while at < size:
         kind = content[at]
@@ -170,12 +259,18 @@ def _records(content: bytes) -> Iterator[tuple[int, int, int]]:
                 length |= (byte & 0x7F) << shift
                 if not byte & 0x80:
                     break
+        if at + length > size:
+            raise IndexError("a record that is cut off")
         yield kind, at, at + length
         at += length
 
 
-def _text(content: bytes, at: int) -> tuple[str, int]:
-    """Return a text that follows its number of UTF-16 units, and its end."""
-    length = _NUMBER.unpack_from(content, at)[0]
-    end = at + 4 + 2 * length
-    return content[at + 4 : end].decode("utf-16-le"), end
+def _text(content: bytes, at: int, end: int) -> tuple[str, int]:
+    """Return a text that follows its number of UTF-16 units, and its end.
+
+    Raises IndexError when it is longer than its record.
+    """
+    text_end = at + 4 + 2 * _NUMBER.unpack_from(content, at)[0]
+    if text_end > end:
+        raise IndexError("a text that is cut off")
+    return content[at + 4 : text_end].decode("utf-16-le", "replace"), text_end

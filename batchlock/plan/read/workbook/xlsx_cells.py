@@ -1,4 +1,4 @@
-"""Find the cells of a worksheet in XML that python-calamine reads as blank or reads wrong."""
+"""Find the cells of a worksheet in XML that python-calamine reads as blank."""
 
 import re
 from html import unescape
@@ -16,13 +16,6 @@ _NO_STORED_VALUE = re.compile(
 )
 # XlsxWriter and Perl's writers store 0 for every formula, with the request to recalculate.
 _ZERO_VALUE = re.compile(_FORMULA_END + rb"<(?:\w+:)?v(?:\s[^>]*)?>0(?:\.0)?</")
-# Cells that python-calamine reads wrong without an error: for a negative index it shows the first
-# shared string, and for an inline string in <v> instead of <is> a blank.
-_MISPLACED_TEXT = re.compile(
-    rb"""<(?:\w+:)?c\s[^>]*\bt=["'](?:s["'][^>]*>\s*<(?:\w+:)?v>\s*-"""
-    rb"""|inlineStr["'][^>]*>\s*<(?:\w+:)?v\b)"""
-)
-
 # The other patterns take a single cell apart: the attributes of its tag, then its content.
 _TYPE_ERROR = re.compile(rb"""\st\s*=\s*["']e["']""")
 _TYPE_FORMULA_TEXT = re.compile(rb"""\st\s*=\s*["']str["']""")
@@ -32,14 +25,6 @@ _FORMULA = re.compile(rb"\s*<(?:\w+:)?f(?:\s[^>]*?)?(?:/>|>(.*?)</(?:\w+:)?f\s*>
 _VALUE = re.compile(
     rb"\s*(?:</|<(?:\w+:)?v\s*/>|<(?:\w+:)?v(?:\s[^>]*)?>(.*?)</(?:\w+:)?v\s*>)", re.DOTALL
 )
-
-
-def has_misplaced_text(piece: bytes) -> bool:
-    """Tell whether a piece of a sheet has a text that python-calamine would read wrong."""
-    return (
-        _may_match(piece, b"-", b"<v>-", b":v>-")
-        or (_may_match(piece, b"S", b"inlineStr") and _may_match(piece, b"v", b"<v", b":v"))
-    ) and bool(_MISPLACED_TEXT.search(piece))
 
 
 def has_no_value(piece: bytes, *, recalculated: bool) -> bool:

@@ -23,10 +23,8 @@ from pathlib import Path
 import batchlock
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import UnreadableFile
-from batchlock.plan.child_main import ReadReply, ReadRequest, too_much_memory
+from batchlock.plan.child_main import ReadFailure, ReadRequest, too_much_memory
 from batchlock.store.journal import atomic_journal
-
-__all__ = ["ReadLimits", "ReadRequest", "ReaderProcess", "plan", "sha256_of"]
 
 # Rust prints this before python-calamine aborts because an allocation has failed.
 _OUT_OF_MEMORY = "memory allocation of"
@@ -58,8 +56,8 @@ class ReaderProcess:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(_module_path())},
         )
 
-    def read(self, request: ReadRequest) -> ReadReply | None:
-        """Send the request and wait for the reply; None when the process ends without one.
+    def read(self, request: ReadRequest) -> bytes | None:
+        """Send the request and wait for the reply (JSON); None when the process ends without one.
 
         It blocks until then. stdin stays open: the process exits when it closes.
         """
@@ -72,7 +70,7 @@ class ReaderProcess:
         except OSError:  # the process has ended already
             return None
         reply = stdout.read()
-        return ReadReply.from_json(reply) if self._process.wait() == 0 else None
+        return reply if self._process.wait() == 0 else None
 
     @property
     def exit_code(self) -> int | None:
@@ -177,8 +175,8 @@ async def _read_in_process(
         )
     if reply is None:
         raise _crash_error(request, stderr)
-    if reply.failure is not None:
-        raise reply.failure.to_error()
+    if (failure := ReadFailure.from_json(reply)) is not None:
+        raise failure.to_error()
 
 
 def _crash_error(request: ReadRequest, stderr: str) -> UnreadableFile:

@@ -2,7 +2,7 @@
 
     python -m batchlock.plan.child_main
     stdin    a ReadRequest (pickle); stays open as long as the parent lives
-    stdout   a ReadReply (JSON)
+    stdout   a ReadFailure (JSON), null when the journal is complete
 
 It imports as little as possible beside the parsers, because a run waits for these imports.
 """
@@ -82,33 +82,20 @@ class ReadFailure:
         error_type = _ERROR_TYPES[self.kind]
         return error_type(self.message, columns=self.columns, sheets=self.sheets)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadReply:
-    """How the reading ended; without a failure the journal is complete."""
-
-    failure: ReadFailure | None = None
-
-    def to_json(self) -> str:
-        """Return the reply as JSON, which is ASCII in every locale."""
-        return json.dumps(asdict(self))
-
     @classmethod
-    def from_json(cls, text: bytes) -> "ReadReply":
-        """Return the reply that `to_json` has written.
+    def from_json(cls, reply: bytes) -> "ReadFailure | None":
+        """Return the failure in a reply of the reader process; None when it has succeeded.
 
-        It is JSON and not a pickle, because a hostile file may have taken over the process.
+        The reply is JSON and not a pickle, because a hostile file may have taken over the process.
         """
-        failure = json.loads(text)["failure"]
-        if failure is None:
-            return cls()
+        values = json.loads(reply)
+        if values is None:
+            return None
         return cls(
-            failure=ReadFailure(
-                kind=FailureKind(failure["kind"]),
-                message=failure["message"],
-                columns=tuple(failure["columns"]),
-                sheets=tuple(failure["sheets"]),
-            )
+            kind=FailureKind(values["kind"]),
+            message=values["message"],
+            columns=tuple(values["columns"]),
+            sheets=tuple(values["sheets"]),
         )
 
 
@@ -128,9 +115,10 @@ def main() -> None:
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     # Before any parser sees the file.
     _limit_memory(request.memory_bytes)
-    reply = ReadReply(failure=_failure(request))
+    failure = _failure(request)
     with replies:
-        replies.write(reply.to_json())
+        # JSON is ASCII, whatever the encoding of the locale is.
+        json.dump(None if failure is None else asdict(failure), replies)
 
 
 def plan_file(request: ReadRequest) -> None:
@@ -179,7 +167,6 @@ def too_much_memory(file_name: str, memory_bytes: int) -> UnreadableFile:
 
 
 def _failure(request: ReadRequest) -> ReadFailure | None:
-    """Plan the file and return why it failed."""
     try:
         plan_file(request)
     except Stopped:

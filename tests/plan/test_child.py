@@ -1,7 +1,8 @@
 """Plan files in a reader process: what reaches the journal, and what is refused."""
 
+import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,7 @@ from support.reading import (
 from batchlock.core.errors import BatchlockError, UnreadableFile, UsageError
 from batchlock.core.results import Result
 from batchlock.plan import child
-from batchlock.plan.child import ReadRequest
-from batchlock.plan.child_main import ReadFailure, ReadReply
+from batchlock.plan.child_main import ReadFailure, ReadRequest
 from batchlock.store.journal import Journal
 
 
@@ -233,8 +233,8 @@ def test_a_journal_that_cannot_be_written_is_no_fault_of_the_file(tmp_path: Path
     ],
 )
 def test_an_error_crosses_the_process_border_unchanged(error: BatchlockError) -> None:
-    reply = ReadReply(failure=ReadFailure.of(error))
-    failure = ReadReply.from_json(reply.to_json().encode("ascii")).failure
+    reply = json.dumps(asdict(ReadFailure.of(error)))
+    failure = ReadFailure.from_json(reply.encode("ascii"))
     assert failure is not None
     copy = failure.to_error()
     assert type(copy) is type(error)

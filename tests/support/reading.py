@@ -10,7 +10,8 @@ from pathlib import Path
 
 from batchlock.core.cancel import CancelToken
 from batchlock.core.rows import Update
-from batchlock.plan.child import ReadLimits, ReadRequest, plan
+from batchlock.plan.child import ReadLimits, plan
+from batchlock.plan.child_main import ReadRequest
 from batchlock.store.journal import Journal
 from support.run_info import run_info
 

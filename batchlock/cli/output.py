@@ -80,7 +80,7 @@ def _digest(summary: Summary) -> str:
         rows = f"{cause.rows:,} row{'' if cause.rows == 1 else 's'}"
         code = f" ({cause.code})" if cause.code else ""
         parts.append(
-            f"\n{cause.result.value.replace('_', ' ')}, {rows}{code}: {cause.message}\n"
+            f"\n{cause.result.words}, {rows}{code}: {cause.message}\n"
             f"  {'row' if cause.rows == 1 else 'rows'} {cause.ranges}"
         )
         if cause.remedy:

@@ -64,7 +64,9 @@ class TerminalProgress(RunObserver):
         else:
             self._failed += 1
             if self._failed <= _LOGGED_FAILURES:
-                _log_failure(outcome)
+                _log.warning(
+                    "row %s %s: %s", outcome.row, outcome.status.value, outcome.explanation
+                )
         if self._bar is not None:
             with to_stderr():
                 self._bar.update()
@@ -108,8 +110,3 @@ class TerminalProgress(RunObserver):
             with to_stderr():
                 self._bar.close()
             self._bar = None
-
-
-def _log_failure(outcome: Outcome) -> None:
-    text = " ".join(f"{part.rstrip('.')}." for part in (outcome.message, outcome.remedy) if part)
-    _log.warning("row %s %s: %s", outcome.row, outcome.status.value, text)

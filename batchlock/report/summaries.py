@@ -97,10 +97,7 @@ def refusal_of(journal: Journal) -> StopReason | None:
     sentence = f"{nothing} was sent, because {rows} problems."
     if has_sent:
         return StopReason(sentence=sentence)
-    return StopReason(
-        sentence=f"{sentence} Correct the file, then run it again.",
-        is_final=True,
-    )
+    return StopReason(sentence=f"{sentence} Correct the file, then run it again.", is_final=True)
 
 
 def resume_command(run_id: str, config: Path | None) -> str:

@@ -1,10 +1,6 @@
 """Exchange the code of a Zoho Self Client for a refresh token: `batchlock login`."""
 
-import asyncio
-import os
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import click
 import platformdirs
@@ -13,7 +9,7 @@ from pydantic import SecretStr
 from batchlock.cli.context import Context
 from batchlock.cli.streams import echo
 from batchlock.config import Settings
-from batchlock.core.cancel import CancelToken
+from batchlock.core.cancel import until_cancelled
 from batchlock.core.errors import UsageError
 from batchlock.zoho.datacenters import DATA_CENTERS, SCOPES
 
@@ -46,7 +42,8 @@ def login(context: Context, settings: Settings) -> None:
         )
         code = SecretStr(click.prompt("Code (not shown)", hide_input=True).strip())
     exchange = _exchange(settings, client_id, client_secret, code)
-    token = SecretStr(signals.run_async(_until_cancelled(exchange, signals.cancel_token)))
+    # A signal ends the exchange at once: it loses nothing but the code, valid for ten minutes.
+    token = SecretStr(signals.run_async(until_cancelled(exchange, signals.cancel_token)))
     folder = platformdirs.user_config_path("batchlock", appauthor=False)
     secret_file = _store(folder / f"{settings.org}.client_secret", client_secret)
     token_file = _store(folder / f"{settings.org}.refresh_token", token)
@@ -85,33 +82,12 @@ async def _exchange(
         )
 
 
-async def _until_cancelled(work: Coroutine[Any, Any, str], cancel_token: CancelToken) -> str:
-    """Await the work; a signal ends it at once.
-
-    Nothing but the code is lost then, which is valid for ten minutes only.
-    """
-    task = asyncio.ensure_future(work)
-    cancel_token.add_callback(task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        if cancel_token.reason is None:
-            raise
-        raise cancel_token.reason from None
-
-
 def _store(path: Path, secret: SecretStr) -> Path:
-    """Write a secret to a file that only this user can read. Raises UsageError."""
-    draft = path.with_name(f"{path.name}.part")
+    from batchlock.zoho.token_file import write_private
+
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft.unlink(missing_ok=True)
-        # O_EXCL with the mode: no other user can open the file at any moment, nor own it before
-        # us. The rename keeps the former file until the new one is complete.
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(secret.get_secret_value())
-        return draft.replace(path)
+        return write_private(path, secret.get_secret_value().encode())
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}. The code is used up; make room, then "

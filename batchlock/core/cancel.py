@@ -1,9 +1,12 @@
 """Cancellation: one request to end a run early, from a signal, a stop rule or the page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
 
 from batchlock.core.errors import BatchlockError
+
+_T = TypeVar("_T")
 
 
 class CancelToken:
@@ -40,3 +43,18 @@ class CancelToken:
             self._callbacks = [
                 callback for callback in self._callbacks if callback not in callbacks
             ]
+
+
+async def until_cancelled(work: Coroutine[Any, Any, _T], cancel_token: CancelToken) -> _T:
+    """Await `work`; raise the token's reason as soon as the token is cancelled."""
+    # Here, because the signal handlers import this module, and asyncio takes long to load.
+    import asyncio
+
+    task = asyncio.ensure_future(work)
+    try:
+        with cancel_token.callbacks_while(task.cancel):
+            return await task
+    except asyncio.CancelledError:
+        if cancel_token.reason is None:
+            raise
+        raise cancel_token.reason from None

@@ -1,12 +1,10 @@
 """One session of a run: from the first token to the reason why sending ended."""
 
 import asyncio
-from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any
 
 from batchlock.config import Settings
-from batchlock.core.cancel import CancelToken
+from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.results import COMPLETED, StopReason
@@ -49,7 +47,7 @@ async def send(
     try:
         with cancel_token.callbacks_while(lambda: observer.on_message(_ENDING)):
             ready = _ready(connection, limiter, settings.retry)
-            await _until_cancelled(ready, cancel_token)
+            await until_cancelled(ready, cancel_token)
             await deliver(
                 journal,
                 connection.client,
@@ -75,7 +73,6 @@ async def send(
 
 
 async def _ready(connection: Connection, limiter: CallLimiter, retry: Retry) -> None:
-    """Return when there is a token of the configured org."""
     await connection.first_token()
     if connection.org_id is not None:
         await check_org(connection.client, connection.org_id, limiter, retry)
@@ -90,15 +87,3 @@ def _cancel_at_deadline(
     reason = Stopped("Stopped: the time for this run is over.")
     delay_seconds = max(0.0, limiter.deadline_monotonic - limiter.clock.monotonic())
     return asyncio.get_running_loop().call_later(delay_seconds, cancel_token.cancel, reason)
-
-
-async def _until_cancelled(work: Coroutine[Any, Any, None], cancel_token: CancelToken) -> None:
-    """Await `work`; raise the reason of the token as soon as it is cancelled."""
-    task = asyncio.ensure_future(work)
-    try:
-        with cancel_token.callbacks_while(task.cancel):
-            await task
-    except asyncio.CancelledError:
-        if cancel_token.reason is None:
-            raise
-        raise cancel_token.reason from None

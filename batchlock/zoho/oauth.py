@@ -82,11 +82,7 @@ _BUSY = (
 
 
 async def exchange(
-    code: str,
-    oauth_client: OAuthClient,
-    *,
-    session: aiohttp.ClientSession,
-    timeout_seconds: float,
+    code: str, oauth_client: OAuthClient, *, session: aiohttp.ClientSession, timeout_seconds: float
 ) -> str:
     """Exchange the code that a person made at the API console for a refresh token.
 
@@ -174,12 +170,7 @@ def _interpret(
 
 
 def _raise_error(
-    error: str,
-    status: int,
-    form: Mapping[str, str],
-    oauth_client: OAuthClient,
-    *,
-    is_failure: bool,
+    error: str, status: int, form: Mapping[str, str], oauth_client: OAuthClient, *, is_failure: bool
 ) -> NoReturn:
     refusals = {**_REFUSALS, "invalid_code": _INVALID_CODE[form["grant_type"]]}
     if message := refusals.get(error):

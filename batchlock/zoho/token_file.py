@@ -84,15 +84,8 @@ class TokenFile:
                 for account, token in tokens.items()
             }
         )
-        draft = self._path.with_name(f"{self._path.name}.new")
         try:
-            draft.unlink(missing_ok=True)  # of a process that was killed
-            # The mode is set at creation: a chmod afterwards would leave a moment in which others
-            # can open the file.
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            draft.replace(self._path)
+            write_private(self._path, content)
         except OSError as error:
             raise self._not_writable(error) from error
 
@@ -102,3 +95,15 @@ class TokenFile:
             "Make the folder writable, or name another one with state_directory in the "
             "configuration."
         )
+
+
+def write_private(path: Path, content: bytes) -> Path:
+    """Replace a file by one that only this user can read. Raises OSError."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)  # of a process that was killed
+    # The mode is set at creation: a chmod afterwards would leave a moment in which others can open
+    # the file. O_EXCL: nobody else can own the draft before us.
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    return draft.replace(path)

@@ -30,12 +30,7 @@ def json_answer(content: object, *, status: int = 200, code: str = "") -> Answer
 
 def success(message: str, lock_id: str, *, status: int = 200) -> Answer:
     """Return the answer to a call that changed a lock."""
-    item = {
-        "code": "SUCCESS",
-        "details": {"id": lock_id},
-        "message": message,
-        "status": "success",
-    }
+    item = {"code": "SUCCESS", "details": {"id": lock_id}, "message": message, "status": "success"}
     return json_answer({"data": [item]}, status=status, code="SUCCESS")
 
 
@@ -75,9 +70,7 @@ INVALID_MODULE = refusal(
     details={"resource_path_index": 0},
 )
 WRONG_RECORD = refusal(
-    "INVALID_DATA",
-    "the related id given seems to be invalid",
-    details={"resource_path_index": 1},
+    "INVALID_DATA", "the related id given seems to be invalid", details={"resource_path_index": 1}
 )
 WRONG_LOCK = refusal(
     "INVALID_DATA",
@@ -92,10 +85,7 @@ NOT_CONFIGURED = refusal(
     details={"resource_path_index": 2},
 )
 ALREADY_LOCKED = refusal(
-    "NOT_ALLOWED",
-    "record is already locked",
-    status=403,
-    details={"resource_path_index": 1},
+    "NOT_ALLOWED", "record is already locked", status=403, details={"resource_path_index": 1}
 )
 ONLY_AUTOMATIC = refusal(
     "NOT_ALLOWED",
@@ -120,11 +110,7 @@ REASON_TOO_LONG = refusal(
     },
     in_data=True,
 )
-BAD_BODY = refusal(
-    "INVALID_DATA",
-    "body",
-    details={"expected_data_type": "jsonobject"},
-)
+BAD_BODY = refusal("INVALID_DATA", "body", details={"expected_data_type": "jsonobject"})
 NO_DATA = refusal(
     "MANDATORY_NOT_FOUND",
     "required field not found",
@@ -136,14 +122,10 @@ NOT_ONE_ITEM = refusal(
     details={"api_name": "data", "json_path": "$.data", "maximum_length": 1},
 )
 WRONG_METHOD = refusal(
-    "INVALID_REQUEST_METHOD",
-    "The http request method type is not a valid one",
-    status=403,
+    "INVALID_REQUEST_METHOD", "The http request method type is not a valid one", status=403
 )
 WRONG_URL = refusal(
-    "INVALID_URL_PATTERN",
-    "Please check if the URL trying to access is a correct one",
-    status=404,
+    "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one", status=404
 )
 NO_MODULE_PARAMETER = refusal(
     "REQUIRED_PARAM_MISSING",

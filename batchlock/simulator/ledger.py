@@ -29,6 +29,8 @@ class Ledger:
         self.in_flight = 0
         """API calls that are not yet answered, and whose connection is still open."""
         self.in_flight_peak = 0
+        self.api_calls = 0
+        """Calls other than token requests, including refused ones."""
         self.credits_used = 0
         self.updates = 0
         """PUTs that changed a lock, whether or not the answer reached the client."""
@@ -37,14 +39,13 @@ class Ledger:
         # An array and a bytearray, because a list of floats would take 32 bytes for each call.
         self._arrivals = {kind: array("d") for kind in Kind}
         self._throttled = {kind: bytearray() for kind in Kind}
-        self._api_calls = 0
 
     def record_arrival(self, kind: Kind) -> None:
         """Record the arrival of a call."""
         self._arrivals[kind].append(self._clock() - self._start)
         self._throttled[kind].append(0)
         if kind is not Kind.TOKEN:
-            self._api_calls += 1
+            self.api_calls += 1
 
     def mark_throttled(self, kind: Kind, number: int) -> None:
         """Record that call `number` of this kind, counted from 1, was answered 429."""
@@ -54,11 +55,6 @@ class Ledger:
         """Record that an API call is in flight."""
         self.in_flight += 1
         self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
-
-    @property
-    def api_calls(self) -> int:
-        """The number of API calls, including refused ones."""
-        return self._api_calls
 
     def count(self, kind: Kind) -> int:
         """Return the number of calls of this kind."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from batchlock.simulator import answers
-from batchlock.simulator.answers import Answer, html_page, json_answer, refusal, sign_in_refusal
+from batchlock.simulator.answers import Answer, html_page, refusal, sign_in_refusal
 from batchlock.simulator.behaviour import Fault
 from batchlock.simulator.ledger import Kind
 
@@ -126,18 +126,12 @@ MAGIC_RECORDS = (
     _record(116, answers.WRONG_URL, "the URL is not a correct one", calls=_EVERY),
     _record(
         117,
-        json_answer(
-            {
-                "data": [
-                    {
-                        "code": "INVALID_DATA",
-                        "details": {"api_name": "Locked_Reason__s"},
-                        "message": "invalid data",
-                        "status": "error",
-                    }
-                ]
-            },
-            code="INVALID_DATA",
+        refusal(
+            "INVALID_DATA",
+            "invalid data",
+            status=200,
+            details={"api_name": "Locked_Reason__s"},
+            in_data=True,
         ),
         "an error in spite of the status 200",
     ),

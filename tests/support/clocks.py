@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, TypeVarTuple
 
-from batchlock.send.pacing.clock import SystemClock
+from batchlock.send.pacing.clock import Clock
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -49,7 +49,7 @@ class SimulatedTimeLoop(asyncio.SelectorEventLoop):
         return future
 
 
-class LoopClock(SystemClock):
+class LoopClock(Clock):
     """The clock of the running loop."""
 
     def monotonic(self) -> float:
@@ -62,7 +62,7 @@ class LoopClock(SystemClock):
             return START_UTC
 
 
-class FastClock(SystemClock):
+class FastClock(Clock):
     """A clock that runs a hundred times as fast as this machine's."""
 
     def monotonic(self) -> float:

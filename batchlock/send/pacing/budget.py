@@ -19,15 +19,11 @@ class Budget:
         self._max_credits = limits.max_credits
         self._credits_used = credits_used
         self._seen_balance = False
-        self._remaining: int | None = None
+        self.remaining: int | None = None
+        """The org's credits that remain today; None before Zoho reported them."""
         self._last_answer = float("-inf")
         self.unreported = 0
         """Credits used, since the first balance, by calls whose answers contained no balance."""
-
-    @property
-    def remaining(self) -> int | None:
-        """Return the org's credits that remain today; None before Zoho reported them."""
-        return self._remaining
 
     def add(
         self, *, cost: int, remaining: int | None, unreported: int, started: float, now: float
@@ -40,12 +36,12 @@ class Budget:
         self._seen_balance = self._seen_balance or cost > 0 or remaining is not None
         if remaining is not None:
             remaining -= self.unreported - unreported
-            if self._remaining is not None and started <= self._last_answer:
-                remaining = min(remaining, self._remaining)
-            self._remaining = remaining
-        elif self._remaining is not None:  # before the first balance, half of the day is unused
+            if self.remaining is not None and started <= self._last_answer:
+                remaining = min(remaining, self.remaining)
+            self.remaining = remaining
+        elif self.remaining is not None:  # before the first balance, half of the day is unused
             self.unreported += cost
-            self._remaining -= cost
+            self.remaining -= cost
         self._last_answer = now
 
     def available(self, in_flight: int) -> int | None:
@@ -53,8 +49,8 @@ class Budget:
         bounds = []
         if self._max_credits is not None:
             bounds.append(self._max_credits - self._credits_used - in_flight)
-        if self._keep and self._remaining is not None:
-            bounds.append(self._remaining - self._keep - in_flight)
+        if self._keep and self.remaining is not None:
+            bounds.append(self.remaining - self._keep - in_flight)
         elif self._keep and not self._seen_balance:
             # The first answer may report that only reserved credits remain, so it goes alone.
             bounds.append(1 - in_flight)
@@ -67,6 +63,6 @@ class Budget:
                 f"This run has spent the {self._max_credits:,} credits it may (limits.max_credits)."
             )
         return (
-            f"The org has {self._remaining:,} credits left today, and {self._keep:,} are kept for "
+            f"The org has {self.remaining:,} credits left today, and {self._keep:,} are kept for "
             "other integrations (limits.keep_credits)."
         )

@@ -3,24 +3,10 @@
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Protocol
 
 
-class Clock(Protocol):
-    """A monotonic clock, a wall clock, and a way to wait."""
-
-    def monotonic(self) -> float:
-        """Return seconds since some fixed moment; never goes back."""
-
-    def now_utc(self) -> datetime:
-        """Return the wall-clock time in UTC."""
-
-    async def wait(self, event: asyncio.Event, seconds: float | None) -> None:
-        """Return when the event is set, or after `seconds`; None waits for the event alone."""
-
-
-class SystemClock:
-    """The clock of this machine."""
+class Clock:
+    """The clock of this machine; tests replace its methods."""
 
     def monotonic(self) -> float:
         """Return seconds since some fixed moment; never goes back."""

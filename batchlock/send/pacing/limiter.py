@@ -11,7 +11,7 @@ from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.reply import Reply, Verdict
 from batchlock.send.pacing.breaker import CircuitBreaker
 from batchlock.send.pacing.budget import Budget
-from batchlock.send.pacing.clock import Clock, SystemClock
+from batchlock.send.pacing.clock import Clock
 from batchlock.send.pacing.rate import Rate
 from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.pacing.window import Ceiling, Window
@@ -53,7 +53,7 @@ class CallLimiter:
         clock: Clock | None = None,
         random: Callable[[], float] = random_from_0_to_1,
     ) -> None:
-        self.clock = clock or SystemClock()
+        self.clock = clock or Clock()
         self.deadline_monotonic = deadline_monotonic
         self.in_flight = 0
         self.peak = 0

@@ -17,7 +17,7 @@ from support.pacing import (
 
 from batchlock.core.errors import Stopped
 from batchlock.core.reply import Reply, Verdict
-from batchlock.send.pacing.clock import SystemClock
+from batchlock.send.pacing.clock import Clock
 from batchlock.send.pacing.limiter import CallLimiter, Permit
 from batchlock.send.pacing.settings import Limits, Retry
 
@@ -205,7 +205,7 @@ def test_a_closed_limiter_issues_no_permit_and_ends_all_waiting() -> None:
 
 def test_the_system_clock_waits_for_the_event_or_the_time() -> None:
     async def main() -> None:
-        clock = SystemClock()
+        clock = Clock()
         event = asyncio.Event()
         before = clock.monotonic()
         await clock.wait(event, 0)
@@ -223,6 +223,6 @@ def test_a_limiter_without_a_clock_uses_the_system_clock() -> None:
     async def main() -> None:
         limiter = CallLimiter(Limits(), Retry())
         assert await limiter.acquire() is not None
-        assert isinstance(limiter.clock, SystemClock)
+        assert isinstance(limiter.clock, Clock)
 
     asyncio.run(main())

@@ -45,7 +45,6 @@ from batchlock.store.history import (
     close,
     close_if_unfinished,
     find_run,
-    is_closed,
     not_resumable_because,
     open_histories,
     supersede,
@@ -166,7 +165,7 @@ class Runner:
             newest, *earlier = history.lineage(path.stem)
             with Journal.open(newest) as source:
                 run_info.check_address(source.info, self.settings)
-                if newest != path and not is_closed(source):
+                if newest != path and not source.is_closed:
                     set_holder(f"run {newest.stem}", newest.stem)
                     return await self._resume(newest, credentials)
                 retry = self._create_retry(history, source, earlier, refused=refused)
@@ -186,7 +185,7 @@ class Runner:
         newest, *earlier = history.lineage(path.stem)
         with Journal.open(newest) as source, ExitStack() as stack:
             run_info.check_address(source.info, self.settings)
-            if newest != path and not is_closed(source):
+            if newest != path and not source.is_closed:
                 return newest.stem
             if source.remaining():
                 stack.enter_context(org_lock.org_lock(self.settings.state, history.org))

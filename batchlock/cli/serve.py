@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import closing
 from importlib.util import find_spec
 
 import click
@@ -63,8 +64,7 @@ def add_user(settings: Settings, name: str) -> None:
     name = name.strip()
     if not _USER_NAME.fullmatch(name):
         raise UsageError(f'"{name}" is no name: letters, digits, spaces, and . @ - _ only.')
-    store = PageStore(settings.state)
-    try:
+    with closing(PageStore(settings.state)) as store:
         exists = name in store.people.names()
         password = click.prompt(
             f"{'New password' if exists else 'Password'} for {name} (not shown)",
@@ -76,8 +76,6 @@ def add_user(settings: Settings, name: str) -> None:
                 f"A password has at least {MIN_LENGTH} characters. Nothing was changed."
             )
         store.people.put(name, hash_password(password))
-    finally:
-        store.close()
     echo(f"{name} {'has a new password' if exists else 'can sign in'}.")
 
 
@@ -85,13 +83,10 @@ def remove_user(settings: Settings, name: str) -> None:
     """Remove a user, whose open sessions end at once. Raises UsageError for an unknown name."""
     from batchlock.store.page import PageStore
 
-    store = PageStore(settings.state)
-    try:
+    with closing(PageStore(settings.state)) as store:
         if not store.people.remove(name.strip()):
             people = ", ".join(store.people.names()) or "nobody"
             raise UsageError(f"There is no {name}. Who may sign in: {people}.")
-    finally:
-        store.close()
     echo(f"{name} is signed out, and cannot sign in any longer.")
 
 
@@ -99,9 +94,6 @@ def list_users(settings: Settings) -> None:
     """Print who may sign in, one name a line."""
     from batchlock.store.page import PageStore
 
-    store = PageStore(settings.state)
-    try:
+    with closing(PageStore(settings.state)) as store:
         for name in store.people.names():
             echo(name)
-    finally:
-        store.close()

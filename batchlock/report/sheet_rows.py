@@ -192,7 +192,6 @@ def _style_attribute(style: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text as the XML of a cell."""
     text = escape(truncated(writable(text)), quote=False)
     # CR goes last: its own `_x000D_` must stay encoded.
     return _LOOKS_ENCODED.sub("_x005F_", text).replace("\r", "_x000D_")

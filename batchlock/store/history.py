@@ -214,12 +214,6 @@ def not_resumable_because(history: History, path: Path) -> str:
     return (end.ended_by or "It has come to its end.") if end and end.closed else ""
 
 
-def is_closed(journal: Journal) -> bool:
-    """Return whether a run cannot be resumed."""
-    end = journal.end
-    return end is not None and end.closed
-
-
 def supersede(history: History, info: RunInfo) -> None:
     """Close the older runs of the same identity.
 

@@ -161,7 +161,6 @@ class RunQueue:
             self._start(waiting[0])
 
     def _has_process(self, run: QueuedRun, holder: Holder | None) -> bool:
-        """Return whether the process of a run is alive."""
         if self._own is not None and self._own[0] == run.run_id:
             return self._own[1].poll() is None
         if holder is not None and holder.run_id == run.run_id:

@@ -21,12 +21,7 @@ _SHUTDOWN_SECONDS = 3.0
 
 @asynccontextmanager
 async def serving(
-    settings: Settings,
-    options: RunOptions,
-    *,
-    host: str,
-    port: int,
-    on_link: Callable[[str], None],
+    settings: Settings, options: RunOptions, *, host: str, port: int, on_link: Callable[[str], None]
 ) -> AsyncIterator[str]:
     """Serve the page while the block runs, which receives the address.
 

@@ -140,10 +140,7 @@ class HeartbeatObserver(RunObserver):
         """Write the state of the call limiter."""
         self._folder.write_heartbeat(
             Heartbeat(
-                at=self._clock(),
-                process=os.getpid(),
-                message=self._message,
-                **snapshot._asdict(),
+                at=self._clock(), process=os.getpid(), message=self._message, **snapshot._asdict()
             )
         )
 
@@ -159,7 +156,6 @@ async def work(runner: "Runner", run_id: str, folder: WorkerFolder) -> RunResult
 
 
 async def _watch_stop_request(folder: WorkerFolder, cancel_token: CancelToken) -> None:
-    """Cancel the run once there is a stop request."""
     while (request := folder.stop_request()) is None:  # noqa: ASYNC110  another process writes it
         await asyncio.sleep(_POLL_SECONDS)
     cancel_token.cancel(Stopped(request.reason))

@@ -218,6 +218,12 @@ class Journal:
             return search.throughput(self.database.sql, spans)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether the run cannot be resumed."""
+        end = self.end
+        return end is not None and end.closed
+
+    @property
     def _closed_because(self) -> str:
         """Why the run cannot be resumed, in a sentence; empty while it can be."""
         end = self.end

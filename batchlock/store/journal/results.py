@@ -133,12 +133,7 @@ def groups(sql: sqlite3.Connection, *, closed_because: str = "") -> Iterator[Gro
     for code, message, count, _ in invalid:
         rows = sql.execute("SELECT DISTINCT row FROM problems WHERE code = ? ORDER BY row", (code,))
         yield Group(
-            Result.INVALID,
-            code,
-            message,
-            messages.CORRECT_THE_ROW,
-            count,
-            (row for (row,) in rows),
+            Result.INVALID, code, message, messages.CORRECT_THE_ROW, count, (row for (row,) in rows)
         )
 
 

@@ -23,21 +23,7 @@ from batchlock.store.page.people import People, Sessions
 from batchlock.store.page.queue import ACTIVE, QueuedRun, QueueState, QueueTable
 from batchlock.store.page.uploads import Upload, UploadState, UploadTable
 
-__all__ = (
-    "ACTIVE",
-    "AuditLog",
-    "LogEntry",
-    "PageStore",
-    "People",
-    "QueueState",
-    "QueueTable",
-    "QueuedRun",
-    "RememberedColumns",
-    "Sessions",
-    "Upload",
-    "UploadState",
-    "UploadTable",
-)
+__all__ = ("ACTIVE", "LogEntry", "PageStore", "QueueState", "QueuedRun", "Upload", "UploadState")
 
 # Each CREATE says IF NOT EXISTS, so that the script also opens a database of an earlier start.
 # WITHOUT ROWID: these keys are texts, which would need a second index otherwise.

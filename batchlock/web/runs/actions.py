@@ -34,8 +34,8 @@ class RunActions:
         """Resume a run that was paused, or that ended before its last row."""
         run_id, path = self._context.run_in(request)
         with Journal.open(path) as journal:
-            end = journal.end
-        if end is not None and end.closed:
+            is_closed = journal.is_closed
+        if is_closed:
             raise web.HTTPConflict(text="Nothing is left of this run to go on with.")
         file_name = self._context.file_name(run_id, path)
         self._context.queue.add(run_id, file_name, request[security.NAME])

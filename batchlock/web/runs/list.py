@@ -67,11 +67,7 @@ class RunList:
     def all(self, queued: Mapping[str, QueuedRun], at_work: str | None) -> list[ListedRun]:
         """Return all runs with their entries in the queue; `at_work` is the id of a run."""
         return [
-            replace(
-                run,
-                queued=queued.get(run.info.run_id),
-                is_at_work=run.info.run_id == at_work,
-            )
+            replace(run, queued=queued.get(run.info.run_id), is_at_work=run.info.run_id == at_work)
             for run in self.from_journals()
         ]
 

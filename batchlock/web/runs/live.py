@@ -112,14 +112,12 @@ class _Watcher:
         self._task = asyncio.create_task(self._read_repeatedly())
 
     async def next_after(self, last: str) -> str:
-        """Wait for a rendered view that differs from the last one."""
         async with self._changed:
             while self._rendered == last:
                 await self._changed.wait()
             return self._rendered
 
     async def end(self) -> None:
-        """Stop reading."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task

@@ -16,7 +16,7 @@ from batchlock.core.reading import row_ranges
     ],
 )
 def test_row_numbers_become_ranges(rows: list[int], text: str) -> None:
-    assert row_ranges(iter(rows), most=3) == text
+    assert row_ranges(iter(rows), max_ranges=3) == text
 
 
 def test_eight_ranges_are_named_by_default() -> None:

@@ -87,7 +87,7 @@ class Runner:
             if not self.options.fresh and (unfinished := history.unfinished(info.identity)):
                 set_holder(f"run {unfinished.stem} of {file}", unfinished.stem)
                 self.observer.on_message(
-                    "A run of the same file was not finished. (--fresh starts anew.)"
+                    "A run of the same file was not finished. (Use --fresh to start a new run.)"
                 )
                 return await self._resume(unfinished, credentials)
             if (finished := history.finished(info.identity)) is not None:
@@ -146,7 +146,7 @@ class Runner:
         else:
             history, path = self._find(run_id)
             if reason := not_resumable_because(history, path):
-                self.observer.on_message(f"Run {path.stem} does not go on. {reason}")
+                self.observer.on_message(f"Run {path.stem} cannot be resumed. {reason}")
                 return None
         credentials = self._credentials(history.org)
         with org_lock.org_lock(self.settings.state, history.org) as set_holder:
@@ -227,7 +227,9 @@ class Runner:
                 # `retry` closes the other run after it has made this one, and a kill can come
                 # in between.
                 with suppress(BatchlockError), Journal.open(path.with_stem(info.retry_of)) as other:
-                    close_if_unfinished(other, f"What was left went on as run {info.run_id}.")
+                    close_if_unfinished(
+                        other, f"The remaining rows were moved to run {info.run_id}."
+                    )
             self.observer.on_message(
                 f"Resuming run {info.run_id} of {info.started_at:%Y-%m-%d %H:%M} UTC: "
                 f"{journal.remaining():,} of {sum(journal.counts().values()):,} rows are left."
@@ -254,7 +256,7 @@ class Runner:
         self._check_writable(target_path(info, self.settings))
         path = history.path(info.run_id)
         copy_unsettled_rows(source, path, info, refused=refused, earlier=earlier if refused else ())
-        close_if_unfinished(source, f"What was left went on as run {info.run_id}.")
+        close_if_unfinished(source, f"The remaining rows were moved to run {info.run_id}.")
         return path
 
     async def _send_and_report(self, journal: Journal, connection: Connection) -> RunResult:

@@ -28,7 +28,7 @@ def login(context: Context, settings: Settings) -> None:
     echo(
         f"Signing in the org {settings.org} at the data centre {zoho.data_center}"
         " (zoho.data_center).\n\n"
-        f"1. Open {console} as the CRM user whose rights batchlock shall have.\n"
+        f"1. Open {console} as the CRM user whose rights batchlock should have.\n"
         "2. Self Client, Create; the tab Client Secret shows the client id and secret.\n"
         "3. The tab Generate Code: enter these scopes, 10 minutes and any description:\n\n"
         f"   {','.join(SCOPES)}\n\n"

@@ -13,7 +13,7 @@ from batchlock.core.results import SETTLED, Outcome
 
 _log = logging.getLogger(__name__)
 
-# Cron mails every line of standard error: one a minute shows that the run goes on and stays
+# Cron mails every line of standard error: one a minute shows that the run continues and stays
 # readable after a night.
 _SECONDS_BETWEEN_LINES = 60.0
 # The same error on thousands of rows must not fill the terminal; the results have every row.
@@ -82,7 +82,7 @@ class TerminalProgress(RunObserver):
         if self._bar is not None:
             with to_stderr():
                 self._bar.set_postfix_str(
-                    f"{self._done:,} done, {self._failed:,} not, {pace}{wait}"
+                    f"{self._done:,} done, {self._failed:,} not updated, {pace}{wait}"
                 )
             return
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Handle signals: the first one stops a command in good order, the second one at once.
+"""Handle signals: the first one stops a command cleanly, the second one at once.
 
 The handlers are installed before almost everything else is loaded, so this module imports little.
 """

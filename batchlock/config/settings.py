@@ -40,7 +40,7 @@ def _encoding(text: str) -> str:
         return text if text == "auto" else codecs.lookup(text).name
     except LookupError:
         raise ValueError(
-            "there is no such encoding; auto, utf-8, utf-16 or cp1252 will do"
+            "there is no such encoding; auto, utf-8, utf-16 and cp1252 are possible"
         ) from None
 
 

@@ -1,8 +1,8 @@
-"""Every sentence that people read about a row of a run, apart from Zoho's own and the validator's.
+"""What people read about the outcome of a row, apart from the messages of Zoho.
 
-The results file, the page and the command line show the same row. The texts stand together so
-that all three say the same thing in the same words. `plan/validate.py` holds the sentences about
-a single wrong cell, and `zoho/error_codes.py` those about the errors of Zoho.
+The results file, the page and the command line show the same row. The texts are together so
+that all three use the same words. Other messages about rows: `plan/` has those about a wrong cell,
+`zoho/error_codes.py` the remedies for Zoho's errors, and `zoho/failures.py` those of the network.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Explanation(NamedTuple):
 
 RESULT_LABELS = {
     Result.UPDATED: "Updated",
-    Result.UNCHANGED: "Already right",
+    Result.UNCHANGED: "Already has this reason",
     Result.REJECTED: "Refused by Zoho",
     Result.FAILED: "Failed",
     Result.INVALID: "Has problems",
@@ -45,7 +45,7 @@ RESULT_MEANINGS = {
 
 
 DONE_BY_EARLIER_RUN = "An earlier run did this row already, so it was left alone."
-CORRECT_THE_ROW = "Correct the row and give the file back to batchlock."
+CORRECT_THE_ROW = "Correct the row and run the corrected file."
 SAME_AS_AN_EARLIER_ROW = "The same as an earlier row, and not sent again."
 """The message of a group of duplicates, whose rows repeat different rows."""
 
@@ -87,7 +87,7 @@ def duplicate(row: int, status: Status) -> Explanation:
         case Result.NOT_SENT:
             fate = "which was not sent"
         case Result.UNKNOWN:
-            fate = "of which nobody knows yet whether it arrived"
+            fate = "and it is not known yet whether Zoho received it"
         case Result.INVALID:
             fate = "which is invalid"
         case result:
@@ -99,11 +99,11 @@ def duplicate(row: int, status: Status) -> Explanation:
 _UNFINISHED = {
     Result.NOT_SENT: Explanation(
         "The run ended before this row was sent.",
-        "Nothing is wrong with the row: it goes out when the run goes on.",
+        "Nothing is wrong with the row: it is sent when the run is resumed.",
     ),
     Result.UNKNOWN: Explanation(
-        "It was being sent when the run ended, so nobody knows yet whether it arrived.",
-        "Resume the run; Zoho is asked first what became of the row.",
+        "It was being sent when the run ended, and it is not known yet whether Zoho received it.",
+        "Resume the run; Zoho is first asked whether the row was updated.",
     ),
 }
 UNFINISHED = frozenset(_UNFINISHED)
@@ -118,7 +118,7 @@ def unfinished(result: Result, *, closed_because: str = "") -> Explanation:
     """
     explanation = _UNFINISHED[result]
     if closed_because:
-        remedy = f"This run does not go on. {closed_because}"
+        remedy = f"This run cannot be resumed. {closed_because}"
         return Explanation(explanation.message, remedy)
     return explanation
 
@@ -127,7 +127,7 @@ UPDATED_AFTER_LOST_ANSWER = "The answer was lost; asked again, Zoho shows the ne
 REASON_ALREADY_SET = "The lock already has this reason; nothing was sent."
 NOT_LOCKED = Explanation(
     "The record is not locked, so there is no reason to change.",
-    "Lock the record in Zoho CRM first, or take the row out.",
+    "Lock the record in Zoho CRM first, or delete the row.",
 )
 CALL_ABORTED = "The run was over before the answer came."
 """The message of a call that was aborted because the run had to end."""

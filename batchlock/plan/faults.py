@@ -43,8 +43,9 @@ def text_fault(text: str) -> Fault | None:
     if not text.isprintable() and (match := _NOT_TEXT.search(text)):
         return Fault(
             "bad_value",
-            f"{quoted(text)} holds a character that is no text (U+{ord(match[0]):04X}, character "
-            f"{match.start() + 1}). Delete it, or type the cell again.",
+            f"{quoted(text)} holds a character that is not allowed in text "
+            f"(U+{ord(match[0]):04X}, character {match.start() + 1}). "
+            "Delete it, or type the cell again.",
         )
     if text[:1] in {"#", "E"} and _SPREADSHEET_ERROR.fullmatch(text):
         return _error_fault(text)
@@ -57,7 +58,7 @@ def no_value_fault(cell: NoValue) -> Fault:
         return _error_fault(cell.text)
     return Fault(
         "bad_value",
-        f"{quoted(cell.text)} is a formula that no program has worked out yet. "
+        f"{quoted(cell.text)} is a formula that has not been calculated yet. "
         "Open the file in Excel, let it calculate and save it.",
     )
 
@@ -77,5 +78,5 @@ def quoted(text: str) -> str:
 def _error_fault(text: str) -> Fault:
     return Fault(
         "bad_value",
-        f"{quoted(text)} is an error of the spreadsheet. Mend the formula, or type the value.",
+        f"{quoted(text)} is an error of the spreadsheet. Correct the formula, or type the value.",
     )

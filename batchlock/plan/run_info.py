@@ -26,8 +26,9 @@ def new_run_info(file: Path, settings: Settings, org: str, options: RunOptions) 
     now = datetime.now(UTC)
     configured_columns = {field.value: titles for field, titles in settings.input.columns.items()}
     sha256 = sha256_of(file)
-    # Everything that decides which rows go where. Limits and the output may differ: the run is
-    # resumed all the same. The order is part of the hash, so a change would orphan stored runs.
+    # Everything that decides which update goes to which lock. A run with other limits or another
+    # output is still the same run. The order is part of the hash: after a change of it, `run`
+    # would start a new run instead of resuming a stored one.
     explicit_columns = dict(options.columns)
     identity = (
         *(org, environment, api_url, sha256),

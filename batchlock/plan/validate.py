@@ -28,7 +28,7 @@ _FIELD_NAMES = {
     Field.LOCK_ID: "The lock id",
     Field.REASON: "The reason",
 }
-# The column of problems with a field that the file has no column for: only the lock id's may lack.
+# The column in problems with a field that has no column in the file, which only lock ids may have.
 _ABSENT_TITLE = "Lock Id"
 # Words under Result in a results file that is read again.
 _FINISHED_RESULTS = frozenset({"updated", "unchanged"})
@@ -194,7 +194,8 @@ def _remaining_faults(update: Update, previous_checksum: str | None) -> tuple[Fa
         reason = Fault(
             "bad_value",
             f"The row with {quoted(update.reason)} had a problem that results do not hold: a cell "
-            f"beyond the last title, or a line in two parts. Type the whole reason. {_IF_RIGHT}",
+            "to the right of the last title, or a line in two parts. Type the whole reason. "
+            f"{_IF_RIGHT}",
         )
     return None, _rounded_fault(update.record_id), _rounded_fault(update.lock_id), reason
 
@@ -240,7 +241,7 @@ def _problems(
             row,
             f"column {column}",
             "bad_value",
-            f"{quoted(text)} stands beyond the last title. In a text file, put the cell that "
+            f"{quoted(text)} is to the right of the last title. In a text file, put the cell that "
             "holds the delimiter in quotation marks; in a workbook, empty the cell or give it a "
             "title.",
         )

@@ -78,8 +78,8 @@ class Balance:
             faults.append("rows are out of order or there twice")
         if faults or written != summary.rows:
             raise BatchlockError(
-                f"The results do not balance: {summary.rows:,} rows read,"
+                f"The results do not match the run: {summary.rows:,} rows read,"
                 f" {written:,} rows reported{''.join(f'; {fault}' for fault in faults)}."
-                f" They are in {path} all the same, but do not rely on them."
-                f" Write them again with: batchlock report {summary.run_id}"
+                f" The file was still written, to {path}, but do not rely on it."
+                f" Write it again with: batchlock report {summary.run_id}"
             )

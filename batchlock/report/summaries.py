@@ -73,7 +73,7 @@ def stop_reason_of(journal: Journal) -> StopReason:
     end = journal.end
     if end is None:
         if journal.remaining():
-            return StopReason(sentence="It has not come to its end yet.")
+            return StopReason(sentence="It has not ended yet.")
         return COMPLETED
     ended_early = bool(end.ended_by)
     return StopReason(

@@ -33,7 +33,7 @@ def write_summary(sheet: Any, styles: Styles, summary: Summary) -> None:
     row = 2
     if summary.resume:
         sheet.set_row(row, LINE_HEIGHT * _line_count(summary.resume, 130))
-        sheet.write_string(row, 0, "How to go on:", styles.label)
+        sheet.write_string(row, 0, "How to resume:", styles.label)
         _write_across(sheet, row, 2, summary.resume, styles.command)
         row += 2
     elif summary.settled < summary.rows:
@@ -88,7 +88,7 @@ def _write_details(sheet: Any, top: int, styles: Styles, summary: Summary) -> No
         **summary.settings,
         "Started": f"{summary.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
         "Finished": f"{summary.finished_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        "Time at work": f"{_hours_minutes_seconds(int(summary.seconds))} (h:mm:ss)",
+        "Sending time": f"{_hours_minutes_seconds(int(summary.seconds))} (h:mm:ss)",
         "Calls to Zoho": summary.requests,
         "Credits used": summary.credits_used,
         "Most calls in flight": summary.in_flight_peak,

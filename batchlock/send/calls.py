@@ -13,7 +13,7 @@ from batchlock.send.pacing.settings import Retry
 from batchlock.store.journal import Totals
 
 _ABORTED = Reply(verdict=Verdict.LOST, message=CALL_ABORTED)
-# Zoho charges nothing for a call that it turned away at the door.
+# Zoho charges no credits for a call that it refuses before it looks at the record.
 _FREE = (Verdict.THROTTLED, Verdict.EXPIRED, Verdict.DENIED)
 
 

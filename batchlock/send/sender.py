@@ -158,8 +158,8 @@ class Sender:
         try:
             outcome = await deliver_row(row, self.api, self.calls)
         except BatchlockError as error:
-            # Rows that were sent are at stake, so another error (a token file that cannot be
-            # written, for example) must not end with an exit code that says "nothing was sent".
+            # Rows may have been sent. So another error (a token file that cannot be written, for
+            # example) must not end with an exit code that says "nothing was sent".
             ends_run = isinstance(error, SignInRefused | Stopped)
             self.cancel_token.cancel(error if ends_run else Stopped(f"Stopped: {error}"))
             outcome = None
@@ -178,7 +178,7 @@ class Sender:
 
 
 async def _uncancelled(work: Coroutine[Any, Any, _T]) -> _T:
-    """Await work that must not go on unobserved: on cancellation, wait for its end first.
+    """Await work that must not continue unobserved: on cancellation, wait for its end first.
 
     A thread cannot be cancelled. The journal would be closed while the thread still writes.
     """

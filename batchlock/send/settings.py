@@ -11,11 +11,11 @@ from annotated_types import Ge, Gt
 class StopSettings:
     """The thresholds of the stop rules, and the time that a run may take."""
 
-    # So many only fail one after another in an outage: a few bad rows are among good ones.
+    # In an outage all rows fail. Otherwise rows that succeed come between those that fail.
     consecutive_failures: Annotated[int, Ge(1)] = 50
     """Rows that failed one after another."""
     same_refusal: Annotated[int, Ge(1)] = 20
-    """First answers that are all the same refusal: the set-up is wrong, not the rows."""
+    """First answers of a session that are all the same refusal: the set-up is wrong, not a row."""
     max_runtime: Annotated[float, Gt(0)] | None = None
     """Seconds."""
     until: time | None = None

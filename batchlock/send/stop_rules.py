@@ -36,7 +36,7 @@ def _moments(day: date, at: time) -> list[float]:
     """Return the POSIX times of a local time of day: two if the clocks are put back across it.
 
     If the clocks are put forward across it, the time does not exist on that day; then it is the
-    moment of the change. Otherwise a run until 02:30 would go on for a whole day.
+    moment of the change. Otherwise a run until 02:30 would continue for a whole day.
     """
     first, second = (datetime.combine(day, at.replace(fold=fold)).timestamp() for fold in (0, 1))
     if first <= second:
@@ -53,12 +53,15 @@ def _utc_offset(moment: float) -> float:
 
 @dataclass(slots=True)
 class StopRules:
-    """The rules that look at outcomes, in the order in which the rows end."""
+    """The rules that look at outcomes, in the order in which the rows end.
+
+    Each session has its own: outcomes of earlier sessions of a resumed run do not count.
+    """
 
     settings: StopSettings
     failures_in_a_row: int = 0
     refusals: int = 0
-    """First outcomes of the run that were all the same refusal."""
+    """First outcomes of this session that were all the same refusal."""
     refusal: tuple[int | None, str, str] | None = None
     """HTTP status, code and remedy of these; the message may name the row, so it is not here."""
     has_varied: bool = False
@@ -86,7 +89,6 @@ class StopRules:
         if self.refusals < self.settings.same_refusal:
             return None
         return Stopped(
-            f"Stopped: Zoho refused each of the first {self.refusals} rows alike: "
-            f"{outcome.explanation} Then resume; the refused rows go "
-            "out again with retry."
+            f"Stopped: Zoho refused each of the first {self.refusals} rows for the same reason: "
+            f"{outcome.explanation} Then resume; the refused rows are sent again by `retry`."
         )

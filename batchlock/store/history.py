@@ -208,10 +208,10 @@ def not_resumable_because(history: History, path: Path) -> str:
     """Return why a run cannot be resumed, in a sentence; empty when it can be."""
     newest = history.lineage(path.stem)[0]
     if newest != path:
-        return f"What was left went on as run {newest.stem}."
+        return f"The remaining rows were moved to run {newest.stem}."
     with Journal.open(path) as journal:
         end = journal.end
-    return (end.ended_by or "It has come to its end.") if end and end.closed else ""
+    return (end.ended_by or "It has ended.") if end and end.closed else ""
 
 
 def supersede(history: History, info: RunInfo) -> None:
@@ -223,7 +223,7 @@ def supersede(history: History, info: RunInfo) -> None:
         is_older = run.info.identity == info.identity and run.info.run_id != info.run_id
         if is_older and not run.closed:
             with Journal.open(run.path) as journal:
-                close_if_unfinished(journal, f"The file began anew as run {info.run_id}.")
+                close_if_unfinished(journal, f"A new run of the file was started: {info.run_id}.")
 
 
 def close_if_unfinished(journal: Journal, reason: str) -> None:

@@ -1,6 +1,6 @@
 """Allow one run at a time for each org, across all processes of this machine.
 
-<state>/locks/<org>.lock   locked while a run is at work
+<state>/locks/<org>.lock   locked while a run is being sent
 <state>/locks/<org>.run    the run that holds the lock: JSON of Holder
 """
 
@@ -81,7 +81,7 @@ def org_lock(state: Path, org: str) -> Iterator[SetHolder]:
 
 
 def current_holder(state: Path, org: str) -> Holder | None:
-    """Return the run that is at work on an org; None when there is none.
+    """Return the run that is being sent to an org; None when there is none.
 
     This takes the lock for a moment when it is free. A run that starts in that moment waits.
     """
@@ -91,7 +91,7 @@ def current_holder(state: Path, org: str) -> Holder | None:
     except Timeout:
         return _read(state / "locks" / f"{org}.run") or Holder("a run without a name", "", 0)
     except OSError:
-        return None  # the folder is missing, so no run was ever at work here
+        return None  # the folder is missing, so no run was ever sent here
     lock.release()
     return None
 

@@ -10,7 +10,7 @@
     server                 ─▶ app         listens; puts all of the above together
     app                    ─▶ retention   removes what is older than web.keep
 
-A run is the same as on the command line: a journal that `resume` brings to its end. The page only
-creates it from a plan, and reads it while another process sends it. So a run goes on when the
+A run is the same as on the command line: a journal that `resume` finishes. The page only
+creates it from a plan, and reads it while another process sends it. So a run continues when the
 browser or the server ends.
 """

@@ -1,7 +1,7 @@
-"""The queue of runs: one is at work, the others wait.
+"""The queue of runs: one is being sent, the others wait.
 
 Each run is sent by a process of its own, `batchlock work`, which does not end with the server. How
-a run ended is read from its journal, so the next server can go on with the queue.
+a run ended is read from its journal, so the next server can continue the queue.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class RunQueue:
         queued = self._store.queue.get(self._history.org, run_id)
         if queued is not None and queued.state is QueueState.WORKING:
             if self.worker_folder(run_id).stop_request() is not None:
-                raise BatchlockError("It is just ending. Try again in a moment.")
+                raise BatchlockError("It is stopping. Try again in a moment.")
         elif queued is None or queued.state is not QueueState.WAITING:
             self._store.queue.put(run_id, self._history.org, file_name, user, upload_id=upload_id)
         self._wake.set()
@@ -112,7 +112,7 @@ class RunQueue:
     def _end(self, run_id: str, request: StopRequest) -> None:
         queued = self._store.queue.get(self._history.org, run_id)
         if self.is_at_terminal(run_id):
-            raise BatchlockError("This run is at work at a terminal; it is ended there.")
+            raise BatchlockError("This run is running at a terminal; stop it there.")
         if queued is None or queued.state is QueueState.ENDED:
             raise BatchlockError("This run has ended already.")
         if queued.state is QueueState.WORKING:
@@ -139,7 +139,7 @@ class RunQueue:
                     await self._wake.wait()
 
     def detach(self) -> None:
-        """Let the process of a run go on when this server ends."""
+        """Let the process of a run continue when this server ends."""
         if self._own is not None:
             # Popen warns about a process without a return code, and would wait for it.
             self._own[1].returncode = 0
@@ -220,4 +220,4 @@ class RunQueue:
         except OSError:
             output = ""
         lines = [line for line in output.splitlines() if line.strip()]
-        return lines[-1] if lines else "It ended unexpectedly, and can go on."
+        return lines[-1] if lines else "It ended unexpectedly and can be resumed."

@@ -93,7 +93,7 @@ class WorkerFolder:
             return None
 
     def write_heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Write the heartbeat; an error is ignored, because the run can go on without it."""
+        """Write the heartbeat; an error is ignored, because the run can continue without it."""
         with suppress(OSError):
             _replace(self._heartbeat, asdict(heartbeat))
 

@@ -120,7 +120,7 @@ class Client:
     def _locks_url(self, update: Update, rest: str) -> URL:
         module = quote(update.module, safe="")
         path = f"/{module}/{update.record_id}/Locking_Information__s{rest}"
-        # The path is quoted already, so yarl shall not parse and quote it again.
+        # The path is quoted already, so yarl must not parse and quote it again.
         return URL(f"{self._root}{path}", encoded=True)
 
     async def _call(

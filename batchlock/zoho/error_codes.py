@@ -27,17 +27,18 @@ BUSY = ErrorCode(
 )
 FAULT = ErrorCode(
     Verdict.BROKEN,
-    "Zoho had a fault of its own. Run the row again later; if it stays, contact Zoho's support.",
+    "Zoho had an internal error. Run the row again later; if the error continues, contact Zoho's "
+    "support.",
 )
 _EXPIRED = ErrorCode(
     Verdict.EXPIRED,
-    "If a new token is not taken either, the sign-in belongs to another data centre or "
+    "If a new token is not accepted either, the sign-in belongs to another data centre or "
     "environment: check zoho.data_center and zoho.environment in the configuration, then "
     "run `batchlock login`.",
 )
 DENIED = ErrorCode(
     Verdict.DENIED,
-    f"Zoho does not take this sign-in. {_LOGIN}, as a user of this org, with these scopes: "
+    f"Zoho does not accept this sign-in. {_LOGIN}, as a user of this org, with these scopes: "
     f"{','.join(SCOPES)}",
 )
 _NO_API = ErrorCode(
@@ -64,7 +65,7 @@ _FIXED_LOCK = _refused(
 # part of the address: 0 module, 1 record id, 2 Locking_Information__s, 3 lock id) or `api_name`
 # (the field). None stands for any other place.
 ERROR_CODES: Mapping[tuple[str, object], ErrorCode] = {
-    ("MANDATORY_NOT_FOUND", None): _refused("Zoho misses the reason. Fill it in and run the row."),
+    ("MANDATORY_NOT_FOUND", None): _refused("The reason is missing. Fill it in and run the row."),
     ("INVALID_MODULE", None): _MODULE,
     ("INVALID_DATA", 0): _MODULE,
     ("INVALID_DATA", 1): _refused(
@@ -76,7 +77,7 @@ ERROR_CODES: Mapping[tuple[str, object], ErrorCode] = {
         "id, or leave it blank to have it looked up."
     ),
     ("INVALID_DATA", "Locked_Reason__s"): _refused(
-        "Zoho does not take this reason. Check its length and its characters."
+        "Zoho does not accept this reason. Check its length and its characters."
     ),
     ("INVALID_DATA", None): _refused(
         "The record is not locked any more, record locking is switched off, or an id of the row is "
@@ -112,7 +113,7 @@ ERROR_CODES: Mapping[tuple[str, object], ErrorCode] = {
         f"A limit of this Zoho org is reached. {_ADMINISTRATOR} which, then run the row again."
     ),
     ("REQUIRED_PARAM_MISSING", None): _refused(
-        "Zoho misses a part of the call. Check the row's module, ids and reason, and "
+        "A part of the call is missing. Check the row's module, ids and reason, and "
         "zoho.api_version in the configuration."
     ),
     # Not about one row: the edition has no record locking at all, so the run ends.

@@ -97,7 +97,8 @@ _FAILURES: tuple[tuple[type[Exception], TransportFailure], ...] = (
 _REFUSED = TransportFailure(
     sent=False,
     message="{host} refused the connection.",
-    remedy=f"{_NETWORK} If it stays, ask your network administrator whether a firewall blocks it.",
+    remedy=f"{_NETWORK} If the error continues, ask your network administrator whether a firewall "
+    "blocks it.",
 )
 _NO_SUCH_PROXY = TransportFailure(
     sent=False,
@@ -155,7 +156,7 @@ def unexpected_response(status: int, content: bytes | None) -> TransportFailure:
     elif status == 407:
         what = f"A proxy asks for a sign-in of its own (HTTP {status});"
     elif content is None:
-        what = f"Far more came back than Zoho ever answers (HTTP {status});"
+        what = f"The answer is too long to be Zoho's (HTTP {status});"
     elif not content.strip():
         what = f"An empty answer came back (HTTP {status});"
     elif content.lstrip().startswith(b"<"):

@@ -75,7 +75,7 @@ def test_an_error_of_the_spreadsheet_is_refused_in_every_field(error: str) -> No
             (title, "bad_value") for title in TITLES[:4]
         ]
         assert {problem.message for problem in problems} == {
-            f'"{error}" is an error of the spreadsheet. Mend the formula, or type the value.'
+            f'"{error}" is an error of the spreadsheet. Correct the formula, or type the value.'
         }
 
 
@@ -87,6 +87,6 @@ def test_a_formula_without_a_stored_value_is_not_blank() -> None:
         2,
         "Lock Id",
         "bad_value",
-        '"=VLOOKUP(A2, Locks, 2)" is a formula that no program has worked out yet. '
+        '"=VLOOKUP(A2, Locks, 2)" is a formula that has not been calculated yet. '
         "Open the file in Excel, let it calculate and save it.",
     )

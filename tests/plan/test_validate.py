@@ -54,7 +54,7 @@ def test_a_cell_beyond_the_last_title_is_a_problem() -> None:
         (3, "Record Id", "missing_value"),
         (3, "column AB", "bad_value"),
     ]
-    assert problems[0].message.startswith('"of the text" stands beyond the last title.')
+    assert problems[0].message.startswith('"of the text" is to the right of the last title.')
 
 
 def test_a_problem_names_the_title_in_the_file() -> None:

@@ -76,7 +76,7 @@ def test_results_that_do_not_balance_are_kept_and_reported(
 ) -> None:
     path = tmp_path / name
     summary = run_summary([result_row(2), result_row(3)])
-    with pytest.raises(BatchlockError, match="The results do not balance") as error:
+    with pytest.raises(BatchlockError, match="The results do not match the run") as error:
         write_results(path, tmp_path, TITLES, lambda: result_rows, summary)
     assert fault in str(error.value)
     assert str(error.value).endswith(f"batchlock report {summary.run_id}")

@@ -16,7 +16,7 @@ def test_the_sentence_comes_first_then_the_command_that_resumes(tmp_path: Path) 
     )
     assert summary_texts(path)[:3] == [
         "2 rows: 1 updated, 1 not sent. Zoho could not be reached for 15 minutes.",
-        "How to go on:",
+        "How to resume:",
         "batchlock resume 20260314-1200-a1b2",
     ]
     assert opened(path, "Summary")["A1"].font.sz == 16
@@ -90,7 +90,7 @@ def test_the_run_is_described(tmp_path: Path) -> None:
         "Environment": "production",
         "Started": "2026-03-14 12:00:00 UTC",
         "Finished": "2026-03-14 12:02:00 UTC",
-        "Time at work": "1:02:05 (h:mm:ss)",
+        "Sending time": "1:02:05 (h:mm:ss)",
         "Calls to Zoho": "12",
         "Credits used": "11",
         "Most calls in flight": "5",

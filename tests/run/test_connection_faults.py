@@ -37,7 +37,7 @@ UNUSABLE_ANSWERS: tuple[tuple[Handler, str], ...] = (
     (resets, "127.0.0.1 closed the connection before it answered"),
     (hangs, "127.0.0.1 timed out: no answer within 2 s"),
     (never_ends, "127.0.0.1 timed out: no answer within 2 s"),
-    (sends_50_mb, "Far more came back than Zoho ever answers (HTTP 200)"),
+    (sends_50_mb, "The answer is too long to be Zoho's (HTTP 200)"),
     (speaks_no_http, "is not HTTP"),
     (answers("403 Forbidden", PAGE), "A web page came back instead of Zoho's answer (HTTP 403)"),
     (answers("407 No", PAGE), "A proxy asks for a sign-in of its own (HTTP 407)"),

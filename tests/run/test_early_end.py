@@ -216,7 +216,7 @@ def test_a_killed_session_does_not_show_the_end_of_an_older_one(
         for _ in range(2):
             report = run_in_process("show", result["run_id"]).out
             assert "the time for this run is over" not in report
-            assert "It has not come to its end yet." in report
+            assert "It has not ended yet." in report
             process.kill()
             process.wait(TIMEOUT_SECONDS)
 

@@ -134,5 +134,5 @@ def test_a_retry_of_an_unfinished_run_takes_its_rows_over(
     assert balanced(run_in_process("retry", stopped["run_id"], "--json").json) == {"updated": 5}
     assert "no unfinished run" in run_in_process("resume").out
     assert "no unfinished run" in run_in_process(*stopped["resume"].split()[1:]).out
-    assert "What was left went on as run" in run_in_process("show", stopped["run_id"]).out
+    assert "The remaining rows were moved to run" in run_in_process("show", stopped["run_id"]).out
     assert org.state()["calls"]["put"] == 5

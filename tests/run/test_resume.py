@@ -38,7 +38,7 @@ def test_only_a_run_with_the_same_identity_is_resumed(
     after = run_in_process("run", file, "--json", *options)
     assert (after.json["run_id"] == before["run_id"]) is resumes
     assert ("Resuming run" in after.err) is resumes
-    assert ("--fresh starts anew" in after.err) is resumes
+    assert ("Use --fresh to start a new run" in after.err) is resumes
     assert balanced(after.json) == {"updated": 4}
 
 
@@ -50,7 +50,7 @@ def test_a_fresh_run_closes_the_older_one(org: StandIn, run_in_process: RunComma
     assert balanced(fresh) == {"updated": 4}
     assert "no unfinished run" in run_in_process("resume").out
     assert "no unfinished run" in run_in_process("resume", before["run_id"]).out
-    assert f"began anew as run {fresh['run_id']}" in run_in_process("show", before["run_id"]).out
+    assert f"was started: {fresh['run_id']}" in run_in_process("show", before["run_id"]).out
     assert org.state()["updates"] == 4
 
 

@@ -51,16 +51,16 @@ def test_rows_of_a_closed_run_say_why_it_is_not_resumed(
     file = sheet("in.csv", [*rows(2), ("Leeds", record(4), lock(4), "why")])
     refused = run_in_process("run", file, "--strict", "--json").json
     why = "Nothing was sent, because 1 row has problems. Correct the file, then run it again."
-    assert by_row(refused)[2]["What to do"] == f"This run does not go on. {why}"
-    assert f"This run does not go on. {why}" in run_in_process("show", refused["run_id"]).out
+    assert by_row(refused)[2]["What to do"] == f"This run cannot be resumed. {why}"
+    assert f"This run cannot be resumed. {why}" in run_in_process("show", refused["run_id"]).out
     left = run_in_process("run", file, "--json", "--max-runtime", "1ms").json
-    assert "goes out when the run goes on" in by_row(left)[2]["What to do"]
+    assert "is sent when the run is resumed" in by_row(left)[2]["What to do"]
     new = run_in_process("retry", left["run_id"], "--json").json["run_id"]
     again = run_in_process("report", left["run_id"], "--json").json
-    assert by_row(again)[2]["What to do"].endswith(f"went on as run {new}.")
+    assert by_row(again)[2]["What to do"].endswith(f"were moved to run {new}.")
     resumed = run_in_process("resume", left["run_id"])
     assert resumed.code == 0
-    assert f"What was left went on as run {new}." in resumed.err
+    assert f"The remaining rows were moved to run {new}." in resumed.err
 
 
 def test_an_interrupted_retry_is_resumed(stand_in: Start, run_in_process: RunCommand) -> None:

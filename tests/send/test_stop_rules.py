@@ -82,7 +82,7 @@ def test_the_same_refusal_of_all_first_rows_stops_the_run(
     assert delivery.results.count(Result.NOT_SENT) == not_sent
     if not_sent:
         assert isinstance(delivery.error, Stopped)
-        assert "refused each of the first 3 rows alike" in str(delivery.error)
+        assert "refused each of the first 3 rows for the same reason" in str(delivery.error)
         assert "Correct it." in str(delivery.error)
     else:
         assert delivery.error is None

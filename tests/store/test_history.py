@@ -30,7 +30,7 @@ def history(tmp_path: Path) -> History:
 def add_run(
     history: History, run_id: str, *, identity: str = IDENTITY, closed: bool | None = None
 ) -> Path:
-    """Add a run; `closed` is None when no session has come to its end."""
+    """Add a run; `closed` is None when no session has ended."""
     path = history.path(run_id)
     with Journal.create(path, run_info(run_id=run_id, identity=identity)) as journal:
         if closed is not None:
@@ -187,7 +187,7 @@ def test_a_run_whose_rows_went_on_in_a_retry_is_not_unfinished(history: History)
     assert history.unfinished() == retry
     assert history.unfinished(IDENTITY) is None
     assert not_resumable_because(history, history.path(FIRST)) == (
-        f"What was left went on as run {SECOND}."
+        f"The remaining rows were moved to run {SECOND}."
     )
     assert not_resumable_because(history, retry) == ""
 
@@ -219,5 +219,5 @@ def test_a_new_run_closes_the_open_runs_of_its_identity(history: History) -> Non
         THIRD: False,
     }
     assert not_resumable_because(history, history.path(FIRST)) == (
-        f"The file began anew as run {THIRD}."
+        f"A new run of the file was started: {THIRD}."
     )

@@ -49,7 +49,7 @@ def test_refused_rows_are_grouped_and_can_be_retried(someone: Visitor) -> None:
     assert refused.text.count("<tr class=") == 1
     retry = someone.post(f"{run}/retry").location
     assert retry != run
-    assert "the rest again" in someone.get("/history").words
+    assert "retry of the rest" in someone.get("/history").words
     assert someone.results(retry).status == 200
 
 

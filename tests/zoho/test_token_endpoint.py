@@ -85,7 +85,7 @@ def test_a_new_request_is_possible_after_giving_up(path: Path) -> None:
         (200, {"error": ""}, "Something other"),
         (200, {"error": 7}, "Something other"),
         (200, {"access_token": None}, "Something other"),
-        (200, b" " * 100_000, "Far more came back"),
+        (200, b" " * 100_000, "The answer is too long to be Zoho's"),
     ],
 )
 def test_a_request_without_an_answer_of_zoho_is_repeated(

@@ -154,8 +154,8 @@ def _refuse_mixed_encodings(path: Path) -> None:
 def _mixture_error(path: Path, number: int, description: str) -> UnreadableFile:
     return UnreadableFile(
         f"{path.name}, line {number}: this line is {description}, so the file has been put "
-        "together from texts in different encodings. Open it, mend the odd letters and save it as "
-        "UTF-8."
+        "together from texts in different encodings. Open it, correct the wrong letters and save "
+        "it as UTF-8."
     )
 
 
@@ -177,5 +177,5 @@ def _fault_error(path: Path, encoding: str, fault: str) -> UnreadableFile:
     name = encoding.removesuffix("-sig").upper()
     problem = "holds a NUL character" if fault == _NUL else f"is not in {name}"
     return UnreadableFile(
-        f"{path.name}, line {line}: {problem}, so it is no text to read. {_SAVE_AS}"
+        f"{path.name}, line {line}: {problem}, so it cannot be read as text. {_SAVE_AS}"
     )

@@ -86,6 +86,6 @@ def _match_end(pattern: re.Pattern[str], line: str, position: int) -> int:
 def _not_closed(place: str) -> UnreadableFile:
     return UnreadableFile(
         f"{place}: a quotation mark in the row that begins here is not closed, or stands inside a "
-        "quoted cell without being doubled. Mend that row, or save the file from a spreadsheet "
+        "quoted cell without being doubled. Correct that row, or save the file from a spreadsheet "
         "program."
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from batchlock.send.pacing.window import START, Ceiling
 
 # Long enough for a weekly job. The figure is not critical: a ceiling that is no longer true is
-# outgrown after `Window._ceiling_ttl`.
+# tested again after `Window._ceiling_ttl`.
 _MAX_AGE = timedelta(days=7)
 
 

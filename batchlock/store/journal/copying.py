@@ -53,7 +53,7 @@ def copy_unsettled_rows(
 
 
 def _copy_rows(source: Journal, draft: Path, *, refused: bool, newer: Path | None = None) -> None:
-    """Copy the rows that are not as the file asks, except those that went on in `newer`."""
+    """Copy the rows that are not as the file asks, except those that were moved to `newer`."""
     except_newer = "" if newer is None else " AND p.row NOT IN (SELECT row FROM newer.progress)"
     paths = {"other": draft} if newer is None else {"other": draft, "newer": newer}
     rows, values = rows_to_retry(refused=refused)

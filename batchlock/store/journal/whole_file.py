@@ -23,8 +23,8 @@ def check_whole_file(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> No
     """Mark rounded ids and conflicts as invalid, and repeated rows as duplicates.
 
     `titles` are the titles of the columns in the file, for the problems. The caller holds the
-    transaction. The order matters: a rounded id names no certain record, so its row takes no
-    part in the later comparisons, and a row in a conflict is no duplicate.
+    transaction. The order matters: a rounded id may be that of another record, so its row takes
+    no part in the later comparisons, and a row in a conflict is no duplicate.
     """
     sql.execute(
         "CREATE TEMP VIEW valid AS SELECT rows.*, status FROM rows JOIN progress"

@@ -39,7 +39,7 @@ class QueuedRun:
     """Seconds since 1970; the order of the queue."""
     state: QueueState
     reason: str
-    """Why it is not at work, in a sentence; empty when there is nothing to say."""
+    """Why it is not running, in a sentence; empty when there is nothing to say."""
     starts: int
     """How often a worker was started for it since a person last requested it."""
 

@@ -38,7 +38,7 @@ class LoginPage(Page):
 
 @dataclass(frozen=True, slots=True)
 class SignedInPage(Page):
-    """The page that goes on to the first page by itself."""
+    """The page that leads to the first page by itself."""
 
     template: ClassVar[str] = "signed_in.html"
 
@@ -145,7 +145,7 @@ class AuthViews:
     def _start_session(self, request: web.Request, name: str) -> web.Response:
         """Start a session with a new cookie, so that a cookie set by somebody else is worthless.
 
-        The answer is a page that goes on by itself, not a redirect: browsers do not send a
+        The answer is a page that leads on by itself, not a redirect: browsers do not send a
         SameSite=Strict cookie when another site's link leads through a redirect.
         """
         self._store.sessions.end(session_key(request[security.COOKIE]))

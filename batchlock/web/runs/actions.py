@@ -36,7 +36,7 @@ class RunActions:
         with Journal.open(path) as journal:
             is_closed = journal.is_closed
         if is_closed:
-            raise web.HTTPConflict(text="Nothing is left of this run to go on with.")
+            raise web.HTTPConflict(text="No row of this run is left to send.")
         file_name = self._context.file_name(run_id, path)
         self._context.queue.add(run_id, file_name, request[security.NAME])
         raise self._see_run(request, "resumed", run_id)

@@ -11,7 +11,7 @@ from batchlock.core.errors import BatchlockError
 from batchlock.web.context import AppContext
 from batchlock.web.templating import WORKBOOK, attachment
 
-# Each is a process of its own, which keeps a core busy; the run at work needs one too.
+# Each is a process of its own, which keeps a core busy; the run that is being sent needs one too.
 _CONCURRENT_REPORTS = 2
 _CHUNK_BYTES = 1 << 20
 _CONTENT_TYPES = {"xlsx": WORKBOOK, "csv": "text/csv; charset=utf-8"}

@@ -33,7 +33,7 @@ class LiveRun:
     view: RunView
     state: QueueState
     reason: str
-    """Why it is not at work, in a sentence; empty when there is nothing to say."""
+    """Why it is not running, in a sentence; empty when there is nothing to say."""
     runs_before: int
     blocked_by: str
     """What holds up the queue, in a sentence; empty when nothing does."""

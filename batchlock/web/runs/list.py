@@ -45,7 +45,7 @@ class ListedRun:
 
     @property
     def is_active(self) -> bool:
-        """Whether it waits, is at work or is paused."""
+        """Whether it waits, is running or is paused."""
         return self.state in ACTIVE
 
     def matches(self, words: str) -> bool:

@@ -39,7 +39,7 @@ class RunView:
     throughput: Throughput | None
     credits_used: int
     heartbeat: Heartbeat | None
-    """None when no process is at work."""
+    """None when no process sends the run."""
     rate: float
     """Rows a second, over the last seconds; 0 when unknown."""
 

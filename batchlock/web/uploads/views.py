@@ -192,7 +192,7 @@ class UploadViews:
         if finished is not None and finished.finished_at.isoformat() != finished_at:
             raise BatchlockError(
                 f"This file was finished meanwhile, at {finished.finished_at:%H:%M} UTC. See its "
-                "results first; to send every row again, open its check anew and start there."
+                "results first; to send every row again, open its check again and start there."
             )
         return self._context.runner().start(plan)
 

@@ -32,7 +32,7 @@ def test_counts_have_every_result_even_without_rows(open_plan: OpenPlan) -> None
 def test_rows_without_an_outcome_have_a_message_and_a_remedy(open_plan: OpenPlan) -> None:
     rows = {row.row: row for row in open_every_status(open_plan).result_rows()}
     assert rows[11].result is Result.UNKNOWN
-    assert "nobody knows" in rows[11].message
+    assert "not known yet" in rows[11].message
     assert rows[12].result is Result.NOT_SENT
     assert "before this row was sent" in rows[12].message
     assert rows[11].remedy

@@ -49,7 +49,7 @@ def test_a_blank_lock_id_fits_any(locks: tuple[str | None, ...], open_plan: Open
     ("status", "fate", "remedy"),
     [
         (None, "which was not sent", True),
-        (Status.SENDING, "of which nobody knows yet whether it arrived", True),
+        (Status.SENDING, "and it is not known yet whether Zoho received it", True),
         (Status.UPDATED, "which was updated", False),
         (Status.UNCHANGED, "which was unchanged", False),
         (Status.REJECTED, "which was rejected", True),

@@ -33,13 +33,13 @@ def test_two_people_watch_the_same_run(slow_page: PageServer, new_tab: NewTab) -
     expect(one.get_by_text("Sending.")).to_be_visible()
     button(one, "Pause").click()
     expect(other.get_by_text("Paused by")).to_be_visible()
-    button(other, "Go on").click()
+    button(other, "Resume").click()
     expect(one.get_by_text("Sending.")).to_be_visible()
     one.on("dialog", lambda dialog: dialog.accept())
     button(one, "Stop").click()
     for tab in (one, other):
         expect(tab.get_by_text("Stopped by")).to_be_visible()
-        expect(button(tab, "Go on with what is left")).to_be_visible()
+        expect(button(tab, "Resume the run")).to_be_visible()
 
 
 def test_an_open_page_outlives_the_server(
@@ -70,7 +70,7 @@ def test_the_figures_change_where_events_are_blocked(
         expect(figure).not_to_have_text(re.compile(rf"^{number}\b"))
     tab.on("dialog", lambda dialog: dialog.accept())
     button(tab, "Stop").click()
-    expect(button(tab, "Go on with what is left")).to_be_visible()
+    expect(button(tab, "Resume the run")).to_be_visible()
 
 
 def test_nothing_in_a_file_is_executed(slow_page: PageServer, new_tab: NewTab) -> None:

@@ -42,14 +42,14 @@ def test_a_run_is_paused_resumed_and_stopped(slow_org: StandIn, someone: Visitor
     eventually(lambda: len(updates(slow_org, first=1_000, count=60)) > 4)
     assert "Pause" in someone.get(run).words
     someone.post(f"{run}/pause")
-    someone.wait_for(run, "Go on")
+    someone.wait_for(run, "Resume")
     assert "Paused by" in someone.get(run).words
     someone.post(f"{run}/go-on")
     someone.wait_for(run, "Sending.")
     someone.post(f"{run}/stop")
     page = someone.results(run).words
     assert "Stopped by" in page
-    assert "Go on with what is left" in page
+    assert "Resume the run" in page
     someone.post(f"{run}/go-on")
     assert "60 updated" in someone.results(run).words
     assert updates(slow_org, first=1_000, count=60) == [1] * 60
@@ -88,7 +88,7 @@ def test_a_run_that_is_ending_cannot_be_resumed_yet(
     with frozen(holder(slow_page).process):
         someone.post(f"{run}/pause")
         assert someone.post(f"{run}/go-on").status == 409
-    someone.wait_for(run, "Go on")
+    someone.wait_for(run, "Resume")
     assert someone.post(f"{run}/retry").status == 409
     stop(someone, run)
     assert someone.post(f"{run}/stop").status == 409
@@ -113,14 +113,14 @@ def test_a_run_that_is_resumed_at_a_terminal_can_be_ended_only_there(
     run_id = run.removeprefix("/runs/")
     resume = ("resume", run_id, "--in-flight", 1, "--config", slow_page.config)
     with started(*resume) as process:
-        someone.wait_for(run, "at work at a terminal")
+        someone.wait_for(run, "running at a terminal")
         answer = someone.post(f"{run}/stop")
         assert answer.status == 409
-        assert "ended there" in answer.words
+        assert "stop it there" in answer.words
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=TIMEOUT_SECONDS)
     assert f"stopped run {run_id}" not in someone.get("/log").words
-    someone.wait_for(run, "Go on")
+    someone.wait_for(run, "Resume")
     assert "Paused by" in someone.get(run).words
     stop(someone, run)
 

@@ -43,7 +43,7 @@ def test_a_sheet_can_be_chosen(someone: Visitor) -> None:
     content = io.BytesIO()
     book.save(content)
     upload = someone.check("months.xlsx", content.getvalue())
-    assert "Which sheet shall be read?" in someone.get(upload).words
+    assert "Which sheet should be read?" in someone.get(upload).words
     someone.post(f"{upload}/read", {"sheet": "June"})
     someone.wait_for(upload, "3 rows")
 

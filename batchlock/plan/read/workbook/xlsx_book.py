@@ -49,7 +49,7 @@ class Book:
     usual: bool
     """Whether python-calamine finds all parts, and reads them right."""
     recalculated: bool
-    """Whether a program shall recalculate all formulas when it opens the file."""
+    """Whether a program should recalculate all formulas when it opens the file."""
     since_1904: bool
     """Whether dates count from 1904, as on old Macs."""
     formats: Sequence[str]

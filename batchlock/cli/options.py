@@ -24,6 +24,9 @@ class CommandOptions(NamedTuple):
     sheet: str | None = None
     # Each as FIELD=TITLE.
     columns: tuple[str, ...] = ()
+    module: str | None = None
+    reason: str | None = None
+    visible_only: bool = False
     simulate: bool = False
     strict: bool = False
     fresh: bool = False
@@ -148,6 +151,11 @@ reading_options = _combine(
         multiple=True,
         metavar="FIELD=TITLE",
         help="The title of a column; FIELD is module, record_id, lock_id or reason.",
+    ),
+    click.option("--module", metavar="NAME", help="The module of all rows, such as Deals."),
+    click.option("--reason", metavar="TEXT", help="The reason of all rows."),
+    click.option(
+        "--visible-only", is_flag=True, help="Leave out the rows that a filter or a person hides."
     ),
 )
 # The texts are not parsed here but in the configuration, with the keys that they stand for. So all

@@ -92,6 +92,12 @@ def _runner(
             output=options.output,
             sheet=options.sheet,
             columns=_parse_columns(options.columns),
+            constants={
+                field: value
+                for field, value in (("module", options.module), ("reason", options.reason))
+                if value is not None
+            },
+            visible_only=options.visible_only,
             simulate=options.simulate,
             fresh=options.fresh,
             config=options.config,

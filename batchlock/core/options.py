@@ -13,6 +13,10 @@ class RunOptions:
     sheet: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     """The title of a column by its field, from `--column`."""
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """The one value of all rows by its field, from `--module` and `--reason`."""
+    visible_only: bool = False
+    """Whether rows that the spreadsheet does not show are left out."""
     simulate: bool = False
     fresh: bool = False
     config: Path | None = None

@@ -25,7 +25,7 @@ from batchlock.core.rows import Field
 from batchlock.store.journal import Journal, RunInfo
 
 if TYPE_CHECKING:
-    from batchlock.plan.read import ReadOptions
+    from batchlock.plan.read import ReadOptions, Table
     from batchlock.plan.validate import ValidationRules
 
 
@@ -41,6 +41,9 @@ class ReadRequest:
     encoding: str = "auto"
     delimiter: str = "auto"
     sheet: str | None = None
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """The one value of all rows, by field name: `module` and `reason`."""
+    visible_only: bool = False
     custom_modules: Sequence[str] = ()
     lookup_lock_ids: bool = True
     memory_bytes: int = 4 * 2**30
@@ -131,7 +134,7 @@ def plan_file(request: ReadRequest) -> None:
     from batchlock.plan.validate import check
 
     table = read_table(request.file, _read_options(request))
-    rules = _validation_rules(request)
+    rules = _validation_rules(request, table)
     with Journal.create(request.journal, request.run_info) as journal:
         positions = range(len(table.titles))
         for chunk in table.chunks:
@@ -184,6 +187,7 @@ def _failure(request: ReadRequest) -> ReadFailure | None:
 
 
 def _read_options(request: ReadRequest) -> "ReadOptions":
+    from batchlock.plan.constants import read_constants
     from batchlock.plan.read import ReadOptions
 
     return ReadOptions(
@@ -193,14 +197,20 @@ def _read_options(request: ReadRequest) -> "ReadOptions":
         delimiter=request.delimiter,
         sheet=request.sheet,
         lock_id_needed=not request.lookup_lock_ids,
+        constants=read_constants(request.constants, request.custom_modules),
+        custom_modules=tuple(request.custom_modules),
+        visible_only=request.visible_only,
     )
 
 
-def _validation_rules(request: ReadRequest) -> "ValidationRules":
+def _validation_rules(request: ReadRequest, table: "Table") -> "ValidationRules":
     from batchlock.plan.validate import ValidationRules
 
     return ValidationRules(
-        custom_modules=tuple(request.custom_modules), lookup_lock_ids=request.lookup_lock_ids
+        custom_modules=tuple(request.custom_modules),
+        lookup_lock_ids=request.lookup_lock_ids,
+        constants=table.constants,
+        from_text=table.sheet is None,
     )
 
 

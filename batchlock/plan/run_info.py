@@ -30,10 +30,13 @@ def new_run_info(file: Path, settings: Settings, org: str, options: RunOptions) 
     # output is still the same run. The order is part of the hash: after a change of it, `run`
     # would start a new run instead of resuming a stored one.
     explicit_columns = dict(options.columns)
-    identity = (
+    identity: tuple[object, ...] = (
         *(org, environment, api_url, sha256),
         *(options.sheet, configured_columns, explicit_columns),
     )
+    # Only where they are used, so that runs of earlier versions are found.
+    if options.constants or options.visible_only:
+        identity = (*identity, dict(options.constants), options.visible_only)
     return RunInfo(
         run_id=new_run_id(now),
         kind="run",
@@ -103,6 +106,8 @@ def plan_request(
         encoding=input_settings.encoding,
         delimiter=input_settings.delimiter,
         sheet=options.sheet,
+        constants=options.constants,
+        visible_only=options.visible_only,
         custom_modules=input_settings.custom_modules,
         lookup_lock_ids=input_settings.lookup_lock_ids,
     )

@@ -8,6 +8,7 @@ have in the file, and rows keep the number that a spreadsheet program shows for 
 """
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from batchlock.core.errors import UnreadableFile, UsageError
@@ -27,6 +28,7 @@ def read_table(path: Path, options: ReadOptions) -> Table:
     exceptions.
     """
     _check_column_options(options)
+    options = replace(options, file_name=path.name)
     try:
         kind = detect.detect_kind(path)
         if kind is not None:

@@ -1,93 +1,99 @@
 """Find the header row, and in it the columns that batchlock reads."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
-from batchlock.core.errors import BatchlockError, UnreadableFile, UsageError
+from batchlock.core.errors import UnreadableFile
 from batchlock.core.results import RESULT_TITLES
 from batchlock.core.rows import Cell, Field
+from batchlock.plan.read.column_values import column_cells, zcrm_columns
 from batchlock.plan.read.table import Header, ReadOptions, title_text
+from batchlock.plan.read.titles import TITLES, comparable, matching_columns
+from batchlock.plan.read.zoho_files import module_of_file
 
 # Reports have a heading, filters and blank lines above the titles. A bound is needed, because a
 # file without a header would otherwise be read to its end, once for each delimiter.
 HEADER_ROWS = 20
+# The rows below the titles that are looked at when the titles alone do not tell the columns. A
+# column of ids shows itself in few rows; more than a few are needed where cells are blank.
+_SAMPLE_ROWS = 100
+# Together with the rows above. A sheet may have 16,384 columns.
+_SAMPLE_CELLS = 400_000
+# How far down titles are looked for when the first rows have none, for the message alone.
+_LOW_HEADER_ROWS = 1_000
 
-# The titles of each field, the most exact ones first. `Record Id` is the title in Zoho's exports,
-# so it wins over `ID`; the names that end in `__s` are those of Zoho's API.
-_TITLES: Mapping[Field, tuple[tuple[str, ...], ...]] = {
-    Field.MODULE: (("Module",), ("Module name", "Module API name")),
-    Field.RECORD_ID: (("Record Id",), ("Id of record",), ("Id",)),
-    Field.LOCK_ID: (("Lock Id",), ("Locking Id", "Record Locking Id")),
-    Field.REASON: (("Reason",), ("Locked Reason", "Locked_Reason__s")),
-}
-_FIELD_NAMES = {
-    Field.MODULE: "the module",
-    Field.RECORD_ID: "the record id",
-    Field.LOCK_ID: "the lock id",
-    Field.REASON: "the reason",
-}
-# What titles may differ in: `Record Id`, `record_id`, `RECORD-ID`. A zero-width space and a byte
-# order mark are invisible, so nobody could see why a title with one of them does not match.
-_IGNORED_IN_TITLES = re.compile(r"[\s_\-\u200b\ufeff]+")
 # What `report.cells.result_titles` appends to a result title that the input has too.
 _SUFFIX = " (batchlock)"
 # The apostrophe that the CSV report puts before each of these characters, so that no spreadsheet
 # program runs the cell as a formula. A doubled apostrophe is one that the cell had itself.
 _FORMULA_PREFIX = re.compile(r"'(?=[=+\-@'\t\r])")
-# A table may have hundreds of columns, and a header that is really text has very long titles: a
-# message with all of them would fill the screen.
-_MAX_TITLES_IN_MESSAGE = 40
-_MAX_TITLE_LENGTH = 40
+
+
+class FirstRows:
+    """The first rows of a sheet, read as far as somebody looks at them."""
+
+    def __init__(self, rows: Iterable[Sequence[Cell]]) -> None:
+        self._source = iter(rows)
+        self._rows: list[Sequence[Cell]] = []
+        self._cells = 0
+        self.error: UnreadableFile | None = None
+        """What ended the reading."""
+
+    def first(self, count: int) -> Sequence[Sequence[Cell]]:
+        """Return the first `count` rows, or fewer when there are no more or they are very wide."""
+        try:
+            for row in islice(self._source, max(0, count - len(self._rows))):
+                self._rows.append(row)
+                self._cells += len(row)
+                if self._cells > _SAMPLE_CELLS and len(self._rows) >= HEADER_ROWS:
+                    break
+        except UnreadableFile as error:
+            self.error = error
+        return self._rows[:count]
+
+    def below(self, number: int) -> Sequence[Sequence[Cell]]:
+        """Return some rows below a row, whose number is given as a spreadsheet shows it."""
+        return self.first(number + _SAMPLE_ROWS)[number:]
 
 
 def find_header(
-    rows: Iterable[Sequence[Cell]], options: ReadOptions, *, prefixed: bool = False
+    rows: Iterable[Sequence[Cell]] | FirstRows, options: ReadOptions, *, prefixed: bool = False
 ) -> Header:
     """Return the first row with all titles that are needed, else the row with most of them.
 
     `prefixed` tells that results files of this format have an apostrophe before cells that look
     like formulas.
     """
-    best = Header(
-        row=0,
-        titles=(),
-        result_columns={},
-        fields={},
-        ambiguous={},
-        missing=_needed_fields(options),
-    )
-    for number, row in enumerate(islice(rows, HEADER_ROWS), 1):
+    head = rows if isinstance(rows, FirstRows) else FirstRows(rows)
+    headers = []
+    for number, row in enumerate(head.first(HEADER_ROWS), 1):
         header = _read_header(number, row, options, prefixed=prefixed)
         if not header.missing:
+            return _with_doubt(header, head)
+        headers.append(header)
+    headers = [_with_record_id_by_values(header, head, options) for header in headers]
+    for header in headers:
+        if not header.missing:
             return header
-        if (len(header.fields), bool(header.titles)) > (len(best.fields), bool(best.titles)):
-            best = header
-    return best
+    best = max(
+        headers,
+        key=lambda header: (len(header.fields), bool(header.titles)),
+        default=_no_header(options),
+    )
+    return replace(best, sample=tuple(head.below(best.row)))
 
 
-def header_error(name: str, header: Header, options: ReadOptions) -> BatchlockError | None:
-    """Return the reason why a table with this header cannot be used, or None if it can be used.
-
-    `name` is what the message calls the table: the file name, with the sheet if there are more.
-    """
-    if not header.titles:
-        return UnreadableFile(f"{name}: there are no rows in it.")
-    for field, titles in header.ambiguous.items():
-        remedy = "Rename one of them"
-        if len(set(titles)) > 1:
-            remedy += f", or name the right one with {_column_option(field, titles[0])}"
-        return UnreadableFile(
-            f"{name}: more than one column fits {_FIELD_NAMES[field]}: {_title_list(titles)}. "
-            f"{remedy}.",
-            columns=_input_titles(header),
-        )
-    for field in header.missing:
-        if field in options.explicit_columns:
-            return _no_such_column(name, header, field, options.explicit_columns[field])
-    if header.missing:
-        return _missing_columns(name, header)
+def low_header_row(rows: Iterable[Sequence[Cell]], options: ReadOptions) -> int | None:
+    """Return the row number of titles that stand too low to be looked for, if there are any."""
+    below = islice(enumerate(rows, 1), HEADER_ROWS, _LOW_HEADER_ROWS)
+    try:
+        for number, row in below:
+            if not _read_header(number, row, options, prefixed=False).missing:
+                return number
+    except UnreadableFile:
+        pass  # the message is about the titles; what is below them does not matter yet
     return None
 
 
@@ -96,12 +102,24 @@ def strip_formula_prefix(cell: str) -> str:
     return cell[1:] if _FORMULA_PREFIX.match(cell) else cell
 
 
+def _no_header(options: ReadOptions) -> Header:
+    return Header(
+        row=0,
+        titles=(),
+        result_columns={},
+        fields={},
+        ambiguous={},
+        missing=_needed_fields(options),
+    )
+
+
 def _needed_fields(options: ReadOptions) -> tuple[Field, ...]:
     """Return the fields that a row must have to be the header."""
+    optional = () if options.lock_id_needed else (Field.LOCK_ID,)
     return tuple(
         field
         for field in Field
-        if field is not Field.LOCK_ID or options.lock_id_needed or field in options.explicit_columns
+        if field in options.explicit_columns or field not in {*options.constants, *optional}
     )
 
 
@@ -116,26 +134,83 @@ def _read_header(
         titles = [strip_formula_prefix(title) for title in titles]
     fields: dict[Field, int] = {}
     ambiguous: dict[Field, tuple[str, ...]] = {}
+    is_exact = True
     ours = set(result_columns.values())
     free = [i for i, title in enumerate(titles) if title.strip() and i not in ours]
     # The fields that the user named a column for go first, so that no built-in title of another
     # field takes that column.
     for field in sorted(Field, key=lambda field: not _is_named(field, options)):
-        matches = _matching_columns(field, options, titles, free)
+        matches, is_best = _matching_columns(field, options, titles, free)
         if matches:
             fields[field] = matches[0]
             free.remove(matches[0])
+            is_exact = is_exact and (is_best or field is not Field.RECORD_ID)
         if len(matches) > 1:
             ambiguous[field] = tuple(titles[i] for i in matches)
-    missing = tuple(field for field in _needed_fields(options) if field not in fields)
+    constants = dict(options.constants)
+    file_module = None
+    if Field.MODULE not in fields and Field.MODULE not in constants:
+        file_module = module_of_file(options.file_name, titles, options.custom_modules)
+        if file_module.module is not None:
+            constants[Field.MODULE] = file_module.module
+    missing = (field for field in _needed_fields(options) if field not in fields)
     return Header(
         row=number,
         titles=tuple(titles),
         result_columns=result_columns,
         fields=fields,
         ambiguous=ambiguous,
-        missing=missing,
+        missing=tuple(
+            field
+            for field in missing
+            if field not in constants or field in options.explicit_columns
+        ),
         named=frozenset(field for field in fields if _is_named(field, options)),
+        constants=constants,
+        file_module=file_module,
+        is_exact=is_exact,
+    )
+
+
+def _free_columns(header: Header) -> Iterator[int]:
+    """Yield the columns with a title that serve no field and are none of ours."""
+    used = {*header.fields.values(), *header.result_columns.values()}
+    return (i for i, title in enumerate(header.titles) if title.strip() and i not in used)
+
+
+def _with_doubt(header: Header, head: FirstRows) -> Header:
+    """Return the header, with a column of ids as a rival of one that is just called `Id`."""
+    if header.is_exact or Field.RECORD_ID in header.ambiguous:
+        return header
+    sample = head.below(header.row)
+    position = header.fields[Field.RECORD_ID]
+    if [*zcrm_columns(sample, header.titles, [position])]:
+        return header
+    # Bare digits under `Id` are the ids of a Bulk Read; with Zoho's own ids beside them they may be
+    # any number.
+    rivals = [*zcrm_columns(sample, header.titles, [*_free_columns(header)])]
+    if not rivals or not column_cells(sample, position):
+        return header
+    titles = tuple(header.titles[i] for i in (position, *rivals))
+    return replace(header, ambiguous={**header.ambiguous, Field.RECORD_ID: titles})
+
+
+def _with_record_id_by_values(header: Header, head: FirstRows, options: ReadOptions) -> Header:
+    """Return the header with the column of the record ids that its cells show, if there is one."""
+    if Field.RECORD_ID not in header.missing or Field.RECORD_ID in options.explicit_columns:
+        return header
+    free = [*_free_columns(header)]
+    columns = [*zcrm_columns(head.below(header.row), header.titles, free)] if free else []
+    if not columns:
+        return header
+    titles = tuple(header.titles[i] for i in columns)
+    ambiguous = {Field.RECORD_ID: titles} if len(titles) > 1 else {}
+    return replace(
+        header,
+        fields={**header.fields, Field.RECORD_ID: columns[0]},
+        ambiguous={**header.ambiguous, **ambiguous},
+        missing=tuple(field for field in header.missing if field is not Field.RECORD_ID),
+        by_values=frozenset({Field.RECORD_ID}),
     )
 
 
@@ -145,26 +220,23 @@ def _is_named(field: Field, options: ReadOptions) -> bool:
 
 def _matching_columns(
     field: Field, options: ReadOptions, titles: Sequence[str], free: Sequence[int]
-) -> list[int]:
-    """Return the positions that match a field best: several if they match equally well."""
-    by_user = (
-        (options.explicit_columns[field],)
-        if field in options.explicit_columns
-        else options.columns.get(field, ())
-    )
+) -> tuple[list[int], bool]:
+    """Return the positions that match a field best, and whether they match its best title.
+
+    There are several if they match equally well.
+    """
+    is_explicit = field in options.explicit_columns
+    by_user = (options.explicit_columns[field],) if is_explicit else options.columns.get(field, ())
     # The exact spelling goes first: it distinguishes two titles that differ only in case or spaces.
-    tries: list[tuple[Callable[[str], str], tuple[str, ...]]] = [
+    tries: list[tuple[Callable[[str], str], Sequence[str]]] = [
         (str.strip, by_user),
-        (_comparable, by_user),
+        (comparable, by_user),
     ]
-    if field not in options.explicit_columns:
-        tries += [(_comparable, tier) for tier in _TITLES[field]]
-    for normalise, candidates in tries:
-        accepted = {normalise(title) for title in candidates}
-        matches = [i for i in free if normalise(titles[i]) in accepted]
-        if matches:
-            return matches
-    return []
+    best = len(tries)
+    if not is_explicit:
+        tries += [(comparable, tier) for tier in TITLES[field]]
+    matches, number = matching_columns(titles, free, tries)
+    return matches, number <= best
 
 
 def _result_columns(titles: Sequence[str]) -> Mapping[str, int]:
@@ -182,62 +254,3 @@ def _result_columns(titles: Sequence[str]) -> Mapping[str, int]:
         if name in last:
             positions[title] = last[name]
     return positions if "Result" in positions and "Row check" in positions else {}
-
-
-def _comparable(title: str) -> str:
-    return _IGNORED_IN_TITLES.sub("", title).casefold()
-
-
-def _no_such_column(name: str, header: Header, field: Field, title: str) -> UsageError:
-    nearest = _nearest_title(header, [title])
-    hint = f' Did you mean "{nearest}"?' if nearest else ""
-    return UsageError(
-        f'{name}: there is no column "{title}" for {_FIELD_NAMES[field]}. '
-        f"The columns are: {_title_list(_input_titles(header))}.{hint}",
-        columns=_input_titles(header),
-    )
-
-
-def _missing_columns(name: str, header: Header) -> UnreadableFile:
-    missing = [_FIELD_NAMES[field] for field in header.missing]
-    column_options = []
-    for field in header.missing:
-        nearest = _nearest_title(header, [title for tier in _TITLES[field] for title in tier])
-        column_options.append(_column_option(field, nearest or "TITLE"))
-    return UnreadableFile(
-        f"{name}: no column for {' and '.join(missing)}. "
-        f"The columns are: {_title_list(_input_titles(header))}. "
-        f"Name {'it' if len(missing) == 1 else 'them'} with {' '.join(column_options)}.",
-        columns=_input_titles(header),
-    )
-
-
-def _input_titles(header: Header) -> list[str]:
-    ours = set(header.result_columns.values())
-    return [title for i, title in enumerate(header.titles) if title.strip() and i not in ours]
-
-
-def _nearest_title(header: Header, expected: Iterable[str]) -> str | None:
-    """Return the title most similar to one of `expected`, among columns that serve no field."""
-    used = {*header.fields.values(), *header.result_columns.values()}
-    titles = {_comparable(t): t for i, t in enumerate(header.titles) if i not in used}
-    nearest = [
-        match for title in expected for match in get_close_matches(_comparable(title), titles, n=1)
-    ]
-    return titles[nearest[0]] if nearest else None
-
-
-def _column_option(field: Field, title: str) -> str:
-    return f'--column {field}="{" ".join(title.split())}"'
-
-
-def _title_list(titles: Sequence[str]) -> str:
-    parts = [_shorten(title) for title in titles[:_MAX_TITLES_IN_MESSAGE]]
-    if len(titles) > _MAX_TITLES_IN_MESSAGE:
-        parts.append(f"and {len(titles) - _MAX_TITLES_IN_MESSAGE} more")
-    return ", ".join(parts)
-
-
-def _shorten(title: str) -> str:
-    title = " ".join(title.split())
-    return title if len(title) <= _MAX_TITLE_LENGTH else f"{title[:_MAX_TITLE_LENGTH]}…"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from batchlock.core.reading import EncodingSource, FieldSource, FileReading, Origin
 from batchlock.core.rows import Cell, Field, NoValue
+from batchlock.plan.read.zoho_files import FileModule
 
 # A chunk of 2,000 rows is large enough for the cost of a DataFrame to be spread over many rows,
 # and small enough for memory not to grow with the file.
@@ -55,6 +56,13 @@ class ReadOptions:
     sheet: str | None = None
     lock_id_needed: bool = False
     """Whether a file without a column for the lock id is refused."""
+    constants: Mapping[Field, str] = field(default_factory=dict)
+    """The one value of all rows, by field; such a field needs no column."""
+    custom_modules: tuple[str, ...] = ()
+    file_name: str = ""
+    """The name of the file, inside of an archive its name there: it may name the module."""
+    visible_only: bool = False
+    """Whether rows that the spreadsheet does not show are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,16 @@ class Header:
     missing: tuple[Field, ...]
     named: frozenset[Field] = frozenset()
     """The fields whose column the user named in a command or in the configuration."""
+    constants: Mapping[Field, str] = field(default_factory=dict)
+    """The one value of all rows, by field, from the options or from the file."""
+    file_module: FileModule | None = None
+    """What the file says about its module, unless a column or an option does."""
+    by_values: frozenset[Field] = frozenset()
+    """The fields whose column is recognised by its cells alone."""
+    is_exact: bool = True
+    """Whether the record id has the most exact of its titles."""
+    sample: tuple[Sequence[Cell], ...] = ()
+    """The first rows below a header that is not complete, for messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +135,8 @@ class Table:
     """The titles of the input, in the file's order, with duplicates and blank titles."""
     fields: Mapping[Field, int]
     """The position of each field in `titles`. The lock id may be absent."""
+    constants: Mapping[Field, str]
+    """The one value of all rows, by field. A column of such a field is blank or refused."""
     hidden_rows: HiddenRows
     """The rows that the spreadsheet does not show; none of a text file."""
     chunks: Iterator[pd.DataFrame]
@@ -148,6 +168,7 @@ def build_table(sheet: Sheet) -> Table:
         ),
         titles=tuple(header.titles[position] for position in positions),
         fields={name: title_index[position] for name, position in header.fields.items()},
+        constants=header.constants,
         hidden_rows=sheet.hidden_rows,
         chunks=_chunks(sheet, positions),
     )
@@ -155,9 +176,15 @@ def build_table(sheet: Sheet) -> Table:
 
 def _field_sources(header: Header) -> Iterator[FieldSource]:
     for name in Field:
-        if name in header.fields:
+        if name in header.constants:
+            is_from_file = header.file_module is not None and name is Field.MODULE
+            origin = Origin.FILE if is_from_file else Origin.OPTION
+            yield FieldSource(field=name, origin=origin, value=header.constants[name])
+        elif name in header.fields:
             title = header.titles[header.fields[name]]
             origin = Origin.OPTION if name in header.named else Origin.TITLE
+            if name in header.by_values:
+                origin = Origin.VALUES
             yield FieldSource(field=name, origin=origin, title=title)
         elif name is Field.LOCK_ID:
             yield FieldSource(field=name, origin=Origin.LOOKUP)

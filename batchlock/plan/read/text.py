@@ -12,7 +12,14 @@ from pathlib import Path
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.rows import Cell
 from batchlock.plan.read.encoding import detect_encoding
-from batchlock.plan.read.header import HEADER_ROWS, find_header, header_error, strip_formula_prefix
+from batchlock.plan.read.header import (
+    HEADER_ROWS,
+    FirstRows,
+    find_header,
+    low_header_row,
+    strip_formula_prefix,
+)
+from batchlock.plan.read.header_error import header_error, low_header_error
 from batchlock.plan.read.lenient_csv import MAX_CELL_LENGTH, lenient_rows
 from batchlock.plan.read.table import Header, ReadOptions, Sheet, is_filled
 
@@ -91,7 +98,12 @@ def open_sheet(path: Path, options: ReadOptions) -> Sheet:
     ]
     best = max(trials, key=lambda trial: (len(trial.header.fields), trial.equal_widths))
     if problem := header_error(path.name, best.header, options):
-        raise best.error or _quoted_lines_error(path, best, options) or problem
+        raise (
+            best.error
+            or _quoted_lines_error(path, best, options)
+            or _low_header_error(best, options)
+            or problem
+        )
     return Sheet(
         rows=lambda: _rows(best.dialect, prefixed=bool(best.header.result_columns)),
         header=best.header,
@@ -117,6 +129,16 @@ def _quoted_lines_error(path: Path, trial: _Trial, options: ReadOptions) -> Unre
     )
 
 
+def _low_header_error(trial: _Trial, options: ReadOptions) -> UnreadableFile | None:
+    with closing(_rows(trial.dialect, prefixed=False)) as rows:
+        row = low_header_row(rows, options)
+    return (
+        None
+        if row is None
+        else low_header_error(trial.dialect.path.name, row, trial.header.missing)
+    )
+
+
 def _sep_delimiter(path: Path, encoding: str) -> str | None:
     """Return the delimiter that a first line such as `sep=;` names."""
     with path.open(encoding=encoding, newline="") as file:
@@ -135,17 +157,13 @@ def _parse_delimiter(setting: str) -> str:
 
 
 def _try_dialect(dialect: _Dialect, options: ReadOptions) -> _Trial:
-    head: list[list[Cell]] = []
-    error = None
     with closing(_rows(dialect, prefixed=False)) as rows:
-        try:
-            for row in islice(rows, HEADER_ROWS):
-                head.append(row)  # noqa: PERF402 - the rows before an error count
-        except UnreadableFile as read_error:
-            error = read_error
-    widths = Counter(len(row) for row in head if len(row) > 1)
-    equal_widths = max(widths.values(), default=0)
-    return _Trial(dialect, find_header(head, options, prefixed=True), equal_widths, error)
+        head = FirstRows(rows)
+        first = head.first(HEADER_ROWS)
+        error = head.error
+        widths = Counter(len(row) for row in first if len(row) > 1)
+        equal_widths = max(widths.values(), default=0)
+        return _Trial(dialect, find_header(head, options, prefixed=True), equal_widths, error)
 
 
 def _rows(dialect: _Dialect, *, prefixed: bool) -> Generator[list[Cell]]:

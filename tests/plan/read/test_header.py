@@ -62,15 +62,20 @@ def test_a_missing_column_is_reported_with_the_nearest_title(tmp_path: Path) -> 
     path = write_text(tmp_path, csv_text(("Module", "ID-Nr", "Reason"), ROW[:3]))
     assert refusal(path) == (
         "orders.csv: no column for the record id. The columns are: Module, ID-Nr, Reason. "
-        'Name it with --column record_id="ID-Nr".'
+        'Name it with --column record_id="ID-Nr". '
+        '"ID-Nr", for the record id, holds "5843104000000425565".'
     )
 
 
 def test_several_missing_columns_are_reported_together(tmp_path: Path) -> None:
-    path = write_text(tmp_path, csv_text(("Modul", "Nummer", "Grund"), ROW[:3]))
+    row = ("Leads", ROW[1], "Under review")
+    path = write_text(tmp_path, csv_text(("Modul", "Nummer", "Grund"), row))
     message = refusal(path)
     assert "no column for the module and the record id and the reason" in message
-    assert '--column module="Modul" --column record_id="TITLE"' in message
+    assert (
+        'Name them with --column module="Modul" --column record_id="Nummer" '
+        '--column reason="Grund". "Modul", for the module, holds "Leads".'
+    ) in message
 
 
 def test_a_message_names_only_some_of_many_long_titles(tmp_path: Path) -> None:
@@ -83,7 +88,11 @@ def test_a_message_names_only_some_of_many_long_titles(tmp_path: Path) -> None:
 def test_the_header_is_looked_for_in_the_first_20_rows(tmp_path: Path) -> None:
     above = [("Locks to renew",), *[()] * 18]
     assert list(load(write_text(tmp_path, csv_text(*above, HEADER, ROW))).rows) == [21]
-    assert "no column for" in refusal(write_text(tmp_path, csv_text((), *above, HEADER, ROW)))
+    message = refusal(write_text(tmp_path, csv_text((), *above, HEADER, ROW)))
+    assert message == (
+        "orders.csv: no column for the module and the record id and the reason in the first 20 "
+        "rows, where titles are looked for. They stand in row 21: delete rows above them."
+    )
 
 
 def test_a_row_with_some_of_the_titles_is_not_the_header(tmp_path: Path) -> None:
@@ -145,3 +154,18 @@ def test_the_nearest_title_is_offered_for_one_that_is_not_there(tmp_path: Path) 
     path = write_text(tmp_path, csv_text(("Module", "Record Id", "Grund der Sperre"), ROW[:3]))
     message = usage_error(path, explicit_columns={"reason": "Grund der Spere"})
     assert message.endswith('Did you mean "Grund der Sperre"?')
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        ("Module*", "Record Id *", "Lock Id:", "Reason :"),
+        ("Module", "Record Id", "Record Lock Id", "Reason"),
+        ("Module:", "Record Id\uff1a", "RECORD_LOCK_ID", "Reason*:"),
+    ],
+)
+def test_the_marks_of_forms_at_the_end_of_a_title_do_not_count(
+    tmp_path: Path, titles: tuple[str, ...]
+) -> None:
+    loaded = load(write_text(tmp_path, csv_text(titles, ROW)))
+    assert loaded.table.fields == {MODULE: 0, RECORD_ID: 1, LOCK_ID: 2, REASON: 3}

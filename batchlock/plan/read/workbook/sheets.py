@@ -4,16 +4,20 @@ xlrd reads an .xls (see `xls`), and `zipped` opens everything else.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.rows import Cell
 from batchlock.plan.read.detect import FileKind
-from batchlock.plan.read.header import find_header, header_error
+from batchlock.plan.read.header import find_header, low_header_row
+from batchlock.plan.read.header_error import header_error, hidden_sheet_error, low_header_error
 from batchlock.plan.read.table import ReadOptions, Sheet, SheetHandle
 from batchlock.plan.read.workbook import xls
 from batchlock.plan.read.workbook.zipped import open_zipped
+
+# Hidden sheets are looked at for a message only. Each may be large.
+_MAX_HIDDEN_SHEETS = 5
 
 
 def open_sheet(path: Path, kind: FileKind, options: ReadOptions) -> Sheet:
@@ -27,6 +31,7 @@ def open_sheet(path: Path, kind: FileKind, options: ReadOptions) -> Sheet:
     )
     with opened as handles:
         sheets: list[Sheet] = []
+        low_headers: dict[str, int] = {}
         for handle in _candidates(path, handles, options.sheet):
             rows = handle.open()
             header = find_header(rows(), options)
@@ -41,8 +46,28 @@ def open_sheet(path: Path, kind: FileKind, options: ReadOptions) -> Sheet:
                     hidden_rows=handle.hidden_rows,
                 )
             )
+            if header.missing and (row := low_header_row(rows(), options)) is not None:
+                low_headers[handle.name] = row
             del rows
+        if all(sheet.header.missing for sheet in sheets):
+            hidden = _hidden_sheet_with_header(handles, options)
+            if hidden is not None and not low_headers:
+                raise hidden_sheet_error(path.name, hidden, sheets[0].header.missing)
+            for name, row in low_headers.items():
+                raise low_header_error(f"{path.name}, sheet {name}", row, sheets[0].header.missing)
     return _sheet_with_header(path, sheets, options)
+
+
+def _hidden_sheet_with_header(handles: Sequence[SheetHandle], options: ReadOptions) -> str | None:
+    """Return the name of a hidden sheet that has the titles which no visible sheet has."""
+    if options.sheet is not None:
+        return None
+    for handle in [handle for handle in handles if not handle.visible][:_MAX_HIDDEN_SHEETS]:
+        # A hidden sheet that cannot be read is nobody's table.
+        with suppress(UnreadableFile):
+            if not find_header(handle.open()(), options).missing:
+                return handle.name
+    return None
 
 
 def _released() -> Iterator[Sequence[Cell]]:

@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[\s0-9.,'%€$£¥()+\-]+")
 _DATE = re.compile(r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}\b.*")
 # The words of programs and of some languages for a box that is ticked or not.
 _BOOLEANS = frozenset(
-    {"true", "false", "yes", "no", "ja", "nein", "oui", "non", "sí", "si", "sim", "x", "0", "1"}
+    {"true", "false", "yes", "no", "ja", "nein", "oui", "non", "sí", "si", "sim", "0", "1"}
 )
 
 

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from batchlock.core.errors import BatchlockError, UnreadableFile, UsageError
 from batchlock.core.rows import Cell, Field
 from batchlock.plan.faults import quoted
+from batchlock.plan.locked_column import locked_column
 from batchlock.plan.modules import WHERE_API_NAMES_ARE, ModuleNames
 from batchlock.plan.read.column_values import column_cells, fits, has_sentences
 from batchlock.plan.read.table import Header, ReadOptions, title_text
@@ -129,7 +130,7 @@ def _proposals(header: Header, options: ReadOptions) -> dict[Field, int]:
     It stands out by a title that is similar to a known one, or because no other column fits.
     """
     modules = ModuleNames(options.custom_modules)
-    used = {*header.fields.values(), *header.result_columns.values()}
+    used = {*header.fields.values(), *header.result_columns.values(), locked_column(header.titles)}
     proposals: dict[Field, int] = {}
     for field in header.missing:
         fitting = {

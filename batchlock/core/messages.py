@@ -67,6 +67,15 @@ def rounded_id(record_or_lock_id: str) -> str:
     )
 
 
+def maybe_rounded_id(title: str, id_: str, ranges: str) -> str:
+    """Return the message of a note about an id that a spreadsheet may have rounded."""
+    return (
+        f'"{id_}" in the column "{title}" (row {ranges}) ends in zeros, as a number does that a '
+        "spreadsheet has rounded. Compare it with Zoho: if it differs, format the column as text "
+        "and paste the ids again."
+    )
+
+
 def conflict(rows: Sequence[int], contradiction: str) -> str:
     """Return the message for rows that contradict each other.
 

@@ -97,6 +97,10 @@ class FileReading:
     """None for a workbook."""
     fields: tuple[FieldSource, ...] = ()
     """One for each field that has a source, in the order of `Field`."""
+    archive_member: str | None = None
+    """The file in the archive that was read; None for a file that is no archive."""
+    rows_left_out: int = 0
+    """Hidden rows that were left out because the user asked for it."""
     notes: tuple[Note, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -122,5 +126,7 @@ class FileReading:
                 )
                 for one in values["fields"]
             ),
+            archive_member=values.get("archive_member"),
+            rows_left_out=values.get("rows_left_out", 0),
             notes=tuple(Note(**one) for one in values["notes"]),
         )

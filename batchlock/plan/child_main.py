@@ -130,11 +130,13 @@ def plan_file(request: ReadRequest) -> None:
     Raises UnreadableFile or UsageError as `read_table` does, Stopped when the disk is full, and
     BatchlockError when the journal cannot be written.
     """
+    from batchlock.plan.notes import NoteCollector
     from batchlock.plan.read import read_table
     from batchlock.plan.validate import check
 
     table = read_table(request.file, _read_options(request))
     rules = _validation_rules(request, table)
+    collector = NoteCollector(table)
     with Journal.create(request.journal, request.run_info) as journal:
         positions = range(len(table.titles))
         for chunk in table.chunks:
@@ -146,10 +148,18 @@ def plan_file(request: ReadRequest) -> None:
                 problems=checked.problems,
                 finished=checked.finished,
             )
+            collector.add(chunk, checked)
         titles = {name: table.titles[position] for name, position in table.fields.items()}
-        # The column of the lock ids may be absent; problems name it then by its usual title.
-        journal.check_whole_file({Field.LOCK_ID: "Lock Id", **titles})
-        journal.set_reading(table.reading)
+        # A column may be absent; problems name it then by its usual title.
+        usual = {field: field.replace("_", " ").title() for field in Field}
+        notes = journal.check_whole_file({**usual, **titles})
+        journal.set_reading(
+            replace(
+                table.reading,
+                notes=(*table.reading.notes, *collector.notes(), *notes),
+                rows_left_out=len(table.left_out),
+            )
+        )
         journal.set_info(
             replace(
                 request.run_info,

@@ -32,7 +32,8 @@ def read_table(path: Path, options: ReadOptions) -> Table:
     try:
         kind = detect.detect_kind(path)
         if kind is not None:
-            return table.build_table(sheets.open_sheet(path, kind, options))
+            sheet = sheets.open_sheet(path, kind, options)
+            return table.build_table(sheet, visible_only=options.visible_only)
         if options.sheet is not None:
             raise UsageError(f"{path.name} is a text file: it has no sheets to choose from.")
         return table.build_table(text.open_sheet(path, options))

@@ -1,5 +1,6 @@
 """The table that a file becomes: its titles, and its rows in chunks."""
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -139,6 +140,8 @@ class Table:
     """The one value of all rows, by field. A column of such a field is blank or refused."""
     hidden_rows: HiddenRows
     """The rows that the spreadsheet does not show; none of a text file."""
+    left_out: Sequence[int]
+    """Hidden rows that are left out, if the options say so; complete when the chunks are read."""
     chunks: Iterator[pd.DataFrame]
     """At most 2,000 rows each, dtype object; the index is the row number.
 
@@ -151,8 +154,9 @@ class Table:
     """
 
 
-def build_table(sheet: Sheet) -> Table:
+def build_table(sheet: Sheet, *, visible_only: bool = False) -> Table:
     """Return the table below the header, which must have every field that is needed."""
+    left_out = array("I")
     header = sheet.header
     ours = set(header.result_columns.values())
     positions = [i for i in range(len(header.titles)) if i not in ours]
@@ -170,7 +174,8 @@ def build_table(sheet: Sheet) -> Table:
         fields={name: title_index[position] for name, position in header.fields.items()},
         constants=header.constants,
         hidden_rows=sheet.hidden_rows,
-        chunks=_chunks(sheet, positions),
+        left_out=left_out,
+        chunks=_chunks(sheet, positions, left_out if visible_only else None),
     )
 
 
@@ -212,17 +217,36 @@ def is_filled(cell: Cell) -> bool:
     return bool(cell.strip()) if isinstance(cell, str) else cell is not None
 
 
-def _chunks(sheet: Sheet, positions: Sequence[int]) -> Iterator[pd.DataFrame]:
-    filled_rows = (
+def _chunks(
+    sheet: Sheet, positions: Sequence[int], left_out: "array[int] | None"
+) -> Iterator[pd.DataFrame]:
+    """Yield the chunks; hidden rows are appended to `left_out` instead, if that is a list."""
+    filled_rows: Iterator[_NumberedRow] = (
         (number, row)
         for number, row in enumerate(sheet.rows(), 1)
         if number > sheet.header.row and any(map(is_filled, row))
     )
+    if left_out is not None:
+        filled_rows = _visible_rows(filled_rows, sheet.hidden_rows(), left_out)
     size = min(_CHUNK_ROWS, max(1, _CHUNK_CELLS // max(1, len(sheet.header.titles))))
     above: _NumberedRow | None = None
     while batch := list(islice(filled_rows, size)):
         yield _frame(batch, above, sheet, positions)
         above = batch[-1]
+
+
+def _visible_rows(
+    rows: Iterator[_NumberedRow], hidden_rows: Iterable[int], left_out: "array[int]"
+) -> Iterator[_NumberedRow]:
+    hidden = iter(hidden_rows)
+    next_hidden = next(hidden, None)
+    for number, row in rows:
+        while next_hidden is not None and next_hidden < number:
+            next_hidden = next(hidden, None)
+        if number == next_hidden:
+            left_out.append(number)
+        else:
+            yield number, row
 
 
 def _frame(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from batchlock.core.errors import BatchlockError
-from batchlock.core.reading import FileReading
+from batchlock.core.reading import FileReading, Note
 from batchlock.core.results import Outcome, Result, ResultRow
 from batchlock.core.rows import Cell, Field, Problem, Update
 from batchlock.store.journal import progress, results, search
@@ -118,13 +118,14 @@ class Journal:
         with self.database.transaction() as sql:
             add_rows(sql, cells, updates=updates, problems=problems, finished=finished)
 
-    def check_whole_file(self, titles: Mapping[Field, str]) -> None:
+    def check_whole_file(self, titles: Mapping[Field, str]) -> Sequence[Note]:
         """Mark rounded ids and conflicts as invalid, and repeated rows as duplicates.
 
-        `titles` are the titles of the columns in the file, for the problems.
+        `titles` are the titles of the columns in the file, for the problems. Returns notes about
+        what is not certain enough for a problem.
         """
         with self.database.transaction() as sql:
-            check_whole_file(sql, titles)
+            return check_whole_file(sql, titles)
 
     def in_doubt(self) -> list[Update]:
         """Return the rows that were being sent when the last session was killed."""

@@ -5,33 +5,55 @@ SQL does it in the journal, so that the plan never holds all rows in memory.
 
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from batchlock.core import messages
+from batchlock.core.reading import Note, row_ranges
 from batchlock.core.rows import Field, Problem
 from batchlock.store.journal.planning import mark_invalid
 
+_ID_FIELDS = (Field.RECORD_ID, Field.LOCK_ID)
 # Spreadsheets keep 15 digits of a number.
 _EXACT_DIGITS = 15
 # Ids that end in zeros are refused when chance alone gives so many of them with less than this
 # probability. A single id of 19 digits ends in four zeros with 0.0001, which is below it; one
 # among a hundred ids does with 0.01, which is above.
 _CHANCE_LIMIT = 0.001
+# Below this probability they are worth a look: one among a thousand ids of 19 digits. Without a
+# bound, every large file would have a note about ids that end in zeros by chance.
+_NOTE_LIMIT = 0.1
 
 
-def check_whole_file(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> None:
+class _Rounded(NamedTuple):
+    """The ids of a column that end in zeros as a spreadsheet leaves them, and their rows."""
+
+    ids: Sequence[tuple[int, str]]
+    is_certain: bool
+
+
+def check_whole_file(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Sequence[Note]:
     """Mark rounded ids and conflicts as invalid, and repeated rows as duplicates.
 
     `titles` are the titles of the columns in the file, for the problems. The caller holds the
-    transaction. The order matters: a rounded id may be that of another record, so its row takes
-    no part in the later comparisons, and a row in a conflict is no duplicate.
+    transaction. Returns notes about ids that may be rounded. The order matters: a rounded id may
+    be that of another record, so its row takes no part in the later comparisons, and a row in a
+    conflict is no duplicate.
     """
     sql.execute(
         "CREATE TEMP VIEW valid AS SELECT rows.*, status FROM rows JOIN progress"
         " USING (row) WHERE status <> 'invalid'"
     )
-    mark_invalid(sql, [*_rounded_ids(sql, Field.RECORD_ID, titles[Field.RECORD_ID]),
-                       *_rounded_ids(sql, Field.LOCK_ID, titles[Field.LOCK_ID])])  # fmt: skip
+    rounded = [(titles[field], _rounded_ids(sql, field)) for field in _ID_FIELDS]
+    mark_invalid(
+        sql,
+        [
+            Problem(row, title, "rounded_id", messages.rounded_id(id_))
+            for title, one in rounded
+            if one.is_certain
+            for row, id_ in one.ids
+        ],
+    )
     # min() and max() ignore NULL, so a blank lock id fits every lock id of the same record.
     sql.execute(
         "CREATE TEMP TABLE repeated AS SELECT module, record_id,"
@@ -49,13 +71,24 @@ def check_whole_file(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> No
     )
     sql.execute("DROP TABLE repeated")
     sql.execute("DROP VIEW valid")
+    return [
+        Note(
+            code="maybe_rounded_id",
+            message=messages.maybe_rounded_id(title, one.ids[0][1], ranges),
+            rows=len(one.ids),
+            ranges=ranges,
+        )
+        for title, one in rounded
+        if one.ids and not one.is_certain
+        for ranges in [row_ranges(row for row, _ in one.ids)]
+    ]
 
 
-def _rounded_ids(sql: sqlite3.Connection, column: Field, title: str) -> Iterator[Problem]:
-    """Yield a problem for each row whose text id a spreadsheet has rounded to 15 digits.
+def _rounded_ids(sql: sqlite3.Connection, column: Field) -> _Rounded:
+    """Return the text ids that a spreadsheet seems to have rounded to 15 digits.
 
     One correct id in ten thousand of 19 digits ends in four zeros. So such ids are refused only
-    when the column has more of them than chance gives.
+    when the column has more of them than chance gives, and left out when chance may give them.
     """
     is_rounded = (
         f"length({column}) > {_EXACT_DIGITS} AND length(rtrim({column}, '0')) <= {_EXACT_DIGITS}"
@@ -65,18 +98,19 @@ def _rounded_ids(sql: sqlite3.Connection, column: Field, title: str) -> Iterator
         f"SELECT count(DISTINCT {column}) FROM valid WHERE status = 'pending' AND {is_rounded}"
     ).fetchone()
     if not rounded:
-        return
+        return _Rounded((), is_certain=False)
     lengths = sql.execute(
         f"SELECT length({column}), count(DISTINCT {column}) FROM valid"
         f" WHERE status = 'pending' AND length({column}) > {_EXACT_DIGITS} GROUP BY 1"
     )
     expected = sum(ids * 10.0 ** (_EXACT_DIGITS - length) for length, ids in lengths)
-    if _chance_of_at_least(rounded, expected) >= _CHANCE_LIMIT:
-        return
-    for row, value in sql.execute(
-        f"SELECT row, {column} FROM valid WHERE status = 'pending' AND {is_rounded}"
-    ):
-        yield Problem(row, title, "rounded_id", messages.rounded_id(value))
+    chance = _chance_of_at_least(rounded, expected)
+    if chance >= _NOTE_LIMIT:
+        return _Rounded((), is_certain=False)
+    ids = sql.execute(
+        f"SELECT row, {column} FROM valid WHERE status = 'pending' AND {is_rounded} ORDER BY row"
+    ).fetchall()
+    return _Rounded(ids, is_certain=chance < _CHANCE_LIMIT)
 
 
 def _chance_of_at_least(count: int, expected: float) -> float:

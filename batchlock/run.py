@@ -6,7 +6,9 @@
     retry   a journal made from another run's journal, then as resume
     report                  report
 
-The results are written at the end of every run, whatever ended the sending.
+The results are written at the end of every run, whatever ended the sending. The web page calls
+`plan` for an upload, `start` or `start_retry` for a click; its worker then calls `resume`.
+Identity, closed, supersede and lineage: see "States of a run" in docs/architecture.md.
 """
 
 import asyncio
@@ -73,8 +75,9 @@ class Runner:
     async def run(self, file: Path) -> RunResult:
         """Plan, send and report a file, or resume an unfinished run of the same file.
 
-        Raises BatchlockError for what ends the run before there are rows to report. What ends it
-        later is in the summary.
+        Raises BatchlockError for what ends the run before its plan is complete: UsageError,
+        UnreadableFile, AlreadyRunning or the reason of `cancel_token`. Later only an unexpected
+        error (exit code 1) is raised; all others become the StopReason in the summary.
         """
         org = self._org
         credentials = self._credentials(org)
@@ -96,7 +99,8 @@ class Runner:
             self._check_writable(target)
             set_holder(f"run {info.run_id} of {file}", info.run_id)
             path = history.path(info.run_id)
-            # The first token is fetched while the file is read.
+            # The first token is fetched while the file is read. `_credentials` checked sign-in and
+            # network, so connecting raises nothing while nobody awaits the plan.
             planning = asyncio.create_task(self._plan(file, path, info))
             async with self._connect(credentials) as connection:
                 await planning
@@ -116,7 +120,8 @@ class Runner:
     async def plan(self, file: Path, path: Path) -> None:
         """Plan a file into a journal at `path`, from which `start` can make a run.
 
-        Raises UnreadableFile or UsageError, as `run` does.
+        Its kind is `check` until then, because it is no run yet. Raises UnreadableFile or
+        UsageError, as `run` does.
         """
         info = await asyncio.to_thread(self._new_run_info, file, self._org)
         await self._plan(file, path, replace(info, kind="check"))
@@ -128,15 +133,14 @@ class Runner:
         with Journal.open(plan_path) as journal:
             run_info.check_address(journal.info, self.settings)
             info = run_info.new_info_like(journal.info, self.settings)
-            info = replace(info, kind="run", strict=self.settings.input.strict)
-            info = self._with_output(info)
+            info = self._with_output(replace(info, kind="run", strict=self.settings.input.strict))
             copy_plan(journal, history.path(info.run_id), info)
         return info.run_id
 
     async def resume(self, run_id: str | None) -> RunResult | None:
-        """Send and report what a run left; None: the newest unfinished run.
+        """Send and report the rows that a run has left; None: the newest unfinished run.
 
-        Returns None when nothing is left to send.
+        Rows in doubt are looked up first. Returns None when nothing is left to send.
         """
         if run_id is None:
             history = self._histories()[0]
@@ -193,7 +197,7 @@ class Runner:
             return None if retry is None else retry.stem
 
     def report(self, run_id: str) -> RunResult:
-        """Write the results of a run again; rows that it has not sent yet are `not_sent`."""
+        """Write the results of a run again; rows without an outcome are `not_sent` or `unknown`."""
         _, path = self._find(run_id)
         with Journal.open(path) as journal, journal.snapshot():
             info = self._with_output(journal.info)
@@ -245,7 +249,7 @@ class Runner:
     ) -> Path | None:
         """Make the journal of a retry of `source`; None when it has no rows to retry.
 
-        `earlier` are the runs before `source` whose refused rows are still theirs.
+        `earlier` are the runs before `source`, newest first, whose refused rows no retry has sent.
         """
         info = run_info.retry_info(
             source, self.settings, has_earlier=bool(earlier), refused=refused

@@ -185,43 +185,34 @@ def empty_json(command: str, file: str | None, *, exit_code: int, message: str) 
     before it reads `counts`.
     """
     if command == "check":
-        check: CheckJson = {
-            "rows": 0,
-            "valid": 0,
-            "invalid": 0,
-            "duplicate": 0,
-            "problems": [],
-            "encoding": None,
-            "delimiter": None,
-            "file": file,
-            "sheet": None,
-            "exit_code": exit_code,
-            "message": message,
-        }
-        return check
+        return CheckJson(
+            rows=0,
+            valid=0,
+            invalid=0,
+            duplicate=0,
+            problems=[],
+            encoding=None,
+            delimiter=None,
+            file=file,
+            sheet=None,
+            exit_code=exit_code,
+            message=message,
+        )
     if command == "runs":
-        runs: NoRunsJson = {
-            "runs": [],
-            "file": file,
-            "sheet": None,
-            "exit_code": exit_code,
-            "message": message,
-        }
-        return runs
-    run: RunJson = {
-        "run_id": None,
-        "output": None,
-        "rows": 0,
-        "counts": {result.value: 0 for result in Result},
-        "causes": [],
-        "requests": 0,
-        "credits_used": 0,
-        "in_flight_peak": 0,
-        "seconds": 0.0,
-        "resume": None,
-        "file": file,
-        "sheet": None,
-        "exit_code": exit_code,
-        "message": message,
-    }
-    return run
+        return NoRunsJson(runs=[], file=file, sheet=None, exit_code=exit_code, message=message)
+    return RunJson(
+        run_id=None,
+        output=None,
+        rows=0,
+        counts={result.value: 0 for result in Result},
+        causes=[],
+        requests=0,
+        credits_used=0,
+        in_flight_peak=0,
+        seconds=0.0,
+        resume=None,
+        file=file,
+        sheet=None,
+        exit_code=exit_code,
+        message=message,
+    )

@@ -21,78 +21,51 @@ class TransportFailure:
     remedy: str
 
 
-# The first matching type counts, so a subclass stands before its base class.
-_FAILURES: tuple[tuple[type[Exception], TransportFailure], ...] = (
+_CHECK_PROXY = "Check network.proxy in the configuration, or HTTPS_PROXY"
+
+# Exceptions before the request is sent, and after it may have been: type, message, remedy. The
+# first matching type counts, so a subclass stands before its base class.
+_NOT_SENT = (
     (
         aiohttp.ClientHttpProxyError,
-        TransportFailure(
-            sent=False,
-            message="The proxy on the way to {host} refused to connect (HTTP {status}).",
-            remedy="Check network.proxy in the configuration, or HTTPS_PROXY, and its sign-in.",
-        ),
+        "The proxy on the way to {host} refused to connect (HTTP {status}).",
+        f"{_CHECK_PROXY}, and its sign-in.",
     ),
     (
         aiohttp.ClientProxyConnectionError,
-        TransportFailure(
-            sent=False,
-            message="The proxy on the way to {host} cannot be reached.",
-            remedy="Check network.proxy in the configuration, or HTTPS_PROXY.",
-        ),
+        "The proxy on the way to {host} cannot be reached.",
+        f"{_CHECK_PROXY}.",
     ),
     (
         aiohttp.ClientConnectorDNSError,
-        TransportFailure(
-            sent=False,
-            message="The name {host} could not be looked up (DNS).",
-            remedy=f"{_NETWORK} If only this name fails, check zoho.data_center in the "
-            "configuration.",
-        ),
+        "The name {host} could not be looked up (DNS).",
+        f"{_NETWORK} If only this name fails, check zoho.data_center in the configuration.",
     ),
     (
         aiohttp.ClientConnectorCertificateError,
-        TransportFailure(
-            sent=False,
-            message="The certificate of {host} is not trusted (TLS).",
-            # A wrong clock makes every certificate look expired or not yet valid.
-            remedy="Check this machine's date and time. A firewall that opens encrypted traffic "
-            "shows its own certificate: ask your network administrator for the file to name as "
-            "network.ca_file in the configuration.",
+        "The certificate of {host} is not trusted (TLS).",
+        # A wrong clock makes every certificate look expired or not yet valid.
+        (
+            "Check this machine's date and time. A firewall that opens encrypted traffic shows its "
+            "own certificate: ask your network administrator for the file to name as "
+            "network.ca_file in the configuration."
         ),
     ),
-    (
-        aiohttp.ClientSSLError,
-        TransportFailure(
-            sent=False,
-            message="No encrypted connection to {host} could be made (TLS).",
-            remedy=_MIDDLE,
-        ),
-    ),
-    (
-        aiohttp.ClientConnectorError,
-        TransportFailure(
-            sent=False, message="No connection to {host} could be made.", remedy=_NETWORK
-        ),
-    ),
-    (
-        aiohttp.ConnectionTimeoutError,
-        TransportFailure(
-            sent=False, message="Connecting to {host} took too long.", remedy=_NETWORK
-        ),
-    ),
-    (
-        TimeoutError,
-        TransportFailure(
-            sent=True, message="{host} timed out: no answer within {timeout:g} s.", remedy=_NETWORK
-        ),
-    ),
-    (
-        aiohttp.ClientPayloadError,
-        TransportFailure(sent=True, message="The answer of {host} was cut short.", remedy=_NETWORK),
-    ),
-    (
-        aiohttp.ClientResponseError,
-        TransportFailure(sent=True, message="The answer of {host} is not HTTP.", remedy=_MIDDLE),
-    ),
+    (aiohttp.ClientSSLError, "No encrypted connection to {host} could be made (TLS).", _MIDDLE),
+    (aiohttp.ClientConnectorError, "No connection to {host} could be made.", _NETWORK),
+    (aiohttp.ConnectionTimeoutError, "Connecting to {host} took too long.", _NETWORK),
+)
+_MAYBE_SENT = (
+    (TimeoutError, "{host} timed out: no answer within {timeout:g} s.", _NETWORK),
+    (aiohttp.ClientPayloadError, "The answer of {host} was cut short.", _NETWORK),
+    (aiohttp.ClientResponseError, "The answer of {host} is not HTTP.", _MIDDLE),
+    # For every other exception: the request may have been sent, so that is assumed.
+    (Exception, "{host} closed the connection before it answered.", _NETWORK),
+)
+_FAILURES = tuple(
+    (kind, TransportFailure(sent, message, remedy))
+    for sent, table in ((False, _NOT_SENT), (True, _MAYBE_SENT))
+    for kind, message, remedy in table
 )
 _REFUSED = TransportFailure(
     sent=False,
@@ -103,11 +76,7 @@ _REFUSED = TransportFailure(
 _NO_SUCH_PROXY = TransportFailure(
     sent=False,
     message="The name of the proxy on the way to {host} could not be looked up (DNS).",
-    remedy="Check network.proxy in the configuration, or HTTPS_PROXY.",
-)
-# For every other exception: the request may have been sent, so that is assumed.
-_CLOSED = TransportFailure(
-    sent=True, message="{host} closed the connection before it answered.", remedy=_NETWORK
+    remedy=f"{_CHECK_PROXY}.",
 )
 
 
@@ -142,8 +111,7 @@ def describe(error: Exception, *, host: str, timeout: float) -> TransportFailure
     elif refused and not is_proxy_error:
         failure = _REFUSED
     else:
-        matches = (failure for kind, failure in _FAILURES if isinstance(error, kind))
-        failure = next(matches, _CLOSED)
+        failure = next(failure for kind, failure in _FAILURES if isinstance(error, kind))
     status = getattr(error, "status", None)
     message = failure.message.format(host=host, timeout=timeout, status=status)
     return TransportFailure(sent=failure.sent, message=message, remedy=failure.remedy)

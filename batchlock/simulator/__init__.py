@@ -7,8 +7,8 @@ See docs/simulator.md.
 """
 
 from batchlock.simulator.behaviour import Behaviour, Fault
-from batchlock.simulator.ledger import Kind, Ledger
-from batchlock.simulator.locks import DEFAULT_REASON, Lock, Locks, lock_id_of
+from batchlock.simulator.ledger import Kind
+from batchlock.simulator.locks import DEFAULT_REASON, lock_id_of
 from batchlock.simulator.magic import (
     MAGIC_MODULES,
     MAGIC_RECORDS,
@@ -29,9 +29,6 @@ __all__ = [
     "Behaviour",
     "Fault",
     "Kind",
-    "Ledger",
-    "Lock",
-    "Locks",
     "MagicModule",
     "MagicRecord",
     "MagicSignIn",

@@ -6,6 +6,9 @@ from typing import Any
 
 import orjson
 
+# Characters of a reason, as Zoho's page on record locking documents: 1 to 3,000.
+MAX_REASON = 3000
+
 JSON = "application/json;charset=UTF-8"
 HTML = "text/html;charset=UTF-8"
 
@@ -106,7 +109,7 @@ REASON_TOO_LONG = refusal(
     details={
         "api_name": "Locked_Reason__s",
         "json_path": "$.data[0].Locked_Reason__s",
-        "maximum_length": 3000,  # documented: 1 to 3,000 characters
+        "maximum_length": MAX_REASON,
     },
     in_data=True,
 )

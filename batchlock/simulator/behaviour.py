@@ -39,10 +39,12 @@ class Behaviour:
     """Seconds until a call is answered. A 429 is answered at once."""
     jitter: float = 0.0
     """Seconds by which the latency varies, up or down."""
+    # The concurrency limit of Zoho's largest edition (Ultimate, CRM Plus).
     in_flight_cap: int | None = 25
     """With so many calls in flight, one more is answered 429; None: no cap."""
     credits: int | None = None
     """The credits of the org: each accepted call uses one, then 429; None: no limit."""
+    # An hour, which Zoho documents for its access tokens.
     token_lifetime: float = 3600.0
     """Seconds for which an access token is valid."""
     retry_after: float | None = None

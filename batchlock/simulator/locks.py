@@ -16,8 +16,6 @@ from batchlock.simulator.answers import Answer, json_answer, success
 from batchlock.simulator.magic import MAGIC_RECORDS, Start
 
 DEFAULT_REASON = "Locked before"
-# See the error `the value given exceeds the maximum length` in answers.py.
-MAX_REASON = 3000
 
 _STARTS = {
     magic.record_id: magic.effect for magic in MAGIC_RECORDS if isinstance(magic.effect, Start)
@@ -56,6 +54,7 @@ class Locks:
     """The locks of the org."""
 
     def __init__(self) -> None:
+        # No list of all locks is possible: whatever record a call names is locked.
         self.by_record: dict[str, Lock] = {}
         """The locks that were changed or set, by `module/record id`; all others are the default."""
         self._created = 0
@@ -160,7 +159,7 @@ def _reason(body: bytes) -> str | Answer:
     reason = items[0].get("Locked_Reason__s")
     if not isinstance(reason, str) or not reason.strip():
         return answers.NO_REASON
-    if len(reason) > MAX_REASON:
+    if len(reason) > answers.MAX_REASON:
         return answers.REASON_TOO_LONG
     return reason
 
@@ -175,6 +174,7 @@ def _item(module: str, record_id: str, lock: Lock) -> dict[str, Any]:
         },
         "Locked_Reason__s": lock.reason,
         "Lock_Source__s": lock.source,
+        # Always the same, so that equal calls get equal answers.
         "Locked_Time__s": "2025-01-15T09:30:00+00:00",
         "Locked_By__s": _USER,
     }

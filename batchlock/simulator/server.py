@@ -70,8 +70,10 @@ class Simulator:
             if refused is not None:
                 await self._delay()
                 return self._send(refused)
+            # Here, because a call that a limit or the sign-in refuses costs no credit.
             self.ledger.credits_used += 1
             body = await request.read()
+            # Before the delay: a client that is killed while it waits has made the change.
             answer, fault = self._answer(request, kind, path, body)
             if answer.status == 429:  # a limit refuses at once
                 self.ledger.mark_throttled(kind, number)
@@ -84,6 +86,7 @@ class Simulator:
     def _throttled(self) -> Answer | None:
         """Return the 429 of a call beyond the limits of the org; None within them."""
         behaviour, ledger = self.behaviour, self.ledger
+        # This call is counted already, so the cap itself is still allowed.
         if behaviour.in_flight_cap is not None and ledger.in_flight > behaviour.in_flight_cap:
             return answers.TOO_MANY_CALLS
         if ledger.api_calls in behaviour.throttle_at:
@@ -196,7 +199,7 @@ class Simulator:
             case Fault.DROPPED_BEFORE | Fault.DROPPED_AFTER:
                 self.ledger.answers["dropped"] += 1
                 _abort(request)
-                return web.Response()
+                return web.Response()  # for aiohttp alone: the connection is gone
             case Fault.HANG:
                 self.ledger.answers["hung"] += 1
                 # Nobody resolves it: the handler is cancelled when the client disconnects.

@@ -19,6 +19,7 @@ WINDOW_SECONDS = 600.0
 LIVE_TOKENS = 15
 
 _MAGIC = {(magic.field, magic.value): magic for magic in MAGIC_SIGN_INS}
+# In lower case: the name of an authentication scheme is case-insensitive (RFC 9110, 11.1).
 _SCHEME = "zoho-oauthtoken "
 
 
@@ -117,4 +118,5 @@ class Credentials:
 
 
 def _new_token() -> str:
+    # The shape of Zoho's own tokens, so that a client that checks it accepts them.
     return f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}"

@@ -15,6 +15,7 @@ from benchmarks.contenders import Place
 from benchmarks.measure import Spread, Usage
 from benchmarks.rows import ROWS, Bench, Sizes, log
 
+# A new version of any of these can change the figures, so the versions are printed with them.
 _LIBRARIES = ("batchlock", "aiohttp", "orjson", "uvloop", "pandas", "openpyxl", "xlsxwriter",
               "python-calamine", "httpx", "requests", "zohocrmsdk8-0")  # fmt: skip
 _OTHERS = ("what", "rows", "wall s", "CPU s", "CPU spread", "CPU µs a row", "peak MiB")
@@ -47,6 +48,7 @@ def main() -> None:
             print(f"\n{budgets.table(growth.TITLES, grown)}", flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    # Once more at the end: another program may have started since the beginning.
     print(f"\n{load()}")
 
 
@@ -72,6 +74,7 @@ def _arguments() -> argparse.Namespace:
 def machine() -> str:
     """Return the machine and the versions of the libraries, in words."""
     versions = []
+    # From the metadata and not by an import: this process must stay small (see measure.run).
     for name in _LIBRARIES:
         try:
             versions.append(f"{name} {metadata.version(name)}")

@@ -19,6 +19,7 @@ class Budget:
 
     def verdict(self, measured: float) -> str:
         """Return `stretch`, `pass` or `SHORT` for a measurement."""
+        # The sign turns `at least` into `at most`, so one comparison serves both kinds.
         sign = -1 if self.more_is_better else 1
         if sign * measured <= sign * self.stretch:
             return "stretch"
@@ -27,6 +28,7 @@ class Budget:
     def text(self, value: float) -> str:
         """Return a value with the unit of the budget."""
         if self.unit == "%":
+            # The extra calls at a cap are hundredths of a per cent.
             return f"{value:.2f} %" if value < 1 else f"{value:.1f} %"
         return f"{value:,.2f} {self.unit}" if abs(value) < 10 else f"{value:,.0f} {self.unit}"
 

@@ -10,6 +10,7 @@ from tempfile import mkdtemp
 
 from benchmarks.measure import PYTHON, Usage, run, with_benchmarks
 
+# The default of limits.max_in_flight: the concurrency limit of Zoho's largest edition.
 WORKERS = 25
 # All other variables could change what is measured, such as PYTHONPATH or a proxy.
 _INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
@@ -26,6 +27,7 @@ class Place:
         """Return a spreadsheet with this many rows, and write it before the first use."""
         path = self.root / f"{rows}{suffix}"
         if path not in self.files:
+            # In a process of its own, because this one must stay small (see measure.run).
             subprocess.run(  # noqa: S603  our own module
                 [PYTHON, "-m", "benchmarks.data", str(rows), path],
                 env=with_benchmarks(os.environ),
@@ -50,6 +52,7 @@ class Home:
     folder: Path
     env: dict[str, str]
 
+    # Nothing listens on the default URL: a command that should make no call would fail.
     @classmethod
     def create(cls, folder: Path, url: str = "http://127.0.0.1:9") -> "Home":
         """Create a home in an empty folder."""
@@ -67,6 +70,7 @@ class Home:
 
     def batchlock(self, *arguments: object, codes: tuple[int, ...] = (0,)) -> Usage:
         """Run the installed batchlock."""
+        # Without PYTHONPATH, so that the installed package is measured and not the checkout.
         command = [PYTHON, "-m", "batchlock", *map(str, arguments)]
         return run(command, env=self.env, cwd=self.folder, codes=codes)
 
@@ -85,15 +89,12 @@ SENDERS = {
 }
 """Peers that read a CSV, send every row and write a CSV: the module and its options."""
 
-_NEEDS = {
-    "with_httpx": "httpx",
-    "with_requests": "requests",
-    "with_sdk": "zohocrmsdk",
-}
+_NEEDS = {"with_httpx": "httpx", "with_requests": "requests", "with_sdk": "zohocrmsdk"}
 
 
 def is_installed(peer: str) -> bool:
     """Return whether the library of a peer is installed."""
+    # The other peers need nothing that batchlock does not need too; `csv` is always there.
     return importlib.util.find_spec(_NEEDS.get(peer, "csv")) is not None
 
 

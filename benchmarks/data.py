@@ -18,6 +18,8 @@ def rows(count: int) -> Iterator[tuple[str, str, str, str]]:
     for number in range(count):
         yield (
             _MODULES[number % len(_MODULES)],
+            # 19 digits, as Zoho's ids have. 7919 has no factor in common with 10**12, so no two
+            # rows have the same id.
             f"5843104{number * 7919 % 10**12 + 1:012d}",
             f"6843104{number * 7919 % 10**12 + 2:012d}",
             f"Contract {number} under review until audit",

@@ -26,6 +26,7 @@ def main(count: int) -> dict[str, float]:
     now = datetime.now(UTC)
     updates = [
         Update(row, module, RecordId(record), LockId(lock), reason)
+        # From 2, because row 1 of a spreadsheet has the titles.
         for row, (module, record, lock, reason) in enumerate(rows(count), 2)
     ]
     outcomes = [
@@ -44,6 +45,7 @@ def main(count: int) -> dict[str, float]:
     cells = list(enumerate(rows(count), 2))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.journal"
+        # CPU time and not wall time, which depends on how fast the disk flushes a commit.
         started = time.process_time()
         with Journal.create(path, _run_info(now)) as journal:
             for first in range(0, count, _CHUNK):

@@ -50,6 +50,7 @@ def run(
     This process must stay small and load no library: on Linux the peak of a child includes the
     memory that its parent had when it started the child. Raises Failed.
     """
+    # Files and not pipes: nobody reads while wait4 blocks, and a full pipe would stop the command.
     out, err = cwd / "stdout", cwd / "stderr"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         started = time.monotonic()
@@ -59,6 +60,7 @@ def run(
         timer = threading.Timer(_TIMEOUT_SECONDS, process.kill)
         timer.start()
         try:
+            # Not RUSAGE_CHILDREN, which is the sum over all processes that were ever measured.
             _, status, used = os.wait4(process.pid, 0)
         except BaseException:
             process.kill()
@@ -67,6 +69,7 @@ def run(
         finally:
             timer.cancel()
         wall = time.monotonic() - started
+    # Popen does not notice that wait4 has collected the process.
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in codes:
         errors = err.read_text("utf-8", "replace")[-2000:]
@@ -99,6 +102,7 @@ def until_first_put(
         while not (first := counts(url).first):
             if process.poll() is not None:
                 raise Failed(f"{command[0]} ended with {process.returncode} and sent nothing")
+            # The server notes the time of the PUT, so the length of this pause does not matter.
             pause.wait(0.05)
     finally:
         process.kill()
@@ -118,6 +122,7 @@ def server(*, delay: float = 0.0, jitter: float = 0.0, cap: int = 0) -> Iterator
     )
     try:
         assert process.stdout is not None
+        # The server prints its address once it listens.
         yield process.stdout.readline().strip()
     finally:
         process.terminate()

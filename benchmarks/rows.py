@@ -239,6 +239,7 @@ def _shares(
         sizes = bench.sizes
         delay, jitter = sizes.delay_ms / 1000, sizes.jitter_ms / 1000
         with server(delay=delay, jitter=jitter, cap=cap) as url:
+            # Each round has a new server, whose address is known only now.
             home = Home.create(home.folder, url)
             if pool:
                 arguments = (file, home.folder / "results.csv", url, in_flight)
@@ -315,6 +316,7 @@ def journal(bench: Bench) -> Iterator[Line]:
         return usage
 
     bench.compare(rows, {"journal alone": measured})
+    # The parts of one round and not the median of each part, so that they add up to a total.
     middle = sorted(parts, key=lambda part: sum(part.values()))[len(parts) // 2]
     yield Line(
         Budget("journal: CPU per row", 20, 10, "µs"),

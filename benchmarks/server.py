@@ -19,6 +19,7 @@ _BODY = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _JSON = b"\r\nContent-Type: application/json;charset=UTF-8\r\n\r\n"
 _SUCCESS = b'{"data":[{"code":"SUCCESS","details":{"id":"%b"},"message":"relation updated",'
 _SUCCESS += b'"status":"success"}]}'
+# Bytes of the body without a lock id, for Content-Length.
 _EMPTY = len(_SUCCESS) - len(b"%b")
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d"
 _TOKEN = json.dumps(
@@ -76,6 +77,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer every complete request in the buffer."""
+        # A request can come in several pieces, and several requests in one piece.
         data = self._unread + data
         while (end := data.find(b"\r\n\r\n")) >= 0:
             length = _BODY.search(data, 0, end)

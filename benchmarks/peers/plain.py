@@ -29,6 +29,7 @@ async def update(
 
 async def main(file: str, results: str, url: str, workers: int) -> None:
     """Read all, send all, write all."""
+    # As text: ids of 19 digits would be rounded as floats.
     table = pd.read_excel(file, dtype=str)
     semaphore = asyncio.Semaphore(workers)
     async with aiohttp.ClientSession() as session:

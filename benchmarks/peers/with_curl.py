@@ -14,6 +14,7 @@ def main(file: str, config: str, url: str) -> None:
         for number, (module, record, lock, reason) in enumerate(rows):
             if number:
                 target.write("next\n")
+            # Twice: a quoted value in curl's configuration has the escapes of JSON.
             body = json.dumps(json.dumps({"data": [{"Locked_Reason__s": reason}]}))
             path = f"/crm/v7/{module}/{record}/Locking_Information__s/{lock}"
             target.write(

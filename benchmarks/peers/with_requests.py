@@ -15,6 +15,7 @@ def main(file: str, results: str, url: str, workers: int) -> None:
     token = requests.post(f"{url}/oauth/v2/token", data={"x": "y"}, timeout=60).json()
 
     def update(row: list[str]) -> list[object]:
+        # requests does not promise that threads can share a session.
         if not hasattr(local, "session"):
             local.session = requests.Session()
             local.session.headers["Authorization"] = f"Zoho-oauthtoken {token['access_token']}"

@@ -39,6 +39,7 @@ def xlsxwriter(results: str, workbook: str) -> None:
         sheet = book.add_worksheet("Results")
         for row, line in enumerate(lines(results)):
             for column, cell in enumerate(line):
+                # Not sheet.write(), which would make formulas and links of text.
                 if isinstance(cell, str):
                     sheet.write_string(row, column, cell)
                 else:

@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -115,9 +116,13 @@ async def plan(
     """
     with atomic_journal(request.journal) as draft:
         limited = replace(request, journal=draft, memory_bytes=limits.memory_bytes)
-        await _read_in_process(
-            limited, limits.timeout_seconds, cancel_token, reader or ReaderProcess()
-        )
+        try:
+            await _read_in_process(
+                limited, limits.timeout_seconds, cancel_token, reader or ReaderProcess()
+            )
+        finally:
+            # The process deletes the folder itself unless it was killed.
+            await asyncio.to_thread(shutil.rmtree, limited.unpack_folder, ignore_errors=True)
         if await asyncio.to_thread(sha256_of, request.file) != request.run_info.sha256:
             raise UnreadableFile(
                 f"{request.file.name} changed while it was read. Wait until it is complete, then "

@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import pickle
+import shutil
 import signal
 import sys
 import threading
@@ -47,6 +48,14 @@ class ReadRequest:
     custom_modules: Sequence[str] = ()
     lookup_lock_ids: bool = True
     memory_bytes: int = 4 * 2**30
+
+    @property
+    def unpack_folder(self) -> Path:
+        """Where the table of an archive is unpacked: beside the journal, for as long as it takes.
+
+        The name is that of a draft, so that the folder is deleted after a kill.
+        """
+        return self.journal.with_name(f"{self.journal.name}.unpacked.partial")
 
 
 class FailureKind(StrEnum):
@@ -130,6 +139,13 @@ def plan_file(request: ReadRequest) -> None:
     Raises UnreadableFile or UsageError as `read_table` does, Stopped when the disk is full, and
     BatchlockError when the journal cannot be written.
     """
+    try:
+        _plan_table(request)
+    finally:
+        shutil.rmtree(request.unpack_folder, ignore_errors=True)
+
+
+def _plan_table(request: ReadRequest) -> None:
     from batchlock.plan.notes import NoteCollector
     from batchlock.plan.read import read_table
     from batchlock.plan.validate import check
@@ -210,6 +226,7 @@ def _read_options(request: ReadRequest) -> "ReadOptions":
         constants=read_constants(request.constants, request.custom_modules),
         custom_modules=tuple(request.custom_modules),
         visible_only=request.visible_only,
+        unpack_folder=request.unpack_folder,
     )
 
 

@@ -5,6 +5,7 @@
 
 import logging
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -80,7 +81,11 @@ class History:
         """Delete the drafts of plans that were killed."""
         for draft in self.folder.glob("*.partial"):
             with suppress(OSError):
-                if time.time() - draft.stat().st_mtime > _DRAFT_LIFETIME_SECONDS:
+                if time.time() - draft.stat().st_mtime <= _DRAFT_LIFETIME_SECONDS:
+                    continue
+                if draft.is_dir():  # the table of an archive
+                    shutil.rmtree(draft)
+                else:
                     draft.unlink()
 
     def ids(self) -> list[str]:

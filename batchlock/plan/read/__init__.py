@@ -1,7 +1,7 @@
 """Read a spreadsheet or a text file as a table.
 
 Text: .csv, .tsv, .txt in UTF-8, UTF-16 or Windows-1252; comma, semicolon, tab or bar.
-Workbooks: .xlsx, .xlsm, .xls, .xlsb, .ods.
+Workbooks: .xlsx, .xlsm, .xls, .xlsb, .ods. A .zip with one of all these.
 
 The format is detected from the content, never from the file name. Cells keep the type that they
 have in the file, and rows keep the number that a spreadsheet program shows for them.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.rows import Field
-from batchlock.plan.read import detect, table, text
+from batchlock.plan.read import archive, detect, table, text
 from batchlock.plan.read.table import ReadOptions, Table
 from batchlock.plan.read.workbook import sheets
 
@@ -31,6 +31,8 @@ def read_table(path: Path, options: ReadOptions) -> Table:
     options = replace(options, file_name=path.name)
     try:
         kind = detect.detect_kind(path)
+        if kind is detect.FileKind.ARCHIVE:
+            return _table_of_archive(path, options)
         if kind is not None:
             sheet = sheets.open_sheet(path, kind, options)
             return table.build_table(sheet, visible_only=options.visible_only)
@@ -40,6 +42,15 @@ def read_table(path: Path, options: ReadOptions) -> Table:
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnreadableFile(f"{path.name}: cannot be opened: {reason}.") from error
+
+
+def _table_of_archive(path: Path, options: ReadOptions) -> Table:
+    assert options.unpack_folder is not None
+    member = archive.unpack_table(path, options.unpack_folder)
+    if detect.detect_kind(member) is detect.FileKind.ARCHIVE:
+        raise UnreadableFile(f"{path.name} holds another archive. Unpack it, and use the table.")
+    found = read_table(member, options)
+    return replace(found, reading=replace(found.reading, archive_member=member.name))
 
 
 def _check_column_options(options: ReadOptions) -> None:

@@ -17,6 +17,8 @@ class FileKind(Enum):
     XLSB = (".xlsb",)
     XLS = (".xls",)
     ODS = (".ods",)
+    ARCHIVE = (".zip",)
+    """No workbook: an archive that may hold one, or a text file."""
 
 
 # The BOF record of a BIFF stream. Some programs that make reports write an .xls as this stream
@@ -50,13 +52,16 @@ _MAIN_PART_TYPE = re.compile(
 # Web applications export HTML tables, XML and MHTML (`MIME-Version: …`) under names like .xls, and
 # Excel opens them. Matched against lower case text without NUL bytes, which makes UTF-16 ASCII.
 _MARKUP = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<(?:!doctype|!--|html|head|meta|table|\?xml)|mime-v)"
+    rb"(?:\xef\xbb\xbf)?\s*(?:<(?:!doctype|!--|html|head|body|meta|table|div|script|style|\?xml)"
+    rb"|mime-v)"
 )
+# JSON and JSON lines: an object, or an array of objects, arrays or texts. No title begins so.
+_JSON = re.compile(rb"""(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:"|\}\s*$)|\[\s*[\[{"])""")
 _SAVE_AS = "Open it in a spreadsheet program and save it as .xlsx or .csv."
 
 
 def detect_kind(path: Path) -> FileKind | None:
-    """Return the kind of workbook that a file is, or None for text.
+    """Return the kind of workbook that a file is, ARCHIVE for another zip, or None for text.
 
     Raises UnreadableFile for an empty file, for another format, and for a workbook that is
     protected or damaged.
@@ -78,6 +83,11 @@ def detect_kind(path: Path) -> FileKind | None:
         raise UnreadableFile(
             f"{path.name} is a web page (HTML or XML), whatever its name says, not a spreadsheet. "
             f"{_SAVE_AS}"
+        )
+    if _JSON.match(start.replace(b"\0", b"").removeprefix(b"\xff\xfe")):
+        raise UnreadableFile(
+            f"{path.name} is JSON, whatever its name says, not a table. Export it as CSV, or load "
+            "it into a spreadsheet (in Excel: Data, Get Data, From JSON) and save that as .xlsx."
         )
     return None
 
@@ -105,7 +115,7 @@ def _kind_of_zip(path: Path) -> FileKind:
         return FileKind.XLSB
     if any(name.endswith("workbook.xml") for name in names) or _MAIN_PART_TYPE.search(types):
         return FileKind.XLSX
-    raise UnreadableFile(f"{path.name} is a ZIP archive or a document, not a spreadsheet.")
+    return FileKind.ARCHIVE
 
 
 def _read_start(archive: zipfile.ZipFile, name: str) -> bytes:

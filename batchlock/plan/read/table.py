@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 import pandas as pd
 
@@ -64,6 +65,8 @@ class ReadOptions:
     """The name of the file, inside of an archive its name there: it may name the module."""
     visible_only: bool = False
     """Whether rows that the spreadsheet does not show are left out."""
+    unpack_folder: Path | None = None
+    """A folder to be made for the table of an archive; the caller deletes it. None: no archives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

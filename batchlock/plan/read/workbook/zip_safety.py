@@ -6,7 +6,7 @@ unpacked piece by piece, and refused as soon as it becomes larger than the direc
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -154,13 +154,7 @@ def open_package(path: Path) -> Package:
     parts = {entry.filename.replace("\\", "/").casefold(): entry for entry in entries}
     if any(entry.flag_bits & 1 for entry in entries):
         raise protected(path)
-    if (
-        sum(entry.file_size for entry in entries) > _MAX_UNPACKED_BYTES
-        or any(_is_bomb(entry) for entry in entries)
-        # Entries that overlap: many of them share the same compressed bytes.
-        or sum(entry.compress_size for entry in entries) > path.stat().st_size
-    ):
-        raise zip_bomb(path)
+    check_unpacked_size(path, entries)
     # Of two parts with one name, libraries read different ones. No office program uses another
     # compression than DEFLATE.
     if len(parts) < len(entries) or any(
@@ -185,6 +179,17 @@ def damaged(path: Path) -> UnreadableFile:
         f"{path.name} is damaged, or not complete. Get the file again, or open it in a "
         "spreadsheet program and save it as a new .xlsx file."
     )
+
+
+def check_unpacked_size(path: Path, entries: Sequence[ZipInfo]) -> None:
+    """Raise UnreadableFile when the entries of a zip would become far larger than any table."""
+    if (
+        sum(entry.file_size for entry in entries) > _MAX_UNPACKED_BYTES
+        or any(_is_bomb(entry) for entry in entries)
+        # Entries that overlap: many of them share the same compressed bytes.
+        or sum(entry.compress_size for entry in entries) > path.stat().st_size
+    ):
+        raise zip_bomb(path)
 
 
 def zip_bomb(path: Path) -> UnreadableFile:

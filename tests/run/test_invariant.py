@@ -5,7 +5,8 @@ from support.commands import TIMEOUT_SECONDS, RunCommand
 from support.sheets import TITLES, balanced, lines, lock, record, sheet
 from support.zoho import Start
 
-ROWS = 10_000
+# Enough for each fault to happen 20 times and more.
+ROWS = 4_000
 FAULTS = (
     "server_error=0.05",
     "bad_gateway=0.03",

@@ -12,3 +12,12 @@ def open_plan_of(file: Path, journal: Path) -> Journal:
     journal.unlink(missing_ok=True)
     plan_file(ReadRequest(file=file, journal=journal, run_info=run_info(kind="check", titles=())))
     return Journal.open(journal)
+
+
+def plan_of_file(file: Path, **options: object) -> Journal:
+    """Plan a file with options of `ReadRequest` into a journal beside it, and open that."""
+    journal = file.with_suffix(".journal")
+    journal.unlink(missing_ok=True)
+    info = run_info(kind="check", titles=())
+    plan_file(ReadRequest(file=file, journal=journal, run_info=info, **options))  # type: ignore[arg-type]  # the caller's types
+    return Journal.open(journal)

@@ -169,3 +169,42 @@ def test_the_marks_of_forms_at_the_end_of_a_title_do_not_count(
 ) -> None:
     loaded = load(write_text(tmp_path, csv_text(titles, ROW)))
     assert loaded.table.fields == {MODULE: 0, RECORD_ID: 1, LOCK_ID: 2, REASON: 3}
+
+
+@pytest.mark.parametrize(
+    ("title", "cells"),
+    [
+        ("Raeson", ("true", "false")),
+        ("Reasons", ("2026-03-01", "2026-03-02 10:00:00")),
+        ("Reason code", ("12", "13.5")),
+        ("Lock", ("5843104000000574404", "5843104000000574405")),
+        ("Reason module", ("Leads", "Deals")),
+    ],
+)
+def test_no_column_is_proposed_whose_cells_do_not_fit(
+    tmp_path: Path, title: str, cells: tuple[str, ...]
+) -> None:
+    rows = [("Leads", f"584310400000042556{n}", cell) for n, cell in enumerate(cells)]
+    message = refusal(write_text(tmp_path, csv_text(("Module", "Record Id", title), *rows)))
+    assert message.endswith(
+        'Add a column Reason, or give one reason for all rows with --reason "TEXT", or name the '
+        'column with --column reason="TITLE".'
+    )
+
+
+def test_a_name_is_not_proposed_for_the_module(tmp_path: Path) -> None:
+    rows = [("Renewal A", f"584310400000042556{n}", "Frozen for audit") for n in range(3)]
+    message = refusal(write_text(tmp_path, csv_text(("Module 1", "Record Id", "Reason"), *rows)))
+    assert "--column" not in message
+    assert "add --module with its API name, such as --module Deals. Zoho shows" in message
+
+
+def test_a_proposed_column_is_shown_with_two_of_its_values(tmp_path: Path) -> None:
+    rows = [(f"584310400000042556{n}", "Leads", f"Frozen for audit {n}") for n in range(3)]
+    message = refusal(write_text(tmp_path, csv_text(("Nr", "Typ", "Anmerkung"), *rows)))
+    assert (
+        'Name them with --column module="Typ" --column record_id="Nr" --column reason="Anmerkung". '
+        '"Typ", for the module, holds "Leads". '
+        '"Nr", for the record id, holds "5843104000000425560", "5843104000000425561". '
+        '"Anmerkung", for the reason, holds "Frozen for audit 0", "Frozen for audit 1".'
+    ) in message

@@ -1,6 +1,5 @@
 """All settings of the program, and the types of those that no single folder obeys."""
 
-import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import platformdirs
 from annotated_types import Ge, Gt
 from pydantic import AfterValidator, BeforeValidator
 
+from batchlock.core.encodings import encoding_named
 from batchlock.core.rows import Field
 from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.settings import StopSettings
@@ -33,15 +33,6 @@ def seconds(text: str) -> float:
     if re.fullmatch(r"\d+(?:\.\d+)?", compact):
         return float(compact)
     raise ValueError("a length of time is a number with s, m, h or d, such as 90s, 2h or 1h30m")
-
-
-def _encoding(text: str) -> str:
-    try:
-        return text if text == "auto" else codecs.lookup(text).name
-    except LookupError:
-        raise ValueError(
-            "there is no such encoding; auto, utf-8, utf-16 and cp1252 are possible"
-        ) from None
 
 
 def _delimiter(text: str) -> str:
@@ -95,7 +86,7 @@ class InputSettings:
     custom_modules: _Texts = ()
     lookup_lock_ids: bool = True
     strict: bool = False
-    encoding: Annotated[str, AfterValidator(_encoding)] = "auto"
+    encoding: Annotated[str, AfterValidator(encoding_named)] = "auto"
     delimiter: Annotated[str, AfterValidator(_delimiter)] = "auto"
     # Bounds of the process that reads the file: parsers of workbooks can hang on a damaged file,
     # or fill the machine's memory. 512 MiB is what pandas and a small workbook need.

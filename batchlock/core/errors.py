@@ -14,21 +14,31 @@ A row that cannot be sent or updated never raises: it is a `core.rows.Problem` o
 
 from collections.abc import Sequence
 
+from batchlock.core.encodings import TextReading
+
 
 class BatchlockError(Exception):
     """An error that ends the command; its text is a sentence for the user.
 
-    `columns` or `sheets` hold the alternatives, when choosing one of them would help.
+    `columns`, `sheets` or `readings` (of a text in several encodings, the likeliest first) hold
+    the alternatives, when choosing one of them would help. With `readings`, `columns` are the
+    titles of the file as far as they are ASCII.
     """
 
     exit_code = 1
 
     def __init__(
-        self, message: str, *, columns: Sequence[str] = (), sheets: Sequence[str] = ()
+        self,
+        message: str,
+        *,
+        columns: Sequence[str] = (),
+        sheets: Sequence[str] = (),
+        readings: Sequence[TextReading] = (),
     ) -> None:
         super().__init__(message)
         self.columns = tuple(columns)
         self.sheets = tuple(sheets)
+        self.readings = tuple(readings)
 
 
 class UsageError(BatchlockError):

@@ -21,6 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchlock.core.encodings import TextReading
 from batchlock.core.errors import BatchlockError, Stopped, UnreadableFile, UsageError
 from batchlock.core.rows import Field
 from batchlock.store.journal import Journal, RunInfo
@@ -40,6 +41,8 @@ class ReadRequest:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     explicit_columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "auto"
+    earlier_encoding: str | None = None
+    """What a person chose for a file with the same titles."""
     delimiter: str = "auto"
     sheet: str | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
@@ -82,17 +85,26 @@ class ReadFailure:
     message: str
     columns: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ()
+    readings: tuple[TextReading, ...] = ()
 
     @classmethod
     def of(cls, error: BatchlockError) -> "ReadFailure":
         """Return the failure that `to_error` turns into the same exception."""
         kind = next(kind for kind, one in _ERROR_TYPES.items() if isinstance(error, one))
-        return cls(kind=kind, message=str(error), columns=error.columns, sheets=error.sheets)
+        return cls(
+            kind=kind,
+            message=str(error),
+            columns=error.columns,
+            sheets=error.sheets,
+            readings=error.readings,
+        )
 
     def to_error(self) -> BatchlockError:
         """Return the exception that ends the command."""
         error_type = _ERROR_TYPES[self.kind]
-        return error_type(self.message, columns=self.columns, sheets=self.sheets)
+        return error_type(
+            self.message, columns=self.columns, sheets=self.sheets, readings=self.readings
+        )
 
     @classmethod
     def from_json(cls, reply: bytes) -> "ReadFailure | None":
@@ -108,6 +120,14 @@ class ReadFailure:
             message=values["message"],
             columns=tuple(values["columns"]),
             sheets=tuple(values["sheets"]),
+            readings=tuple(
+                TextReading(
+                    encoding=reading["encoding"],
+                    label=reading["label"],
+                    samples=tuple(reading["samples"]),
+                )
+                for reading in values["readings"]
+            ),
         )
 
 
@@ -220,6 +240,7 @@ def _read_options(request: ReadRequest) -> "ReadOptions":
         columns=request.columns,
         explicit_columns=request.explicit_columns,
         encoding=request.encoding,
+        earlier_encoding=request.earlier_encoding,
         delimiter=request.delimiter,
         sheet=request.sheet,
         lock_id_needed=not request.lookup_lock_ids,

@@ -54,6 +54,8 @@ class ReadOptions:
     explicit_columns: Mapping[str, str] = field(default_factory=dict)
     """The title of a field in this file, as the user named it, by field name. It must exist."""
     encoding: str = "auto"
+    earlier_encoding: str | None = None
+    """What a person chose for a file with the same titles."""
     delimiter: str = "auto"
     sheet: str | None = None
     lock_id_needed: bool = False

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.rows import Cell
-from batchlock.plan.read.encoding import detect_encoding
+from batchlock.plan.read.encoding import Undecided, detect_encoding, machine_encoding
 from batchlock.plan.read.header import (
     HEADER_ROWS,
     FirstRows,
@@ -22,6 +22,7 @@ from batchlock.plan.read.header import (
 from batchlock.plan.read.header_error import header_error, low_header_error
 from batchlock.plan.read.lenient_csv import MAX_CELL_LENGTH, lenient_rows
 from batchlock.plan.read.table import Header, ReadOptions, Sheet, is_filled
+from batchlock.plan.read.undecided import undecided_error
 
 # Characters. A file without line ends, such as a disk image, would otherwise be read into memory
 # as one line; 16 cells of the greatest length still fit.
@@ -78,7 +79,32 @@ def open_sheet(path: Path, options: ReadOptions) -> Sheet:
     The delimiter is the one with which the header has most fields, then the one that gives most
     rows the same width. Raises UnreadableFile or UsageError when the file cannot be read so.
     """
-    encoding = detect_encoding(path, options.encoding)
+    detected = detect_encoding(
+        path, options.encoding, earlier=options.earlier_encoding, machine=machine_encoding()
+    )
+    if isinstance(detected, Undecided):
+        # In Latin-1 each byte is a character, which the possible encodings decode afterwards.
+        trial = _best_trial(path, "latin-1", options)
+        raise undecided_error(path, detected, trial.header, _rows(trial.dialect, prefixed=False))
+    best = _best_trial(path, detected.encoding, options)
+    if problem := header_error(path.name, best.header, options):
+        raise (
+            best.error
+            or _quoted_lines_error(path, best, options)
+            or _low_header_error(best, options)
+            or problem
+        )
+    return Sheet(
+        rows=lambda: _rows(best.dialect, prefixed=bool(best.header.result_columns)),
+        header=best.header,
+        encoding=detected.encoding.removesuffix("-sig"),
+        encoding_source=detected.source,
+        delimiter=best.dialect.delimiter,
+    )
+
+
+def _best_trial(path: Path, encoding: str, options: ReadOptions) -> _Trial:
+    """Return the first rows of a file, split at the delimiter that fits best."""
     sep_delimiter = _sep_delimiter(path, encoding)
     if options.delimiter != "auto":
         candidates: Sequence[str] = (_parse_delimiter(options.delimiter),)
@@ -96,20 +122,7 @@ def open_sheet(path: Path, options: ReadOptions) -> Sheet:
         )
         for delimiter in candidates
     ]
-    best = max(trials, key=lambda trial: (len(trial.header.fields), trial.equal_widths))
-    if problem := header_error(path.name, best.header, options):
-        raise (
-            best.error
-            or _quoted_lines_error(path, best, options)
-            or _low_header_error(best, options)
-            or problem
-        )
-    return Sheet(
-        rows=lambda: _rows(best.dialect, prefixed=bool(best.header.result_columns)),
-        header=best.header,
-        encoding=encoding.removesuffix("-sig"),
-        delimiter=best.dialect.delimiter,
-    )
+    return max(trials, key=lambda trial: (len(trial.header.fields), trial.equal_widths))
 
 
 def _quoted_lines_error(path: Path, trial: _Trial, options: ReadOptions) -> UnreadableFile | None:

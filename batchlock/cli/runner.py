@@ -114,6 +114,8 @@ def load_settings(options: CommandOptions) -> "Settings":
     from batchlock.config import load
 
     replacements: dict[tuple[str, ...], Any] = {
+        ("input", "encoding"): options.encoding,
+        ("input", "delimiter"): options.delimiter,
         ("limits", "in_flight"): options.in_flight,
         ("limits", "per_second"): options.per_second,
         ("stop", "max_runtime"): options.max_runtime,

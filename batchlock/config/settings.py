@@ -37,7 +37,7 @@ def seconds(text: str) -> float:
 
 def _delimiter(text: str) -> str:
     # The words, because a tab and a comma are hard to see or to quote in YAML and in a shell.
-    names = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+    names = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "bar": "|"}
     delimiter = names.get(text, text)
     if delimiter != "auto" and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise ValueError("a delimiter is auto, tab or a single character")

@@ -55,7 +55,9 @@ def test_one_byte_in_the_last_of_many_lines_decides_for_windows_1252(tmp_path: P
         "Paket 2 \xd7\xa03 / Ø\xa05",
     ],
 )
-@pytest.mark.parametrize("other", ["plain", "qualité für", "«VALIDITÉ DE LA FACTURE»", "REFUSÉ\xa0?"])
+@pytest.mark.parametrize(
+    "other", ["plain", "qualité für", "«VALIDITÉ DE LA FACTURE»", "REFUSÉ\xa0?"]
+)
 def test_windows_1252_that_fits_utf_8_by_chance_is_read_as_windows_1252(
     tmp_path: Path, reason: str, other: str
 ) -> None:
@@ -111,7 +113,11 @@ def test_a_letter_across_two_pieces_of_the_file_is_decoded(tmp_path: Path) -> No
     [
         (b"Module,Record Id,Reason\nLeads,1\x002,x\n", "auto", "line 2: holds a NUL"),
         (b"\xff\xfeM\x00\x00\xd8x\x00", "auto", "line 1: this line is not in UTF-16"),
-        (b"Module,Record Id,Reason\nLeads,1,caf\xe9\n", "utf-8", "line 2: this line is not in UTF-8"),
+        (
+            b"Module,Record Id,Reason\nLeads,1,caf\xe9\n",
+            "utf-8",
+            "line 2: this line is not in UTF-8",
+        ),
         (b"Module,Record Id,Reason\nLeads,1,x\n", "utf-16", "line 1: this line is not in UTF-16"),
     ],
 )

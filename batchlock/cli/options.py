@@ -24,14 +24,11 @@ class CommandOptions(NamedTuple):
     sheet: str | None = None
     # Each as FIELD=TITLE.
     columns: tuple[str, ...] = ()
-<<<<<<< HEAD
+    encoding: str | None = None
+    delimiter: str | None = None
     module: str | None = None
     reason: str | None = None
     visible_only: bool = False
-=======
-    encoding: str | None = None
-    delimiter: str | None = None
->>>>>>> 057288b (cli: add --encoding and --delimiter)
     simulate: bool = False
     strict: bool = False
     fresh: bool = False
@@ -157,18 +154,16 @@ reading_options = _combine(
         metavar="FIELD=TITLE",
         help="The title of a column; FIELD is module, record_id, lock_id or reason.",
     ),
-<<<<<<< HEAD
-    click.option("--module", metavar="NAME", help="The module of all rows, such as Deals."),
-    click.option("--reason", metavar="TEXT", help="The reason of all rows."),
-    click.option(
-        "--visible-only", is_flag=True, help="Leave out the rows that a filter or a person hides."
-=======
     click.option(
         "--encoding", metavar="NAME", help="Of a text file, such as windows-1250 or shift-jis."
     ),
     click.option(
         "--delimiter", metavar="NAME", help="Of a text file: comma, semicolon, tab or bar."
->>>>>>> 057288b (cli: add --encoding and --delimiter)
+    ),
+    click.option("--module", metavar="NAME", help="The module of all rows, such as Deals."),
+    click.option("--reason", metavar="TEXT", help="The reason of all rows."),
+    click.option(
+        "--visible-only", is_flag=True, help="Leave out the rows that a filter or a person hides."
     ),
 )
 # The texts are not parsed here but in the configuration, with the keys that they stand for. So all

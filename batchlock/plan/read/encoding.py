@@ -327,7 +327,8 @@ def _fault_error(path: Path, encoding: str, fault: str, source: EncodingSource) 
         line = 1  # UTF-16 without a byte order mark, which even errors="replace" refuses
     if fault == _NUL:
         return UnreadableFile(
-            f"{path.name}, line {line}: holds a NUL character, so it cannot be read as text. {SAVE_AS}"
+            f"{path.name}, line {line}: holds a NUL character, so it cannot be read as text. "
+            f"{SAVE_AS}"
         )
     name = encoding.removesuffix("-sig").upper()
     why = (

@@ -33,8 +33,8 @@ def unpack_table(path: Path, folder: Path) -> Path:
     folder.mkdir(parents=True)
     target = folder / name
     with target.open("wb") as file:
-        for piece in Package(path, {entry.filename.casefold(): entry}).pieces(entry.filename):
-            file.write(piece)
+        package = Package(path, {entry.filename.casefold(): entry})
+        file.writelines(package.pieces(entry.filename, as_markup=False))
     return target
 
 

@@ -24,6 +24,10 @@ class FileKind(Enum):
 # The BOF record of a BIFF stream. Some programs that make reports write an .xls as this stream
 # alone, without the OLE container around it.
 _BIFF = (b"\x09\x08\x08\0", b"\x09\x08\x10\0")
+# The BOF records of the versions of Excel that had one sheet in a file. Their number is in the
+# second byte, then comes the length of the record.
+_OLD_BIFF = {b"\x09\0\x04\0": "2", b"\x09\x02\x06\0": "3", b"\x09\x04\x06\0": "4"}
+_OLE_ENTRY_BYTES = 128
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # A local file header, or the end record that an archive without any entries begins with.
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -57,6 +61,9 @@ _MARKUP = re.compile(
 )
 # JSON and JSON lines: an object, or an array of objects, arrays or texts. No title begins so.
 _JSON = re.compile(rb"""(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:"|\}\s*$)|\[\s*[\[{"])""")
+# What Excel (`~$orders.xlsx`, with the name of the person) and LibreOffice (`.~lock.orders.ods#`)
+# write beside a workbook that is open. Both are hidden, until a program lists the folder.
+_LOCK_FILE = re.compile(r"~\$(.+)|\.~lock\.(.+)#")
 _SAVE_AS = "Open it in a spreadsheet program and save it as .xlsx or .csv."
 
 
@@ -70,12 +77,22 @@ def detect_kind(path: Path) -> FileKind | None:
         start = file.read(_SIGNATURE_BYTES)
     if not start:
         raise UnreadableFile(f"{path.name} is empty.")
+    if not start.startswith((*_ZIP, _OLE)) and (lock := _LOCK_FILE.fullmatch(path.name)):
+        raise UnreadableFile(
+            f"{path.name} is not the workbook: a spreadsheet program keeps it while "
+            f"{lock[1] or lock[2]} is open. Choose that file, or close it first."
+        )
     if start.startswith(_ZIP):
         return _kind_of_zip(path)
     if start.startswith(_OLE):
         return _kind_of_ole(path)
     if start.startswith(_BIFF):
         return FileKind.XLS
+    if version := _OLD_BIFF.get(start[:4]):
+        raise UnreadableFile(
+            f"{path.name} is a worksheet of Excel {version}, from before 1993, which is not read. "
+            f"{_SAVE_AS}"
+        )
     for signature, description in _OTHER_FORMATS:
         if start.startswith(signature):
             raise UnreadableFile(f"{path.name} {description}, not a spreadsheet.")
@@ -133,9 +150,21 @@ def _kind_of_ole(path: Path) -> FileKind:
     """
     content = path.read_bytes()
     # Excel encrypts an .xlsx into an OLE container with a stream of this name.
-    if "EncryptedPackage".encode("utf-16-le") in content:
+    if _has_stream(content, "encryptedpackage"):
         raise protected(path)
-    # Excel 97 and later write the stream `Workbook`, Excel 5 and 95 write `Book`.
-    if any(name.encode("utf-16-le") + b"\0\0" in content for name in ("Workbook", "Book")):
+    # Excel 97 and later write the stream `Workbook`, Excel 5 and 95 write `Book`; other programs
+    # write these names in capitals.
+    if any(_has_stream(content, name) for name in ("workbook", "book")):
         return FileKind.XLS
     raise UnreadableFile(f"{path.name} is an old Office document, not a spreadsheet.")
+
+
+def _has_stream(content: bytes, name: str) -> bool:
+    """Search an OLE container for the entry of a stream with this name, in any case.
+
+    Entries have 128 bytes and stand in whole sectors; the name ends with a NUL.
+    """
+    text = re.escape((name + "\0").encode("utf-16-le"))
+    return any(
+        match.start() % _OLE_ENTRY_BYTES == 0 for match in re.finditer(text, content, re.IGNORECASE)
+    )

@@ -80,7 +80,7 @@ OLE = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504)
         (zip_bytes(xl__workbook_bin=b"x"), "is damaged"),
         (zip_bytes(content_xml=b"x"), "is damaged"),
         (OLE, "is an old Office document"),
-        (OLE + "EncryptedPackage".encode("utf-16-le"), "is protected with a password"),
+        (OLE + "EncryptedPackage\0".encode("utf-16-le"), "is protected with a password"),
         (OLE + "Workbook\0".encode("utf-16-le"), "is damaged"),
     ],
 )

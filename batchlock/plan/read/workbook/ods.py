@@ -53,6 +53,8 @@ _NEEDS_OVERRIDES = (re.compile(rb"formula="), re.compile(rb"""value-type=["']err
 _HIDES_ROWS = re.compile(rb"""visibility=["'](?:collapse|filter)|:display=["']false""")
 
 _ROW_END = b"</table:table-row>"
+_ENCRYPTED = b"encryption-data"
+_MANIFEST = "meta-inf/manifest.xml"
 # A row of all 16,384 columns has a tenth of it.
 _MAX_ROW_BYTES = 16 << 20
 _TAG = re.compile(rb"""<table:(?:covered-)?table-(cell|row)\b((?:[^>"']|"[^"]*"|'[^']*')*+)>""")
@@ -119,12 +121,12 @@ def open_workbook(package: Package) -> Ods:
     Raises UnreadableFile when they are too large, or the file is encrypted or damaged.
     """
     path = package.path
-    manifest = "meta-inf/manifest.xml"
-    if manifest in package.parts and b"encryption-data" in package.content(manifest):
-        raise protected(path)
+    _check_encryption(package)
     if CONTENT not in package.parts:
         raise damaged(path)
-    needs_overrides = needs_rewrite = hides_rows = False
+    # python-calamine finds the parts by what these entries say, and refuses a file without them.
+    needs_overrides = hides_rows = False
+    needs_rewrite = not package.parts.keys() >= {"mimetype", _MANIFEST}
     size = _SizeEstimate()
     for rows in _row_pieces(package):
         has_durations = bool(_DURATION.search(rows))
@@ -139,6 +141,21 @@ def open_workbook(package: Package) -> Ods:
     if not size.fits:
         _check_exact_size(package)
     return Ods(package, needs_overrides, needs_rewrite, hides_rows)
+
+
+def _check_encryption(package: Package) -> None:
+    """Raise UnreadableFile for an encrypted workbook.
+
+    Each part is encrypted, or all of them together in one part (OpenDocument 1.3 and 1.4 part 2).
+    """
+    manifest = b""
+    # OpenOffice 2 writes a DTD into it, which nobody reads.
+    for piece in package.pieces(_MANIFEST, as_markup=False) if _MANIFEST in package.parts else ():
+        manifest = manifest[-len(_ENCRYPTED) :] + piece
+        if _ENCRYPTED in manifest:
+            raise protected(package.path)
+    if "encrypted-package" in package.parts:
+        raise protected(package.path)
 
 
 class _SizeEstimate:

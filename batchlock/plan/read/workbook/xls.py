@@ -1,39 +1,36 @@
 """Read an .xls with xlrd, which shows errors, and the text of every writer.
 
-python-calamine shows the errors of this format as blank, and puts a NUL after each letter that
-Perl's Spreadsheet::WriteExcel has written. Neither library shows whether a formula was ever
-calculated: writers that cannot do so store 0 or nothing, and ask for a calculation on opening.
+python-calamine 0.9.1, the newest, shows the errors of this format as blank, and puts a NUL after
+each letter that Perl's Spreadsheet::WriteExcel has written. It is the second reader: of a file that
+xlrd reads only by ignoring damage, and of one with a wrong count, which xlrd believes. Neither
+library shows whether a formula was ever calculated: writers that cannot do so store 0 or nothing,
+and ask for a calculation on opening.
 """
 
 import re
-import struct
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import partial
-from io import StringIO
+from io import BytesIO, StringIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import xlrd  # type: ignore[import-untyped]  # comes without types
-from xlrd.compdoc import SIGNATURE, CompDoc  # type: ignore[import-untyped]  # the same
+from python_calamine import CalamineError, CalamineWorkbook
 
 from batchlock.core.rows import Cell, NoValue
 from batchlock.plan.read.cells import normalise_cell
 from batchlock.plan.read.table import RowSource, SheetHandle
 from batchlock.plan.read.workbook.no_value import error_name
+from batchlock.plan.read.workbook.xls_records import (
+    ScannedSheet,
+    scan_sheets,
+    with_true_count,
+    workbook_stream,
+)
+from batchlock.plan.read.workbook.xls_texts import RAW_ENCODING, TextDecoder
 from batchlock.plan.read.workbook.zip_safety import damaged, protected
-
-# Record types ([MS-XLS] 2.3.2): the begin and end of a substream, and BoundSheet8.
-_BOF, _EOF, _SHEET = 0x0809, 0x000A, 0x0085
-# Formula: the first is that of BIFF5 and BIFF8, the others are those of BIFF3 and BIFF4.
-_FORMULAS = (0x0006, 0x0206, 0x0406)
-# The flag of a formula that asks for a calculation on opening (OpenOffice's documentation of the
-# Excel file format, 5.50).
-_CALCULATE_ON_OPENING = 0x0002
-# The stored values 0 and "empty text" ([MS-XLS] 2.5.133 FormulaValue).
-_NOT_CALCULATED = (bytes(8), b"\x03\0\0\0\0\0\xff\xff")
 
 # A cell type of ours beside those of xlrd (0 to 6), which takes a length of time for a date.
 _XL_CELL_DURATION = 100
@@ -41,73 +38,126 @@ _XL_CELL_DURATION = 100
 _LITERAL = re.compile(r'"[^"]*"|[\\_*].')
 # [h], [mm] and the like count beyond 24 hours; h and mm show a time of day.
 _ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
-
-# The record of a row ([MS-XLS] 2.4.220), the position of its flags, and that of a hidden row.
-_ROW, _ROW_FLAGS, _ROW_HIDDEN = 0x0208, 12, 0x20
-
-
-@dataclass(frozen=True, slots=True)
-class _ScannedSheet:
-    """What xlrd does not tell about a sheet."""
-
-    uncalculated: Mapping[int, Sequence[int]]
-    """The columns of the formulas that have never been calculated, by row, both counted from 0."""
-    hidden_rows: frozenset[int]
-    """Their row numbers, as a spreadsheet shows them."""
+# Excel 97 and later write BIFF8, whose texts are in Unicode.
+_BIFF8 = 80
 
 
 def sheet_handles(path: Path) -> Sequence[SheetHandle]:
     """Return the worksheets; raises UnreadableFile for a damaged or encrypted file."""
     content = path.read_bytes()
     try:
-        book = xlrd.open_workbook(
-            # xlrd prints its warnings unless it has a file for them.
-            file_contents=content,
-            logfile=StringIO(),
-            ragged_rows=True,
-            on_demand=True,
-        )
-        _mark_durations(book)
+        stream, intact = workbook_stream(content)
+        try:
+            book = _open_book(stream)
+        except (AssertionError, IndexError):
+            counted = with_true_count(stream)
+            if counted is None:
+                raise
+            stream, intact = counted, False
+            book = _open_book(stream)
+        book, decoder = _with_decoder(book, stream)
         sheets = book.sheets()
-        scanned = _scanned_sheets(content)
+        scans = scan_sheets(stream)
     except Exception as error:  # xlrd raises any exception for a damaged file
         encrypted = isinstance(error, xlrd.XLRDError) and "encrypted" in str(error)
         raise (protected if encrypted else damaged)(path) from error
-    if len(scanned) != book.nsheets:
+    if len(scans) != len(sheets):
         raise damaged(path)
-    return [
+    handles = [
         SheetHandle(
-            name=sheet.name,
+            name=sheet.name if decoder is None else decoder.name(path, sheet.name),
             visible=not sheet.visibility,
-            open=partial(_open, path, sheet, scan.uncalculated),
+            open=partial(_open, path, sheet, scan, decoder),
             hidden_rows=partial(sorted, scan.hidden_rows),
         )
-        for sheet, scan in zip(sheets, scanned, strict=True)
+        for sheet, scan in zip(sheets, scans, strict=True)
     ]
+    if not intact:
+        _check_second_reading(path, content, handles)
+    return handles
 
 
-def _mark_durations(book: Any) -> None:
-    """Change the type of cells whose format counts beyond 24 hours, such as `[h]:mm`."""
+def _open_book(stream: bytes, *, with_formats: bool = False) -> Any:
+    """Return the workbook of xlrd, with all sheets read."""
+    book = xlrd.open_workbook(
+        # xlrd prints its warnings unless it has a file for them.
+        file_contents=stream,
+        logfile=StringIO(),
+        ragged_rows=True,
+        on_demand=True,  # the sheets are read when the types of the formats below are right
+        encoding_override=RAW_ENCODING,  # BIFF8 is in Unicode, whatever is said here
+        formatting_info=with_formats,
+    )
     for index, cell_format in enumerate(book.xf_list):
         number_format = book.format_map.get(cell_format.format_key)
-        if number_format and _ELAPSED.search(_LITERAL.sub("", number_format.format_str)):
+        # Formats beyond 24 hours, such as `[h]:mm`. A built-in format may have no text.
+        text = _LITERAL.sub("", (number_format and number_format.format_str) or "")
+        if _ELAPSED.search(text):
             book._xf_index_to_xl_type_map[index] = _XL_CELL_DURATION  # noqa: SLF001  its only place
+    book.sheets()
+    return book
 
 
-def _open(path: Path, sheet: Any, uncalculated: Mapping[int, Sequence[int]]) -> RowSource:
-    return lambda: _rows(path, sheet, uncalculated)
+def _with_decoder(book: Any, stream: bytes) -> tuple[Any, TextDecoder | None]:
+    """Return a workbook of BIFF5 with the fonts of its cells, which tell their encoding."""
+    if book.biff_version >= _BIFF8:
+        return book, None
+    try:
+        book = _open_book(stream, with_formats=True)
+    except Exception:  # xlrd raises any exception for an odd format
+        # Then only the code page of the file tells.
+        return book, TextDecoder(book, ())
+    fonts = [cell_format.font_index for cell_format in book.xf_list]
+    return book, TextDecoder(book, fonts)
+
+
+def _check_second_reading(path: Path, content: bytes, handles: Sequence[SheetHandle]) -> None:
+    """Raise UnreadableFile unless python-calamine reads the same texts and numbers.
+
+    It finds the sectors of the container and the shared strings in its own way, so that a file
+    that both read alike is read right although something in it is wrong.
+    """
+    try:
+        with CalamineWorkbook.from_filelike(BytesIO(content)) as workbook:
+            for handle in handles:
+                sheet = workbook.get_sheet_by_name(handle.name)
+                second = sheet.to_python(skip_empty_area=False)
+                first = [[*row] for row in handle.open()()]
+                if not _agree(path, first, second):
+                    raise damaged(path)
+    except CalamineError as error:
+        raise damaged(path) from error
+
+
+def _agree(path: Path, first: Sequence[Sequence[Cell]], second: Sequence[Sequence[Any]]) -> bool:
+    for row, other in zip_longest(first, second, fillvalue=()):
+        for cell, other_cell in zip_longest(row, other):
+            same = normalise_cell(path, other_cell)
+            # Errors, dates and truth values are read from their record alone.
+            if (isinstance(cell, str) or isinstance(same, str)) and cell != same:
+                return False
+    return True
+
+
+def _open(path: Path, sheet: Any, scan: ScannedSheet, decoder: TextDecoder | None) -> RowSource:
+    return partial(_rows, path, sheet, scan, decoder)
 
 
 def _rows(
-    path: Path, sheet: Any, uncalculated: Mapping[int, Sequence[int]]
+    path: Path, sheet: Any, scan: ScannedSheet, decoder: TextDecoder | None
 ) -> Iterator[Sequence[Cell]]:
     for row in range(sheet.nrows):
         kinds, values = sheet.row_types(row), sheet.row_values(row)
+        if decoder is not None:
+            values = [
+                decoder.cell(path, value, sheet, row, column) if isinstance(value, str) else value
+                for column, value in enumerate(values)
+            ]
         cells = [
             normalise_cell(path, _cell(kind, value, sheet.book.datemode))
             for kind, value in zip(kinds, values, strict=True)
         ]
-        for column in uncalculated.get(row, ()):
+        for column in scan.uncalculated.get(row, ()):
             # The text of the formula would have to be decoded from its tokens.
             cells[column] = NoValue("=")
         yield cells
@@ -145,57 +195,3 @@ def _duration(value: float) -> timedelta | float:
         return timedelta(days=value)
     except (OverflowError, ValueError):
         return value
-
-
-def _scanned_sheets(content: bytes) -> list[_ScannedSheet]:
-    """Return what xlrd does not tell about every worksheet; [MS-XLS] 2.1.4 has the records."""
-    start, stream = _workbook_stream(content)
-    # BoundSheet8: the offset of the sheet, whether it is hidden, and its type; 0 is a worksheet.
-    offsets = [
-        start + struct.unpack_from("<I", stream, at)[0]
-        for kind, at in _records(stream, start)
-        if kind == _SHEET and stream[at + 5] == 0
-    ]
-    return [_scan_sheet(stream, offset) for offset in offsets]
-
-
-def _scan_sheet(stream: bytes, offset: int) -> _ScannedSheet:
-    columns: dict[int, list[int]] = defaultdict(list)
-    hidden_rows = set()
-    for kind, at in _records(stream, offset):
-        if kind in _FORMULAS:
-            row, column, _, value, flags = struct.unpack_from("<HHH8sH", stream, at)
-            if flags & _CALCULATE_ON_OPENING and value in _NOT_CALCULATED:
-                columns[row].append(column)
-        elif kind == _ROW and stream[at + _ROW_FLAGS] & _ROW_HIDDEN:
-            hidden_rows.add(struct.unpack_from("<H", stream, at)[0] + 1)
-    return _ScannedSheet(columns, frozenset(hidden_rows))
-
-
-def _workbook_stream(content: bytes) -> tuple[int, bytes]:
-    """Return where the workbook begins, and the bytes in which it lies.
-
-    Raises ValueError when an OLE container holds no workbook.
-    """
-    # Report generators write the workbook without a container.
-    if not content.startswith(SIGNATURE):
-        return 0, content
-    document = CompDoc(content, logfile=StringIO())
-    # BIFF8 calls the stream Workbook, BIFF5 calls it Book.
-    for name in ("Workbook", "Book"):
-        stream, start, _ = document.locate_named_stream(name)
-        if stream:
-            return start, stream
-    raise ValueError("no workbook in the container")
-
-
-def _records(stream: bytes, at: int) -> Iterator[tuple[int, int]]:
-    """Yield the type of each record of a substream, and the start of its content."""
-    depth = 0  # a chart in a sheet is a substream of its own
-    while at + 4 <= len(stream):
-        kind, length = struct.unpack_from("<HH", stream, at)
-        depth += (kind == _BOF) - (kind == _EOF)
-        yield kind, at + 4
-        if depth <= 0:
-            return
-        at += 4 + length

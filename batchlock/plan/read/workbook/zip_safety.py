@@ -6,6 +6,7 @@ unpacked piece by piece, and refused as soon as it becomes larger than the direc
 
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _MAX_RATIO = 100
 _ANY_RATIO_BYTES = 16 << 20
 
 _PIECE_BYTES = 1 << 20
+_COMPRESSIONS = (ZIP_STORED, ZIP_DEFLATED)
 
 # What zipfile raises for damaged archives: NotImplementedError for an unknown compression,
 # RuntimeError for an encrypted entry, EOFError for one that is cut off, and ValueError for offsets
@@ -46,8 +48,6 @@ _PROLOG = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s++|<\?(?:[^?]|\?(?!>))*+\?>|<!--(?:[^-]|-(?!->))*+-->)*+<[^!?]"
 )
 
-# The bytes that tell whether a part is XML. Only XML is read on to its first element.
-_SNIFF_BYTES = 256
 # What may stand before the first "<" in UTF-8 or UTF-16: byte order marks, NUL bytes, white space.
 _BLANK_BYTES = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 # UTF-16 with and without a byte order mark. python-calamine reads such a sheet as an empty one.
@@ -75,13 +75,21 @@ class Package:
     path: Path
     parts: Mapping[str, ZipInfo]
     """By name in lower case, because links between parts ignore case (ECMA-376 part 2)."""
+    duplicates: frozenset[str] = frozenset()
+    """The names that several parts have."""
 
-    def pieces(self, part: str) -> Iterator[bytes]:
+    def pieces(self, part: str, *, as_markup: bool = True) -> Iterator[bytes]:
         """Yield the unpacked content of a part.
 
-        Raises UnreadableFile when it is damaged or larger than the directory of the zip says.
+        Raises UnreadableFile when it is damaged or larger than the directory of the zip says, and
+        for XML with a DTD or in another encoding than UTF-8. Only the parts that are read are
+        checked: a macro, a picture or the properties of a document do no harm. Nor does a part that
+        is searched and not parsed, without `as_markup`.
         """
         entry = self.parts[part.casefold()]
+        # No office program uses another compression than DEFLATE.
+        if part.casefold() in self.duplicates or entry.compress_type not in _COMPRESSIONS:
+            raise damaged(self.path)
         # zipfile stops at the declared size without an error; one byte more shows an excess.
         longer_entry = copy(entry)
         longer_entry.file_size += 1
@@ -89,6 +97,8 @@ class Package:
         try:
             with ZipFile(self.path) as archive, archive.open(longer_entry) as file:
                 while piece := file.read(_PIECE_BYTES):
+                    if as_markup and not size:
+                        _check_prolog(self.path, part, piece)
                     size += len(piece)
                     if size > entry.file_size:
                         raise zip_bomb(self.path)
@@ -143,34 +153,25 @@ class Package:
 def open_package(path: Path) -> Package:
     """Return the parts of a zip that can be unpacked safely.
 
-    Raises UnreadableFile for a zip bomb, a DTD, an encoding other than UTF-8, and for a damaged or
-    encrypted zip.
+    Raises UnreadableFile for a zip bomb, and for a damaged or encrypted zip.
     """
     try:
         with ZipFile(path) as archive:
             entries = archive.infolist()
     except _ZIP_ERRORS as error:
         raise damaged(path) from error
-    parts = {entry.filename.replace("\\", "/").casefold(): entry for entry in entries}
+    parts = {_part_name(entry): entry for entry in entries}
     if any(entry.flag_bits & 1 for entry in entries):
         raise protected(path)
     check_unpacked_size(path, entries)
-    # Of two parts with one name, libraries read different ones. No office program uses another
-    # compression than DEFLATE.
-    if len(parts) < len(entries) or any(
-        entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for entry in entries
-    ):
-        raise damaged(path)
-    try:
-        with ZipFile(path) as archive:
-            for part, entry in parts.items():
-                # Data of other programs, which no reader opens. Power Query keeps its own there
-                # in UTF-16.
-                if not part.startswith("customxml/"):
-                    _check_prolog(path, part, archive, entry)
-    except _ZIP_ERRORS as error:
-        raise damaged(path) from error
-    return Package(path, parts)
+    # Of two parts with one name, libraries read different ones.
+    names = Counter(map(_part_name, entries))
+    return Package(path, parts, frozenset(name for name, count in names.items() if count > 1))
+
+
+def _part_name(entry: ZipInfo) -> str:
+    # Some writers separate folders by backslashes.
+    return entry.filename.replace("\\", "/").casefold()
 
 
 def damaged(path: Path) -> UnreadableFile:
@@ -229,16 +230,12 @@ def _is_bomb(entry: ZipInfo) -> bool:
     return entry.file_size > max(_ANY_RATIO_BYTES, entry.compress_size * _MAX_RATIO)
 
 
-def _check_prolog(path: Path, part: str, archive: ZipFile, entry: ZipInfo) -> None:
+def _check_prolog(path: Path, part: str, start: bytes) -> None:
     """Refuse a part with a DTD, with an encoding other than UTF-8, or with an odd prolog."""
-    with archive.open(entry) as file:
-        start = file.read(_SNIFF_BYTES)
-        # Pictures and fonts. An .svg is XML, but often has a DTD, and no reader opens it.
-        if not part.endswith((".xml", ".rels")) and (
-            part.endswith(".svg") or not start.lstrip(_BLANK_BYTES).startswith(b"<")
-        ):
-            return
-        start += file.read(_PIECE_BYTES)
+    if not part.casefold().endswith((".xml", ".rels")) and not start.lstrip(
+        _BLANK_BYTES
+    ).startswith(b"<"):
+        return
     name = path.name
     # NUL bytes are removed so that a DTD in UTF-16 is found too.
     if b"<!DOCTYPE" in start.replace(b"\0", b""):

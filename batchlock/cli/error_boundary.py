@@ -26,12 +26,12 @@ def run(arguments: list[str], signals: Signals) -> int:
         question = f"`batchlock {context.command}` asks questions, and got no answer"
         return _fail(context, f"{question}. Type it at a terminal.", 2)
     except click.ClickException as error:
-        hint = ""
+        remedy = ""
         # The text of NoArgsIsHelpError is the help itself.
         is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
         if isinstance(error, click.UsageError) and error.ctx is not None and not is_help:
-            hint = f" See `{error.ctx.command_path} --help`."
-        return _fail(context, error.format_message() + hint, 2)
+            remedy = f" See `{error.ctx.command_path} --help`."
+        return _fail(context, error.format_message() + remedy, 2)
     except BatchlockError as error:
         return _fail(context, str(error), error.exit_code)
     except Exception as error:

@@ -56,18 +56,18 @@ class ModuleNames:
         # Cut, since comparing a very long text with every name takes long.
         name = comparable(text)[:MAX_QUOTED]
         if (module := BY_SINGULAR.get(name)) is not None:
-            hint = f'; did you mean "{module}"? {WHERE_API_NAMES_ARE}.'
+            remedy = f'; did you mean "{module}"? {WHERE_API_NAMES_ARE}.'
         elif _NUMBERED_MODULE.fullmatch(name):
-            hint = f". {WHERE_API_NAMES_ARE}: find the custom module there and {_CUSTOM}."
+            remedy = f". {WHERE_API_NAMES_ARE}: find the custom module there and {_CUSTOM}."
         elif nearest := get_close_matches(name, self._by_comparable_name, n=1):
             module = self._by_comparable_name[nearest[0]]
-            hint = (
+            remedy = (
                 f'; did you mean "{module}"? {WHERE_API_NAMES_ARE}. '
                 f"If it is a custom module of your org, {_CUSTOM}."
             )
         else:
-            hint = (
+            remedy = (
                 f". {WHERE_API_NAMES_ARE}. If it is a custom module of your org, {_CUSTOM}; "
                 "if the row holds no record, such as a row of totals, delete the row."
             )
-        return Fault("unknown_module", f"{quoted(text)} is not a module that can be locked{hint}")
+        return Fault("unknown_module", f"{quoted(text)} is not a module that can be locked{remedy}")

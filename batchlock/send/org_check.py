@@ -23,7 +23,7 @@ async def check_org(api: OrgApi, org_id: str, limiter: CallLimiter, retry: Retry
     Raises UsageError for another org, SignInRefused, and Stopped when Zoho gives no answer for
     now, so that the run can be resumed.
     """
-    # A token of its own: the run's would announce the end of rows that have not begun.
+    # Another token than that of the run, whose callbacks announce that calls of rows are finished.
     cancel_token = CancelToken()
     # The credits of a run are those of its rows, and this call belongs to no row.
     calls = Calls(limiter, retry, cancel_token, charges_run=False)

@@ -228,14 +228,14 @@ def _matching_columns(
     is_explicit = field in options.explicit_columns
     by_user = (options.explicit_columns[field],) if is_explicit else options.columns.get(field, ())
     # The exact spelling goes first: it distinguishes two titles that differ only in case or spaces.
-    tries: list[tuple[Callable[[str], str], Sequence[str]]] = [
+    attempts: list[tuple[Callable[[str], str], Sequence[str]]] = [
         (str.strip, by_user),
         (comparable, by_user),
     ]
-    best = len(tries)
+    best = len(attempts)
     if not is_explicit:
-        tries += [(comparable, tier) for tier in TITLES[field]]
-    matches, number = matching_columns(titles, free, tries)
+        attempts += [(comparable, tier) for tier in TITLES[field]]
+    matches, number = matching_columns(titles, free, attempts)
     return matches, number <= best
 
 

@@ -44,10 +44,10 @@ def header_error(name: str, header: Header, options: ReadOptions) -> BatchlockEr
 
 def _no_such_column(name: str, header: Header, field: Field, title: str) -> UsageError:
     nearest = _nearest_title(header, [title])
-    hint = f' Did you mean "{nearest}"?' if nearest else ""
+    suggestion = f' Did you mean "{nearest}"?' if nearest else ""
     return UsageError(
         f'{name}: there is no column "{title}" for {FIELD_NAMES[field]}. '
-        f"The columns are: {_title_list(_input_titles(header))}.{hint}",
+        f"The columns are: {_title_list(_input_titles(header))}.{suggestion}",
         columns=_input_titles(header),
     )
 

@@ -35,15 +35,15 @@ def comparable(title: str) -> str:
 def matching_columns(
     titles: Sequence[str],
     free: Sequence[int],
-    tries: Sequence[tuple[Callable[[str], str], Sequence[str]]],
+    attempts: Sequence[tuple[Callable[[str], str], Sequence[str]]],
 ) -> tuple[list[int], int]:
     """Return the positions that match best, several if they match equally well, and the try.
 
     A try is how titles are compared, and the titles that match. The first with a match counts.
     """
-    for number, (normalise, candidates) in enumerate(tries):
+    for number, (normalise, candidates) in enumerate(attempts):
         accepted = {normalise(title) for title in candidates}
         matches = [i for i in free if normalise(titles[i]) in accepted]
         if matches:
             return matches, number
-    return [], len(tries)
+    return [], len(attempts)

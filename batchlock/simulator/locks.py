@@ -59,12 +59,6 @@ class Locks:
         """The locks that were changed or set, by `module/record id`; all others are the default."""
         self._created = 0
 
-    def set_lock(
-        self, module: str, record_id: str, *, lock_id: str | None, reason: str | None = None
-    ) -> None:
-        """Set the lock of a record; `lock_id` None means that it is not locked."""
-        self.by_record[f"{module}/{record_id}"] = Lock(lock_id, reason)
-
     def update(self, module: str, record_id: str, lock_id: str, body: bytes) -> Answer:
         """Change the reason of a lock (PUT)."""
         reason = _reason(body)

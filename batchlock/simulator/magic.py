@@ -44,25 +44,6 @@ class MagicRecord:
     times: int | None = None
     """How many calls get it, in each module; None: all."""
 
-    @property
-    def calls_text(self) -> str:
-        """The calls in words."""
-        if self.calls == _EVERY:
-            return "every call"
-        (kind,) = self.calls
-        return f"{'the first' if self.times else 'every'} {kind.upper()}"
-
-    @property
-    def answer(self) -> Answer | None:
-        """The answer; None where the effect is not an answer."""
-        match self.effect:
-            case Answer():
-                return self.effect
-            case Fault():
-                return FAULT_ANSWERS.get(self.effect)
-            case Start():
-                return None
-
 
 def _record(
     number: int,

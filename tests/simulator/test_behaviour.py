@@ -6,9 +6,17 @@ from typing import Any
 
 import aiohttp
 import pytest
-from support.simulator_client import RECORD, SimulatorClient, eventually, magic_record, run_script
+from support.simulator_client import (
+    KEY,
+    RECORD,
+    SimulatorClient,
+    eventually,
+    magic_record,
+    run_script,
+)
 
 from batchlock.simulator import Behaviour, Fault, Kind
+from batchlock.simulator.locks import Lock
 
 
 def test_a_call_above_the_cap_is_refused_at_once() -> None:
@@ -116,7 +124,7 @@ def test_a_fault_with_an_answer_changes_nothing(fault: Fault, status: int) -> No
 
 def test_an_answer_without_a_body_can_be_cut_too() -> None:
     async def script(client: SimulatorClient) -> None:
-        client.simulator.locks.set_lock("Leads", RECORD, lock_id=None)
+        client.simulator.locks.by_record[KEY] = Lock(None, None)
         assert (await client.get()).body == b""
 
     for fault in (Fault.CUT_BODY, Fault.CUT_CONNECTION):

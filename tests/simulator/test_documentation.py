@@ -3,6 +3,7 @@
 import re
 
 from support.paths import ROOT
+from support.simulator_client import fixed_answer
 
 from batchlock.simulator import MAGIC_MODULES, MAGIC_RECORDS, MAGIC_SIGN_INS, Behaviour, Fault
 
@@ -13,9 +14,13 @@ def test_the_documentation_shows_every_magic_record() -> None:
     documented = re.findall(r"^\| `(99\d+)` (\|.*\|)$", DOCS.read_text("utf-8"), re.MULTILINE)
     expected = []
     for magic in MAGIC_RECORDS:
-        status = str(magic.answer.status) if magic.answer else "-"
-        code = f"`{magic.answer.code}`" if magic.answer and magic.answer.code else "-"
-        cells = (magic.calls_text, status, code, magic.meaning)
+        answer = fixed_answer(magic)
+        status = str(answer.status) if answer else "-"
+        code = f"`{answer.code}`" if answer and answer.code else "-"
+        calls = "every call"
+        if len(magic.calls) == 1:
+            calls = f"{'the first' if magic.times else 'every'} {min(magic.calls).upper()}"
+        cells = (calls, status, code, magic.meaning)
         expected.append((magic.record_id, f"| {' | '.join(cells)} |"))
     assert documented == expected
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from support.simulator_client import KEY, LOCK, RECORD, SimulatorClient, run_script
 
 from batchlock.simulator import DEFAULT_REASON, lock_id_of
+from batchlock.simulator.locks import Lock
 
 
 def test_a_changed_reason_is_returned_by_the_next_get() -> None:
@@ -60,7 +61,7 @@ def test_another_lock_id_is_refused_after_a_change() -> None:
             assert (response.status, response.code) == (400, "INVALID_DATA")
             assert response.item["details"] == {"resource_path_index": 3}
         assert (await client.get(lock_id=other)).status == 204
-        client.simulator.locks.set_lock("Leads", RECORD, lock_id=other, reason="changed")
+        client.simulator.locks.by_record[KEY] = Lock(other, "changed")
         assert (await client.get()).item["Locked_Reason__s"] == "changed"
 
     run_script(script)

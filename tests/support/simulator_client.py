@@ -9,7 +9,17 @@ from typing import Any
 import aiohttp
 import orjson
 
-from batchlock.simulator import MAGIC_RECORDS, Behaviour, Fault, Kind, Simulator, serving
+from batchlock.simulator import (
+    MAGIC_RECORDS,
+    Behaviour,
+    Fault,
+    Kind,
+    MagicRecord,
+    Simulator,
+    serving,
+)
+from batchlock.simulator.answers import Answer
+from batchlock.simulator.magic import FAULT_ANSWERS
 
 RECORD = "5843104000000425565"
 LOCK = "5843104000000804005"
@@ -31,6 +41,13 @@ def magic_record(effect: object, *, once: bool = False) -> str:
         if magic.effect == effect and bool(magic.times) == once and Kind.PUT in magic.calls
     ]
     return record_id
+
+
+def fixed_answer(magic: MagicRecord) -> Answer | None:
+    """Return the answer that a magic record gets; None where its effect is not an answer."""
+    if isinstance(magic.effect, Answer):
+        return magic.effect
+    return FAULT_ANSWERS.get(magic.effect) if isinstance(magic.effect, Fault) else None
 
 
 @dataclass(frozen=True, slots=True)

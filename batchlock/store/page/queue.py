@@ -29,14 +29,9 @@ class QueuedRun:
     """A run that was requested on the page."""
 
     run_id: str
-    org: str
-    upload_id: str | None
-    """None for a run of the command line that is resumed on the page."""
     file_name: str
     user: str
     """Who requested it first."""
-    queued_at: float
-    """Seconds since 1970; the order of the queue."""
     state: QueueState
     reason: str
     """Why it is not running, in a sentence; empty when there is nothing to say."""
@@ -91,12 +86,11 @@ class QueueTable:
 
     def _select(self, condition: str, values: Sequence[object]) -> list[QueuedRun]:
         rows = self._sql.execute(
-            "SELECT run_id, org, file, name, who, at, state, why, tries FROM runs"
-            f" WHERE {condition}",
+            f"SELECT run_id, name, who, state, why, tries FROM runs WHERE {condition}",
             tuple(values),
         )
         return [
-            QueuedRun(run_id=run_id, org=org, upload_id=upload_id, file_name=file_name, user=user,
-                      queued_at=queued_at, state=QueueState(state), reason=reason, starts=starts)
-            for run_id, org, upload_id, file_name, user, queued_at, state, reason, starts in rows
+            QueuedRun(run_id=run_id, file_name=file_name, user=user, state=QueueState(state),
+                      reason=reason, starts=starts)
+            for run_id, file_name, user, state, reason, starts in rows
         ]  # fmt: skip

@@ -15,14 +15,13 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import (
@@ -35,8 +34,10 @@ from batchlock.core.results import (
 )
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess, ReadLimits, plan
+from batchlock.plan.finished import note_finished_run
 from batchlock.report import summaries
 from batchlock.report.destination import fallback_folder, requested_output, target_path
+from batchlock.report.preview import preview_of
 from batchlock.report.publish import writable_place
 from batchlock.report.results import write_results
 from batchlock.send.session import send
@@ -46,6 +47,7 @@ from batchlock.store.history import (
     History,
     close,
     close_if_unfinished,
+    close_retried_run,
     find_run,
     not_resumable_because,
     open_histories,
@@ -93,9 +95,6 @@ class Runner:
                     "A run of the same file was not finished. (Use --fresh to start a new run.)"
                 )
                 return await self._resume(unfinished, credentials)
-            if (finished := history.finished(info.identity)) is not None:
-                day = f"{finished.finished_at:%Y-%m-%d at %H:%M} UTC"
-                self.observer.on_message(f"The same file was finished before, on {day}.")
             self._check_writable(target)
             set_holder(f"run {info.run_id} of {file}", info.run_id)
             path = history.path(info.run_id)
@@ -130,6 +129,7 @@ class Runner:
         """Make a run of a plan, for `resume` to send, and return its id."""
         history = History(self.settings.state, self._org)
         history.make_folder()
+        note_finished_run(plan_path, history, is_fresh=False)
         with Journal.open(plan_path) as journal:
             run_info.check_address(journal.info, self.settings)
             info = run_info.new_info_like(journal.info, self.settings)
@@ -222,18 +222,14 @@ class Runner:
         limits = ReadLimits(timeout_seconds=settings.max_seconds, memory_bytes=settings.max_memory)
         self.observer.on_message(f"Reading {file.name}.")
         await plan(request, limits, cancel_token=self.cancel_token, reader=self.reader)
+        history = History(self.settings.state, info.org)
+        note_finished_run(path, history, is_fresh=self.options.fresh)
 
     async def _resume(self, path: Path, credentials: Credentials) -> RunResult:
         with Journal.open(path) as journal:
             info = journal.info
             run_info.check_address(info, self.settings)
-            if info.retry_of is not None:
-                # `retry` closes the other run after it has made this one, and a kill can come
-                # in between.
-                with suppress(BatchlockError), Journal.open(path.with_stem(info.retry_of)) as other:
-                    close_if_unfinished(
-                        other, f"The remaining rows were moved to run {info.run_id}."
-                    )
+            close_retried_run(path, info)
             self.observer.on_message(
                 f"Resuming run {info.run_id} of {info.started_at:%Y-%m-%d %H:%M} UTC: "
                 f"{journal.remaining():,} of {sum(journal.counts().values()):,} rows are left."
@@ -267,6 +263,8 @@ class Runner:
         """Send the rows that are left, then report, whatever ended the sending."""
         if not journal.remaining():
             return self._report(journal, COMPLETED)
+        if not journal.totals.requests:
+            self.observer.on_preview(preview_of(journal))
         is_strict = journal.info.strict or self.settings.input.strict
         if is_strict and (refusal := summaries.refusal_of(journal)) is not None:
             return self._report(journal, refusal)

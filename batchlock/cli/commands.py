@@ -14,6 +14,7 @@ from batchlock.cli.options import (
     CommandOptions,
     ServeOptions,
     StandInOptions,
+    check_output_option,
     collected,
     common_options,
     file_argument,
@@ -47,7 +48,7 @@ def commands() -> None:
 @output_option
 @reading_options
 @simulate_option
-@click.option("--strict", is_flag=True, help="Send nothing if any row has a problem.")
+@click.option("--strict", is_flag=True, help="Send nothing if there is any problem or note.")
 @sending_options
 @click.option("--fresh", is_flag=True, help="Start a new run, even if one is unfinished.")
 @json_option
@@ -67,16 +68,20 @@ def run(context: Context, options: CommandOptions, *, file: Path) -> int:
 @commands.command(cls=Command, example="batchlock check orders.xlsx")
 @file_argument
 @common_options
+@check_output_option
 @reading_options
 @json_option
 @collected(CommandOptions)
 def check(context: Context, options: CommandOptions, *, file: Path) -> int:
-    """Find every problem in FILE; nothing is sent, and no sign-in is needed."""
+    """Show what FILE is read as, and every problem in it; nothing is sent.
+
+    No sign-in is needed. With -v every problem has a line of its own.
+    """
     from batchlock.cli.output import print_check
 
     with open_runner(context, options, file=file) as runner:
         result = context.signals.run_async(runner.check(file))
-    return print_check(context, result)
+    return print_check(context, result, verbose=options.verbose > 0, quiet=options.quiet)
 
 
 @commands.command(cls=Command, example="batchlock resume")

@@ -142,6 +142,12 @@ common_options = _combine(
 output_option = click.option(
     "-o", "--output", type=_path, help="Where the results go; .xlsx or .csv."
 )
+check_output_option = click.option(
+    "-o",
+    "--output",
+    type=_path,
+    help="Write the file with each problem on its cell; .xlsx or .csv.",
+)
 simulate_option = click.option(
     "--simulate", is_flag=True, help="Rehearse with the built-in stand-in for Zoho."
 )

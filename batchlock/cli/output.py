@@ -1,13 +1,16 @@
 """Print the result of a command on standard output: sentences, or one JSON object."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from batchlock.cli.context import Context
 from batchlock.cli.streams import echo
-from batchlock.core.results import CheckResult, RunListing, RunResult, Summary
+from batchlock.cli.wrapping import indented, labelled, on_one_line, short, width_of
+from batchlock.core.results import Cause, CheckResult, RunListing, RunResult, Summary
 from batchlock.report.json import AnyJson, check_json, empty_json, run_json, runs_json
+from batchlock.report.preview import PreviewLine, preview_lines
 
 
 def print_failure(context: Context, *, code: int, message: str) -> None:
@@ -28,21 +31,57 @@ def print_result(context: Context, result: RunResult | None, *, nothing: str = "
     if context.as_json:
         _print_json(run_json(summary, result.output, exit_code=code))
         return code
-    echo(_digest(summary))
+    echo(_digest(summary, width_of(sys.stdout)))
     _print_where(summary, str(result.output))
     return code
 
 
-def print_check(context: Context, check: CheckResult) -> int:
-    """Print the problems of a file; return the exit code."""
+def print_check(context: Context, check: CheckResult, *, verbose: bool, quiet: bool) -> int:
+    """Print what a file is read as and its problems; return the exit code.
+
+    The sentence stands at the top and, after problems, at the bottom too: whichever end a person
+    sees on the screen has it. With `verbose` every problem has its line, with `quiet` only the
+    problems are printed.
+    """
     code = context.exit_code(check.exit_code)
     if context.as_json:
         _print_json(check_json(check, exit_code=code))
         return code
-    for problem in check.problems:
-        echo(f"row {problem.row}, {problem.column}: {problem.message} ({problem.code})")
-    echo(check.sentence)
+    width = width_of(sys.stdout)
+    echo(indented(check.sentence, width, 0))
+    if not quiet:
+        for line in preview_lines(check.preview):
+            echo(preview_text(line, width))
+    for cause in check.causes:
+        echo(_check_cause(cause, width))
+    if verbose and check.problems:
+        echo("")
+        for problem in check.problems:
+            echo(f"row {problem.row}, {problem.column}: {problem.message} ({problem.code})")
+    if check.output is not None:
+        echo(f"\nThe file with each problem on its cell: {check.output}")
+    elif check.causes and not quiet:
+        advice = "-o FILE.xlsx writes the file with each problem on its cell; -v lists them all."
+        echo("\n" + indented(f"{check.sentence} {advice}", width, 0))
     return code
+
+
+def preview_text(line: PreviewLine, width: int | None) -> str:
+    """Return a line of a preview as the terminal shows it."""
+    return labelled(line.label, line.text, width, is_cut=line.is_cut)
+
+
+def _check_cause(cause: Cause, width: int | None) -> str:
+    """Return a cause of a check: which rows, the first problem, and more cells as examples."""
+    rows = f"{cause.rows:,} row{'' if cause.rows == 1 else 's'}"
+    parts = [f"\n{rows} ({cause.code}): {'row' if cause.rows == 1 else 'rows'} {cause.ranges}"]
+    for first in cause.examples[:1]:
+        problem = f"row {first.row}, {first.column}: {first.message}"
+        parts.append("  " + indented(on_one_line(problem), width, 2))
+    if others := cause.examples[1:]:
+        cells = "; ".join(f"row {one.row}, {one.column}: {short(one.value)}" for one in others)
+        parts.append("  " + indented(f"also {cells}", width, 2))
+    return "\n".join(parts)
 
 
 def print_run(summary: Summary, output: str | None, *, as_json: bool) -> None:
@@ -50,7 +89,7 @@ def print_run(summary: Summary, output: str | None, *, as_json: bool) -> None:
     if as_json:
         _print_json(run_json(summary, None if output is None else Path(output)))
         return
-    echo(f"Run {summary.run_id} of {summary.file}\n{_digest(summary)}")
+    echo(f"Run {summary.run_id} of {summary.file}\n{_digest(summary, width_of(sys.stdout))}")
     echo(
         f"{summary.requests:,} calls, {summary.credits_used:,} credits, "
         f"{summary.in_flight_peak} in flight at most, {summary.seconds:,.0f} seconds."
@@ -73,18 +112,17 @@ def print_runs(runs: Sequence[RunListing], *, as_json: bool) -> None:
         echo("There are no runs yet.")
 
 
-def _digest(summary: Summary) -> str:
+def _digest(summary: Summary, width: int | None) -> str:
     """Return the sentence of the summary, then a paragraph per cause."""
-    parts = [summary.sentence]
+    parts = [indented(summary.sentence, width, 0)]
     for cause in summary.causes:
         rows = f"{cause.rows:,} row{'' if cause.rows == 1 else 's'}"
         code = f" ({cause.code})" if cause.code else ""
-        parts.append(
-            f"\n{cause.result.words}, {rows}{code}: {cause.message}\n"
-            f"  {'row' if cause.rows == 1 else 'rows'} {cause.ranges}"
-        )
+        head = f"{cause.result.words}, {rows}{code}: {cause.message}"
+        parts.append("\n" + indented(head, width, 2))
+        parts.append(f"  {'row' if cause.rows == 1 else 'rows'} {cause.ranges}")
         if cause.remedy:
-            parts.append(f"  {cause.remedy}")
+            parts.append("  " + indented(cause.remedy, width, 2))
     return "\n".join(parts)
 
 

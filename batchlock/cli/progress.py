@@ -7,9 +7,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from batchlock.cli.output import preview_text
 from batchlock.cli.streams import to_stderr
+from batchlock.cli.wrapping import width_of
 from batchlock.core.observer import LimiterSnapshot, RunObserver
+from batchlock.core.preview import Preview
 from batchlock.core.results import SETTLED, Outcome
+from batchlock.report.preview import preview_lines
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +40,12 @@ class TerminalProgress(RunObserver):
     def on_message(self, sentence: str) -> None:
         """Log a sentence."""
         _log.info(sentence)
+
+    def on_preview(self, preview: Preview) -> None:
+        """Log what is going to be sent."""
+        width = width_of(sys.stderr)
+        for line in preview_lines(preview):
+            _log.info(preview_text(line, width))
 
     def on_sending(self, *, rows: int, remaining: int) -> None:
         """Open the bar, or log how many rows are sent."""

@@ -6,6 +6,7 @@ The phases call it and never ask what it does with the call.
 
 from typing import NamedTuple
 
+from batchlock.core.preview import Preview
 from batchlock.core.results import Outcome
 
 
@@ -28,6 +29,9 @@ class RunObserver:
 
     def on_message(self, sentence: str) -> None:
         """Receive a sentence for the person who started the run."""
+
+    def on_preview(self, preview: Preview) -> None:
+        """Receive what the run is going to send, before its first call."""
 
     def on_sending(self, *, rows: int, remaining: int) -> None:
         """Receive the start of sending: `remaining` of the run's `rows` are still to be sent."""

@@ -4,12 +4,15 @@
 from the rows of the journal (rows by module, calls, samples) is not stored here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
 from batchlock.core.rows import Field
+
+# Some 200 KB in the journal. More would slow down every look at how the file was read.
+_MOST_SPANS = 10_000
 
 
 class Origin(StrEnum):
@@ -67,6 +70,36 @@ class Note:
     """How many rows it is about; 0 when it is about the file as a whole."""
     ranges: str = ""
     """The row numbers in words, such as `2-5, 9`; empty when it is about the file as a whole."""
+    spans: tuple[tuple[int, int], ...] = ()
+    """First and last row of each range, to mark the rows; empty when there are too many ranges."""
+
+    @classmethod
+    def of_rows(cls, code: str, message: str, rows: Sequence[int]) -> Self:
+        """Return the note about some rows, whose numbers ascend."""
+        spans = _row_spans(rows)
+        return cls(
+            code=code,
+            message=message,
+            rows=len(rows),
+            ranges=row_ranges(rows),
+            spans=spans if len(spans) <= _MOST_SPANS else (),
+        )
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the note that a journal holds. Raises TypeError for an unknown field."""
+        spans = tuple((first, last) for first, last in values.get("spans", ()))
+        return cls(**{**values, "spans": spans})
+
+
+def _row_spans(rows: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    spans: list[tuple[int, int]] = []
+    for row in rows:
+        if spans and row == spans[-1][1] + 1:
+            spans[-1] = spans[-1][0], row
+        else:
+            spans.append((row, row))
+    return tuple(spans)
 
 
 def row_ranges(rows: Iterable[int], *, max_ranges: int = 8) -> str:
@@ -128,5 +161,5 @@ class FileReading:
             ),
             archive_member=values.get("archive_member"),
             rows_left_out=values.get("rows_left_out", 0),
-            notes=tuple(Note(**one) for one in values["notes"]),
+            notes=tuple(Note.from_json(one) for one in values["notes"]),
         )

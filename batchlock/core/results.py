@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from batchlock.core.preview import Preview
 from batchlock.core.reply import sentences
 from batchlock.core.rows import Cell, Problem
 
@@ -113,6 +114,18 @@ class ResultRow:
     """`Update.checksum`; empty for a row without a valid update."""
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A cell with a problem."""
+
+    row: int
+    column: str
+    """The column's title in the file."""
+    value: str
+    """The cell's text; empty for a blank cell, and for a column that the file lacks."""
+    message: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """Rows that have the same result for the same reason."""
@@ -125,6 +138,8 @@ class Cause:
     rows: int
     ranges: str
     """The row numbers as text: `2-5, 9 and 310 more rows`."""
+    examples: tuple[Example, ...] = ()
+    """Cells of some of these rows; only in a check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +178,8 @@ class Summary:
     finished_at: datetime
     seconds: float
     """Time of sending, over all sessions of the run."""
+    preview: Preview
+    """What the run was to send."""
     requests: int = 0
     credits_used: int = 0
     in_flight_peak: int = 0
@@ -208,6 +225,11 @@ class CheckResult:
     delimiter: str | None
     counts: Mapping[Result, int]
     problems: list[Problem]
+    causes: tuple[Cause, ...]
+    """The problems by code, with examples."""
+    preview: Preview
+    output: Path | None = None
+    """The file with each problem on its cell; None when none was asked for."""
 
     @property
     def rows(self) -> int:
@@ -227,11 +249,14 @@ class CheckResult:
     @property
     def sentence(self) -> str:
         """What the check found, in a sentence for people."""
-        return (
-            f"{self.rows:,} row{'' if self.rows == 1 else 's'}: {self.valid:,} can be sent, "
-            f"{self.counts[Result.INVALID]:,} have problems, "
-            f"{self.counts[Result.DUPLICATE]:,} are the same as an earlier row."
-        )
+        invalid = self.counts[Result.INVALID]
+        problems = f"{invalid:,} {'has' if invalid == 1 else 'have'} problems"
+        parts = [f"{self.valid:,} can be sent", problems]
+        if repeated := self.counts[Result.DUPLICATE]:
+            parts.append(
+                f"{repeated:,} {'is' if repeated == 1 else 'are'} the same as an earlier row"
+            )
+        return f"{self.rows:,} row{'' if self.rows == 1 else 's'}: {', '.join(parts)}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

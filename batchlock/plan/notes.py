@@ -81,7 +81,7 @@ class _BitSet:
 def _note(code: str, rows: Sequence[int], description: str) -> Note:
     ranges = row_ranges(rows)
     subject = f"Row {ranges} is" if len(rows) == 1 else f"Rows {ranges} are"
-    return Note(code=code, message=f"{subject} {description}", rows=len(rows), ranges=ranges)
+    return Note.of_rows(code, f"{subject} {description}", rows)
 
 
 def _unused_lock_ids(

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from batchlock.core.results import CheckResult, Result, RunListing, Summary
+from batchlock.core.results import Cause, CheckResult, Result, RunListing, Summary
+from batchlock.report.json_preview import NO_PREVIEW, PreviewJson, preview_json
 
 
 class CauseJson(TypedDict):
@@ -21,7 +22,22 @@ class CauseJson(TypedDict):
     ranges: str
 
 
-class RunJson(TypedDict):
+class ExampleJson(TypedDict):
+    """A cell with a problem."""
+
+    row: int
+    column: str
+    value: str
+    message: str
+
+
+class CheckCauseJson(CauseJson):
+    """Rows of a check that have the same problem."""
+
+    examples: list[ExampleJson]
+
+
+class RunJson(PreviewJson):
     """A run: `run`, `resume`, `retry`, `report` and `show`, and an error of any other command."""
 
     run_id: str | None
@@ -49,7 +65,7 @@ class ProblemJson(TypedDict):
     message: str
 
 
-class CheckJson(TypedDict):
+class CheckJson(PreviewJson):
     """A check of a file."""
 
     file: str | None
@@ -59,6 +75,8 @@ class CheckJson(TypedDict):
     invalid: int
     duplicate: int
     problems: list[ProblemJson]
+    causes: list[CheckCauseJson]
+    output: str | None
     encoding: str | None
     delimiter: str | None
     exit_code: int
@@ -103,6 +121,7 @@ def run_json(summary: Summary, output: Path | None, *, exit_code: int | None = N
     """Return the object for a run; `exit_code` replaces that of the summary, after a signal."""
     return {
         "run_id": summary.run_id,
+        **preview_json(summary.preview),
         "file": summary.file,
         "sheet": summary.sheet,
         "output": None if output is None else str(output),
@@ -110,17 +129,7 @@ def run_json(summary: Summary, output: Path | None, *, exit_code: int | None = N
         "message": summary.sentence,
         "rows": summary.rows,
         "counts": {result.value: summary.counts.get(result, 0) for result in Result},
-        "causes": [
-            {
-                "result": cause.result.value,
-                "code": cause.code,
-                "message": cause.message,
-                "what_to_do": cause.remedy,
-                "rows": cause.rows,
-                "ranges": cause.ranges,
-            }
-            for cause in summary.causes
-        ],
+        "causes": [_cause_json(cause) for cause in summary.causes],
         "requests": summary.requests,
         "credits_used": summary.credits_used,
         "in_flight_peak": summary.in_flight_peak,
@@ -129,15 +138,44 @@ def run_json(summary: Summary, output: Path | None, *, exit_code: int | None = N
     }
 
 
+def _cause_json(cause: Cause) -> CauseJson:
+    return {
+        "result": cause.result.value,
+        "code": cause.code,
+        "message": cause.message,
+        "what_to_do": cause.remedy,
+        "rows": cause.rows,
+        "ranges": cause.ranges,
+    }
+
+
+def _check_cause_json(cause: Cause) -> CheckCauseJson:
+    return {
+        **_cause_json(cause),
+        "examples": [
+            {
+                "row": example.row,
+                "column": example.column,
+                "value": example.value,
+                "message": example.message,
+            }
+            for example in cause.examples
+        ],
+    }
+
+
 def check_json(check: CheckResult, *, exit_code: int | None = None) -> CheckJson:
     """Return the object for a check; `exit_code` replaces that of the check, after a signal."""
     return {
+        **preview_json(check.preview),
         "file": check.file,
         "sheet": check.sheet,
+        "output": None if check.output is None else str(check.output),
         "rows": check.rows,
         "valid": check.valid,
         "invalid": check.counts[Result.INVALID],
         "duplicate": check.counts[Result.DUPLICATE],
+        "causes": [_check_cause_json(cause) for cause in check.causes],
         "problems": [
             {
                 "row": problem.row,
@@ -186,15 +224,18 @@ def empty_json(command: str, file: str | None, *, exit_code: int, message: str) 
     """
     if command == "check":
         return CheckJson(
+            **NO_PREVIEW,
+            file=file,
+            sheet=None,
+            output=None,
             rows=0,
             valid=0,
             invalid=0,
             duplicate=0,
+            causes=[],
             problems=[],
             encoding=None,
             delimiter=None,
-            file=file,
-            sheet=None,
             exit_code=exit_code,
             message=message,
         )
@@ -202,7 +243,12 @@ def empty_json(command: str, file: str | None, *, exit_code: int, message: str) 
         return NoRunsJson(runs=[], file=file, sheet=None, exit_code=exit_code, message=message)
     return RunJson(
         run_id=None,
+        **NO_PREVIEW,
+        file=file,
+        sheet=None,
         output=None,
+        exit_code=exit_code,
+        message=message,
         rows=0,
         counts={result.value: 0 for result in Result},
         causes=[],
@@ -211,8 +257,4 @@ def empty_json(command: str, file: str | None, *, exit_code: int, message: str) 
         in_flight_peak=0,
         seconds=0.0,
         resume=None,
-        file=file,
-        sheet=None,
-        exit_code=exit_code,
-        message=message,
     )

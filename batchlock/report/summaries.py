@@ -1,13 +1,27 @@
 """The summary of a run, computed from its journal."""
 
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from batchlock.core.reading import row_ranges
-from batchlock.core.results import COMPLETED, Cause, CheckResult, Result, StopReason, Summary
+from batchlock.core.cell_text import display_text
+from batchlock.core.reading import Note, row_ranges
+from batchlock.core.results import (
+    COMPLETED,
+    Cause,
+    CheckResult,
+    Example,
+    Result,
+    StopReason,
+    Summary,
+)
+from batchlock.report.preview import preview_of
 from batchlock.store.journal import Journal, RunInfo
+
+# Examples of each cause in a check: they show a pattern, and a screen holds several causes.
+_EXAMPLES = 3
 
 
 def summary_of(
@@ -35,12 +49,13 @@ def summary_of(
         in_flight_peak=totals.in_flight_peak,
         ended_by=stop_reason.sentence,
         ended_code=stop_reason.exit_code,
+        preview=preview_of(journal),
         resume=None if stop_reason.is_final or not journal.remaining() else resume_command,
     )
 
 
-def check_result_of(journal: Journal) -> CheckResult:
-    """Return what a check found, from the journal of its plan."""
+def check_result_of(journal: Journal, output: Path | None = None) -> CheckResult:
+    """Return what a check found, from the journal of its plan; `output` is the file it wrote."""
     info = journal.info
     return CheckResult(
         file=info.file,
@@ -49,6 +64,26 @@ def check_result_of(journal: Journal) -> CheckResult:
         delimiter=info.delimiter,
         counts=journal.counts(),
         problems=list(journal.problems()),
+        causes=tuple(
+            replace(cause, examples=_examples_of(journal, cause.code, info.titles))
+            for cause in causes_of(journal)
+            if cause.result is Result.INVALID
+        ),
+        preview=preview_of(journal),
+        output=output,
+    )
+
+
+def _examples_of(journal: Journal, code: str, titles: Sequence[str]) -> tuple[Example, ...]:
+    position = {title: number for number, title in reversed(list(enumerate(titles)))}
+    return tuple(
+        Example(
+            problem.row,
+            problem.column,
+            display_text(cells[position[problem.column]]) if problem.column in position else "",
+            problem.message,
+        )
+        for problem, cells in journal.examples(code, _EXAMPLES)
     )
 
 
@@ -85,19 +120,33 @@ def stop_reason_of(journal: Journal) -> StopReason:
 
 
 def refusal_of(journal: Journal) -> StopReason | None:
-    """Return why a strict run sends nothing; None when no row has a problem."""
+    """Return why a strict run sends nothing; None when there is no problem and no note."""
     counts = journal.counts()
-    invalid = counts[Result.INVALID]
-    if not invalid:
+    causes = _strict_causes(counts[Result.INVALID], journal.reading.notes)
+    if not causes:
         return None
-    rows = "1 row has" if invalid == 1 else f"{invalid:,} rows have"
     # A run that was started without --strict can be resumed with it.
     has_sent = bool(journal.totals.requests or counts[Result.UNKNOWN])
     nothing = "Nothing more" if has_sent else "Nothing"
-    sentence = f"{nothing} was sent, because {rows} problems."
+    sentence = f"{nothing} was sent, because {causes}."
     if has_sent:
         return StopReason(sentence=sentence)
-    return StopReason(sentence=f"{sentence} Correct the file, then run it again.", is_final=True)
+    advice = "Correct the file, then run it again"
+    if journal.reading.notes:
+        advice += "; if the notes are as they are meant, run it without --strict"
+    return StopReason(sentence=f"{sentence} {advice}.", is_final=True)
+
+
+def _strict_causes(invalid: int, notes: Sequence[Note]) -> str:
+    """Return why a strict run is refused, as it stands after `because`; empty for no reason."""
+    causes = []
+    if invalid:
+        causes.append(f"{'1 row has' if invalid == 1 else f'{invalid:,} rows have'} problems")
+    if notes:
+        count = "there is a note" if len(notes) == 1 else f"there are {len(notes)} notes"
+        named = ", ".join(note.code.replace("_", " ") for note in notes)
+        causes.append(f"{count} ({named})")
+    return " and ".join(causes)
 
 
 def resume_command(run_id: str, config: Path | None) -> str:

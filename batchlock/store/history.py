@@ -237,6 +237,16 @@ def close_if_unfinished(journal: Journal, reason: str) -> None:
         close(journal, reason)
 
 
+def close_retried_run(path: Path, info: RunInfo) -> None:
+    """Close the run whose rows the retry at `path` took over; no-op for any other run.
+
+    A retry closes it when it begins, but a kill can come in between.
+    """
+    if info.retry_of is not None:
+        with suppress(BatchlockError), Journal.open(path.with_stem(info.retry_of)) as other:
+            close_if_unfinished(other, f"What was left went on as run {info.run_id}.")
+
+
 def close(journal: Journal, reason: str) -> None:
     """Mark a run as not resumable; `reason` is a sentence."""
     end = journal.end

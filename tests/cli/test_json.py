@@ -10,7 +10,8 @@ from support.sheets import balanced, rows, sheet
 from batchlock.core.results import Result
 from batchlock.plan import run_info
 
-RUN_KEYS = {
+PREVIEW_KEYS = {"action", "read_as", "notes", "finished_before"}
+RUN_KEYS = PREVIEW_KEYS | {
     "run_id",
     "file",
     "sheet",
@@ -26,7 +27,9 @@ RUN_KEYS = {
     "seconds",
     "resume",
 }
-CHECK_KEYS = {
+CHECK_KEYS = PREVIEW_KEYS | {
+    "output",
+    "causes",
     "file",
     "sheet",
     "rows",

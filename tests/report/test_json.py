@@ -1,10 +1,14 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from batchlock.core.results import Cause, CheckResult, Result, RunListing, Summary
+from support.previews import NOTE, preview
+
+from batchlock.core.results import Cause, CheckResult, Example, Result, RunListing, Summary
 from batchlock.core.rows import Problem
 from batchlock.report.json import check_json, empty_json, run_json, runs_json
+from batchlock.report.json_preview import NO_PREVIEW
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 CAUSE = Cause(result=Result.REJECTED, code="NO", message="no", remedy="ask", rows=1, ranges="3")
@@ -26,6 +30,7 @@ SUMMARY = Summary(
     credits_used=11,
     in_flight_peak=5,
     resume="batchlock resume a1b2",
+    preview=replace(preview(notes=(NOTE,)), finished_before=NOW),
 )
 EMPTY = Summary(
     run_id="20260314-1200-a1b2",
@@ -41,12 +46,67 @@ EMPTY = Summary(
     started_at=NOW,
     finished_at=NOW,
     seconds=0.0,
+    preview=preview(
+        encoding=None,
+        encoding_source=None,
+        delimiter=None,
+        fields=(),
+        modules=(),
+        lookups=0,
+        samples=(),
+    ),
 )
+
+RUN_KEYS = [
+    *("run_id", "action", "read_as", "notes", "finished_before", "file", "sheet", "output"),
+    *("exit_code", "message", "rows", "counts", "causes", "requests", "credits_used"),
+    *("in_flight_peak", "seconds", "resume"),
+]
+"""In the order of the contract."""
+READ_AS = {
+    "sheet": None,
+    "encoding": "utf-8",
+    "encoding_source": "content",
+    "delimiter": ";",
+    "header_row": 1,
+    "fields": {
+        "module": {"title": "Module", "value": None, "origin": "title"},
+        "record_id": {"title": "Record Id", "value": None, "origin": "title"},
+        "lock_id": {"title": "Lock Id", "value": None, "origin": "title"},
+        "reason": {"title": "Reason", "value": None, "origin": "title"},
+    },
+    "modules": [{"module": "Leads", "action": "update", "rows": 2}],
+    "calls": 3,
+    "credits": 3,
+    "samples": [
+        {
+            "row": 2,
+            "action": "update",
+            "module": "Leads",
+            "record_id": "5843104000000425561",
+            "lock_id": None,
+            "reason": "Prüfung",
+        }
+    ],
+}
 
 
 def test_the_json_of_a_run_has_every_key_and_every_result() -> None:
-    assert json.loads(json.dumps(run_json(SUMMARY, Path("r.xlsx")))) == {
+    result = run_json(SUMMARY, Path("r.xlsx"))
+    assert list(result) == RUN_KEYS
+    assert json.loads(json.dumps(result)) == {
         "run_id": "20260314-1200-a1b2",
+        "action": "update",
+        "read_as": READ_AS,
+        "notes": [
+            {
+                "code": "hidden_rows",
+                "rows": 2,
+                "ranges": "3-4",
+                "message": "A filter hides these rows, and they are sent.",
+            }
+        ],
+        "finished_before": "2026-03-14T12:00:00+00:00",
         "file": "/in/locks.xlsx",
         "sheet": "Locks",
         "output": "r.xlsx",
@@ -99,19 +159,48 @@ def test_the_json_of_a_check_has_every_problem() -> None:
         delimiter=",",
         counts=dict.fromkeys(Result, 1),
         problems=[Problem(3, "Record Id", "bad_id", "No id.")],
+        causes=(
+            Cause(
+                result=Result.INVALID,
+                code="bad_id",
+                message="No id.",
+                remedy="Correct it.",
+                rows=1,
+                ranges="3",
+                examples=(Example(3, "Record Id", "x", "No id."),),
+            ),
+        ),
+        preview=preview(),
+        output=Path("checked.xlsx"),
     )
     assert json.loads(json.dumps(check_json(check))) == {
+        "action": "update",
+        "read_as": READ_AS,
+        "notes": [],
+        "finished_before": None,
         "file": "/in/locks.csv",
         "sheet": None,
+        "output": "checked.xlsx",
         "rows": 8,
         "valid": 6,
         "invalid": 1,
         "duplicate": 1,
+        "causes": [
+            {
+                "result": "invalid",
+                "code": "bad_id",
+                "message": "No id.",
+                "what_to_do": "Correct it.",
+                "rows": 1,
+                "ranges": "3",
+                "examples": [{"row": 3, "column": "Record Id", "value": "x", "message": "No id."}],
+            }
+        ],
         "problems": [{"row": 3, "column": "Record Id", "code": "bad_id", "message": "No id."}],
         "encoding": "utf-8",
         "delimiter": ",",
         "exit_code": 3,
-        "message": "8 rows: 6 can be sent, 1 have problems, 1 are the same as an earlier row.",
+        "message": "8 rows: 6 can be sent, 1 has problems, 1 is the same as an earlier row.",
     }
 
 
@@ -152,12 +241,14 @@ def test_the_json_of_the_list_of_runs_has_one_object_for_each() -> None:
 
 def test_an_error_has_every_key_of_its_command() -> None:
     run = empty_json("run", "in.csv", exit_code=2, message="No.")
-    assert run.keys() == run_json(SUMMARY, None).keys()
+    assert list(run) == RUN_KEYS
+    assert NO_PREVIEW.items() <= run.items()
     assert empty_json("show", None, exit_code=2, message="No.").keys() == run.keys()
     check = empty_json("check", "in.csv", exit_code=4, message="No.")
     assert check.keys() == {
         *("file", "sheet", "rows", "valid", "invalid", "duplicate", "problems"),
-        *("encoding", "delimiter", "exit_code", "message"),
+        *("encoding", "delimiter", "exit_code", "message", "causes", "output"),
+        *("action", "read_as", "notes", "finished_before"),
     }
     runs = empty_json("runs", None, exit_code=2, message="No.")
     assert runs.keys() == {"runs", "file", "sheet", "exit_code", "message"}

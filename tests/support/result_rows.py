@@ -13,6 +13,7 @@ from python_calamine import CalamineWorkbook
 from batchlock.core.results import Result, ResultRow, Summary
 from batchlock.core.rows import Cell
 from batchlock.report.workbook import write_workbook
+from support.previews import preview
 
 TITLES = ("Module", "Record Id", "Lock Id", "Reason")
 CELLS = ("Leads", "5843104000000425565", None, "Audit")
@@ -49,6 +50,7 @@ def run_summary(result_rows: Sequence[ResultRow], **changes: Any) -> Summary:
         "requests": 12,
         "credits_used": 11,
         "in_flight_peak": 5,
+        "preview": preview(),
     }
     return Summary(**values | changes)
 

@@ -4,7 +4,8 @@ The final form of a row never changes after the plan, but its status does. So th
 tables, and recording an outcome rewrites a short line only.
 
     run       name, value                     facts of the run (JSON): `about` is RunInfo,
-                                              `totals` is Totals, `end` is SessionEnd
+                                              `totals` is Totals, `end` is SessionEnd,
+                                              `reading` is FileReading, `finished_before` a time
     rows      row, module, record_id, lock_id, reason, cells
                                               the final form of a row (null when it has none)
                                               and its cells as they were in the file (JSON)
@@ -18,6 +19,7 @@ tables, and recording an outcome rewrites a short line only.
 from batchlock.store.journal.copying import copy_plan, copy_unsettled_rows
 from batchlock.store.journal.database import atomic_journal
 from batchlock.store.journal.journal import Journal
+from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.results import Group
 from batchlock.store.journal.run_info import RunInfo, SessionEnd, Totals
 from batchlock.store.journal.search import RowFilter, Throughput
@@ -25,6 +27,7 @@ from batchlock.store.journal.search import RowFilter, Throughput
 __all__ = [
     "Group",
     "Journal",
+    "PlannedModule",
     "RowFilter",
     "RunInfo",
     "SessionEnd",

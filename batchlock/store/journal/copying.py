@@ -42,8 +42,8 @@ def copy_unsettled_rows(
     if path.exists():
         raise BatchlockError(f"{path} is there already.")
     with atomic_journal(path) as draft:
-        with Journal.create(draft, info):
-            pass
+        with Journal.create(draft, info) as journal:
+            journal.set_reading(newest.reading)
         _copy_rows(newest, draft, refused=refused)
         newer = newest.path
         for older in earlier:

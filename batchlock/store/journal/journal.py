@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -11,8 +12,9 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.reading import FileReading, Note
 from batchlock.core.results import Outcome, Result, ResultRow
 from batchlock.core.rows import Cell, Field, Problem, Update
-from batchlock.store.journal import progress, results, search
+from batchlock.store.journal import planned, progress, results, search
 from batchlock.store.journal.database import Database, readable_errors, wrong_version
+from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.planning import add_rows
 from batchlock.store.journal.results import Group
 from batchlock.store.journal.run_info import RunInfo, SessionEnd, Totals
@@ -82,6 +84,15 @@ class Journal:
     def reading(self) -> FileReading:
         """How the file was read; without any fact in a journal of 0.1.0."""
         return self._read("reading", FileReading.from_json) or FileReading()
+
+    def set_finished_before(self, finished_at: datetime) -> None:
+        """Store when the same thing was finished before this plan was made."""
+        self._write("finished_before", {"at": finished_at.isoformat()})
+
+    @property
+    def finished_before(self) -> datetime | None:
+        """When the same thing was finished before; None when it was not."""
+        return self._read("finished_before", lambda value: datetime.fromisoformat(value["at"]))
 
     @property
     def totals(self) -> Totals:
@@ -175,6 +186,16 @@ class Journal:
         """Count the pending rows whose lock id Zoho must be asked for."""
         return self.database.count(progress.LOOKUP_ROWS)
 
+    def planned_modules(self) -> list[PlannedModule]:
+        """Count the rows that the plan sends by module, the most frequent module first."""
+        with readable_errors(self.path):
+            return planned.planned_modules(self.database.sql)
+
+    def samples(self, limit: int) -> list[Update]:
+        """Return some rows that the plan sends; those with letters beyond ASCII come first."""
+        with readable_errors(self.path):
+            return planned.samples(self.database.sql, limit)
+
     def to_retry(self, *, refused: bool = True) -> int:
         """Count the rows of a retry; without `refused`, without those that Zoho refused."""
         return self.database.count(*progress.rows_to_retry(refused=refused))
@@ -183,6 +204,11 @@ class Journal:
         """Yield the problems of all rows, or of some rows, in the order of the rows."""
         with readable_errors(self.path):
             yield from results.problems(self.database.sql, rows)
+
+    def examples(self, code: str, limit: int) -> list[tuple[Problem, tuple[Cell, ...]]]:
+        """Return some problems of a code, each with the cells of its row."""
+        with readable_errors(self.path):
+            return results.examples(self.database.sql, code, limit)
 
     def result_rows(self) -> Iterator[ResultRow]:
         """Yield one result row for each row, in the file's order."""

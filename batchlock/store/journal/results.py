@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from batchlock.core import messages
 from batchlock.core.messages import Explanation
 from batchlock.core.results import Result, ResultRow, Status
-from batchlock.core.rows import Problem, row_checksum
+from batchlock.core.rows import Cell, Problem, row_checksum
 from batchlock.store.journal.cells import unpack
 
 # Looked up once per row: this takes 0.04 µs, and Result.of(Status(…)) takes 1.1 µs.
 RESULT_BY_STATUS = {status.value: Result.of(status) for status in Status}
+
+# Problems of one code among which the examples are looked for.
+_SEARCHED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,35 @@ def groups(sql: sqlite3.Connection, *, closed_because: str = "") -> Iterator[Gro
         yield Group(
             Result.INVALID, code, message, messages.CORRECT_THE_ROW, count, (row for (row,) in rows)
         )
+
+
+def examples(
+    sql: sqlite3.Connection, code: str, limit: int
+) -> list[tuple[Problem, tuple[Cell, ...]]]:
+    """Return some problems of a code with the cells of their rows, in order.
+
+    Problems with different messages come first: they show more than the same message again.
+    """
+    # Among the first problems only, since a million of them would have to be sorted.
+    first = f"(SELECT rowid AS id, * FROM problems WHERE code = ? ORDER BY row LIMIT {_SEARCHED})"
+    numbers = [
+        number
+        for number, _ in sql.execute(
+            f"SELECT min(id), min(row) FROM {first} GROUP BY message ORDER BY 2 LIMIT ?",
+            (code, limit),
+        )
+    ]
+    others = sql.execute(f"SELECT id FROM {first} LIMIT ?", (code, 2 * limit))
+    numbers += [number for (number,) in others if number not in numbers]
+    return [
+        (Problem(*problem), unpack(cells))
+        for *problem, cells in sql.execute(
+            'SELECT row, "column", code, message, cells FROM problems JOIN rows USING (row)'
+            f" WHERE problems.rowid IN ({placeholders(numbers[:limit])})"
+            " ORDER BY row, problems.rowid",
+            numbers[:limit],
+        )
+    ]
 
 
 def _message_of(sql: sqlite3.Connection, row: int) -> str:

@@ -72,15 +72,14 @@ def check_whole_file(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Se
     sql.execute("DROP TABLE repeated")
     sql.execute("DROP VIEW valid")
     return [
-        Note(
-            code="maybe_rounded_id",
-            message=messages.maybe_rounded_id(title, one.ids[0][1], ranges),
-            rows=len(one.ids),
-            ranges=ranges,
+        Note.of_rows(
+            "maybe_rounded_id",
+            messages.maybe_rounded_id(title, one.ids[0][1], row_ranges(rows)),
+            rows,
         )
         for title, one in rounded
         if one.ids and not one.is_certain
-        for ranges in [row_ranges(row for row, _ in one.ids)]
+        for rows in [[row for row, _ in one.ids]]
     ]
 
 

@@ -1,0 +1,79 @@
+"""What a run would send, as people see it before anything is sent.
+
+The journal of the plan holds all of it; `report/preview.py` makes these values from there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from batchlock.core.reading import EncodingSource, FieldSource, Note
+
+ACTION_UPDATE = "update"
+"""What every row asks for: a new reason for a lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleRows:
+    """How many rows would be sent for one module and action."""
+
+    module: str
+    action: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A row as it would be sent."""
+
+    row: int
+    action: str
+    module: str
+    record_id: str
+    lock_id: str | None
+    """None: it is looked up first."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAs:
+    """What a file is read as."""
+
+    sheet: str | None
+    encoding: str | None
+    """None for a workbook; `encoding_source` and `delimiter` too."""
+    encoding_source: EncodingSource | None
+    delimiter: str | None
+    header_row: int
+    """0 when it is not known."""
+    fields: tuple[FieldSource, ...]
+    modules: tuple[ModuleRows, ...]
+    """The rows that would be sent, the most frequent module first."""
+    lookups: int
+    """How many of the rows need a call that asks for the lock id."""
+    samples: tuple[Sample, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows would be sent."""
+        return sum(one.rows for one in self.modules)
+
+    @property
+    def calls(self) -> int:
+        """How many calls that takes when each succeeds at the first attempt."""
+        return self.rows + self.lookups
+
+    @property
+    def credits(self) -> int:
+        """How many of the day's credits that takes: Zoho counts one for each call."""
+        return self.calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a run would send, and what is doubtful about it."""
+
+    read_as: ReadAs
+    notes: tuple[Note, ...] = ()
+    finished_before: datetime | None = None
+    """When the same thing was finished before; None when it was not."""
+    action: str = ACTION_UPDATE

@@ -1,0 +1,123 @@
+"""The part of the objects that `--json` prints about what a run would send.
+
+See `report/json.py`; the same rules hold for these keys.
+"""
+
+from typing import TypedDict
+
+from batchlock.core.preview import ACTION_UPDATE, Preview, ReadAs
+
+
+class FieldJson(TypedDict):
+    """Where the values of a field come from."""
+
+    title: str | None
+    value: str | None
+    origin: str
+
+
+class ModuleJson(TypedDict):
+    """How many rows would be sent for one module and action."""
+
+    module: str
+    action: str
+    rows: int
+
+
+class SampleJson(TypedDict):
+    """A row as it would be sent."""
+
+    row: int
+    action: str
+    module: str
+    record_id: str
+    lock_id: str | None
+    reason: str
+
+
+class ReadAsJson(TypedDict):
+    """What a file is read as."""
+
+    sheet: str | None
+    encoding: str | None
+    encoding_source: str | None
+    delimiter: str | None
+    header_row: int
+    fields: dict[str, FieldJson]
+    modules: list[ModuleJson]
+    calls: int
+    credits: int
+    samples: list[SampleJson]
+
+
+class NoteJson(TypedDict):
+    """Something that is legal but doubtful."""
+
+    code: str
+    rows: int
+    ranges: str
+    message: str
+
+
+class PreviewJson(TypedDict):
+    """What a run would send: the keys that `run` and `check` share."""
+
+    action: str
+    read_as: ReadAsJson | None
+    notes: list[NoteJson]
+    finished_before: str | None
+
+
+NO_PREVIEW: PreviewJson = {
+    "action": ACTION_UPDATE,
+    "read_as": None,
+    "notes": [],
+    "finished_before": None,
+}
+"""The same for a command that ended before it had read a file."""
+
+
+def preview_json(preview: Preview) -> PreviewJson:
+    """Return the keys that `run` and `check` share."""
+    finished = preview.finished_before
+    return {
+        "action": preview.action,
+        "read_as": _read_as_json(preview.read_as),
+        "notes": [
+            {"code": note.code, "rows": note.rows, "ranges": note.ranges, "message": note.message}
+            for note in preview.notes
+        ],
+        "finished_before": None if finished is None else finished.isoformat(timespec="seconds"),
+    }
+
+
+def _read_as_json(read_as: ReadAs) -> ReadAsJson:
+    source = read_as.encoding_source
+    return {
+        "sheet": read_as.sheet,
+        "encoding": read_as.encoding,
+        "encoding_source": None if source is None else source.value,
+        "delimiter": read_as.delimiter,
+        "header_row": read_as.header_row,
+        "fields": {
+            one.field.value: {"title": one.title, "value": one.value, "origin": one.origin.value}
+            for one in read_as.fields
+        },
+        "modules": [
+            {"module": one.module, "action": one.action, "rows": one.rows}
+            for one in read_as.modules
+        ],
+        "calls": read_as.calls,
+        "credits": read_as.credits,
+        "samples": [
+            {
+                "row": sample.row,
+                "action": sample.action,
+                "module": sample.module,
+                "record_id": sample.record_id,
+                "lock_id": sample.lock_id,
+                "reason": sample.reason,
+            }
+            for sample in read_as.samples
+        ],
+    }

@@ -1,0 +1,145 @@
+"""What a run would send, from the journal of its plan, and the same in words.
+
+The command line, the page and the sheet `Summary` show the same lines.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from batchlock.core.preview import ACTION_UPDATE, ModuleRows, Preview, ReadAs, Sample
+from batchlock.core.reading import EncodingSource, FieldSource, Note, Origin
+from batchlock.store.journal import Journal
+
+# Enough to see that the columns are right, and few enough to fit a screen.
+_SAMPLES = 3
+# More than the modules that can be locked, so that all are named unless many are custom ones.
+_MODULES_NAMED = 20
+
+_ENCODING_SOURCES = {
+    EncodingSource.MARK: "by its byte order mark",
+    EncodingSource.CONTENT: "its bytes fit no other encoding",
+    EncodingSource.OPTION: "as you named it",
+    EncodingSource.EARLIER: "as you chose earlier for a file with these titles",
+    EncodingSource.SYSTEM: "the code page of this machine",
+    EncodingSource.GUESS: "a guess from its letters",
+}
+_ORIGINS = {
+    Origin.TITLE: "",
+    Origin.OPTION: "as you named it",
+    Origin.VALUES: "recognised by its values",
+    Origin.FILE: "known from the file",
+    Origin.LOOKUP: "",
+}
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+class PreviewLine(NamedTuple):
+    """One line of a preview."""
+
+    label: str
+    text: str
+    is_cut: bool = False
+    """Whether the text may be cut where room is short: a reason can be long."""
+
+
+def preview_of(journal: Journal) -> Preview:
+    """Return what the plan in a journal sends; the same before and after it is sent."""
+    info, reading = journal.info, journal.reading
+    modules = journal.planned_modules()
+    return Preview(
+        read_as=ReadAs(
+            sheet=info.sheet,
+            encoding=info.encoding,
+            encoding_source=reading.encoding_source,
+            delimiter=info.delimiter,
+            header_row=reading.header_row,
+            fields=reading.fields,
+            modules=tuple(
+                ModuleRows(module=one.module, action=ACTION_UPDATE, rows=one.rows)
+                for one in modules
+            ),
+            lookups=sum(one.lookups for one in modules),
+            samples=tuple(
+                Sample(
+                    row=update.row,
+                    action=ACTION_UPDATE,
+                    module=update.module,
+                    record_id=update.record_id,
+                    lock_id=update.lock_id,
+                    reason=update.reason,
+                )
+                for update in journal.samples(_SAMPLES)
+            ),
+        ),
+        notes=reading.notes,
+        finished_before=journal.finished_before,
+    )
+
+
+def preview_lines(preview: Preview) -> Iterator[PreviewLine]:
+    """Yield the lines that people see before anything is sent, the most important first."""
+    read_as = preview.read_as
+    yield PreviewLine("Read as", _form_in_words(read_as))
+    if read_as.fields:
+        yield PreviewLine("Columns", ", ".join(map(_source_in_words, read_as.fields)))
+    yield PreviewLine("To send", _rows_in_words(read_as))
+    if read_as.calls:
+        yield PreviewLine("Takes", _calls_in_words(read_as))
+    for note in preview.notes:
+        yield PreviewLine("Note", note_in_words(note))
+    for sample in read_as.samples:
+        lock = "lock id looked up" if sample.lock_id is None else f"lock {sample.lock_id}"
+        where = f"row {sample.row}: {sample.module} {sample.record_id}, {lock}"
+        yield PreviewLine("Sample", f"{where}, reason: {sample.reason}", is_cut=True)
+
+
+def note_in_words(note: Note) -> str:
+    """Return a note as a sentence that says which rows it is about."""
+    if not note.ranges or note.ranges in note.message:
+        return note.message
+    return f"{note.message} ({'row' if note.rows == 1 else 'rows'} {note.ranges})"
+
+
+def _form_in_words(read_as: ReadAs) -> str:
+    parts = []
+    if read_as.sheet is not None:
+        parts.append(f'sheet "{read_as.sheet}"')
+    if read_as.encoding is not None:
+        source = read_as.encoding_source
+        reason = "" if source is None else f" ({_ENCODING_SOURCES[source]})"
+        # As it is usually written: UTF-8, Windows-1252.
+        name = read_as.encoding.upper().replace("WINDOWS", "Windows")
+        parts.append(f"text in {name}{reason}")
+    if read_as.delimiter is not None:
+        named = _DELIMITERS.get(read_as.delimiter, f'"{read_as.delimiter}"')
+        parts.append(f"cells separated by {named}")
+    if read_as.header_row:
+        parts.append(f"titles in row {read_as.header_row}")
+    return ", ".join(parts) or "a table"
+
+
+def _source_in_words(source: FieldSource) -> str:
+    name = source.field.replace("_", " ")
+    reason = f" ({_ORIGINS[source.origin]})" if _ORIGINS[source.origin] else ""
+    if source.title is not None:
+        return f'{name} "{source.title}"{reason}'
+    if source.value is not None:
+        return f"{name} {source.value} in all rows{reason}"
+    return f"{name} looked up in Zoho"
+
+
+def _rows_in_words(read_as: ReadAs) -> str:
+    if not read_as.rows:
+        return "nothing"
+    named = [f"{one.module} {one.rows:,}" for one in read_as.modules[:_MODULES_NAMED]]
+    if others := read_as.modules[_MODULES_NAMED:]:
+        modules = "1 more module" if len(others) == 1 else f"{len(others)} more modules"
+        named.append(f"{modules} {sum(one.rows for one in others):,}")
+    return f"{read_as.rows:,} update{'' if read_as.rows == 1 else 's'}: {', '.join(named)}"
+
+
+def _calls_in_words(read_as: ReadAs) -> str:
+    calls = f"{read_as.calls:,} call{'' if read_as.calls == 1 else 's'}"
+    credits_ = f"{read_as.credits:,} credit{'' if read_as.credits == 1 else 's'}"
+    lookups = f" ({read_as.lookups:,} to look up lock ids)" if read_as.lookups else ""
+    return f"{calls}{lookups} and {credits_}, if each call succeeds at once"

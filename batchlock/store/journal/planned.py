@@ -1,0 +1,64 @@
+"""Count and show the rows that a plan sends, before and after they are sent."""
+
+import re
+import sqlite3
+from dataclasses import dataclass
+from itertools import islice
+
+from batchlock.core.rows import LockId, RecordId, Update
+
+# The rows that the plan sends, whatever became of them since: neither a problem nor a duplicate,
+# nor done by an earlier run. A row that a run found unchanged has a time at which it finished.
+_PLANNED = (
+    "rows JOIN progress USING (row) WHERE status NOT IN ('invalid', 'duplicate')"
+    " AND (status <> 'unchanged' OR finished_at IS NOT NULL)"
+)
+
+
+_LETTER_BEYOND_ASCII = re.compile(r"[^\W\d_\x00-\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedModule:
+    """The planned rows of one module."""
+
+    module: str
+    rows: int
+    lookups: int
+    """How many of them have no lock id."""
+
+
+def planned_modules(sql: sqlite3.Connection) -> list[PlannedModule]:
+    """Count the planned rows by module, the most frequent module first."""
+    counts = sql.execute(
+        f"SELECT module, count(*), count(*) - count(lock_id) FROM {_PLANNED} GROUP BY module"
+        " ORDER BY 2 DESC, module"
+    )
+    return [PlannedModule(*count) for count in counts]
+
+
+def samples(sql: sqlite3.Connection, limit: int) -> list[Update]:
+    """Return some planned rows; those with letters beyond ASCII come first.
+
+    Such letters are what a wrong encoding garbles, so these rows show most.
+    """
+    # A letter beyond ASCII takes several bytes. Other characters do too, so the text is searched.
+    beyond_ascii = sql.execute(
+        f"SELECT row, reason FROM {_PLANNED} AND length(reason) < length(CAST(reason AS BLOB))"
+        " ORDER BY row"
+    )
+    numbers = list(
+        islice((row for row, reason in beyond_ascii if _LETTER_BEYOND_ASCII.search(reason)), limit)
+    )
+    # At most `limit` of these rows are chosen already.
+    others = sql.execute(f"SELECT row FROM {_PLANNED} ORDER BY row LIMIT ?", (2 * limit,))
+    numbers += [row for (row,) in others if row not in numbers]
+    return [_update(sql, row) for row in numbers[:limit]]
+
+
+def _update(sql: sqlite3.Connection, row: int) -> Update:
+    module, record_id, lock_id, reason = sql.execute(
+        "SELECT module, record_id, lock_id, reason FROM rows WHERE row = ?", (row,)
+    ).fetchone()
+    lock = None if lock_id is None else LockId(lock_id)
+    return Update(row, module, RecordId(record_id), lock, reason)

@@ -1,7 +1,7 @@
 import os
 import subprocess
 
-from support.commands import command
+from support.commands import TIMEOUT_SECONDS, RunCommand, command
 from support.sheets import lock, record, rows, sheet
 from support.terminal import open_terminal, read_until
 from support.zoho import StandIn

@@ -63,7 +63,7 @@ def isolated(
 
 
 @pytest.fixture
-def place(isolated: Path) -> Path:
+def samples_copy(isolated: Path) -> Path:
     """Return the current folder, with the samples in it as in a clone."""
     shutil.copytree(
         ROOT / "samples",

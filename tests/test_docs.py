@@ -47,7 +47,7 @@ def test_the_first_two_blocks_are_the_trial_and_the_tests() -> None:
     ]
 
 
-def test_the_trial_ends_with_the_path_of_a_results_workbook(place: Path) -> None:
+def test_the_trial_ends_with_the_path_of_a_results_workbook(samples_copy: Path) -> None:
     completed = run_with_input(readme_commands()[0])
     assert completed.returncode == 0, completed.stderr
     results = Path(completed.stdout.splitlines()[-1].removeprefix("Results: "))
@@ -57,12 +57,14 @@ def test_the_trial_ends_with_the_path_of_a_results_workbook(place: Path) -> None
 @pytest.mark.skipif(
     sys.platform == "win32", reason="secrets are typed at the console there, not on standard input"
 )
-def test_the_commands_of_the_readme_work_one_after_the_other(place: Path, stand_in: Start) -> None:
+def test_the_commands_of_the_readme_work_one_after_the_other(
+    samples_copy: Path, stand_in: Start
+) -> None:
     url = stand_in().url
     addresses = f"  api_url: {url}\n  accounts_url: {url}\n"
-    config = place / "config.yaml"
+    config = samples_copy / "config.yaml"
     config.write_text(f"zoho:\n{addresses}", "utf-8")
-    shutil.copy(place / "samples/lock_updates.xlsx", place / "tonight.xlsx")
+    shutil.copy(samples_copy / "samples/lock_updates.xlsx", samples_copy / "tonight.xlsx")
     expected = {
         "login": "Signed in.",
         "template": "Fill in locks.xlsx",
@@ -95,11 +97,11 @@ def test_the_commands_of_the_readme_work_one_after_the_other(place: Path, stand_
             results = Path(completed.stdout.splitlines()[-1])
             run_id = results.stem.removeprefix("locks-results-")
         if name == "template":  # a person fills the template in
-            shutil.copy(place / "samples/lock_updates.xlsx", place / "locks.xlsx")
+            shutil.copy(samples_copy / "samples/lock_updates.xlsx", samples_copy / "locks.xlsx")
     assert executed == set(expected)
 
 
-def test_the_page_of_the_readme_is_served(place: Path) -> None:
+def test_the_page_of_the_readme_is_served(samples_copy: Path) -> None:
     [arguments] = [command for command in readme_commands() if command[0] == "serve"]
     with started(*arguments, "--port", 0) as process:
         assert process.stdout is not None
@@ -140,7 +142,7 @@ def test_the_readme_names_every_exit_code() -> None:
 
 
 @pytest.mark.parametrize("which", range(3))
-def test_every_title_that_the_readme_names_is_recognised(which: int, place: Path) -> None:
+def test_every_title_that_the_readme_names_is_recognised(which: int, samples_copy: Path) -> None:
     table = README.partition("| Column |")[2].partition("\n\n")[0].splitlines()[2:]
     titles = []
     for row in table:
@@ -148,7 +150,7 @@ def test_every_title_that_the_readme_names_is_recognised(which: int, place: Path
         names = [title.strip(), *(other.strip(" `") for other in others.split(","))]
         titles.append(names[min(which, len(names) - 1)])
     record = ["Leads", "5843104000000425565", "5843104000000911002", "Audit hold"]
-    with (place / "titles.csv").open("w", encoding="utf-8", newline="") as file:
+    with (samples_copy / "titles.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([titles, record])
     completed = run_with_input(["check", "titles.csv"])
     assert completed.returncode == 0, (titles, completed.stdout, completed.stderr)

@@ -46,14 +46,14 @@ def test_the_good_sample_has_every_module_and_ids_as_text() -> None:
         assert re.fullmatch(r"\d{19}", str(cell.value))
 
 
-def test_the_good_sample_has_no_problem_as_csv(place: Path) -> None:
+def test_the_good_sample_has_no_problem_as_csv(samples_copy: Path) -> None:
     completed = run_with_input(["check", "samples/lock_updates.csv"])
     assert completed.returncode == 0, completed.stdout
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
 def test_each_row_of_the_problem_sample_has_the_result_that_it_names(
-    suffix: str, place: Path
+    suffix: str, samples_copy: Path
 ) -> None:
     sample = "samples/problem_rows.xlsx"
     (typed,) = (arguments for arguments in readme_commands() if sample in arguments)

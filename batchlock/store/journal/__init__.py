@@ -20,12 +20,10 @@ from batchlock.store.journal.copying import copy_plan, copy_unsettled_rows
 from batchlock.store.journal.database import atomic_journal
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.planned import PlannedModule
-from batchlock.store.journal.results import Group
 from batchlock.store.journal.run_info import RunInfo, SessionEnd, Totals
 from batchlock.store.journal.search import RowFilter, Throughput
 
 __all__ = [
-    "Group",
     "Journal",
     "PlannedModule",
     "RowFilter",

@@ -36,6 +36,7 @@ from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess, ReadLimits, plan
 from batchlock.plan.finished import note_finished_run
 from batchlock.report import summaries
+from batchlock.report.checked_file import checked_file_target, report_check
 from batchlock.report.destination import fallback_folder, requested_output, target_path
 from batchlock.report.preview import preview_of
 from batchlock.report.publish import writable_place
@@ -110,11 +111,12 @@ class Runner:
     async def check(self, file: Path) -> CheckResult:
         """Find every problem of a file; nothing is sent, and no run is stored."""
         info = replace(self._new_run_info(file, self.settings.org), kind="check")
+        output = checked_file_target(info, self.settings)
         with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
             path = Path(folder) / "check.journal"
             await self._plan(file, path, info)
             with Journal.open(path) as journal:
-                return summaries.check_result_of(journal)
+                return report_check(journal, output)
 
     async def plan(self, file: Path, path: Path) -> None:
         """Plan a file into a journal at `path`, from which `start` can make a run.

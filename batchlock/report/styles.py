@@ -36,6 +36,8 @@ class Styles:
             result: style(bg_color=fill, font_color=text, **left)
             for result, (fill, text) in COLOURS.items()
         }
+        fill, text = COLOURS[Result.INVALID]
+        self.problem = style(bg_color=fill, font_color=text)
         self.plain = style()
         self.badge = style(align="center")
         # "@" is Excel's text format: an id typed into such a cell keeps all its digits.

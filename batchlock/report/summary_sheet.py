@@ -7,7 +7,9 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from batchlock.core.messages import RESULT_MEANINGS
+from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result, Summary
+from batchlock.report.preview import preview_lines
 from batchlock.report.styles import LINE_HEIGHT, Styles, set_up_print, write_text
 
 # In characters: result, rows, code, message, what to do, which rows.
@@ -22,14 +24,20 @@ _GIVE_BACK = (
 )
 
 
-def write_summary(sheet: Any, styles: Styles, summary: Summary) -> None:
-    """Fill the sheet, with what is most urgent at the top."""
+def write_summary(
+    sheet: Any, styles: Styles, summary: Summary, *, checked: str | None = None
+) -> None:
+    """Fill the sheet, with what is most urgent at the top.
+
+    `checked` is the sentence of a check; None for the results of a run.
+    """
+    sentence = checked or summary.sentence
     for column, width in enumerate(_WIDTHS):
         sheet.set_column(column, column, width)
     style = styles.good if summary.exit_code == 0 else styles.mixed
     # The sentence is in 16 points: about 100 such characters fit across all columns.
-    sheet.set_row(0, 22 * _line_count(summary.sentence, 100) + 12)
-    _write_across(sheet, 0, 0, summary.sentence, style)
+    sheet.set_row(0, 22 * _line_count(sentence, 100) + 12)
+    _write_across(sheet, 0, 0, sentence, style)
     row = 2
     if summary.resume:
         sheet.set_row(row, LINE_HEIGHT * _line_count(summary.resume, 130))
@@ -40,9 +48,12 @@ def write_summary(sheet: Any, styles: Styles, summary: Summary) -> None:
         sheet.write_string(row, 0, "What to do next:", styles.label)
         _write_across(sheet, row, 2, _GIVE_BACK, styles.wrapped)
         row += 2
-    row = _write_counts(sheet, row, styles, summary)
-    row = _write_causes(sheet, row, styles, summary.causes)
-    _write_details(sheet, row, styles, summary)
+    if checked is None:
+        row = _write_counts(sheet, row, styles, summary)
+    causes = [one for one in summary.causes if not checked or one.result is not Result.NOT_SENT]
+    row = _write_causes(sheet, row, styles, causes)
+    row = _write_preview(sheet, row, styles, summary.preview)
+    _write_details(sheet, row, styles, summary, is_check=checked is not None)
     set_up_print(sheet)
 
 
@@ -78,9 +89,24 @@ def _write_causes(sheet: Any, top: int, styles: Styles, causes: Sequence[Cause])
     return top + len(causes) + 3
 
 
-def _write_details(sheet: Any, top: int, styles: Styles, summary: Summary) -> None:
+def _write_preview(sheet: Any, top: int, styles: Styles, preview: Preview) -> int:
+    """Write what the file was read as from the row `top`; return the row for what follows."""
     sheet.set_row(top, 20)
-    sheet.write_string(top, 0, "The run", styles.section)
+    sheet.write_string(top, 0, "What the file is read as", styles.section)
+    row = top
+    for row, line in enumerate(preview_lines(preview), top + 1):
+        line_count = _line_count(line.text, sum(_WIDTHS[2:]))
+        sheet.set_row(row, min(LINE_HEIGHT * line_count, _TALLEST_ROW))
+        sheet.write_string(row, 0, line.label, styles.label)
+        _write_across(sheet, row, 2, line.text, styles.wrapped)
+    return row + 2
+
+
+def _write_details(
+    sheet: Any, top: int, styles: Styles, summary: Summary, *, is_check: bool
+) -> None:
+    sheet.set_row(top, 20)
+    sheet.write_string(top, 0, "The check" if is_check else "The run", styles.section)
     details: dict[str, str | int | None] = {
         "File": summary.file,
         "Sheet": summary.sheet,
@@ -88,12 +114,9 @@ def _write_details(sheet: Any, top: int, styles: Styles, summary: Summary) -> No
         **summary.settings,
         "Started": f"{summary.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
         "Finished": f"{summary.finished_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        "Sending time": f"{_hours_minutes_seconds(int(summary.seconds))} (h:mm:ss)",
-        "Calls to Zoho": summary.requests,
-        "Credits used": summary.credits_used,
-        "Most calls in flight": summary.in_flight_peak,
+        **({} if is_check else _costs(summary)),
         "batchlock version": summary.version,
-        "Run": summary.run_id,
+        "Run": None if is_check else summary.run_id,
     }
     present = ((name, value) for name, value in details.items() if value is not None)
     for row, (name, value) in enumerate(present, top + 1):
@@ -102,6 +125,15 @@ def _write_details(sheet: Any, top: int, styles: Styles, summary: Summary) -> No
             sheet.write_number(row, 2, value, styles.value)
         else:
             write_text(sheet, row, 2, value, styles.value)
+
+
+def _costs(summary: Summary) -> dict[str, str | int]:
+    return {
+        "Sending time": f"{_hours_minutes_seconds(int(summary.seconds))} (h:mm:ss)",
+        "Calls to Zoho": summary.requests,
+        "Credits used": summary.credits_used,
+        "Most calls in flight": summary.in_flight_peak,
+    }
 
 
 def _write_header(sheet: Any, row: int, styles: Styles, titles: Sequence[str]) -> None:

@@ -4,11 +4,12 @@ import io
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 from itertools import chain, islice
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from xlsxwriter import Workbook  # type: ignore[import-untyped]  # comes without types
@@ -36,6 +37,31 @@ _OPENING, _CLOSING = b"<sheetData>", b"</sheetData>"
 # Text stays text: XlsxWriter would make formulas, links and numbers of what looks like one.
 _OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
+_LONGEST_TEXT_IN_A_FORMULA = 250
+# Pixels. About so many characters of the usual font fit a line of so wide a comment.
+_COMMENT_WIDTH = 300
+_COMMENT_LINE_HEIGHT = 17
+_COMMENT_CHARACTERS = 42
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a check found in the rows of a workbook."""
+
+    sentence: str
+    comments: Mapping[int, Mapping[int, str]]
+    """The texts of problems by row number and column; columns count from 0."""
+    columns: Sequence[int]
+    """The columns that have problems."""
+
+
+class _Comment(NamedTuple):
+    """A comment on a cell; lines and columns of the sheet count from 0."""
+
+    line: int
+    column: int
+    text: str
+
 
 def write_workbook(
     path: Path,
@@ -43,9 +69,12 @@ def write_workbook(
     result_rows: Iterable[ResultRow],
     summary: Summary,
     *,
+    checked: Checked | None = None,
     rows_per_sheet: int = _MAX_ROWS,
 ) -> None:
     """Write the results as a workbook: the sheets `Summary`, `Results` and, if need be, more.
+
+    With `checked` it is the workbook of a check, with comments on the cells.
 
     The columns have to fit a sheet; see `fits_a_sheet`. Raises OSError when the file cannot be
     written.
@@ -67,12 +96,16 @@ def write_workbook(
                 }
             )
             styles = Styles(book)
-            write_summary(book.add_worksheet("Summary"), styles, summary)
+            sentence = None if checked is None else checked.sentence
+            write_summary(book.add_worksheet("Summary"), styles, summary, checked=sentence)
             for number, part in enumerate(_split(result_rows, rows_per_sheet), 1):
                 rows = SheetRows(Path(folder) / str(number), styles, titles)
-                rows.write(part)
+                comments: list[_Comment] = []
+                rows.write(part if checked is None else _collected(part, checked, comments))
                 sheet = book.add_worksheet("Results" if number == 1 else f"Results {number}")
                 _set_up(sheet, rows, styles)
+                if checked is not None:
+                    _mark_problems(sheet, rows, checked.columns, comments, styles)
                 # sheet1.xml is the summary
                 rows_by_part[f"xl/worksheets/sheet{number + 1}.xml"] = rows
         _insert_rows(frame, file, rows_by_part)
@@ -113,6 +146,42 @@ def _set_up(sheet: Any, rows: SheetRows, styles: Styles) -> None:
     sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
     set_up_print(sheet)
     sheet.repeat_rows(0)
+
+
+def _collected(
+    part: Iterable[ResultRow], checked: Checked, comments: list[_Comment]
+) -> Iterator[ResultRow]:
+    """Yield the rows, and add their comments to a list with the lines on which they stand."""
+    for line, row in enumerate(part, 1):
+        for column, text in checked.comments.get(row.row, {}).items():
+            comments.append(_Comment(line, column, text))
+        yield row
+
+
+def _mark_problems(
+    sheet: Any,
+    rows: SheetRows,
+    columns: Sequence[int],
+    comments: Iterable[_Comment],
+    styles: Styles,
+) -> None:
+    """Put the comments on their cells, and colour every cell with a problem."""
+    message = rows.letters[-len(RESULT_TITLES) + RESULT_TITLES.index("Message")]
+    for column in columns if rows.count else ():
+        # One rule for a column, however many cells have a problem: the message of the row has a
+        # line for each, which begins with the title.
+        title = rows.titles[column].replace('"', '""')
+        formula = f'=ISNUMBER(FIND(CHAR(10)&"{title}: ",CHAR(10)&${message}2))'
+        # Excel takes no longer text in a formula.
+        if len(title) <= _LONGEST_TEXT_IN_A_FORMULA:
+            rule = {"type": "formula", "criteria": formula, "format": styles.problem}
+            sheet.conditional_format(1, column, rows.count, column, rule)
+    for comment in comments:
+        lines = sum(len(line) // _COMMENT_CHARACTERS + 1 for line in comment.text.split("\n"))
+        size = {"width": _COMMENT_WIDTH, "height": _COMMENT_LINE_HEIGHT * (lines + 1)}
+        sheet.write_comment(
+            comment.line, comment.column, comment.text, {"author": "batchlock", **size}
+        )
 
 
 def _insert_rows(frame: BinaryIO, file: BinaryIO, rows_by_part: Mapping[str, SheetRows]) -> None:

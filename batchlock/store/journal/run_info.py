@@ -37,7 +37,7 @@ class RunInfo:
     settings: Mapping[str, str] = field(default_factory=dict)
     """The settings that shape the run, in words, without secrets."""
     strict: bool = False
-    """Whether nothing is sent while any row has a problem."""
+    """Whether nothing is sent while any row has a problem or the file has a note."""
     retry_of: str | None = None
     """The id of the run whose rows a retry sends again."""
     excludes_refused: bool = False

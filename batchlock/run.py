@@ -14,7 +14,7 @@ Identity, closed, supersede and lineage: see "States of a run" in docs/architect
 import asyncio
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,7 +29,6 @@ from batchlock.core.results import (
     CheckResult,
     RunListing,
     RunResult,
-    StopReason,
     Summary,
 )
 from batchlock.plan import run_info
@@ -37,24 +36,28 @@ from batchlock.plan.child import ReaderProcess, ReadLimits, plan
 from batchlock.plan.finished import note_finished_run
 from batchlock.report import summaries
 from batchlock.report.checked_file import checked_file_target, report_check
-from batchlock.report.destination import fallback_folder, requested_output, target_path
 from batchlock.report.preview import preview_of
-from batchlock.report.publish import writable_place
-from batchlock.report.results import write_results
+from batchlock.report.reporter import Reporter
 from batchlock.send.session import send
 from batchlock.send.stop_rules import deadline
 from batchlock.store import org_lock
+from batchlock.store.earlier import earlier_runs, leave_rows_done_before, supersede
 from batchlock.store.history import (
     History,
-    close,
+    StoredRun,
     close_if_unfinished,
     close_retried_run,
     find_run,
     not_resumable_because,
     open_histories,
-    supersede,
 )
-from batchlock.store.journal import Journal, RunInfo, SessionEnd, copy_plan, copy_unsettled_rows
+from batchlock.store.journal import (
+    Journal,
+    RunInfo,
+    copy_plan,
+    copy_unsettled_rows,
+    leave_done_rows,
+)
 from batchlock.zoho.connect import Connection, connect
 from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.settings import SIMULATOR
@@ -85,37 +88,40 @@ class Runner:
         org = self._org
         credentials = self._credentials(org)
         info = self._new_run_info(file, org)
-        target = target_path(info, self.settings)
         history = History(self.settings.state, org)
         with org_lock.org_lock(self.settings.state, org) as set_holder:
             history.make_folder()
             history.clear_drafts()
-            if not self.options.fresh and (unfinished := history.unfinished(info.identity)):
+            runs = list(history.all())
+            unfinished = history.unfinished(info.identity, runs=runs)
+            if unfinished is not None and not self.options.fresh:
                 set_holder(f"run {unfinished.stem} of {file}", unfinished.stem)
                 self.observer.on_message(
                     "A run of the same file was not finished. (Use --fresh to start a new run.)"
                 )
                 return await self._resume(unfinished, credentials)
-            self._check_writable(target)
+            self._check_writable(info)
             set_holder(f"run {info.run_id} of {file}", info.run_id)
             path = history.path(info.run_id)
             # The first token is fetched while the file is read. `_credentials` checked sign-in and
             # network, so connecting raises nothing while nobody awaits the plan.
-            planning = asyncio.create_task(self._plan(file, path, info))
+            planning = asyncio.create_task(self._plan(file, path, info, runs))
             async with self._connect(credentials) as connection:
                 await planning
-                supersede(history, info)
+                supersede(runs, info)
                 with Journal.open(path) as journal:
+                    await self._leave_done_rows(journal, runs)
                     return await self._send_and_report(journal, connection)
 
     async def check(self, file: Path) -> CheckResult:
         """Find every problem of a file; nothing is sent, and no run is stored."""
         info = replace(self._new_run_info(file, self.settings.org), kind="check")
-        output = checked_file_target(info, self.settings)
+        output = checked_file_target(info, self.settings, overwrite=self.options.overwrite)
         with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
             path = Path(folder) / "check.journal"
             await self._plan(file, path, info)
             with Journal.open(path) as journal:
+                leave_rows_done_before(journal, History(self.settings.state, info.org))
                 return report_check(journal, output)
 
     async def plan(self, file: Path, path: Path) -> None:
@@ -131,12 +137,14 @@ class Runner:
         """Make a run of a plan, for `resume` to send, and return its id."""
         history = History(self.settings.state, self._org)
         history.make_folder()
-        note_finished_run(plan_path, history, is_fresh=False)
+        note_finished_run(plan_path, history.all(), is_fresh=self.options.fresh)
         with Journal.open(plan_path) as journal:
             run_info.check_address(journal.info, self.settings)
             info = run_info.new_info_like(journal.info, self.settings)
-            info = self._with_output(replace(info, kind="run", strict=self.settings.input.strict))
-            copy_plan(journal, history.path(info.run_id), info)
+            info = replace(info, kind="run", strict=self.settings.input.strict)
+            info = self._reporter.with_output(info)
+            fresh = self.options.fresh
+            copy_plan(journal, history.path(info.run_id), info, sends_done_rows=fresh)
         return info.run_id
 
     async def resume(self, run_id: str | None) -> RunResult | None:
@@ -202,30 +210,35 @@ class Runner:
         """Write the results of a run again; rows without an outcome are `not_sent` or `unknown`."""
         _, path = self._find(run_id)
         with Journal.open(path) as journal, journal.snapshot():
-            info = self._with_output(journal.info)
-            summary = self._summary(journal, info, summaries.stop_reason_of(journal))
-            return RunResult(summary=summary, output=self._write(journal, info, summary))
+            info = self._reporter.with_output(journal.info)
+            self._check_writable(info)
+            stop_reason = summaries.stop_reason_of(journal)
+            summary = self._reporter.summary(journal, info, stop_reason)
+            return self._reporter.write(journal, info, summary)
 
     def show(self, run_id: str) -> tuple[Summary, str | None]:
         """Return the summary of a run so far, and the path of its results file."""
         _, path = self._find(run_id)
         with Journal.open(path) as journal, journal.snapshot():
             end = journal.end
-            summary = self._summary(journal, journal.info, summaries.stop_reason_of(journal))
+            stop_reason = summaries.stop_reason_of(journal)
+            summary = self._reporter.summary(journal, journal.info, stop_reason)
             return summary, end.output if end else None
 
     def runs(self) -> list[RunListing]:
         """Return the runs of this org, then the rehearsals, newest first each."""
         return [listing for history in self._histories() for listing in history.listings()]
 
-    async def _plan(self, file: Path, path: Path, info: RunInfo) -> None:
+    async def _plan(
+        self, file: Path, path: Path, info: RunInfo, runs: Iterable[StoredRun] | None = None
+    ) -> None:
         request = run_info.plan_request(file, path, info, self.settings, self.options)
         settings = self.settings.input
         limits = ReadLimits(timeout_seconds=settings.max_seconds, memory_bytes=settings.max_memory)
         self.observer.on_message(f"Reading {file.name}.")
         await plan(request, limits, cancel_token=self.cancel_token, reader=self.reader)
-        history = History(self.settings.state, info.org)
-        note_finished_run(path, history, is_fresh=self.options.fresh)
+        runs = History(self.settings.state, info.org).all() if runs is None else runs
+        note_finished_run(path, runs, is_fresh=self.options.fresh)
 
     async def _resume(self, path: Path, credentials: Credentials) -> RunResult:
         with Journal.open(path) as journal:
@@ -236,11 +249,23 @@ class Runner:
                 f"Resuming run {info.run_id} of {info.started_at:%Y-%m-%d %H:%M} UTC: "
                 f"{journal.remaining():,} of {sum(journal.counts().values()):,} rows are left."
             )
-            info = self._with_output(info)
-            self._check_writable(target_path(info, self.settings))
+            info = self._reporter.with_output(info)
+            self._check_writable(info)
             journal.set_info(info)
+            # A run that was killed after its plan, or one of the page, has not compared yet.
+            if info.kind == "run" and not journal.totals.requests and not journal.is_compared:
+                await self._leave_done_rows(journal, History(self.settings.state, info.org).all())
             async with self._connect(credentials) as connection:
                 return await self._send_and_report(journal, connection)
+
+    async def _leave_done_rows(self, journal: Journal, runs: Iterable[StoredRun]) -> None:
+        """Mark the rows that an earlier run of the same thing has done, and tell about it."""
+        fresh = self.options.fresh
+        paths = () if fresh else earlier_runs(runs, journal.info).paths
+        # In a thread, since a million rows take seconds, and the first token comes meanwhile.
+        await asyncio.to_thread(leave_done_rows, journal, paths)
+        if (sentence := summaries.left_alone(journal, fresh=fresh)) is not None:
+            self.observer.on_message(sentence)
 
     def _create_retry(
         self, history: History, source: Journal, earlier: Sequence[Path], *, refused: bool
@@ -254,8 +279,8 @@ class Runner:
         )
         if info is None:
             return None
-        info = self._with_output(info)
-        self._check_writable(target_path(info, self.settings))
+        info = self._reporter.with_output(info)
+        self._check_writable(info)
         path = history.path(info.run_id)
         copy_unsettled_rows(source, path, info, refused=refused, earlier=earlier if refused else ())
         close_if_unfinished(source, f"The remaining rows were moved to run {info.run_id}.")
@@ -264,12 +289,12 @@ class Runner:
     async def _send_and_report(self, journal: Journal, connection: Connection) -> RunResult:
         """Send the rows that are left, then report, whatever ended the sending."""
         if not journal.remaining():
-            return self._report(journal, COMPLETED)
+            return self._reporter.finish(journal, COMPLETED)
         if not journal.totals.requests:
             self.observer.on_preview(preview_of(journal))
         is_strict = journal.info.strict or self.settings.input.strict
         if is_strict and (refusal := summaries.refusal_of(journal)) is not None:
-            return self._report(journal, refusal)
+            return self._reporter.finish(journal, refusal)
         stop_reason = await send(
             journal,
             connection,
@@ -282,51 +307,24 @@ class Runner:
             cancel_token=self.cancel_token,
             observer=self.observer,
         )
-        return self._report(journal, stop_reason)
+        return self._reporter.finish(journal, stop_reason)
 
-    def _report(self, journal: Journal, stop_reason: StopReason) -> RunResult:
-        """Write the results, and how the session ended into the journal."""
-        if stop_reason.is_final:
-            # First, because the result rows quote the sentence of a closed run.
-            close(journal, stop_reason.sentence)
-        summary = self._summary(journal, journal.info, stop_reason)
-        output = self._write(journal, journal.info, summary)
-        journal.set_end(
-            SessionEnd(
-                exit_code=summary.exit_code,
-                ended_by=stop_reason.sentence,
-                finished_at=summary.finished_at,
-                output=str(output),
-                closed=stop_reason.is_final or not journal.remaining(),
-            )
-        )
-        return RunResult(summary=summary, output=output)
-
-    def _summary(self, journal: Journal, info: RunInfo, stop_reason: StopReason) -> Summary:
-        command = summaries.resume_command(info.run_id, self.options.config)
-        return summaries.summary_of(journal, info, stop_reason, command)
-
-    def _write(self, journal: Journal, info: RunInfo, summary: Summary) -> Path:
-        target, fallback = target_path(info, self.settings), fallback_folder(self.settings)
-        return write_results(target, fallback, info.titles, journal.result_rows, summary)
-
-    def _check_writable(self, target: Path) -> None:
+    def _check_writable(self, info: RunInfo) -> None:
         """Tell before the first call when the results cannot be written at their place."""
-        place = writable_place(target, fallback_folder(self.settings))
-        if place != target:
-            self.observer.on_message(f"{target} cannot be written; the results will be {place}.")
+        if (sentence := self._reporter.elsewhere(info)) is not None:
+            self.observer.on_message(sentence)
+
+    @property
+    def _reporter(self) -> Reporter:
+        return Reporter(self.settings, self.options)
 
     @property
     def _org(self) -> str:
         return SIMULATOR if self.options.simulate else self.settings.org
 
-    def _with_output(self, info: RunInfo) -> RunInfo:
-        """Return the info with the output that this command asks for, if it does."""
-        output = requested_output(self.options.output)
-        return info if output is None else replace(info, output=output)
-
     def _new_run_info(self, file: Path, org: str) -> RunInfo:
-        return self._with_output(run_info.new_run_info(file, self.settings, org, self.options))
+        info = run_info.new_run_info(file, self.settings, org, self.options)
+        return self._reporter.with_output(info)
 
     def _credentials(self, org: str) -> Credentials:
         return load_credentials(self.settings.zoho, self.settings.network, org)

@@ -11,6 +11,9 @@ def main() -> None:
     # Each call to Zoho makes many objects and hardly a reference cycle. With the default threshold
     # the search for cycles took a tenth of a run's time.
     gc.set_threshold(50_000)
+    from batchlock.cli.streams import protect
+
+    protect()
     sys.exit(run_command(sys.argv[1:]))
 
 

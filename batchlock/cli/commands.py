@@ -20,6 +20,7 @@ from batchlock.cli.options import (
     file_argument,
     json_option,
     output_option,
+    overwrite_option,
     reading_options,
     run_argument,
     sending_options,
@@ -69,6 +70,7 @@ def run(context: Context, options: CommandOptions, *, file: Path) -> int:
 @file_argument
 @common_options
 @check_output_option
+@overwrite_option
 @reading_options
 @json_option
 @collected(CommandOptions)
@@ -170,17 +172,24 @@ def show(context: Context, options: CommandOptions, *, run_id: str) -> int:
 @commands.command(cls=Command, example="batchlock template locks.xlsx")
 @file_argument
 @common_options
-@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
+@overwrite_option
+# The name that `--overwrite` had in 0.1.0.
+@click.option("--force", "overwrite", is_flag=True, hidden=True)
 @collected(CommandOptions)
-def template(_: Context, options: CommandOptions, *, file: Path, force: bool) -> int:
+def template(_: Context, options: CommandOptions, *, file: Path) -> int:
     """Write a blank input workbook to FILE, an .xlsx file."""
     from batchlock.core.rows import MODULES
     from batchlock.report.template import write_template
 
-    if file.suffix.lower() != ".xlsx":
-        raise UsageError(f"A template is an .xlsx workbook, not {file.name}.")
-    if file.exists() and not force:
-        raise UsageError(f"{file} exists already. Name another file, or add --force.")
+    if file.suffix.lower() != ".xlsx" and not file.is_dir():
+        raise UsageError(
+            f"A template is an .xlsx workbook, and {file.name} is none by its name. Let the name "
+            "end in .xlsx."
+        )
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder. Name a file in it, such as {file / 'locks.xlsx'}.")
+    if file.exists() and not options.overwrite:
+        raise UsageError(f"{file} exists already. Name another file, or add --overwrite.")
     try:
         write_template(file, (*MODULES, *load_settings(options).input.custom_modules))
     except OSError as error:

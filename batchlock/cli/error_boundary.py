@@ -7,7 +7,7 @@ import click
 from batchlock.cli.commands import commands
 from batchlock.cli.context import Context
 from batchlock.cli.signals import Signals
-from batchlock.cli.streams import to_stderr
+from batchlock.cli.streams import echo_error
 from batchlock.core.errors import BatchlockError
 
 
@@ -41,8 +41,7 @@ def run(arguments: list[str], signals: Signals) -> int:
 
 def _fail(context: Context, message: str, code: int) -> int:
     code = context.exit_code(code)
-    with to_stderr():
-        click.echo(message, err=True)
+    echo_error(message)
     if context.as_json:
         from batchlock.cli.output import print_failure
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from batchlock.cli.streams import to_stderr
-
 _log = logging.getLogger("batchlock")
 
 # With the five older files the log takes 12 MiB at most. A line per row is written only with -v.
@@ -27,8 +25,10 @@ class _StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         # sys.stderr is None when the process was started without one (`2>&-`, pythonw).
         if sys.stderr is not None and not hasattr(record, "file_only"):
-            with to_stderr():
+            try:
                 tqdm.write(self.format(record), file=sys.stderr)
+            except Exception:
+                self.handleError(record)
 
 
 @contextmanager
@@ -37,6 +37,9 @@ def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Pat
 
     Yields the path of the file, or None when it cannot be opened.
     """
+    # A line that cannot be logged (a full disk, for example) is dropped. Otherwise `logging` would
+    # print a traceback of its own.
+    logging.raiseExceptions = False
     stderr_handler = _StderrHandler()
     stderr_handler.setLevel(logging.ERROR if quiet else logging.DEBUG)
     stderr_handler.setFormatter(logging.Formatter("%(message)s"))
@@ -47,7 +50,11 @@ def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Pat
         path = state_folder / "logs" / "batchlock.log"
         path.parent.mkdir(mode=0o700, exist_ok=True)
         file_handler = RotatingFileHandler(
-            path, maxBytes=_FILE_BYTES, backupCount=_OLDER_FILES, encoding="utf-8"
+            path,
+            maxBytes=_FILE_BYTES,
+            backupCount=_OLDER_FILES,
+            encoding="utf-8",
+            errors="backslashreplace",  # a file's name may have bytes that are no text
         )
     except OSError:
         # The store opens the same folder later and raises UsageError with the reason. A command
@@ -64,9 +71,14 @@ def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Pat
     _log.propagate = False
     for handler in handlers:
         _log.addHandler(handler)
+    # What libraries log goes to the file alone. Without a handler, `logging` would print it, and
+    # asyncio logs tracebacks.
+    others = handlers[-1] if path is not None else logging.NullHandler()
+    logging.getLogger().addHandler(others)
     try:
         yield path
     finally:
+        logging.getLogger().removeHandler(others)
         for handler in handlers:
             _log.removeHandler(handler)
             handler.close()

@@ -21,6 +21,7 @@ class CommandOptions(NamedTuple):
     quiet: bool = False
     as_json: bool = False
     output: Path | None = None
+    overwrite: bool = False
     sheet: str | None = None
     # Each as FIELD=TITLE.
     columns: tuple[str, ...] = ()
@@ -139,8 +140,12 @@ common_options = _combine(
     click.option("-v", "--verbose", count=True, help="Log each row, too."),
     click.option("-q", "--quiet", is_flag=True, help="No progress, no log lines."),
 )
-output_option = click.option(
-    "-o", "--output", type=_path, help="Where the results go; .xlsx or .csv."
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace a file that is there, whatever it is."
+)
+output_option = _combine(
+    click.option("-o", "--output", type=_path, help="Where the results go; .xlsx or .csv."),
+    overwrite_option,
 )
 check_output_option = click.option(
     "-o",

@@ -32,7 +32,7 @@ def print_result(context: Context, result: RunResult | None, *, nothing: str = "
         _print_json(run_json(summary, result.output, exit_code=code))
         return code
     echo(_digest(summary, width_of(sys.stdout)))
-    _print_where(summary, str(result.output))
+    _print_where(summary, None if result.output is None else str(result.output))
     return code
 
 
@@ -134,5 +134,5 @@ def _print_where(summary: Summary, output: str | None) -> None:
 
 
 def _print_json(value: AnyJson) -> None:
-    # Names of files and reasons stay readable in a log of JSON lines.
-    echo(json.dumps(value, ensure_ascii=False))
+    # ASCII, which every stream takes: an encoding error would change what the command ends with.
+    echo(json.dumps(value))

@@ -8,7 +8,6 @@ from typing import Any
 from tqdm import tqdm
 
 from batchlock.cli.output import preview_text
-from batchlock.cli.streams import to_stderr
 from batchlock.cli.wrapping import width_of
 from batchlock.core.observer import LimiterSnapshot, RunObserver
 from batchlock.core.preview import Preview
@@ -52,16 +51,15 @@ class TerminalProgress(RunObserver):
         self._remaining = remaining
         self._started_monotonic = self._last_line_monotonic = time.monotonic()
         if self._wants_bar:
-            with to_stderr():
-                self._bar = tqdm(
-                    total=rows,
-                    initial=rows - remaining,
-                    file=sys.stderr,
-                    bar_format=_BAR_FORMAT,
-                    dynamic_ncols=True,
-                    mininterval=0.2,
-                    unit="rows",
-                )
+            self._bar = tqdm(
+                total=rows,
+                initial=rows - remaining,
+                file=sys.stderr,
+                bar_format=_BAR_FORMAT,
+                dynamic_ncols=True,
+                mininterval=0.2,
+                unit="rows",
+            )
         else:
             _log.info("Sending %s of %s rows.", f"{remaining:,}", f"{rows:,}")
 
@@ -78,8 +76,7 @@ class TerminalProgress(RunObserver):
                     "row %s %s: %s", outcome.row, outcome.status.value, outcome.explanation
                 )
         if self._bar is not None:
-            with to_stderr():
-                self._bar.update()
+            self._bar.update()
 
     def on_progress(self, snapshot: LimiterSnapshot) -> None:
         """Update the figures beside the bar, or log them once a minute."""
@@ -90,10 +87,9 @@ class TerminalProgress(RunObserver):
         )
         pace = f"{snapshot.in_flight} of {snapshot.window} in flight"
         if self._bar is not None:
-            with to_stderr():
-                self._bar.set_postfix_str(
-                    f"{self._done:,} done, {self._failed:,} not updated, {pace}{wait}"
-                )
+            self._bar.set_postfix_str(
+                f"{self._done:,} done, {self._failed:,} not updated, {pace}{wait}"
+            )
             return
         now = time.monotonic()
         if now - self._last_line_monotonic >= _SECONDS_BETWEEN_LINES:
@@ -117,6 +113,5 @@ class TerminalProgress(RunObserver):
                 f"{self._failed - _LOGGED_FAILURES:,}",
             )
         if self._bar is not None:
-            with to_stderr():
-                self._bar.close()
+            self._bar.close()
             self._bar = None

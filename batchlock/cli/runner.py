@@ -90,6 +90,7 @@ def _runner(
     with log_to(settings.state, verbose=options.verbose, quiet=options.quiet):
         run_options = RunOptions(
             output=options.output,
+            overwrite=options.overwrite,
             sheet=options.sheet,
             columns=_parse_columns(options.columns),
             constants={

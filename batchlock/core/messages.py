@@ -47,6 +47,8 @@ RESULT_MEANINGS = {
 DONE_BY_EARLIER_RUN = "An earlier run did this row already, so it was left alone."
 READY = "Nothing is wrong with this row: a run sends it."
 """What a check says of a row that can be sent."""
+DONE_BY_EARLIER_RUN_ON = "An earlier run did this row on {day}, so it was left alone."
+"""`{day}` is replaced by the day and the minute, UTC."""
 CORRECT_THE_ROW = "Correct the row and run the corrected file."
 SAME_AS_AN_EARLIER_ROW = "The same as an earlier row, and not sent again."
 """The message of a group of duplicates, whose rows repeat different rows."""

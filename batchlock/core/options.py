@@ -10,6 +10,8 @@ class RunOptions:
     """What one command says about a file and its results."""
 
     output: Path | None = None
+    overwrite: bool = False
+    """Whether the results replace a file that is no results file of batchlock."""
     sheet: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     """The title of a column by its field, from `--column`."""

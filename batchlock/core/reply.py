@@ -46,6 +46,7 @@ class Reply:
     code: str = ""
     message: str = ""
     remedy: str = ""  # what a person can do; empty when there is nothing to do
+    about_setup: bool = False  # a refusal that is true of many rows: module, permission, settings
     retry_after: float | None = None  # seconds that Zoho asks all calls to wait
     credits_remaining: int | None = None
     lock: Lock | None = None  # the result of a look-up; None also when the record has no lock

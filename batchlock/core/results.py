@@ -88,6 +88,8 @@ class Outcome:
     """UTC."""
     duration: float | None = None
     """Seconds from the first call for this row to its final status, waiting included."""
+    about_setup: bool = False
+    """Whether it is a refusal that speaks of the set-up of module, user or org."""
 
     @property
     def explanation(self) -> str:
@@ -187,6 +189,8 @@ class Summary:
     """Why the run ended before its last row, in a sentence; empty when it did not."""
     ended_code: int = 0
     """The exit code that goes with `ended_by`."""
+    elsewhere: str = ""
+    """Where the results are and why, in a sentence, when they are not where they should be."""
     resume: str | None = None
     """The command that sends the remaining rows; None when no row remains."""
 
@@ -203,7 +207,7 @@ class Summary:
         parts = [f"{count:,} {result.words}" for result, count in self.counts.items() if count]
         rows = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
         text = f"{rows}: {', '.join(parts)}." if parts else "The file has a header and no rows."
-        return f"{text} {self.ended_by}".rstrip()
+        return " ".join(part for part in (text, self.ended_by, self.elsewhere) if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +215,8 @@ class RunResult:
     """How a run ended, and where its results file is."""
 
     summary: Summary
-    output: Path
+    output: Path | None
+    """None when the results could not be written anywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

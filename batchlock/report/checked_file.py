@@ -6,7 +6,6 @@ notes of a row.
 """
 
 import secrets
-import zipfile
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,6 @@ from batchlock.core.messages import READY
 from batchlock.core.reading import Note
 from batchlock.core.results import (
     COMPLETED,
-    RESULT_TITLES,
     CheckResult,
     Result,
     ResultRow,
@@ -27,6 +25,7 @@ from batchlock.core.results import (
 from batchlock.core.rows import Cell, Problem
 from batchlock.report.csv_file import write_csv
 from batchlock.report.destination import target_path
+from batchlock.report.recognise import refuse_to_replace
 from batchlock.report.summaries import check_result_of, summary_of
 from batchlock.report.workbook import Checked, fits_a_sheet, write_workbook
 from batchlock.store.journal import Journal, RunInfo
@@ -34,22 +33,18 @@ from batchlock.store.journal import Journal, RunInfo
 # Excel takes seconds to open a sheet with so many comments, and minutes with ten times as many.
 # The column Message has the problems of all rows.
 _MOST_COMMENTS = 10_000
-# The property of a workbook that names its author, as `write_workbook` sets it.
-_AUTHOR = b"<dc:creator>batchlock "
 
 
-def checked_file_target(info: RunInfo, settings: Settings) -> Path | None:
+def checked_file_target(info: RunInfo, settings: Settings, *, overwrite: bool) -> Path | None:
     """Return the path of the file that a check writes; None when none is asked for.
 
-    Raises UsageError when it is the input, or a file that batchlock has not written.
+    Raises UsageError when it is the input, or, unless `overwrite`, a file of somebody else.
     """
     if info.output is None:
         return None
     target = target_path(info, settings)
-    if target.exists() and not _is_ours(target):
-        raise UsageError(
-            f"{target} exists already, and batchlock has not written it. Name another file."
-        )
+    if not overwrite:
+        refuse_to_replace(target)
     return target
 
 
@@ -83,18 +78,6 @@ def _write(target: Path, journal: Journal, check: CheckResult) -> None:
         ) from None
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _is_ours(target: Path) -> bool:
-    try:
-        if target.suffix.lower() == ".csv":
-            with target.open(encoding="utf-8-sig", errors="replace") as file:
-                first_line = file.readline()
-            return all(title in first_line for title in RESULT_TITLES)
-        with zipfile.ZipFile(target) as archive:
-            return _AUTHOR in archive.read("docProps/core.xml")
-    except (OSError, KeyError, zipfile.BadZipFile):
-        return False
 
 
 def _rows(journal: Journal, notes: Sequence[Note]) -> Iterator[ResultRow]:

@@ -1,26 +1,41 @@
 """Where the results of a run are written."""
 
+import re
 from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
 from batchlock.store.journal import RunInfo
 
+# What `target_path` adds to the stem of an input, and `publish` to a name that is not free.
+_ADDED_TO_STEM = re.compile(r"(-results-\d{8}-\d{6}-[\da-f]{4}( \(\d+\))?)+\Z")
+
 
 def requested_output(output: Path | None) -> str | None:
     """Return the absolute path of `--output`, None without one.
 
-    Raises UsageError when it is neither .xlsx nor .csv.
+    Raises UsageError when it is a folder, or neither .xlsx nor .csv.
     """
-    if output is not None and output.suffix.lower() not in (".xlsx", ".csv"):
-        raise UsageError(f"The results are written as .xlsx or .csv, not as {output.name}.")
-    return None if output is None else str(output.absolute())
+    if output is None:
+        return None
+    if output.is_dir():
+        raise UsageError(
+            f"{output} is a folder, and --output names a file. Add a name to it, such as "
+            f"{output / 'results.xlsx'}."
+        )
+    if output.suffix.lower() not in (".xlsx", ".csv"):
+        raise UsageError(
+            f"The results are a workbook or a CSV file, and {output} is neither by its name. Let "
+            f"the name end in .xlsx or .csv, such as {output.name}.xlsx."
+        )
+    return str(output.absolute())
 
 
 def target_path(info: RunInfo, settings: Settings) -> Path:
     """Return the path of the results file: `--output`, else by the settings, beside the input.
 
-    Raises UsageError when it is the input itself.
+    Results that are given back get the name of the first input with the new run's id. Raises
+    UsageError when it is the input itself.
     """
     file = Path(info.file)
     if info.output is not None:
@@ -29,8 +44,9 @@ def target_path(info: RunInfo, settings: Settings) -> Path:
             raise UsageError(f"The results would overwrite the input {file}. Name another.")
         return target
     directory = settings.results.directory
-    folder = file.parent if directory is None else directory.expanduser().absolute()
-    return folder / f"{file.stem}-results-{info.run_id}.{settings.results.format}"
+    folder = file.parent if directory is None else directory.absolute()
+    stem = _ADDED_TO_STEM.sub("", file.stem) or file.stem
+    return folder / f"{stem}-results-{info.run_id}.{settings.results.format}"
 
 
 def fallback_folder(settings: Settings) -> Path:

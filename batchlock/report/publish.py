@@ -8,8 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
+from typing import NamedTuple
 
 from batchlock.core.errors import BatchlockError
+from batchlock.report.recognise import may_be_replaced, refuse_to_replace
 
 # The exact shape of our draft names: a person's file such as `.batchlock-old.part` stays.
 _DRAFT_NAME = re.compile(r"\.batchlock-[\da-f]{8}\.part")
@@ -19,54 +21,75 @@ _DRAFT_NAME = re.compile(r"\.batchlock-[\da-f]{8}\.part")
 _STALE_AFTER_SECONDS = 86_400.0
 
 
-def publish(
-    write: Callable[[Path], None], target: Path, fallback_folder: Path, *, run_id: str
-) -> Path:
-    """Write a draft with `write`, rename it to `target`, and return the path that it really has.
+class Place(NamedTuple):
+    """Where the results are."""
 
-    The path is a free name beside the target when the target cannot be replaced, because it is
-    open in Excel or is a folder. It is a free name in the fallback folder when the target's own
-    folder cannot be written; `write` is then called a second time. Raises BatchlockError when
-    neither folder can be written.
+    path: Path
+    why: str = ""
+    """Why they are not at their target, as the end of a sentence; empty when they are."""
+
+
+def publish(
+    write: Callable[[Path], None],
+    target: Path,
+    fallback_folder: Path,
+    *,
+    run_id: str,
+    overwrite: bool = False,
+) -> Place:
+    """Write a draft with `write`, rename it to `target`, and return the place that it really has.
+
+    The place is a free name beside the target when the target cannot be replaced, because it is
+    open in Excel, is a folder, or, unless `overwrite`, is a file that is no results file of
+    batchlock. It is a free name in the fallback folder when the target's own folder cannot be
+    written; `write` is then called a second time. Raises BatchlockError when neither folder can be
+    written.
     """
 
-    def put(draft: Path, place: Path) -> Path:
+    def put(draft: Path, place: Path) -> Place:
         write(draft)
         with draft.open("r+b") as file:
             # Before the rename, or a power failure could leave an empty file under the real name.
             os.fsync(file.fileno())
+        if not overwrite and not may_be_replaced(place):
+            return Place(draft.replace(_free_name(place)), _foreign(place))
         try:
-            return draft.replace(place)
+            return Place(draft.replace(place))
         except (PermissionError, IsADirectoryError):
             # Windows refuses to replace a file that Excel has open.
-            return draft.replace(_free_name(place))
+            return Place(draft.replace(_free_name(place)), _irreplaceable(place))
 
-    path = _in_a_writable_folder(
+    place = _in_a_writable_folder(
         put,
         target,
         fallback_folder,
         " Nothing that was sent is lost: the results can be written again with batchlock report"
         f" {run_id}.",
     )
-    _remove_stale_drafts(path.parent)
-    return path
+    _remove_stale_drafts(place.path.parent)
+    return place
 
 
-def writable_place(target: Path, fallback_folder: Path) -> Path:
-    """Return the path that `publish` would give the results now: `target` when all is well.
+def writable_place(target: Path, fallback_folder: Path, *, overwrite: bool = False) -> Place:
+    """Return the place that `publish` would give the results now: `target` when all is well.
 
-    Raises BatchlockError as `publish` does.
+    Raises UsageError when the target is a file of somebody else, unless `overwrite`, and
+    BatchlockError as `publish` does.
     """
 
-    def place_for(_: Path, place: Path) -> Path:
-        return _free_name(place) if _is_irreplaceable(place) else place
+    def place_for(_: Path, place: Path) -> Place:
+        if not _is_irreplaceable(place):
+            return Place(place)
+        return Place(_free_name(place), _irreplaceable(place))
 
+    if not overwrite:
+        refuse_to_replace(target)
     return _in_a_writable_folder(place_for, target, fallback_folder)
 
 
 def _in_a_writable_folder(
-    put: Callable[[Path, Path], Path], target: Path, fallback_folder: Path, remedy: str = ""
-) -> Path:
+    put: Callable[[Path, Path], Place], target: Path, fallback_folder: Path, remedy: str = ""
+) -> Place:
     """Call `put` with a new draft and its final path, in the first folder that can be written."""
     failures = []
     for place in (target, fallback_folder / target.name):
@@ -77,15 +100,27 @@ def _in_a_writable_folder(
                 place = _free_name(place)
             draft.touch()
             try:
-                return put(draft, place)
+                written = put(draft, place)
             finally:
                 draft.unlink(missing_ok=True)
         except OSError as error:
             failures.append(f"{place} ({error.strerror or error})")
+        else:
+            if failures:
+                return Place(written.path, f"they cannot be written to {failures[0]}")
+            return written
     raise BatchlockError(
         f"The results cannot be written: neither {' nor '.join(failures)}."
         f" Make room there or name another file with --output.{remedy}"
     )
+
+
+def _foreign(place: Path) -> str:
+    return f"{place} is not a results file of batchlock"
+
+
+def _irreplaceable(place: Path) -> str:
+    return f"{place} is a folder" if place.is_dir() else f"{place} is open in another program"
 
 
 def _remove_stale_drafts(folder: Path) -> None:

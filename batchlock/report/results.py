@@ -11,8 +11,10 @@ from pathlib import Path
 from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result, ResultRow, Summary
 from batchlock.report.csv_file import write_csv
-from batchlock.report.publish import publish
+from batchlock.report.publish import Place, publish
 from batchlock.report.workbook import fits_a_sheet, write_workbook
+
+_TOO_WIDE = "a sheet has too few columns for them"
 
 
 def write_results(
@@ -21,15 +23,18 @@ def write_results(
     titles: Sequence[str],
     result_rows: Callable[[], Iterable[ResultRow]],
     summary: Summary,
-) -> Path:
-    """Write the results, and return the path that they really have, as `publish` does.
+    *,
+    overwrite: bool = False,
+) -> Place:
+    """Write the results, and return the place that they really have, as `publish` does.
 
     They are CSV when `target` ends in .csv, or when a sheet has too few columns for them.
     `result_rows` is called a second time when the first folder turns out to be full. Raises
     BatchlockError, and keeps the file, when the rows do not add up to the summary.
     """
     balance = Balance()
-    if not fits_a_sheet(titles):
+    is_as_requested = target.suffix.lower() == ".csv" or fits_a_sheet(titles)
+    if not is_as_requested:
         target = target.with_suffix(".csv")
 
     def write(draft: Path) -> None:
@@ -39,9 +44,9 @@ def write_results(
         else:
             write_workbook(draft, titles, counted_rows, summary)
 
-    path = publish(write, target, fallback_folder, run_id=summary.run_id)
-    balance.check(summary, path)
-    return path
+    place = publish(write, target, fallback_folder, run_id=summary.run_id, overwrite=overwrite)
+    balance.check(summary, place.path)
+    return place if place.why or is_as_requested else place._replace(why=_TOO_WIDE)
 
 
 class Balance:

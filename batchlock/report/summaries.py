@@ -119,6 +119,22 @@ def stop_reason_of(journal: Journal) -> StopReason:
     )
 
 
+def left_alone(journal: Journal, *, fresh: bool) -> str | None:
+    """Return in a sentence what an earlier run leaves for this one to do; None without one."""
+    finished_at, done = journal.finished_before, journal.counts()[Result.UNCHANGED]
+    if fresh and finished_at is not None:
+        day = f"{finished_at:%Y-%m-%d at %H:%M} UTC"
+        return (
+            f"The same file was finished before, on {day}; with --fresh every row goes out again."
+        )
+    if fresh or not done:
+        return None
+    alone = "1 row that an earlier run did is" if done == 1 else f"{done:,} rows that are done are"
+    remaining = journal.remaining()
+    goes = "1 row goes" if remaining == 1 else f"{remaining:,} rows go"
+    return f"{alone} left alone; {goes} out."
+
+
 def refusal_of(journal: Journal) -> StopReason | None:
     """Return why a strict run sends nothing; None when there is no problem and no note."""
     counts = journal.counts()

@@ -117,4 +117,5 @@ def _outcome(row: RowState, reply: Reply, calls: Calls, status: Status | None = 
         attempts=row.attempts,
         finished_at=datetime.now(UTC),
         duration=calls.limiter.clock.monotonic() - row.started,
+        about_setup=reply.about_setup,
     )

@@ -61,7 +61,7 @@ class StopRules:
     settings: StopSettings
     failures_in_a_row: int = 0
     refusals: int = 0
-    """First outcomes of this session that were all the same refusal."""
+    """First outcomes of this session that were all the same refusal of the set-up."""
     refusal: tuple[int | None, str, str] | None = None
     """HTTP status, code and remedy of these; the message may name the row, so it is not here."""
     has_varied: bool = False
@@ -81,7 +81,10 @@ class StopRules:
         if self.has_varied:
             return None
         refusal = (outcome.http_status, outcome.code, outcome.remedy)
-        if outcome.status is not Status.REJECTED or self.refusal not in (None, refusal):
+        # A file sorted by trouble begins with many rows whose locks are gone, for example. Such
+        # refusals say nothing about the rows that follow.
+        is_about_setup = outcome.status is Status.REJECTED and outcome.about_setup
+        if not is_about_setup or self.refusal not in (None, refusal):
             self.has_varied = True
             return None
         self.refusal = refusal

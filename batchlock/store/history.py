@@ -122,14 +122,16 @@ class History:
                 continue
             yield run
 
-    def unfinished(self, identity: str | None = None) -> Path | None:
+    def unfinished(
+        self, identity: str | None = None, *, runs: Iterable[StoredRun] | None = None
+    ) -> Path | None:
         """Return the newest run that can be resumed; with `identity`, only a run of that identity.
 
         A run cannot be resumed when it is closed, when a retry took its rows over, or when a
-        newer run has the same identity.
+        newer run has the same identity. `runs` are all runs, if they are known already.
         """
         superseded: set[str | None] = set()  # run ids and identities
-        for run in self.all():
+        for run in self.all() if runs is None else runs:
             is_requested = identity is None or run.info.identity == identity
             is_superseded = run.info.run_id in superseded or run.info.identity in superseded
             if is_requested and not is_superseded and not run.closed:
@@ -152,13 +154,6 @@ class History:
         while (newest := info_by_id.get(ids[-1])) and newest.retry_of and newest.excludes_refused:
             ids.append(newest.retry_of)
         return [self.path(each) for each in ids]
-
-    def finished(self, identity: str) -> SessionEnd | None:
-        """Return the end of the newest closed run of an identity; None when there is none."""
-        for run in self.all():
-            if run.info.identity == identity and run.closed:
-                return run.end
-        return None
 
     def listings(self) -> Iterator[RunListing]:
         """Yield one line for each run that can be read, newest first."""
@@ -206,7 +201,10 @@ def find_run(histories: Sequence[History], run_id: str, *, org: str) -> tuple[Hi
         # Five ids show what the prefix matches; the list of all can be as long as the history.
         ids = ", ".join(match for _, match in matches[:5])
         raise UsageError(f"Several runs begin with {run_id}: {ids}. Name one in full.")
-    raise UsageError(f"There is no run {run_id} of {org}. `batchlock runs` lists those there are.")
+    raise UsageError(
+        f'No run of the org {org} has an id that begins with "{run_id}". `batchlock runs` lists '
+        "the ids; the beginning of one is enough."
+    )
 
 
 def not_resumable_because(history: History, path: Path) -> str:
@@ -217,18 +215,6 @@ def not_resumable_because(history: History, path: Path) -> str:
     with Journal.open(path) as journal:
         end = journal.end
     return (end.ended_by or "It has ended.") if end and end.closed else ""
-
-
-def supersede(history: History, info: RunInfo) -> None:
-    """Close the older runs of the same identity.
-
-    A resumed older run would otherwise overwrite in Zoho what the new run has written.
-    """
-    for run in history.all():
-        is_older = run.info.identity == info.identity and run.info.run_id != info.run_id
-        if is_older and not run.closed:
-            with Journal.open(run.path) as journal:
-                close_if_unfinished(journal, f"A new run of the file was started: {info.run_id}.")
 
 
 def close_if_unfinished(journal: Journal, reason: str) -> None:

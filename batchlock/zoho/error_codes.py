@@ -16,6 +16,12 @@ class ErrorCode(NamedTuple):
 
     verdict: Verdict
     remedy: str
+    about_setup: bool = False
+    """Whether the refusal speaks of the set-up (module, permission, settings), not of the row.
+
+    Only then the same refusal of many rows shows that the others would be refused too. A code that
+    can mean both speaks of the row.
+    """
 
 
 _LOGIN = "Run `batchlock login`"
@@ -52,7 +58,11 @@ def _refused(remedy: str) -> ErrorCode:
     return ErrorCode(Verdict.REFUSED, remedy)
 
 
-_MODULE = _refused(
+def _refused_by_setup(remedy: str) -> ErrorCode:
+    return ErrorCode(Verdict.REFUSED, remedy, about_setup=True)
+
+
+_MODULE = _refused_by_setup(
     "Zoho knows no such module. Check the row's module: it must be the module's API name, and a "
     "custom module must have been made by a user, not by an extension."
 )
@@ -84,12 +94,12 @@ ERROR_CODES: Mapping[tuple[str, object], ErrorCode] = {
         "wrong. Look at the record in Zoho; if it is meant to be locked, lock it there, then run "
         "the row again."
     ),
-    ("NOT_ALLOWED", 2): _refused(
+    ("NOT_ALLOWED", 2): _refused_by_setup(
         f"Record locking is not set up for this module. {_ADMINISTRATOR} to add a record locking "
         "configuration for it, then run the row again."
     ),
     ("NOT_ALLOWED", None): _FIXED_LOCK,
-    ("INVALID_REQUEST_METHOD", None): _refused(
+    ("INVALID_REQUEST_METHOD", None): _refused_by_setup(
         "Zoho did not recognise the call. Check zoho.api_url and zoho.api_version in the "
         "configuration; a proxy may also have changed the call on its way."
     ),
@@ -97,11 +107,11 @@ ERROR_CODES: Mapping[tuple[str, object], ErrorCode] = {
         "Zoho cannot read the row's address. Check its module, record id and lock id, and "
         "zoho.api_version in the configuration."
     ),
-    ("NO_PERMISSION", None): _refused(
+    ("NO_PERMISSION", None): _refused_by_setup(
         "The user who signed in may not change the locks of this record. "
         f"{_ADMINISTRATOR} for the permission, or sign in as another user with `batchlock login`."
     ),
-    ("AUTHORIZATION_FAILED", None): _refused(
+    ("AUTHORIZATION_FAILED", None): _refused_by_setup(
         "The user who signed in may not work with this record. "
         f"{_ADMINISTRATOR} for access to it, or sign in as another user with `batchlock login`."
     ),
@@ -109,7 +119,7 @@ ERROR_CODES: Mapping[tuple[str, object], ErrorCode] = {
         "The record is locked against this change. Ask whoever locked it, or your CRM "
         "administrator, to release it."
     ),
-    ("LIMIT_EXCEEDED", None): _refused(
+    ("LIMIT_EXCEEDED", None): _refused_by_setup(
         f"A limit of this Zoho org is reached. {_ADMINISTRATOR} which, then run the row again."
     ),
     ("REQUIRED_PARAM_MISSING", None): _refused(

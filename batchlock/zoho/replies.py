@@ -209,6 +209,7 @@ def _reply(
         code=envelope.code if envelope else "",
         message=f"{text}{_pointers(details)}",
         remedy=error_code.remedy,
+        about_setup=error_code.about_setup,
         retry_after=_retry_after(response, details),
         credits_remaining=_credits(response.credits_remaining),
         lock=lock,

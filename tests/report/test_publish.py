@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from batchlock.core.errors import BatchlockError
-from batchlock.report.publish import publish, writable_place
+from batchlock.report.publish import Place, publish, writable_place
 
 
 def writes(text: str) -> Any:
     return lambda draft: draft.write_text(text)
 
 
+# The titles of results, as CSV.
+OLD = "Module,Result,Row check"
 RUN_ID = "20260314-020304-1f3a"
 
 
@@ -22,15 +24,15 @@ def files_of(folder: Path) -> dict[str, str]:
 
 def test_results_replace_the_target_in_one_step(tmp_path: Path) -> None:
     target = tmp_path / "results.xlsx"
-    target.write_text("old")
+    target.write_text(OLD)
     observed = []
 
     def write(draft: Path) -> None:
         draft.write_text("new")
         observed.append((draft.parent, draft.name[0], target.read_text()))
 
-    assert publish(write, target, tmp_path / "state", run_id=RUN_ID) == target
-    assert observed == [(tmp_path, ".", "old")]
+    assert publish(write, target, tmp_path / "state", run_id=RUN_ID).path == target
+    assert observed == [(tmp_path, ".", OLD)]
     assert files_of(tmp_path) == {"results.xlsx": "new"}
     assert not (tmp_path / "state").exists()
 
@@ -41,7 +43,8 @@ def test_results_get_a_free_name_beside_a_target_that_cannot_be_replaced(tmp_pat
     (tmp_path / "results (2).xlsx").write_text("someone's")
     place = writable_place(target, tmp_path / "state")
     put = publish(writes("new"), target, tmp_path / "state", run_id=RUN_ID)
-    assert put == place == tmp_path / "results (3).xlsx"
+    assert put == place
+    assert put == Place(tmp_path / "results (3).xlsx", f"{target} is a folder")
     assert files_of(tmp_path) == {"results (2).xlsx": "someone's", "results (3).xlsx": "new"}
 
 
@@ -50,10 +53,12 @@ def test_results_go_to_the_fallback_folder(tmp_path: Path, blocker: str) -> None
     (tmp_path / "file").write_text("")
     target = tmp_path / blocker / "results.xlsx"
     state = tmp_path / "state" / "results"
-    assert writable_place(target, state) == state / "results.xlsx"
-    assert publish(writes("first"), target, state, run_id=RUN_ID) == state / "results.xlsx"
-    assert writable_place(target, state) == state / "results (2).xlsx"
-    assert publish(writes("second"), target, state, run_id=RUN_ID) == state / "results (2).xlsx"
+    assert writable_place(target, state).path == state / "results.xlsx"
+    assert publish(writes("first"), target, state, run_id=RUN_ID).path == state / "results.xlsx"
+    assert writable_place(target, state).path == state / "results (2).xlsx"
+    assert (
+        publish(writes("second"), target, state, run_id=RUN_ID).path == state / "results (2).xlsx"
+    )
     assert files_of(state) == {"results.xlsx": "first", "results (2).xlsx": "second"}
 
 
@@ -65,7 +70,7 @@ def test_a_full_disk_moves_the_results_to_the_fallback_folder(tmp_path: Path) ->
         if draft.parent == tmp_path:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    assert publish(write, target, state, run_id=RUN_ID) == state / "results.xlsx"
+    assert publish(write, target, state, run_id=RUN_ID).path == state / "results.xlsx"
     assert files_of(tmp_path) == {}
 
 
@@ -103,9 +108,9 @@ def test_stale_drafts_of_killed_reports_are_removed(tmp_path: Path) -> None:
 def test_probing_changes_nothing(tmp_path: Path, exists: bool) -> None:
     target = tmp_path / "results.xlsx"
     if exists:
-        target.write_text("old")
-    assert writable_place(target, tmp_path / "state") == target
-    assert files_of(tmp_path) == ({"results.xlsx": "old"} if exists else {})
+        target.write_text(OLD)
+    assert writable_place(target, tmp_path / "state") == Place(target)
+    assert files_of(tmp_path) == ({"results.xlsx": OLD} if exists else {})
 
 
 def test_any_other_error_is_raised_and_leaves_no_draft(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def test_the_suffix_decides_the_format(tmp_path: Path, name: str) -> None:
     result_rows = [result_row(2), result_row(4)]
     folder = tmp_path / "folder"
     folder.mkdir()
-    path = write_results(
+    path, _ = write_results(
         folder / name, folder, TITLES, lambda: iter(result_rows), run_summary(result_rows)
     )
     assert path == folder / name
@@ -28,7 +28,7 @@ def test_the_suffix_decides_the_format(tmp_path: Path, name: str) -> None:
 def test_results_with_too_many_columns_for_a_sheet_are_csv(tmp_path: Path) -> None:
     titles = [f"t{n}" for n in range(16_375)]
     result_rows = [result_row(2, titles)]
-    path = write_results(
+    path, _ = write_results(
         tmp_path / "r.xlsx", tmp_path, titles, lambda: result_rows, run_summary(result_rows)
     )
     assert path == tmp_path / "r.csv"
@@ -47,7 +47,7 @@ def test_results_written_a_second_time_are_counted_once(tmp_path: Path) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
         yield result_rows[1]
 
-    path = write_results(
+    path, _ = write_results(
         tmp_path / "r.csv", tmp_path / "state", TITLES, read, run_summary(result_rows)
     )
     assert path == tmp_path / "state" / "r.csv"

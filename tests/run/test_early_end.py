@@ -91,6 +91,20 @@ def test_the_same_refusal_of_the_first_rows_stops_the_run(
     assert "Record locking is not set up" in completed.json["message"]
 
 
+@pytest.mark.parametrize("record_id", [None, "990000000000000104", "990000000000000109"])
+def test_refusals_of_rows_stop_no_run(
+    org: StandIn, run_in_process: RunCommand, record_id: str | None
+) -> None:
+    # Locks that have another id than the file says, or records that are locked in another way.
+    gone = [("Leads", record_id or "990000000000000105", lock(n), "why") for n in range(1, 61)]
+    gone = [(*row[:3], f"why {n}") for n, row in enumerate(gone)]
+    modules = [f"Custom_{n}" for n in range(60)]  # one row for each record of a module
+    org.config(state_directory=str(STATE), input={"custom_modules": modules})
+    content = [(module, *row[1:]) for module, row in zip(modules, gone, strict=True)]
+    completed = run_in_process("run", sheet("in.csv", [*content, *rows(40)]), "--json")
+    assert (completed.code, balanced(completed.json)) == (3, {"rejected": 60, "updated": 40})
+
+
 @pytest.mark.parametrize(
     ("module", "result"), [("Not_Configured", "rejected"), ("Leads", "failed")]
 )

@@ -1,21 +1,85 @@
+from dataclasses import replace
+
 import pytest
 from support.commands import RunCommand
 from support.runs import STATE, journals
-from support.sheets import TITLES, balanced, lines, rows, sheet
+from support.sheets import TITLES, balanced, lines, lock, rows, sheet
 from support.zoho import StandIn, Start
 
+from batchlock.core.rows import LockId, RecordId, Update
+from batchlock.store.journal import Journal
 
-def test_a_finished_file_is_sent_again_with_a_message(
+# The stand-in refuses every call for this record.
+REFUSED = "990000000000000103"
+
+
+def test_rows_that_an_earlier_run_did_are_left_alone(
     org: StandIn, run_in_process: RunCommand
 ) -> None:
-    file = sheet("in.csv", rows(3))
+    file = sheet("in.csv", [*rows(3), ("Leads", REFUSED, lock(9), "why")])
     first = run_in_process("run", file, "--json")
     second = run_in_process("run", file, "--json")
     assert "was finished before" in second.err
-    assert balanced(second.json) == {"updated": 3}
+    assert balanced(first.json) == {"updated": 3, "rejected": 1}
+    assert (second.code, balanced(second.json)) == (3, {"unchanged": 3, "rejected": 1})
     assert second.json["run_id"] != first.json["run_id"]
     assert first.json["output"] != second.json["output"]
+    assert (org.state()["updates"], org.state()["calls"]["put"]) == (3, 5)
+    messages = {line["Message"] for line in lines(second.json["output"])[:3]}
+    assert all(message.startswith("An earlier run did this row on 20") for message in messages)
+
+
+def test_fresh_sends_every_row_again(org: StandIn, run_in_process: RunCommand) -> None:
+    file = sheet("in.csv", rows(3))
+    run_in_process("run", file)
+    again = run_in_process("run", file, "--fresh", "--json")
+    assert (again.code, balanced(again.json)) == (0, {"updated": 3})
+    assert "every row goes out again" in again.err
     assert org.state()["updates"] == 6
+
+
+def test_rows_that_a_retry_did_are_left_alone_too(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
+    zoho = stand_in("--fail-from", 1, "--fail-calls", 2)
+    zoho.config(state_directory=str(STATE), retry={"attempts": 1}, limits={"in_flight": 1})
+    file = sheet("in.csv", rows(3))
+    first = run_in_process("run", file, "--json").json
+    assert balanced(first) == {"failed": 2, "updated": 1}
+    run_in_process("retry", first["run_id"])
+    again = run_in_process("run", file, "--json")
+    assert (again.code, balanced(again.json)) == (0, {"unchanged": 3})
+    assert zoho.state()["updates"] == 3
+
+
+def test_a_run_that_was_killed_after_its_plan_leaves_done_rows_alone(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    file = sheet("in.csv", rows(3))
+    first = run_in_process("run", file, "--json").json
+    # What a kill leaves between the plan's journal and the first call.
+    (journal,) = journals()
+    with Journal.open(journal) as source:
+        info = replace(source.info, run_id="30000101-000000-0000")
+    with Journal.create(journal.with_stem(info.run_id), info) as plan:
+        updates = [
+            Update(n + 1, module, RecordId(record_id), LockId(lock_id), reason)
+            for n, (module, record_id, lock_id, reason) in enumerate(rows(3), 1)
+        ]
+        cells = [(update.row, ("a", "b", "c", "d")) for update in updates]
+        plan.add(cells, updates=updates, problems=[])
+    again = run_in_process("run", file, "--json")
+    assert again.json["run_id"] == info.run_id != first["run_id"]
+    assert (again.code, balanced(again.json)) == (0, {"unchanged": 3})
+    assert org.state()["calls"]["put"] == 3
+
+
+def test_a_strict_refusal_is_no_earlier_run(org: StandIn, run_in_process: RunCommand) -> None:
+    file = sheet("in.csv", [*rows(1), ("x", "1", "2", "")])
+    run_in_process("run", file, "--strict")
+    done = run_in_process("run", file, "--json")
+    assert "finished before" not in done.err
+    assert balanced(done.json) == {"updated": 1, "invalid": 1}
 
 
 @pytest.mark.parametrize(

@@ -142,8 +142,7 @@ class Runs(RuleBasedStateMachine):
 
     @rule(after=st.none() | st.integers(0, 12), hard=st.booleans())
     def run(self, after: int | None, hard: bool) -> None:
-        if self.newest is None or self.is_unfinished():
-            self.go(lambda runner: runner.run(self.file), after, hard=hard)
+        self.go(lambda runner: runner.run(self.file), after, hard=hard)
 
     @rule(after=st.none() | st.integers(0, 8), hard=st.booleans())
     def resume(self, after: int | None, hard: bool) -> None:
@@ -168,7 +167,9 @@ class Runs(RuleBasedStateMachine):
         """Run the results file next; the results of a retry contain some of the rows only."""
         if self.newest is None or self.is_unfinished():
             return
-        self.file = self.runner().report(self.newest).output.rename(f"results-of-{self.newest}.csv")
+        output = self.runner().report(self.newest).output
+        assert output is not None
+        self.file = output.rename(f"results-of-{self.newest}.csv")
         self.newest = None
 
     @invariant()
@@ -177,6 +178,7 @@ class Runs(RuleBasedStateMachine):
             return
         report = self.runner().report(self.newest)
         summary = report.summary
+        assert report.output is not None
         result_lines = lines(report.output)
         results = [line["Result"] for line in result_lines]
         assert {kind.value: results.count(kind.value) for kind in summary.counts} == {
@@ -257,8 +259,6 @@ class KilledRuns(Runs):
 
     @rule(after=st.integers(0, 12))
     def kill(self, after: int) -> None:
-        if self.newest is not None and not self.is_unfinished():
-            return
         goal = self.org.simulator.ledger.api_calls + after
         with subprocess.Popen(
             command("run", self.file),

@@ -25,11 +25,13 @@ from batchlock.send.settings import StopSettings
 from batchlock.send.stop_rules import deadline
 
 # Answers to look-ups that end their rows, so that the rows end in order.
-FAIL, REFUSE, SUCCEED = [LOST], [REFUSED], [HAS_OUR_REASON]
-OTHER_CODE = [replace(REFUSED, code="NOT_ALLOWED")]
-OTHER_STATUS = [replace(REFUSED, http_status=403)]
-OTHER_REMEDY = [replace(REFUSED, remedy="Ask.")]
-OTHER_WORDS = [replace(REFUSED, message="about another row")]
+SETUP = replace(REFUSED, about_setup=True)
+FAIL, REFUSE, SUCCEED = [LOST], [SETUP], [HAS_OUR_REASON]
+OTHER_CODE = [replace(SETUP, code="NOT_ALLOWED")]
+OTHER_STATUS = [replace(SETUP, http_status=403)]
+OTHER_REMEDY = [replace(SETUP, remedy="Ask.")]
+OTHER_WORDS = [replace(SETUP, message="about another row")]
+ABOUT_ROW = [REFUSED]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,8 @@ def test_consecutive_failures_stop_the_run(
         ([REFUSE, REFUSE, OTHER_CODE, REFUSE, REFUSE, REFUSE], 6),
         ([REFUSE, REFUSE, OTHER_STATUS, REFUSE, REFUSE, REFUSE], 6),
         ([REFUSE, REFUSE, OTHER_REMEDY, REFUSE, REFUSE, REFUSE], 6),
+        ([ABOUT_ROW, ABOUT_ROW, ABOUT_ROW, ABOUT_ROW, SUCCEED], 5),
+        ([ABOUT_ROW, REFUSE, REFUSE, REFUSE, REFUSE], 5),
     ],
 )
 def test_the_same_refusal_of_all_first_rows_stops_the_run(

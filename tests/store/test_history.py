@@ -12,7 +12,8 @@ from support.journals import END, simple_update
 from support.run_info import run_info
 
 from batchlock.core.errors import UsageError
-from batchlock.store.history import History, new_run_id, not_resumable_because, supersede
+from batchlock.store.earlier import earlier_runs, supersede
+from batchlock.store.history import History, new_run_id, not_resumable_because
 from batchlock.store.journal import Journal
 
 NOW = datetime(2026, 3, 14, 2, 3, 4, tzinfo=UTC)
@@ -68,7 +69,6 @@ def test_an_org_without_runs_has_none(tmp_path: Path) -> None:
     assert history.ids() == []
     assert list(history.all()) == []
     assert history.unfinished() is None
-    assert history.finished(IDENTITY) is None
     assert history.ids_starting_with("2026") == []
 
 
@@ -145,16 +145,35 @@ def test_the_older_of_two_runs_of_one_identity_is_never_resumed(
     assert history.unfinished(IDENTITY) == resumable
 
 
-def test_finished_returns_the_newest_end_of_an_identity(history: History) -> None:
-    add_run(history, FIRST, closed=True)
-    add_run(history, SECOND, closed=True)
-    add_run(history, THIRD, closed=False)
-    add_run(history, "20260316-000000-0000", closed=True, identity=OTHER_IDENTITY)
-    add_run(history, "20260317-000000-0000")
-    end = history.finished(IDENTITY)
-    assert end is not None
-    assert end.ended_by == SECOND
-    assert history.finished("ef" * 32) is None
+def test_earlier_runs_are_those_of_the_identity_and_their_retries(history: History) -> None:
+    first = add_run(history, FIRST, closed=True)
+    retry = add_retry(history, SECOND, of=FIRST)
+    add_run(history, THIRD, closed=True, identity=OTHER_IDENTITY)
+    add_run(history, "20260317-000000-0000", closed=True)
+    info = run_info(run_id="20260318-000000-0000", identity=IDENTITY)
+    earlier = earlier_runs(history.all(), info)
+    assert earlier.paths == (history.path("20260317-000000-0000"), retry, first)
+    newest = earlier_runs(history.all(), replace(info, run_id="20260317-000000-0000"))
+    assert newest.paths == (retry, first)
+    assert earlier_runs(history.all(), run_info(run_id=THIRD, identity="ef" * 32)).paths == ()
+
+
+@pytest.mark.parametrize("ended_by", ["", "Interrupted by SIGINT."])
+def test_a_run_that_came_to_its_end_was_finished(history: History, ended_by: str) -> None:
+    end = replace(END, closed=True, ended_by=ended_by)
+    with Journal.open(add_run(history, FIRST)) as journal:
+        journal.set_end(end)
+    earlier = earlier_runs(history.all(), run_info(run_id=THIRD, identity=IDENTITY))
+    assert earlier.finished_at == end.finished_at
+
+
+def test_a_run_that_was_closed_with_rows_left_was_not_finished(history: History) -> None:
+    with Journal.open(add_run(history, FIRST)) as journal:
+        journal.add([(2, ())], updates=[simple_update(2)], problems=[])
+        journal.set_end(replace(END, closed=True, ended_by="The file began anew."))
+    assert (
+        earlier_runs(history.all(), run_info(run_id=THIRD, identity=IDENTITY)).finished_at is None
+    )
 
 
 def test_a_journal_of_another_version_hides_no_other_run(history: History) -> None:
@@ -212,7 +231,7 @@ def test_a_new_run_closes_the_open_runs_of_its_identity(history: History) -> Non
         add_run(history, run_id, identity=identity, closed=False)
         with Journal.open(history.path(run_id)) as journal:
             journal.add([(2, ())], updates=[simple_update(2)], problems=[])
-    supersede(history, run_info(run_id=THIRD, identity=IDENTITY))
+    supersede(history.all(), run_info(run_id=THIRD, identity=IDENTITY))
     assert {run.info.run_id: run.closed for run in history.all()} == {
         FIRST: True,
         SECOND: False,

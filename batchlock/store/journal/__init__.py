@@ -5,7 +5,8 @@ tables, and recording an outcome rewrites a short line only.
 
     run       name, value                     facts of the run (JSON): `about` is RunInfo,
                                               `totals` is Totals, `end` is SessionEnd,
-                                              `reading` is FileReading, `finished_before` a time
+                                              `reading` is FileReading, `finished_before` a time,
+                                              `earlier` whether earlier runs were considered
     rows      row, module, record_id, lock_id, reason, cells
                                               the final form of a row (null when it has none)
                                               and its cells as they were in the file (JSON)
@@ -18,6 +19,7 @@ tables, and recording an outcome rewrites a short line only.
 
 from batchlock.store.journal.copying import copy_plan, copy_unsettled_rows
 from batchlock.store.journal.database import atomic_journal
+from batchlock.store.journal.earlier import leave_done_rows
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.run_info import RunInfo, SessionEnd, Totals
@@ -34,4 +36,5 @@ __all__ = [
     "atomic_journal",
     "copy_plan",
     "copy_unsettled_rows",
+    "leave_done_rows",
 ]

@@ -5,19 +5,31 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.journal.database import atomic_journal, readable_errors
+from batchlock.store.journal.earlier import leave_done_rows
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.progress import rows_to_retry
 from batchlock.store.journal.run_info import RunInfo
 
 
-def copy_plan(plan: Journal, path: Path, info: RunInfo) -> None:
-    """Make the journal of a run at `path` from a plan, which stays as it is."""
+def copy_plan(
+    plan: Journal,
+    path: Path,
+    info: RunInfo,
+    *,
+    sends_done_rows: bool = False,
+) -> None:
+    """Make the journal of a run at `path` from a plan, which stays as it is.
+
+    With `sends_done_rows`, rows that an earlier run has done go out again.
+    """
     with atomic_journal(path) as draft:
         with readable_errors(draft):
             # VACUUM INTO copies what is committed, also from the write-ahead log.
             plan.database.sql.execute("VACUUM INTO ?", (str(draft),))
         with Journal.open(draft) as journal:
             journal.set_info(info)
+            if sends_done_rows:
+                leave_done_rows(journal, ())
 
 
 def copy_unsettled_rows(

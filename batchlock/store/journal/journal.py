@@ -94,6 +94,15 @@ class Journal:
         """When the same thing was finished before; None when it was not."""
         return self._read("finished_before", lambda value: datetime.fromisoformat(value["at"]))
 
+    def put_compared(self) -> None:
+        """Store that the earlier runs of the same thing were considered; the caller commits."""
+        self._put("earlier", {})
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the earlier runs of the same thing were considered."""
+        return self._read("earlier", lambda _: True) or False
+
     @property
     def totals(self) -> Totals:
         """The cost of the run so far."""

@@ -10,6 +10,7 @@ from batchlock.core.cell_text import display_text
 from batchlock.core.results import Cause, Result, ResultRow
 from batchlock.core.rows import Problem
 from batchlock.report.summaries import causes_of
+from batchlock.store.earlier import earlier_runs
 from batchlock.store.journal import Journal, RowFilter, RunInfo
 from batchlock.store.page import Upload
 from batchlock.web.context import AppContext
@@ -119,7 +120,6 @@ def check_page(
         causes = causes_of(journal)
     runs = context.run_list.from_journals()
     same = [run for run in runs if run.info.identity == info.identity]
-    finished = next((run.end for run in same if run.end and run.end.closed), None)
     unfinished = context.history.unfinished(info.identity) if same else None
     return CheckPage(
         upload=upload,
@@ -135,7 +135,7 @@ def check_page(
         is_strict=context.settings.input.strict,
         selected=selected,
         table=table,
-        finished_before=finished.finished_at if finished else None,
+        finished_before=earlier_runs(context.history.all(), info).finished_at if same else None,
         unfinished_run=unfinished.stem if unfinished else None,
     )
 

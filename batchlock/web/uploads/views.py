@@ -12,6 +12,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result
+from batchlock.store.earlier import earlier_runs
 from batchlock.store.journal import Journal
 from batchlock.store.page import Upload, UploadState
 from batchlock.web import security
@@ -157,12 +158,13 @@ class UploadViews:
         upload = upload_in(self._context, request)
         if upload.state is not UploadState.CHECKED:
             raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
-        finished_at = (await security.form_of(request)).get("finished", "")
+        form = await security.form_of(request)
+        finished_at, fresh = form.get("finished", ""), "fresh" in form
         user = request[security.NAME]
 
         async def start() -> str:
             async with self._starting:  # two clicks at once get the same run
-                run_id = await asyncio.to_thread(self._start, upload, finished_at)
+                run_id = await asyncio.to_thread(self._start, upload, finished_at, fresh=fresh)
                 self._context.queue.add(run_id, upload.name, user, upload_id=upload.id)
             self._context.log(request, "started", f"{upload.name}, run {run_id}")
             return run_id
@@ -172,29 +174,30 @@ class UploadViews:
         run_id = await asyncio.shield(start())
         raise web.HTTPSeeOther(f"/runs/{run_id}")
 
-    def _start(self, upload: Upload, finished_at: object) -> str:
+    def _start(self, upload: Upload, finished_at: object, *, fresh: bool) -> str:
         """Return the id of the unfinished run of an upload, or of a new one.
 
         `finished_at` is when the same content was last finished, according to the page on which
-        somebody clicked. Raises BatchlockError if it was finished again since then.
+        somebody clicked. Rows that were done then go out again only if `fresh`. Raises
+        BatchlockError if it was finished again since then.
         """
         plan = self._planner.plan_path(upload)
         with Journal.open(plan) as journal:
-            identity, invalid = journal.info.identity, journal.counts()[Result.INVALID]
+            info, invalid = journal.info, journal.counts()[Result.INVALID]
         if self._context.settings.input.strict and invalid:
             raise BatchlockError(
                 "Nothing was sent: some rows have problems, and input.strict says that then none "
                 "is. Correct them first."
             )
-        if (unfinished := self._context.history.unfinished(identity)) is not None:
+        if (unfinished := self._context.history.unfinished(info.identity)) is not None:
             return unfinished.stem
-        finished = self._context.history.finished(identity)
-        if finished is not None and finished.finished_at.isoformat() != finished_at:
+        finished = earlier_runs(self._context.history.all(), info).finished_at
+        if finished is not None and finished.isoformat() != finished_at:
             raise BatchlockError(
-                f"This file was finished meanwhile, at {finished.finished_at:%H:%M} UTC. See its "
-                "results first; to send every row again, open its check again and start there."
+                f"This file was finished meanwhile, at {finished:%H:%M} UTC. See its results "
+                "first; to send rows of it again, open its check again and start there."
             )
-        return self._context.runner().start(plan)
+        return self._context.runner(replace(self._context.options, fresh=fresh)).start(plan)
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove an upload that has no run."""

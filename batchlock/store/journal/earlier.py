@@ -1,0 +1,88 @@
+"""Mark the rows of a new run that an earlier run of the same thing has done.
+
+earlier    updated, unchanged   →  unchanged: the row is left alone
+           sending              →  sending: Zoho is asked first what became of the row
+           rejected, failed     →  pending: the row goes out again
+           pending              →  the run before that one decides
+"""
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from batchlock.core.errors import BatchlockError
+from batchlock.core.messages import DONE_BY_EARLIER_RUN_ON
+from batchlock.store.journal.database import readable_errors
+from batchlock.store.journal.journal import Journal
+
+_log = logging.getLogger(__name__)
+
+# Rows that an earlier run has done, and all rows whose fate an earlier run decides.
+_TABLES = ("done", "decided")
+
+# The rows of the earlier journal that are the same as an undecided row here. A row that is read in
+# another way today (a module that was added since) is another row.
+_SAME_ROWS = (
+    "progress AS p JOIN rows AS r USING (row)"
+    " JOIN earlier.rows AS er ON er.row = p.row"
+    " AND (er.module, er.record_id, er.lock_id, er.reason)"
+    " IS (r.module, r.record_id, r.lock_id, r.reason)"
+    " JOIN earlier.progress AS ep ON ep.row = p.row"
+    " WHERE p.status = 'pending' AND p.row NOT IN (SELECT row FROM temp.decided)"
+)
+# `strftime` writes the same minute as the messages of a run do.
+_MESSAGE = (
+    "CASE WHEN ep.status = 'sending' THEN '' WHEN ep.finished_at IS NULL THEN ep.message"
+    " ELSE replace(?, '{day}', strftime('%Y-%m-%d at %H:%M UTC', ep.finished_at, 'unixepoch')) END"
+)
+
+
+def leave_done_rows(journal: Journal, earlier: Sequence[Path]) -> None:
+    """Mark the pending rows that one of the `earlier` journals (newest first) shows as done.
+
+    For each row the newest of them that has sent it decides. A journal that cannot be read is
+    passed over, and logged. All is written in one commit, so that a run that is killed here
+    compares again when it is resumed.
+    """
+    sql = journal.database.sql
+    with readable_errors(journal.path):
+        for name in _TABLES:
+            sql.execute(f"CREATE TEMP TABLE {name} (row INTEGER PRIMARY KEY, status, message)")
+    try:
+        for path in earlier:
+            try:
+                _find_done_rows(sql, path)
+            except BatchlockError as error:
+                _log.warning("%s What it did is not known, so its rows go out again.", error)
+        with journal.database.transaction():
+            # Not UPDATE … FROM, which SQLite has since 3.33 only.
+            sql.execute(
+                "INSERT OR REPLACE INTO progress (row, status, message)"
+                " SELECT row, status, message FROM temp.done"
+            )
+            journal.put_compared()
+    finally:
+        with readable_errors(journal.path):
+            for name in _TABLES:
+                sql.execute(f"DROP TABLE temp.{name}")
+
+
+def _find_done_rows(sql: sqlite3.Connection, path: Path) -> None:
+    """Add the rows that the journal at `path` decides to the temporary tables."""
+    with readable_errors(path):
+        sql.execute("ATTACH ? AS earlier", (str(path),))
+        try:
+            sql.execute(
+                "INSERT INTO temp.done"
+                " SELECT p.row, CASE ep.status WHEN 'sending' THEN 'sending' ELSE 'unchanged' END,"
+                f" {_MESSAGE} FROM {_SAME_ROWS}"
+                " AND ep.status IN ('updated', 'unchanged', 'sending')",
+                (DONE_BY_EARLIER_RUN_ON,),
+            )
+            sql.execute(
+                f"INSERT INTO temp.decided SELECT p.row, NULL, NULL FROM {_SAME_ROWS}"
+                " AND ep.status NOT IN ('pending', 'invalid', 'duplicate')"
+            )
+        finally:
+            sql.execute("DETACH earlier")

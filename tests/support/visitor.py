@@ -125,7 +125,7 @@ def eventually(condition: Callable[[], bool]) -> None:
     deadline_monotonic = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < deadline_monotonic, "the condition never became true"
-        time.sleep(0.05)
+        time.sleep(0.1)  # each check of a page takes CPU from the run that it waits for
 
 
 def file_content(path: str) -> bytes:

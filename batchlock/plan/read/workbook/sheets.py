@@ -10,7 +10,7 @@ from pathlib import Path
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.rows import Cell
 from batchlock.plan.read.detect import FileKind
-from batchlock.plan.read.header import find_header, low_header_row
+from batchlock.plan.read.header import FirstRows, find_header, low_header_row
 from batchlock.plan.read.header_error import header_error, hidden_sheet_error, low_header_error
 from batchlock.plan.read.table import ReadOptions, Sheet, SheetHandle
 from batchlock.plan.read.workbook import xls
@@ -34,7 +34,11 @@ def open_sheet(path: Path, kind: FileKind, options: ReadOptions) -> Sheet:
         low_headers: dict[str, int] = {}
         for handle in _candidates(path, handles, options.sheet):
             rows = handle.open()
-            header = find_header(rows(), options)
+            head = FirstRows(rows())
+            header = find_header(head, options)
+            # Whether a sheet that is damaged holds a table is not known, so no other one is taken.
+            if header.missing and head.error is not None:
+                raise head.error
             # Only the first sheet with a header can be the result. The rows of all others are
             # released at once, since a sheet may take a gigabyte.
             candidate = not header.missing and all(sheet.header.missing for sheet in sheets)

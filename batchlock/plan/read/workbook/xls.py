@@ -8,6 +8,7 @@ and ask for a calculation on opening.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -94,6 +95,11 @@ def _open_book(stream: bytes, *, with_formats: bool = False) -> Any:
         text = _LITERAL.sub("", (number_format and number_format.format_str) or "")
         if _ELAPSED.search(text):
             book._xf_index_to_xl_type_map[index] = _XL_CELL_DURATION  # noqa: SLF001  its only place
+    # Report generators name formats that they do not write; such a cell shows a number or text.
+    book._xf_index_to_xl_type_map = defaultdict(  # noqa: SLF001  the same
+        lambda: xlrd.XL_CELL_NUMBER,
+        book._xf_index_to_xl_type_map,  # noqa: SLF001  the same
+    )
     book.sheets()
     return book
 

@@ -83,7 +83,7 @@ class Xlsb:
         numbers = NumberReader(self.package.path, self.formats, self.since_1904)
         try:
             yield from numbers.rows(self._rows(entry))
-        except (IndexError, struct.error) as error:
+        except (IndexError, UnicodeDecodeError, struct.error) as error:
             raise damaged(self.package.path) from error
 
     def hidden_rows(self, entry: SheetEntry) -> Iterator[int]:
@@ -268,9 +268,9 @@ def _records(content: bytes) -> Iterator[tuple[int, int, int]]:
 def _text(content: bytes, at: int, end: int) -> tuple[str, int]:
     """Return a text that follows its number of UTF-16 units, and its end.
 
-    Raises IndexError when it is longer than its record.
+    Raises IndexError when it is longer than its record, and UnicodeDecodeError.
     """
     text_end = at + 4 + 2 * _NUMBER.unpack_from(content, at)[0]
     if text_end > end:
         raise IndexError("a text that is cut off")
-    return content[at + 4 : text_end].decode("utf-16-le", "replace"), text_end
+    return content[at + 4 : text_end].decode("utf-16-le"), text_end

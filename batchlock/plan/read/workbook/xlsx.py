@@ -182,9 +182,9 @@ class Xlsx:
 
     def _parsed_rows(self, entry: SheetEntry) -> Iterator[RawRow]:
         path = self.package.path
-        texts = self.book.shared_texts(self.package)
         pieces = self.package.pieces(entry.part)
         try:
+            texts = self.book.shared_texts(self.package)
             yield from parsed_rows(pieces, texts, recalculated=self.book.recalculated)
         except OutOfPlace as error:
             raise self._out_of_place(entry) from error

@@ -26,8 +26,10 @@ _MAX_STYLES_BYTES = 64 << 20
 
 # Every tag may have a namespace prefix.
 _SHARED_STRINGS = re.compile(rb"<(\w+:)?sst\b")
-# What python-calamine reads wrong in a shared string: a rule for white space that holds for more
-# than one text, and an escape of a character that is no control character.
+# What python-calamine reads wrong in a shared string: two texts in the place of one, a rule for
+# white space that holds for more than one text, and an escape of a character that is no control
+# character.
+_TWO_TEXTS = re.compile(rb"</(?:\w+:)?t>\s*<(?:\w+:)?t[\s/>]")
 _ODD_SHARED = re.compile(rb"<(?!(?:\w+:)?t\s)[^<>]*\sxml:space|_x(?!00)[0-9A-Fa-f]{4}_")
 
 # python-calamine looks for these parts beside workbook.xml under these names, whatever the links
@@ -145,6 +147,7 @@ def _shared_lengths(package: Package, part: str | None) -> tuple[Sequence[int], 
         piece = rest + piece
         if not end_tag and (start := _SHARED_STRINGS.search(piece)):
             end_tag = b"</" + (start[1] or b"") + b"si>"
+        usual = usual and not _TWO_TEXTS.search(piece)
         usual = usual and not (
             (b"xml:space" in piece or b"_x" in piece) and _ODD_SHARED.search(piece)
         )

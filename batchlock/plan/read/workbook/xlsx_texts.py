@@ -44,6 +44,7 @@ class TextParser:
         self._spaces: list[tuple[int, bool]] = [(0, False)]
         # The depth of <rPh>, whose texts are left out.
         self._phonetic_depth = 0
+        self._in_run = False
         self._characters: list[str] = []
         self._length = 0
         self._runs: list[str] = []
@@ -86,6 +87,8 @@ class TextParser:
             self._spaces.append((self._depth, attributes[_XML_SPACE] == "preserve"))
         if local_name == "t":
             self.collect()
+        elif local_name == "r":
+            self._in_run = True
         elif local_name == "rPh":
             self._phonetic_depth = self._phonetic_depth or self._depth
         else:
@@ -98,7 +101,11 @@ class TextParser:
             # Excel drops white space around a text that nothing says to preserve.
             text = text if self._spaces[-1][1] else text.strip(_SPACE)
             if not self._phonetic_depth:
+                if self._runs and not self._in_run:
+                    raise ValueError("two texts in the place of one")
                 self._runs.append(_ESCAPE.sub(_unescaped, text) if "_x" in text else text)
+        elif local_name == "r":
+            self._in_run = False
         elif local_name == "rPh":
             self._phonetic_depth = self._phonetic_depth * (self._phonetic_depth != self._depth)
         else:

@@ -1,0 +1,46 @@
+"""Read workbooks with random changes: a fixed slice of what `python -m fuzz` reads."""
+
+import random
+from pathlib import Path
+
+import pytest
+from fuzz.mutate import mutant
+from fuzz.readers import differences, read_with_batchlock, read_with_openpyxl
+from fuzz.seeds import seeds
+
+SEEDS = dict(seeds())
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_a_mutant_is_read_or_refused_in_a_sentence(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"a.{name.rpartition('.')[2]}"
+    path.write_bytes(SEEDS[name])
+    assert not isinstance(read_with_batchlock(path), str)
+    rng = random.Random(name)
+    for _ in range(25):
+        path.write_bytes(mutant(rng, name, SEEDS[name]))
+        reading = read_with_batchlock(path)
+        if isinstance(reading, str):
+            assert len(reading.splitlines()) == 1
+            assert reading.startswith(path.name) or reading == "no workbook"
+
+
+XLSX = [name for name in SEEDS if name.endswith(".xlsx")]
+
+
+@pytest.mark.parametrize("name", XLSX)
+def test_no_mutant_shows_another_text_than_openpyxl(tmp_path: Path, name: str) -> None:
+    """A text that openpyxl leaves out may be there; a different one must not be."""
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(SEEDS[name])
+    reading = read_with_batchlock(path)
+    assert isinstance(reading, tuple)
+    known = differences(reading[1], read_with_openpyxl(path).get(reading[0], []))
+    rng = random.Random(name)
+    for _ in range(25):
+        path.write_bytes(mutant(rng, name, SEEDS[name]))
+        reading = read_with_batchlock(path)
+        second = read_with_openpyxl(path)
+        if isinstance(reading, tuple) and reading[0] in second:
+            differing = differences(reading[1], second[reading[0]]) - known
+            assert not [pair for pair in differing if all(pair)]

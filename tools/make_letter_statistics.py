@@ -30,7 +30,7 @@ Wagtail, django CMS and django-oscar (BSD) and django-allauth (MIT), names of CL
 """
 ALPHABETS = [
     "en", "fr", "de", "es", "pt", "it", "nl", "sv", "da", "nb", "fi", "is", "ca", "gl", "eu", "ga",
-    "lb", "sq", "et", "pl", "cs", "sk", "hu", "ro", "sl", "hr", "ru", "uk", "be", "bg", "sr", "mk",
+    "sq", "et", "pl", "cs", "sk", "hu", "ro", "sl", "hr", "ru", "uk", "be", "bg", "sr", "mk",
     "el", "tr", "he", "ar", "fa", "lt", "lv", "vi",
 ]  # fmt: skip
 CHARACTERS = ["zh_hans", "zh_hant", "ja", "ko", "th"]

@@ -49,6 +49,7 @@ _SPELLINGS = {
     "mac": "mac_roman",
     "macroman": "mac_roman",
     "sjis": "cp932",
+    "windows-31j": "cp932",
     "unicode": "utf-16",
     "x-mac-roman": "mac_roman",
 }

@@ -19,6 +19,10 @@ class RunOptions:
     """The one value of all rows by its field, from `--module` and `--reason`."""
     visible_only: bool = False
     """Whether rows that the spreadsheet does not show are left out."""
+    encoding: str | None = None
+    """The encoding that a person chose on the page; None for that of the settings."""
+    earlier_encoding: str | None = None
+    """The encoding that a person chose for a file with the same titles."""
     simulate: bool = False
     fresh: bool = False
     config: Path | None = None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 _WEST = (
     "en", "fr", "de", "es", "pt", "it", "nl", "sv", "da", "nb", "fi", "is", "ca", "gl", "eu", "sq",
-    "ga", "lb", "et",
+    "ga", "et",
 )  # fmt: skip
 _CENTRAL = ("pl", "cs", "sk", "hu", "ro", "sl", "hr")
 _CYRILLIC = ("ru", "uk", "be", "bg", "sr", "mk")
@@ -50,8 +50,8 @@ CANDIDATES = (
     Candidate("euc_jp", "euc-jp", "Japanese (EUC-JP)", ("ja",), 2),
     Candidate("iso8859-15", "iso-8859-15", "Western European (ISO 8859-15)", _WEST, 3),
     Candidate("iso8859-2", "iso-8859-2", "Central European (ISO 8859-2)", _CENTRAL, 2),
-    Candidate("koi8_r", "koi8-r", "Russian (KOI8-R)", ("ru", "bg"), 2),
-    Candidate("koi8_u", "koi8-u", "Ukrainian (KOI8-U)", ("uk", "be"), 2),
+    Candidate("koi8_r", "koi8-r", "Cyrillic (KOI8-R)", ("ru", "bg", "uk", "be"), 2),
+    Candidate("koi8_u", "koi8-u", "Ukrainian (KOI8-U)", ("uk", "be"), 3),
     Candidate("iso8859-5", "iso-8859-5", "Cyrillic (ISO 8859-5)", _CYRILLIC, 2),
     Candidate("iso8859-6", "iso-8859-6", "Arabic (ISO 8859-6)", ("ar",), 2),
     Candidate("iso8859-7", "iso-8859-7", "Greek (ISO 8859-7)", ("el",), 2),

@@ -25,11 +25,11 @@ from batchlock.plan.read.readings import (
     Line,
     Reading,
     compare,
+    fits_utf8_by_chance,
     foreign_line,
     likelihood_in,
     margin,
     parse_line,
-    reads_better_in_asia,
 )
 
 _BYTE_ORDER_MARKS = (
@@ -83,7 +83,7 @@ _CHANCE_MARGIN = 3.0
 # Encodings that are offered. Some read the same, so these are more than a person gets to see.
 _MOST_CANDIDATES = 8
 # A file with more characters of two bytes is not UTF-8 by chance: of the characters of Chinese and
-# Korean encodings, one of eight fits.
+# Korean encodings one of eight fits, and so does an apostrophe with à of the Mac.
 _MOST_BY_CHANCE = 8
 
 
@@ -137,7 +137,7 @@ def detect_encoding(
         raise _fault_error(path, encoding, fault, source)
     if not fault and not _fits_utf8_only_by_chance(path):
         lines = _few_pairs(path)
-        if not lines or not reads_better_in_asia(lines):
+        if not lines or not fits_utf8_by_chance(lines):
             return Detected(encoding, EncodingSource.CONTENT)
         return Undecided((*_whole_file(path, compare(lines)), UTF_8))
     return _detect_by_letters(path, earlier, machine, needed=MARGIN if fault else _CHANCE_MARGIN)

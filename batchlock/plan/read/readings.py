@@ -194,14 +194,13 @@ def foreign_line(lines: Sequence[Line]) -> tuple[int, Candidate] | None:
     return None
 
 
-def reads_better_in_asia(lines: Sequence[Line]) -> bool:
-    """Tell whether a few words that are valid UTF-8 are likelier in an East Asian encoding."""
+def fits_utf8_by_chance(lines: Sequence[Line]) -> bool:
+    """Tell whether a few words that are valid UTF-8 are likelier in another encoding."""
     pairs = sum(
         len([byte for byte in word.content if byte >= 0x80]) // 2
         for word in {word for line in lines for word in line.words}
     )
-    asian = [one for one in CANDIDATES if one.languages[0] in ("zh_hans", "zh_hant", "ja", "ko")]
-    best = max(likelihood_in(candidate, lines) for candidate in asian)
+    best = max(likelihood_in(candidate, lines) for candidate in CANDIDATES)
     return best > likelihood_in(UTF_8, lines) + _VALID_PAIR * pairs
 
 
@@ -249,14 +248,22 @@ def _extend(reading: Reading, words: Iterable[Word], latin: Sequence[str], *, st
     return True
 
 
-def _at_least(part: str) -> float:
-    """Return how likely a word of a language without statistics is, if it has ASCII letters.
+# Words in Armenian, Syriac, Thaana or N'Ko. One or two letters of them are chance.
+_OTHER_ALPHABET = re.compile("[\u0530-\u058f]{3,}|[\u0700-\u085f]{3,}")
 
-    In UTF-8 every language is written, such as Azerbaijani with its ə. The logarithms of 1 of 20
-    and of 1 of 400 letters.
+
+def _at_least(part: str) -> float:
+    """Return how likely a word of a language without statistics is at least.
+
+    In UTF-8 every language is written, such as Azerbaijani with its ə, and Armenian. The numbers
+    are the logarithms of 1 of 20, 50 and 150 letters.
     """
+    if _OTHER_ALPHABET.fullmatch(part):
+        return -5.0 * len(part)
     beyond = sum(not letter.isascii() for letter in part)
-    return -3.0 * (len(part) - beyond) - 6.0 * beyond if beyond < len(part) else -math.inf
+    if beyond == len(part) or max(part) >= "\u0370":  # below are the letters of Latin alphabets
+        return -math.inf
+    return -3.0 * (len(part) - beyond) - 4.0 * beyond
 
 
 @lru_cache(1 << 16)

@@ -1,11 +1,11 @@
 """Split a word into letters and symbols, and say how unusual the symbols are where they stand."""
 
+import unicodedata
 from functools import lru_cache
 
 # Capitals after small letters, and letters of two scripts in one word.
 _CAPITAL_INSIDE = 8.0
 _TWO_SCRIPTS = 12.0
-_TONES = "\u0300\u0301\u0303\u0309\u0323"  # of Vietnamese, as characters of their own
 
 
 @lru_cache(1 << 16)
@@ -19,7 +19,7 @@ def word_parts(text: str, before: str, after: str) -> tuple[tuple[str, ...], flo
         right = text[i + 1] if i + 1 < len(text) else after
         if (
             (character.isalpha() and not _is_sign(character, left, right))
-            or (character in _TONES and current)
+            or (current and unicodedata.combining(character))
             or (character == "’" and current and right.isalpha())
         ):
             current += "'" if character == "’" else character
@@ -65,7 +65,8 @@ def _symbol_cost(character: str, left: str, right: str) -> float:
     if character == "·" and left in "lL" and right in "lL":  # Catalan
         return 3.0
     if character in _OPENING:
-        usual = 9.0 if character == "‹" else 5.0
+        # ¿ and ¡ begin sentences; in ISO 8859-2 and the Mac they are ż and a degree sign.
+        usual = 9.0 if character == "‹" or (character in "¿¡" and right.islower()) else 5.0
         return _MISPLACED if left.isalnum() else usual
     if character in _CLOSING:
         return _MISPLACED if right.isalnum() or left == " " else 5.0
@@ -91,7 +92,7 @@ def _symbol_cost(character: str, left: str, right: str) -> float:
 
 def _script(letter: str) -> str:
     code = ord(letter)
-    if code < 0x250 or 0x1E00 <= code < 0x1F00:
+    if code < 0x370 or 0x1E00 <= code < 0x1F00:
         return "Latin"
     bounds = ((0x400, "Greek"), (0x530, "Cyrillic"), (0x600, "Hebrew"), (0x700, "Arabic"))
     return next((name for bound, name in bounds if code < bound), "other")

@@ -7,6 +7,7 @@
     files     id, org, name, who, at, …       an upload, and how it is read
     runs      run_id, org, file, who, at, …   a run that was requested on the page, and its state
     columns   titles, chosen                  columns that a person chose for such titles
+    encodings titles, chosen                  an encoding that a person chose for such titles
     log       at, org, who, what, about       who did what
 
 The names of tables and columns, and the stored values, are those of 0.1.0.
@@ -18,12 +19,21 @@ from pathlib import Path
 
 from batchlock.core.errors import UsageError
 from batchlock.store.page.audit_log import AuditLog, LogEntry
-from batchlock.store.page.columns import RememberedColumns
+from batchlock.store.page.columns import RememberedColumns, RememberedEncodings
 from batchlock.store.page.people import People, Sessions
 from batchlock.store.page.queue import ACTIVE, QueuedRun, QueueState, QueueTable
-from batchlock.store.page.uploads import Upload, UploadState, UploadTable
+from batchlock.store.page.uploads import Choices, Upload, UploadState, UploadTable
 
-__all__ = ("ACTIVE", "LogEntry", "PageStore", "QueueState", "QueuedRun", "Upload", "UploadState")
+__all__ = (
+    "ACTIVE",
+    "Choices",
+    "LogEntry",
+    "PageStore",
+    "QueueState",
+    "QueuedRun",
+    "Upload",
+    "UploadState",
+)
 
 # Each CREATE says IF NOT EXISTS, so that the script also opens a database of an earlier start.
 # WITHOUT ROWID: these keys are texts, which would need a second index otherwise.
@@ -46,11 +56,20 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE TABLE IF NOT EXISTS columns (
     titles TEXT PRIMARY KEY, chosen TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS encodings (
+    titles TEXT PRIMARY KEY, chosen TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS log (
     at REAL NOT NULL, org TEXT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, about TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS log_at ON log (at);
 """
+
+# Columns that 0.1.0 did not have. ALTER TABLE has no IF NOT EXISTS.
+_ADDED_COLUMNS = {
+    "encoding": "ALTER TABLE files ADD COLUMN encoding TEXT",
+    "readings": "ALTER TABLE files ADD COLUMN readings TEXT NOT NULL DEFAULT '[]'",
+}
 
 # Another process may be writing: `serve --add-user`, or the page of another org.
 _BUSY_TIMEOUT_SECONDS = 10
@@ -76,6 +95,10 @@ class PageStore:
             sql = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_TIMEOUT_SECONDS)
             # NORMAL suffices: the journals of runs (FULL) hold everything that must survive.
             sql.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+            existing = {row[1] for row in sql.execute("PRAGMA table_info(files)")}
+            for column, statement in _ADDED_COLUMNS.items():
+                if column not in existing:
+                    sql.execute(statement)
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(
@@ -87,6 +110,7 @@ class PageStore:
         self.sessions = Sessions(sql)
         self.uploads = UploadTable(sql, self.folder / "files")
         self.columns = RememberedColumns(sql)
+        self.encodings = RememberedEncodings(sql)
         self.queue = QueueTable(sql)
         self.audit_log = AuditLog(sql)
 

@@ -4,10 +4,11 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from batchlock.core.encodings import TextReading
 from batchlock.store.page.queue import ACTIVE
 
 
@@ -37,11 +38,25 @@ class Upload:
     """Titles to choose from, where another choice of columns can help against the refusal."""
     sheets: tuple[str, ...]
     """Sheets to choose from, where a choice of the sheet can help against the refusal."""
+    readings: tuple[TextReading, ...]
+    """How a text reads in each encoding that it may be in, the likeliest first."""
     sheet: str | None
+    encoding: str | None
+    """The encoding that a person chose, for this file or for one with the same titles."""
     explicit_columns: Mapping[str, str]
     """The titles that a person chose, by field."""
     are_remembered: bool
-    """Whether the explicit columns come from an earlier file with the same titles."""
+    """Whether explicit columns or encoding come from an earlier file with the same titles."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a person chose about the reading of a file."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The titles of the columns, by field."""
+    sheet: str | None = None
+    encoding: str | None = None
 
 
 class UploadTable:
@@ -63,14 +78,19 @@ class UploadTable:
             (upload_id, org, name, user, time.time(), UploadState.READING.value),
         )
 
-    def set_reading(
-        self, upload_id: str, columns: Mapping[str, str], sheet: str | None, *, remembered: bool
-    ) -> None:
-        """Record that an upload is being read with these explicit columns and this sheet."""
+    def set_reading(self, upload_id: str, choices: Choices, *, remembered: bool) -> None:
+        """Record that an upload is being read with what a person chose."""
         self._sql.execute(
-            "UPDATE files SET state = ?, refusal = '', chosen = ?, sheet = ?, remembered = ?"
-            " WHERE id = ?",
-            (UploadState.READING.value, _json(columns), sheet, remembered, upload_id),
+            "UPDATE files SET state = ?, refusal = '', readings = '[]', chosen = ?, sheet = ?,"
+            " encoding = ?, remembered = ? WHERE id = ?",
+            (
+                UploadState.READING.value,
+                _json(choices.columns),
+                choices.sheet,
+                choices.encoding,
+                remembered,
+                upload_id,
+            ),
         )
 
     def set_checked(self, upload_id: str) -> None:
@@ -86,6 +106,7 @@ class UploadTable:
         *,
         columns: Sequence[str] | None = None,
         sheets: Sequence[str] | None = None,
+        readings: Sequence[TextReading] = (),
     ) -> None:
         """Record why an upload cannot be read, and the titles or sheets to choose from.
 
@@ -93,12 +114,13 @@ class UploadTable:
         """
         self._sql.execute(
             "UPDATE files SET state = ?, refusal = ?, columns = ifnull(?, columns),"
-            " sheets = ifnull(?, sheets) WHERE id = ?",
+            " sheets = ifnull(?, sheets), readings = ? WHERE id = ?",
             (
                 UploadState.REFUSED.value,
                 refusal,
                 None if columns is None else _json(columns),
                 None if sheets is None else _json(sheets),
+                json.dumps([asdict(reading) for reading in readings]),
                 upload_id,
             ),
         )
@@ -145,7 +167,7 @@ class UploadTable:
     def _select(self, condition: str, values: Sequence[object]) -> list[Upload]:
         rows = self._sql.execute(
             "SELECT id, org, name, who, at, state, refusal, columns, sheets, sheet, chosen,"
-            f" remembered FROM files WHERE {condition}",
+            f" remembered, encoding, readings FROM files WHERE {condition}",
             tuple(values),
         )
         return [
@@ -154,10 +176,18 @@ class UploadTable:
                 state=UploadState(state), refusal=refusal, columns=tuple(json.loads(columns)),
                 sheets=tuple(json.loads(sheets)), sheet=sheet,
                 explicit_columns=json.loads(explicit), are_remembered=bool(are_remembered),
+                encoding=encoding, readings=_readings(readings),
             )
             for upload_id, org, name, user, uploaded_at, state, refusal, columns, sheets, sheet,
-                explicit, are_remembered in rows
+                explicit, are_remembered, encoding, readings in rows
         ]  # fmt: skip
+
+
+def _readings(text: str) -> tuple[TextReading, ...]:
+    return tuple(
+        TextReading(encoding=one["encoding"], label=one["label"], samples=tuple(one["samples"]))
+        for one in json.loads(text)
+    )
 
 
 def _json(value: Mapping[str, str] | Sequence[str]) -> str:

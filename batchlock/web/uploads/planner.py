@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.journal import Journal
-from batchlock.store.page import Upload
+from batchlock.store.page import Choices, Upload
 from batchlock.web.context import AppContext
 
 _log = logging.getLogger(__name__)
@@ -36,29 +35,25 @@ class UploadPlanner:
         """Return the path of an upload's plan; it exists once the upload is checked."""
         return self._uploads.folder(upload.id) / "plan.journal"
 
-    def start(
-        self,
-        upload_id: str,
-        columns: Mapping[str, str],
-        sheet: str | None,
-        *,
-        by_hand: bool = False,
-    ) -> None:
-        """Start to plan an upload with explicit columns and sheet, unless that is under way.
+    def start(self, upload_id: str, choices: Choices, *, by_hand: bool = False) -> None:
+        """Start to plan an upload with what a person chose, unless that is under way.
 
-        Unless `by_hand`, the columns that a person chose for such titles before are tried too.
+        Unless `by_hand`, what a person chose for such titles before is tried too.
         """
         if upload_id in self._tasks:
             return
-        self._uploads.set_reading(upload_id, columns, sheet, remembered=False)
-        task = asyncio.create_task(self._check(upload_id, columns, sheet, by_hand=by_hand))
+        self._uploads.set_reading(upload_id, choices, remembered=False)
+        task = asyncio.create_task(self._check(upload_id, choices, by_hand=by_hand))
         self._tasks[upload_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(upload_id, None))
 
     def resume(self) -> None:
         """Start again what was being planned when the last server ended."""
         for upload in self._uploads.unread(self._context.org):
-            self.start(upload.id, upload.explicit_columns, upload.sheet)
+            choices = Choices(
+                columns=upload.explicit_columns, sheet=upload.sheet, encoding=upload.encoding
+            )
+            self.start(upload.id, choices)
 
     async def wait(self, *upload_ids: str) -> None:
         """Wait a short time for the plans of these uploads."""
@@ -78,35 +73,60 @@ class UploadPlanner:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _check(
-        self, upload_id: str, columns: Mapping[str, str], sheet: str | None, *, by_hand: bool
-    ) -> None:
+    async def _check(self, upload_id: str, choices: Choices, *, by_hand: bool) -> None:
         """Plan an upload and record the result."""
         upload = self._uploads.get(self._context.org, upload_id)
         assert upload is not None
         try:
-            await self._plan(upload, columns, sheet)
+            await self._plan(upload, choices, by_hand=by_hand)
             self._uploads.set_checked(upload_id)
         except BatchlockError as error:
-            remembered = self._context.store.columns.load(error.columns) if error.columns else {}
-            if remembered and not by_hand:
-                self._uploads.set_reading(upload_id, remembered, sheet, remembered=True)
-                await self._check(upload_id, remembered, sheet, by_hand=True)
+            remembered = self._remembered(error, choices)
+            if remembered is not None and not by_hand:
+                self._uploads.set_reading(upload_id, remembered, remembered=True)
+                await self._check(upload_id, remembered, by_hand=False)
                 return
             self._uploads.set_refused(
-                upload_id, str(error), columns=error.columns, sheets=error.sheets
+                upload_id,
+                str(error),
+                columns=error.columns,
+                sheets=error.sheets,
+                readings=error.readings,
             )
         except Exception:
             _log.exception("reading %s", upload.name)
             message = f"{upload.name} cannot be read; the details are in the log of batchlock."
             self._uploads.set_refused(upload_id, message)
 
-    async def _plan(self, upload: Upload, columns: Mapping[str, str], sheet: str | None) -> None:
+    def _remembered(self, error: BatchlockError, choices: Choices) -> Choices | None:
+        """Return what a person chose for a file with the same titles, if it is something new."""
+        store = self._context.store
+        if not error.columns:
+            return None
+        if error.readings:
+            encoding = store.encodings.load(error.columns)
+            known = encoding is None or choices.encoding is not None
+            return None if known else replace(choices, encoding=encoding)
+        columns = store.columns.load(error.columns)
+        return None if not columns or choices.columns else replace(choices, columns=columns)
+
+    async def _plan(self, upload: Upload, choices: Choices, *, by_hand: bool) -> None:
         path = self.plan_path(upload)
         path.unlink(missing_ok=True)
-        options = replace(self._context.options, sheet=sheet, columns=columns)
+        options = replace(
+            self._context.options,
+            sheet=choices.sheet,
+            columns=choices.columns,
+            encoding=choices.encoding if by_hand else None,
+            earlier_encoding=None if by_hand else choices.encoding,
+        )
         async with self._planning:
             await self._context.runner(options).plan(self.folder(upload.id) / upload.name, path)
-        if columns:
+        if choices.columns or choices.encoding:
             with Journal.open(path) as journal:
-                self._context.store.columns.save(journal.info.titles, columns)
+                titles = journal.info.titles
+            if choices.columns:
+                self._context.store.columns.save(titles, choices.columns)
+            if choices.encoding:
+                ascii_titles = [title for title in titles if title.isascii()]
+                self._context.store.encodings.save(ascii_titles, choices.encoding)

@@ -14,7 +14,7 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result
 from batchlock.store.earlier import earlier_runs
 from batchlock.store.journal import Journal
-from batchlock.store.page import Upload, UploadState
+from batchlock.store.page import Choices, Upload, UploadState
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
@@ -122,7 +122,7 @@ class UploadViews:
         user = request[security.NAME]
         self._context.store.uploads.add(upload_id, self._context.org, name, user)
         self._context.log(request, "uploaded", name)
-        self._planner.start(upload_id, {}, None)
+        self._planner.start(upload_id, Choices())
         return upload_id
 
     async def show(self, request: web.Request) -> web.Response:
@@ -146,10 +146,13 @@ class UploadViews:
         upload = upload_in(self._context, request)
         form = await security.form_of(request)
         columns, sheet = columns_in(form), str(form.get("sheet") or "")
+        encoding = str(form.get("encoding") or "")
         if upload.state is not UploadState.READING:
-            self._planner.start(upload.id, columns, sheet or None, by_hand=True)
-            choices = ", ".join(f"{title} as {field}" for field, title in columns.items())
-            self._context.log(request, "read again", f"{upload.name}: {sheet} {choices}".strip())
+            choices = Choices(columns=columns, sheet=sheet or None, encoding=encoding or None)
+            self._planner.start(upload.id, choices, by_hand=True)
+            words = [f"{title} as {field}" for field, title in columns.items()]
+            chosen = " ".join([sheet, encoding, ", ".join(words)])
+            self._context.log(request, "read again", f"{upload.name}: {chosen.strip()}")
             await self._planner.wait(upload.id)
         raise web.HTTPSeeOther(f"/files/{upload.id}")
 

@@ -34,6 +34,27 @@ def test_columns_chosen_by_hand_are_remembered(someone: Visitor) -> None:
     assert "can be sent 1" in check
 
 
+def test_the_encoding_that_reads_right_is_chosen_and_remembered(someone: Visitor) -> None:
+    titles = "Module,Record Id,Lock Id,Reason\n"
+    row = "Deals,5843104000000425504,5843104000000574404,{}\n"
+    content = (titles + row.format("Umowa zakończona w zeszłym roku")).encode("cp1250")
+    upload = someone.check("umowy.csv", content)
+    refused = someone.get(upload).words
+    assert "Which of these reads right?" in refused
+    assert "Umowa zakończona w zeszłym roku" in refused
+    assert "Central European (Windows-1250)" in refused
+    assert someone.post(f"{upload}/read", {"encoding": "windows-1250"}).location == upload
+    someone.wait_for(upload, "can be sent 1")
+    content = (titles + row.format("Zapłacono już w październiku")).encode("cp1250")
+    checked = someone.get(someone.check("next.csv", content)).words
+    assert "can be sent 1" in checked
+    assert "as chosen before for a file with these titles" in checked
+    assert "Zapłacono już w październiku" in checked
+    # What was chosen is not used where another encoding reads better.
+    content = (titles + row.format("Договор продлён до конца года")).encode("cp1251")
+    assert "Договор продлён" in someone.get(someone.check("russian.csv", content)).words
+
+
 def test_a_sheet_can_be_chosen(someone: Visitor) -> None:
     book = openpyxl.Workbook()
     for name, count in (("May", 2), ("June", 3)):

@@ -39,6 +39,8 @@ def read_with_batchlock(path: Path) -> tuple[str, Rows] | str:
             else open_zipped(path, kind)
         )
         with opened as handles:
+            if not handles:
+                return f"{path.name} has no sheets"
             handle = handles[0]
             rows = [[_shown(cell) for cell in row] for row in islice(handle.open()(), _MAX_ROWS)]
             for _ in islice(handle.hidden_rows(), _MAX_ROWS):

@@ -4,13 +4,16 @@ The record CODEPAGE names it. Some programs write none, and then the character s
 font tells, as Windows has it. LibreOffice goes by the font too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from xlrd.biffh import encoding_from_codepage  # type: ignore[import-untyped]  # comes without types
 
 from batchlock.core.errors import UnreadableFile
+from batchlock.plan.read.candidates import WESTERN
+from batchlock.plan.read.readings import MARGIN, compare, margin, parse_line
 
 RAW_ENCODING = "iso-8859-1"
 """The encoding that xlrd is given, so that every byte becomes one character and none is lost."""
@@ -33,8 +36,11 @@ _CHARACTER_SETS = {
     222: "cp874",
     238: "cp1250",
 }
-# The set 0 is what a program writes that knows of no other, so it says nothing against a code page.
+# The set 0 is what a program writes that knows of no other, so it says nothing against a code page,
+# and counts without one only where the texts read as a Western European language.
 _NEUTRAL = "cp1252"
+# Texts that are looked at for that; hundreds show what thousands do.
+_SAMPLE = 400
 
 
 class TextDecoder:
@@ -45,6 +51,7 @@ class TextDecoder:
         self._code_page = _encoding_of_code_page(book.codepage)
         self._encodings = [_CHARACTER_SETS.get(font.character_set) for font in book.font_list]
         self._fonts = fonts
+        self._texts = [*islice(_texts_beyond_ascii(book), _SAMPLE)]
 
     def cell(self, path: Path, text: str, sheet: Any, row: int, column: int) -> str:
         """Return the text of a cell, which xlrd has decoded with RAW_ENCODING.
@@ -64,11 +71,16 @@ class TextDecoder:
         """Return the name of a sheet, which has no font of its own."""
         return text if text.isascii() else self._decode(path, text, self._encodings)
 
+    def _read_western(self) -> bool:
+        found = compare([parse_line(text.encode(RAW_ENCODING)) for text in self._texts])
+        western = next((one for one in found if one.codec == WESTERN.codec), None)
+        return western is not None and margin(found, western) >= MARGIN
+
     def _decode(self, path: Path, text: str, by_font: Sequence[str | None]) -> str:
         named = {encoding for encoding in by_font if encoding not in (None, _NEUTRAL)}
         if self._code_page:
             named.add(self._code_page)
-        elif not named and _NEUTRAL in by_font:
+        elif not named and _NEUTRAL in by_font and self._read_western():
             named.add(_NEUTRAL)
         readings = set()
         for encoding in named:
@@ -90,3 +102,11 @@ def _encoding_of_code_page(code_page: int | None) -> str | None:
     if code_page is None:
         return None
     return str(encoding_from_codepage.get(code_page, f"cp{code_page}"))
+
+
+def _texts_beyond_ascii(book: Any) -> Iterator[str]:
+    for sheet in book.sheets():
+        for row in range(sheet.nrows):
+            for value in sheet.row_values(row):
+                if isinstance(value, str) and not value.isascii():
+                    yield value

@@ -11,6 +11,8 @@ from support.sheet_xml import LEAD, TITLES
 from support.tables import ROW, load, refusal, write_odfpy, write_text
 from support.zips import write_zip, zip_parts
 
+from batchlock.plan.read.workbook.xls_records import workbook_stream
+
 CASES = DATA / "cases"
 IDS = ("554023000000527001", "554023000000987001")
 
@@ -18,6 +20,42 @@ IDS = ("554023000000527001", "554023000000987001")
 def test_texts_of_excel_5_without_a_code_page_are_in_that_of_their_font() -> None:
     loaded = load(CASES / "biff5-cyrillic-without-codepage.xls")
     assert loaded.rows == {2: ("Leads", *IDS, "Договор продлён")}
+
+
+@pytest.mark.parametrize(
+    ("character_set", "raw", "read"),
+    [
+        (204, "Договор продлён".encode("cp1251"), "Договор продлён"),
+        (238, "Umowa zakończona".encode("cp1250"), "Umowa zakończona"),
+        (161, "η σύμβαση".encode("cp1253"), "η σύμβαση"),
+        (0, "Vertrag für Kunden geprüft".encode("cp1252"), "Vertrag für Kunden geprüft"),
+        (0, "Договор продлён".encode("cp1251"), None),
+        (1, "Vertrag für Kunden geprüft".encode("cp1252"), None),
+    ],
+)
+def test_the_character_set_of_the_font_tells_the_encoding(
+    tmp_path: Path, character_set: int, raw: bytes, read: str | None
+) -> None:
+    content = (CASES / "biff5-cyrillic-without-codepage.xls").read_bytes()
+    old = "Договор продлён".encode("cp1251")
+    raw = raw.ljust(len(old))[: len(old)] if len(raw) <= len(old) else raw
+    stream, _ = workbook_stream(content)
+    records = []
+    at = 0
+    while at + 4 <= len(stream):
+        kind, length = struct.unpack_from("<HH", stream, at)
+        body = bytearray(stream[at + 4 : at + 4 + length])
+        if kind == 0x31:  # FONT: the character set follows ten bytes of size, style and colour
+            body[12] = character_set
+        if kind == 0x204 and body[8:].startswith(old):  # LABEL: row, column, format, length
+            body[6:] = struct.pack("<H", len(raw)) + raw
+        records.append(struct.pack("<HH", kind, len(body)) + body)
+        at += 4 + length
+    path = write_text(tmp_path, b"".join(records), "a.xls")
+    if read is None:
+        assert "does not say for certain in which encoding" in refusal(path)
+    else:
+        assert load(path).rows[2][3] == read.ljust(len(old))
 
 
 def test_the_name_of_the_stream_may_be_in_capitals() -> None:

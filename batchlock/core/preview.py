@@ -45,6 +45,10 @@ class ReadAs:
     delimiter: str | None
     header_row: int
     """0 when it is not known."""
+    archive_member: str | None
+    """The file in the archive that was read; None for a file that is no archive."""
+    rows_left_out: int
+    """Hidden rows that are left out because the user asked for it."""
     fields: tuple[FieldSource, ...]
     modules: tuple[ModuleRows, ...]
     """The rows that would be sent, the most frequent module first."""

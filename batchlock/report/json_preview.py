@@ -43,6 +43,8 @@ class ReadAsJson(TypedDict):
     encoding_source: str | None
     delimiter: str | None
     header_row: int
+    archive_member: str | None
+    rows_left_out: int
     fields: dict[str, FieldJson]
     modules: list[ModuleJson]
     calls: int
@@ -99,6 +101,8 @@ def _read_as_json(read_as: ReadAs) -> ReadAsJson:
         "encoding_source": None if source is None else source.value,
         "delimiter": read_as.delimiter,
         "header_row": read_as.header_row,
+        "archive_member": read_as.archive_member,
+        "rows_left_out": read_as.rows_left_out,
         "fields": {
             one.field.value: {"title": one.title, "value": one.value, "origin": one.origin.value}
             for one in read_as.fields

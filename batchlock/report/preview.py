@@ -53,6 +53,8 @@ def preview_of(journal: Journal) -> Preview:
             encoding_source=reading.encoding_source,
             delimiter=info.delimiter,
             header_row=reading.header_row,
+            archive_member=reading.archive_member,
+            rows_left_out=reading.rows_left_out,
             fields=reading.fields,
             modules=tuple(
                 ModuleRows(module=one.module, action=ACTION_UPDATE, rows=one.rows)
@@ -102,6 +104,8 @@ def note_in_words(note: Note) -> str:
 
 def _form_in_words(read_as: ReadAs) -> str:
     parts = []
+    if read_as.archive_member is not None:
+        parts.append(f'"{read_as.archive_member}" in the archive')
     if read_as.sheet is not None:
         parts.append(f'sheet "{read_as.sheet}"')
     if read_as.encoding is not None:
@@ -115,6 +119,9 @@ def _form_in_words(read_as: ReadAs) -> str:
         parts.append(f"cells separated by {named}")
     if read_as.header_row:
         parts.append(f"titles in row {read_as.header_row}")
+    if read_as.rows_left_out:
+        count = read_as.rows_left_out
+        parts.append(f"{count:,} hidden row{'' if count == 1 else 's'} left out")
     return ", ".join(parts) or "a table"
 
 

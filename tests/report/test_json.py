@@ -69,6 +69,8 @@ READ_AS = {
     "encoding_source": "content",
     "delimiter": ";",
     "header_row": 1,
+    "archive_member": None,
+    "rows_left_out": 0,
     "fields": {
         "module": {"title": "Module", "value": None, "origin": "title"},
         "record_id": {"title": "Record Id", "value": None, "origin": "title"},

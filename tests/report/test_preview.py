@@ -109,6 +109,11 @@ def test_the_lines_say_how_the_file_is_read_and_what_that_costs() -> None:
             {"encoding": "windows-1252", "encoding_source": EncodingSource.GUESS},
             f"text in Windows-1252 (a guess from its letters), {CELLS}",
         ),
+        (
+            {"sheet": "Locks", "encoding": None, "delimiter": None, "rows_left_out": 8,
+             "archive_member": "a.xlsx"},
+            '"a.xlsx" in the archive, sheet "Locks", titles in row 1, 8 hidden rows left out',
+        ),
         ({"header_row": 0, "encoding_source": None, "delimiter": "^"},
          'text in UTF-8, cells separated by "^"'),
     ],

@@ -29,6 +29,8 @@ def preview(*, notes: tuple[Note, ...] = (), **changes: Any) -> Preview:
         "encoding_source": EncodingSource.CONTENT,
         "delimiter": ";",
         "header_row": 1,
+        "archive_member": None,
+        "rows_left_out": 0,
         "fields": FIELDS,
         "modules": (ModuleRows(module="Leads", action="update", rows=2),),
         "lookups": 1,

@@ -11,7 +11,8 @@ from batchlock.store.earlier import earlier_runs
 from batchlock.store.history import StoredRun
 from batchlock.store.journal import Journal
 
-_CODE = "finished_before"
+FINISHED_BEFORE = "finished_before"
+"""The code of the note."""
 
 
 def note_finished_run(plan: Path, runs: Iterable[StoredRun], *, is_fresh: bool) -> None:
@@ -32,14 +33,14 @@ def note_finished_run(plan: Path, runs: Iterable[StoredRun], *, is_fresh: bool) 
         journal.set_finished_before(finished_at)
         reading = journal.reading
         # The page notes it when it checks a file and again when the run starts, maybe days later.
-        others = tuple(note for note in reading.notes if note.code != _CODE)
+        others = tuple(note for note in reading.notes if note.code != FINISHED_BEFORE)
         notes = others if is_fresh else (*others, _note(finished_at))
         journal.set_reading(replace(reading, notes=notes))
 
 
 def _note(finished_at: datetime) -> Note:
     return Note(
-        code=_CODE,
+        code=FINISHED_BEFORE,
         message=f"The same file was finished before, on {finished_at:%Y-%m-%d at %H:%M} UTC. "
         "Rows that are done are left alone, the others go out again; --fresh sends every row.",
     )

@@ -32,6 +32,9 @@ _ORIGINS = {
 }
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
+NOTE_LABEL = "Note"
+SAMPLE_LABEL = "Sample"
+
 
 class PreviewLine(NamedTuple):
     """One line of a preview."""
@@ -88,11 +91,11 @@ def preview_lines(preview: Preview) -> Iterator[PreviewLine]:
     if read_as.calls:
         yield PreviewLine("Takes", _calls_in_words(read_as))
     for note in preview.notes:
-        yield PreviewLine("Note", note_in_words(note))
+        yield PreviewLine(NOTE_LABEL, note_in_words(note))
     for sample in read_as.samples:
         lock = "lock id looked up" if sample.lock_id is None else f"lock {sample.lock_id}"
         where = f"row {sample.row}: {sample.module} {sample.record_id}, {lock}"
-        yield PreviewLine("Sample", f"{where}, reason: {sample.reason}", is_cut=True)
+        yield PreviewLine(SAMPLE_LABEL, f"{where}, reason: {sample.reason}", is_cut=True)
 
 
 def note_in_words(note: Note) -> str:
@@ -149,4 +152,4 @@ def _calls_in_words(read_as: ReadAs) -> str:
     calls = f"{read_as.calls:,} call{'' if read_as.calls == 1 else 's'}"
     credits_ = f"{read_as.credits:,} credit{'' if read_as.credits == 1 else 's'}"
     lookups = f" ({read_as.lookups:,} to look up lock ids)" if read_as.lookups else ""
-    return f"{calls}{lookups} and {credits_}, if each call succeeds at once"
+    return f"{calls}{lookups}, {credits_}"

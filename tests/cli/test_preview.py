@@ -18,7 +18,7 @@ def test_run_says_on_stderr_what_it_is_about_to_send(
     before, _, _ = done.err.partition("Sending")
     assert f"Columns  {COLUMNS}" in before
     assert "To send  4 updates: Leads 3, Deals 1" in before
-    assert "Takes    5 calls (1 to look up lock ids) and 5 credits" in before
+    assert "Takes    5 calls (1 to look up lock ids), 5 credits" in before
     samples = [line for line in before.splitlines() if line.startswith("Sample")]
     assert len(samples) == 3
     assert samples[0] == (

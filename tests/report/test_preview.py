@@ -92,7 +92,7 @@ def test_the_lines_say_how_the_file_is_read_and_what_that_costs() -> None:
         f"Read as: text in UTF-8 (its bytes fit no other encoding), {CELLS}",
         'Columns: module "Module", record id "Record Id", lock id "Lock Id", reason "Reason"',
         "To send: 2 updates: Leads 2",
-        "Takes: 3 calls (1 to look up lock ids) and 3 credits, if each call succeeds at once",
+        "Takes: 3 calls (1 to look up lock ids), 3 credits",
         "Note: A filter hides these rows, and they are sent. (rows 3-4)",
         "Sample: row 2: Leads 5843104000000425561, lock id looked up, reason: Prüfung",
     ]

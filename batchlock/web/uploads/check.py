@@ -7,8 +7,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from batchlock.core.cell_text import display_text
+from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result, ResultRow
 from batchlock.core.rows import Problem
+from batchlock.plan.finished import FINISHED_BEFORE
+from batchlock.report.preview import (
+    NOTE_LABEL,
+    SAMPLE_LABEL,
+    PreviewLine,
+    note_in_words,
+    preview_lines,
+    preview_of,
+)
 from batchlock.report.summaries import causes_of
 from batchlock.store.earlier import earlier_runs
 from batchlock.store.journal import Journal, RowFilter, RunInfo
@@ -72,6 +82,7 @@ class CheckPage(Page):
     lookups: int
     forecast: Forecast
     causes: Sequence[Cause]
+    preview: Preview
     titles: Sequence[str]
     hidden_columns: int
     choices: Sequence[str]
@@ -86,6 +97,22 @@ class CheckPage(Page):
     unfinished_run: str | None
     """The id of an unfinished run of the same content."""
     fields: Sequence[FieldChoice] = FIELDS
+
+    @property
+    def read_as(self) -> Sequence[PreviewLine]:
+        """What the file is read as, in words, without the notes and samples."""
+        lines = preview_lines(self.preview)
+        return [line for line in lines if line.label not in (NOTE_LABEL, SAMPLE_LABEL)]
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """The notes in words, without that of an earlier run, which has a place of its own."""
+        return [note_in_words(note) for note in self.preview.notes if note.code != FINISHED_BEFORE]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing is sent before the problems and notes are gone."""
+        return self.is_strict and bool(self.invalid or self.preview.notes)
 
     @property
     def row_count(self) -> int:
@@ -118,6 +145,7 @@ def check_page(
         problems = list(journal.problems([row.row for row in rows]))
         lookups = journal.to_look_up()
         causes = causes_of(journal)
+        preview = preview_of(journal)
     runs = context.run_list.from_journals()
     same = [run for run in runs if run.info.identity == info.identity]
     unfinished = context.history.unfinished(info.identity) if same else None
@@ -128,6 +156,7 @@ def check_page(
         lookups=lookups,
         forecast=_forecast(context, counts[Result.NOT_SENT] + lookups, runs),
         causes=[cause for cause in causes if cause.result is Result.INVALID],
+        preview=preview,
         titles=info.titles[:MAX_COLUMNS],
         hidden_columns=max(0, len(info.titles) - MAX_COLUMNS),
         choices=info.titles[:MAX_CHOICES],

@@ -11,7 +11,7 @@ from typing import ClassVar
 from aiohttp import BodyPartReader, MultipartReader, web
 
 from batchlock.core.errors import BatchlockError
-from batchlock.core.results import Result
+from batchlock.report.summaries import refusal_of
 from batchlock.store.earlier import earlier_runs
 from batchlock.store.journal import Journal
 from batchlock.store.page import Choices, Upload, UploadState
@@ -186,12 +186,10 @@ class UploadViews:
         """
         plan = self._planner.plan_path(upload)
         with Journal.open(plan) as journal:
-            info, invalid = journal.info, journal.counts()[Result.INVALID]
-        if self._context.settings.input.strict and invalid:
-            raise BatchlockError(
-                "Nothing was sent: some rows have problems, and input.strict says that then none "
-                "is. Correct them first."
-            )
+            info = journal.info
+            refusal = refusal_of(journal)
+        if self._context.settings.input.strict and refusal is not None:
+            raise BatchlockError(f"{refusal.sentence} (input.strict is set.)")
         if (unfinished := self._context.history.unfinished(info.identity)) is not None:
             return unfinished.stem
         finished = earlier_runs(self._context.history.all(), info).finished_at

@@ -130,3 +130,28 @@ def test_files_over_the_limit_of_one_upload_are_named(someone: Visitor) -> None:
     assert "21.csv was not taken" in answer.words
     assert "22.csv was not taken" in answer.words
     assert "The other files (20) were taken." in answer.words
+
+
+def test_the_check_shows_what_the_file_is_read_as(someone: Visitor) -> None:
+    content = (
+        "Module;Record Id;Reason\nLeads;5843104000000425565;a\nDeals;5843104000000425566;Prüfung"
+    )
+    check = someone.get(someone.check("in.csv", content.encode())).words
+    assert "text in UTF-8" in check
+    assert 'module "Module", record id "Record Id", lock id looked up in Zoho' in check
+    assert "2 updates: Deals 1, Leads 1" in check
+    samples = check.partition("Rows as they will be sent")[2]
+    assert samples.index("Prüfung") < samples.index("5843104000000425565")
+
+
+def test_the_check_shows_notes(someone: Visitor) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    assert page is not None
+    for row in [("Module", "Record Id", "Lock Id", "Reason"), *rows(3)]:
+        page.append(row)
+    page.row_dimensions[3].hidden = True
+    content = io.BytesIO()
+    book.save(content)
+    check = someone.get(someone.check("hidden.xlsx", content.getvalue())).words
+    assert "Note: Row 3 is hidden" in check

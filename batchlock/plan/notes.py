@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from batchlock.core.reading import Note, row_ranges
+from batchlock.core.reading import EncodingSource, Note, row_ranges
 from batchlock.core.rows import Cell, Field
 from batchlock.plan.ids import read_id
 
@@ -43,6 +43,13 @@ class NoteCollector:
 
     def notes(self) -> Iterator[Note]:
         """Yield the notes about all rows so far."""
+        if self._table.reading.encoding_source is EncodingSource.GUESS:
+            name = (self._table.encoding or "").upper().replace("WINDOWS", "Windows")
+            yield Note(
+                code="guessed_encoding",
+                message=f"That the text is in {name} is a guess from its letters. If a letter of "
+                "the samples is wrong, name the right encoding with --encoding.",
+            )
         if self._hidden:
             yield _note(
                 "hidden_rows",

@@ -1,5 +1,6 @@
 import os
 import subprocess
+from pathlib import Path
 
 from support.commands import TIMEOUT_SECONDS, RunCommand, command
 from support.sheets import lock, record, rows, sheet
@@ -56,6 +57,38 @@ def test_a_file_that_was_finished_before_is_said_to_be(
     assert fresh["finished_before"] is not None
     assert fresh["notes"] == []
     assert run_in_process("show", first["run_id"], "--json").json["finished_before"] is None
+
+
+def test_a_guessed_encoding_is_a_note(run_in_process: RunCommand) -> None:
+    reasons = ("Prüfung läuft bis März", "Freigabe durch die Buchhaltung", "Vertrag wird geprüft")
+    text = "\r\n".join(
+        ["Module;Record Id;Reason", *(f"Deals;{record(n)};{why}" for n, why in enumerate(reasons))]
+    )
+    Path("in.csv").write_bytes(text.encode("cp1252"))
+    result = run_in_process("check", "in.csv", "--json").json
+    assert result["read_as"]["encoding_source"] == "guess"
+    (note,) = result["notes"]
+    assert (note["code"], note["rows"]) == ("guessed_encoding", 0)
+    assert "Windows-1252" in note["message"]
+    assert (
+        run_in_process("check", "in.csv", "--encoding", "windows-1252", "--json").json["notes"]
+        == []
+    )
+
+
+def test_a_strict_run_of_a_file_with_a_note_sends_nothing(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    content = [*rows(2), ("Deals", record(9), record(9), "why")]
+    file = sheet("in.csv", content)
+    (note,) = run_in_process("check", file, "--json").json["notes"]
+    done = run_in_process("run", file, "--strict", "--json")
+    assert (done.code, done.json["counts"]["not_sent"]) == (3, 3)
+    assert f"because there is a note ({note['code'].replace('_', ' ')})" in done.json["message"]
+    assert done.json["resume"] is None
+    assert org.state()["calls"]["put"] == 0
+    assert "no unfinished run" in run_in_process("resume").out
+    assert run_in_process("run", file, "--json").json["counts"]["not_sent"] == 0
 
 
 def test_check_groups_problems_by_cause_with_examples(run_in_process: RunCommand) -> None:

@@ -7,10 +7,8 @@ from io import BytesIO, TextIOWrapper
 
 # Where a name means more than Python's codec of that name: programs that say `Shift-JIS` or
 # `GB2312` write the larger set of Windows, which reads the smaller one too. So the WHATWG encoding
-# standard has it for browsers. For ISO 8859-1 that is Windows-1252.
+# standard has it for browsers.
 _LARGER_SETS = {
-    "iso8859-1": "cp1252",
-    "ascii": "cp1252",
     "iso8859-9": "cp1254",
     "iso8859-11": "cp874",
     "tis-620": "cp874",

@@ -29,7 +29,7 @@ from batchlock.core.encodings import encoding_named
         ("macintosh", "mac_roman"),
         ("KOI8-R", "koi8_r"),
         ("ISO 8859-2", "iso8859-2"),
-        ("latin-1", "cp1252"),
+        ("latin-1", "iso8859-1"),
         ("28592", "iso8859-2"),
         ("65001", "utf-8"),
     ],

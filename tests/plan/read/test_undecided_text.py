@@ -9,6 +9,7 @@ from batchlock.core.errors import UnreadableFile
 from batchlock.core.reading import EncodingSource
 from batchlock.plan.read import ReadOptions, read_table
 from batchlock.plan.read.encoding import Detected, Undecided, detect_encoding
+from batchlock.store.journal import Journal
 
 POLISH = "Umowa zakończona – zablokowane przez księgowość"
 RUSSIAN = "Закрыто для проверки"
@@ -112,3 +113,11 @@ def test_titles_beyond_ascii_are_no_obstacle_to_the_readings(tmp_path: Path) -> 
         read_table(write_text(tmp_path, rows.encode("cp1250")), ReadOptions())
     assert caught.value.readings[0].encoding == "windows-1250"
     assert caught.value.columns == ("Record Id",)
+
+
+@pytest.mark.parametrize(("encoding", "codes"), [("cp1252", ["guessed_encoding"]), ("utf-8", [])])
+def test_a_guess_is_a_note(tmp_path: Path, encoding: str, codes: list[str]) -> None:
+    request = request_for(text_file(tmp_path, "Größe geprüft", encoding))
+    plan_in_process(request)
+    with Journal.open(request.journal) as journal:
+        assert [note.code for note in journal.reading.notes] == codes

@@ -45,11 +45,20 @@ def read_table(path: Path, options: ReadOptions) -> Table:
 
 
 def _table_of_archive(path: Path, options: ReadOptions) -> Table:
-    assert options.unpack_folder is not None
     member = archive.unpack_table(path, options.unpack_folder)
     if detect.detect_kind(member) is detect.FileKind.ARCHIVE:
         raise UnreadableFile(f"{path.name} holds another archive. Unpack it, and use the table.")
-    found = read_table(member, options)
+    try:
+        found = read_table(member, options)
+    except UnreadableFile as error:
+        if member.suffix.casefold() != ".txt":
+            raise
+        # Archives of anything have a readme.txt.
+        raise UnreadableFile(
+            f"{path.name} is a ZIP archive or a document, not a spreadsheet. Of the one text file "
+            f"in it: {error}",
+            columns=error.columns,
+        ) from error
     return replace(found, reading=replace(found.reading, archive_member=member.name))
 
 

@@ -1,6 +1,9 @@
 """Unpack the one table of a .zip, such as the result of a Bulk Read or a part of a backup."""
 
+import atexit
 from pathlib import Path, PurePosixPath
+from shutil import rmtree
+from tempfile import mkdtemp
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from batchlock.core.errors import UnreadableFile
@@ -17,8 +20,10 @@ _MAX_NAMES = 5
 _NOT_IN_NAMES = dict.fromkeys(map(ord, '<>:"|?*\\'), "_")
 
 
-def unpack_table(path: Path, folder: Path) -> Path:
+def unpack_table(path: Path, folder: Path | None) -> Path:
     """Unpack the one text file or workbook of an archive into a new folder, and return its path.
+
+    Without a `folder` that the caller deletes, it is one that is deleted when the process ends.
 
     Raises UnreadableFile when there is none or more than one, when it is encrypted or damaged, and
     when it would become far larger than any table.
@@ -30,6 +35,10 @@ def unpack_table(path: Path, folder: Path) -> Path:
         )
     check_unpacked_size(path, [entry])
     name = PurePosixPath(entry.filename.replace("\\", "/")).name.translate(_NOT_IN_NAMES)
+    if folder is None:
+        temporary = mkdtemp(prefix="batchlock-")
+        atexit.register(rmtree, temporary, ignore_errors=True)
+        folder = Path(temporary, "table")
     folder.mkdir(parents=True)
     target = folder / name
     with target.open("wb") as file:

@@ -68,7 +68,7 @@ class ReadOptions:
     visible_only: bool = False
     """Whether rows that the spreadsheet does not show are left out."""
     unpack_folder: Path | None = None
-    """A folder to be made for the table of an archive; the caller deletes it. None: no archives."""
+    """A folder to be made for the table of an archive, which the caller deletes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,3 +101,19 @@ def test_hidden_rows_count(tmp_path: Path) -> None:
             sheet.write_row(at, 0, row)
         sheet.set_row(1, None, None, {"hidden": True})
     assert list(load(path).rows) == [2, 3]
+
+
+def test_titles_on_a_hidden_sheet_or_too_low_are_mentioned(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet("Notes").write_row(0, 0, ("Read me",))
+        sheet = book.add_worksheet("Data")
+        sheet.hide()
+        for number, row in enumerate((HEADER, ROW)):
+            sheet.write_row(number, 0, row)
+    assert refusal(path).endswith(
+        'on a visible sheet, but the hidden sheet "Data" has all of them. If it is meant, name it '
+        'with --sheet "Data".'
+    )
+    low = write_xlsxwriter(tmp_path / "b.xlsx", Data=[("Report",), *[()] * 25, HEADER, ROW])
+    assert "They stand in row 27: delete rows above them." in refusal(low)

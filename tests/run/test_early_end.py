@@ -96,7 +96,7 @@ def test_refusals_of_rows_stop_no_run(
     org: StandIn, run_in_process: RunCommand, record_id: str | None
 ) -> None:
     # Locks that have another id than the file says, or records that are locked in another way.
-    gone = [("Leads", record_id or "990000000000000105", lock(n), "why") for n in range(1, 61)]
+    gone = [("Leads", record_id or "990000000000000105", lock(1_000 + n), "why") for n in range(60)]
     gone = [(*row[:3], f"why {n}") for n, row in enumerate(gone)]
     modules = [f"Custom_{n}" for n in range(60)]  # one row for each record of a module
     org.config(state_directory=str(STATE), input={"custom_modules": modules})
@@ -143,8 +143,10 @@ def test_a_run_ends_when_its_time_is_over(
     assert (completed.code, completed.json["exit_code"]) == (6, 6)
     assert "the time for this run is over" in completed.json["message"]
     counts = balanced(completed.json)
-    assert set(counts) <= {"updated", "not_sent"}
-    assert counts.get("updated", 0) == zoho.state()["updates"]
+    # On a busy machine a call can still be in flight at the deadline, and is aborted there.
+    assert set(counts) <= {"updated", "not_sent", "unknown"}
+    updated = counts.get("updated", 0)
+    assert updated <= zoho.state()["updates"] <= updated + counts.get("unknown", 0)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +245,8 @@ def test_a_rehearsal_is_never_resumed_as_a_real_run(
     with started("run", file, "--simulate", "--json", "--in-flight", 1) as process:
         assert process.stderr is not None
         assert "Reading" in process.stderr.readline()
-        assert "Sending" in process.stderr.readline()
+        while "Sending" not in process.stderr.readline():
+            pass  # what the file is read as
         # Each row waits at least 30 ms for the stand-in, so that most of the 120 are left.
         wait_until(
             lambda: any(rows_with_status(one, "updated") for one in journals(SIMULATOR)), process

@@ -70,7 +70,7 @@ def test_the_commands_of_the_readme_work_one_after_the_other(
         "template": "Fill in locks.xlsx",
         "check": "200 can be sent, 0 have problems",
         "run": "200 updated",
-        "runs": "200 of       200 rows done",
+        "runs": "rows done:       200 of       200",
         "resume": "There is no unfinished run to resume.",
         "retry": "is as its file asks",
         "run results": "200 unchanged",

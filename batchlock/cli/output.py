@@ -105,8 +105,8 @@ def print_runs(runs: Sequence[RunListing], *, as_json: bool) -> None:
     for run in runs:
         # The widths fit a million rows, so that the columns stay aligned.
         echo(
-            f"{run.run_id}  {run.state:<10}  {run.settled:>9,} of {run.rows:>9,} rows"
-            f" done  {run.org}  {run.file}"
+            f"{run.run_id}  {run.state:<10}  rows done: {run.settled:>9,} of {run.rows:>9,}"
+            f"  {run.org}  {run.file}"
         )
     if not runs:
         echo("There are no runs yet.")

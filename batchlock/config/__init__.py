@@ -6,7 +6,6 @@ imports those modules and builds all settings. It reports all problems together.
 
 import dataclasses
 import difflib
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple, get_type_hints
 import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
+from batchlock.config.messages import expected, shown, yaml_problem
 from batchlock.config.settings import Settings, seconds
 from batchlock.config.yaml_text import InvalidYaml, parse
 from batchlock.core.errors import UsageError
@@ -103,7 +103,10 @@ def _entries(
                 try:
                     setting = _parse(name, text, problems)
                 except InvalidYaml:
-                    problems.append(f"{name}: this is not valid YAML")
+                    problems.append(
+                        f"{name}: a bracket or a quotation mark is not closed; write it like "
+                        "[one, two] or {record_id: ID-Nr}"
+                    )
                     continue
             yield path, _Entry(setting, name)
 
@@ -130,7 +133,7 @@ def _parse_file(path: Path, problems: list[str]) -> Mapping[str, Any]:
         content = _parse(path.name, text, problems)
     except InvalidYaml as error:
         line = f", line {error.line}" if error.line is not None else ""
-        raise UsageError(f"{path.name}{line}: this is not valid YAML: {error}.") from None
+        raise UsageError(f"{path.name}{line}: {yaml_problem(str(error))}.") from None
     if content in (None, ""):
         return {}
     if not isinstance(content, Mapping):
@@ -202,15 +205,14 @@ def _convert(path: _Path, text: str) -> object:
 
 def _problems_of(error: ValidationError, entries: Mapping[_Path, _Entry]) -> Iterator[str]:
     """Yield one problem per setting; a setting of several types has a message for each."""
-    messages: dict[_Path, list[str]] = {}
+    details: dict[_Path, list[Any]] = {}
     for detail in error.errors(include_url=False):
         location = tuple(str(part) for part in detail["loc"])
         path = location[: 2 if location[0] in _SECTIONS else 1]
-        message = re.sub(r"^(Value error, |Input should be )", "", detail["msg"])
-        messages.setdefault(path, []).append(message)
-    for path, alternatives in messages.items():
+        details.setdefault(path, []).append(detail)
+    for path, alternatives in details.items():
         entry = entries.get(path, _Entry("", ".".join(path)))
         # A proxy's address, and any other with an @, may hold a password.
         is_secret = path[-1] in (*SECRETS, "proxy") or "@" in str(entry.value)
-        quoted = "" if is_secret else f'"{entry.value}" does not fit: '
-        yield f"{entry.source}: {quoted}{', or '.join(alternatives)}"
+        quoted = "" if is_secret else f"{shown(entry.value)} does not fit: "
+        yield f"{entry.source}: {quoted}{expected(alternatives)}"

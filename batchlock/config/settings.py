@@ -11,6 +11,8 @@ from annotated_types import Ge, Gt
 from pydantic import AfterValidator, BeforeValidator
 
 from batchlock.core.encodings import encoding_named
+from batchlock.core.errors import UsageError
+from batchlock.core.paths import UserPath
 from batchlock.core.rows import Field
 from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.settings import StopSettings
@@ -99,7 +101,7 @@ class ResultsSettings:
     """Where the results are written."""
 
     # None: beside the input file.
-    directory: Path | None = None
+    directory: UserPath | None = None
     format: Literal["xlsx", "csv"] = "xlsx"
 
 
@@ -132,11 +134,17 @@ class Settings:
     input: InputSettings = field(default_factory=InputSettings)
     results: ResultsSettings = field(default_factory=ResultsSettings)
     web: WebSettings = field(default_factory=WebSettings)
-    state_directory: Path | None = None
+    state_directory: UserPath | None = None
 
     @property
     def state(self) -> Path:
         """The folder for journals, tokens and logs."""
         if self.state_directory is not None:
-            return self.state_directory.expanduser().absolute()
-        return platformdirs.user_state_path("batchlock", appauthor=False)
+            return self.state_directory.absolute()
+        folder = platformdirs.user_state_path("batchlock", appauthor=False)
+        if not folder.is_absolute():  # `~` stays when there is no home, as in some containers
+            raise UsageError(
+                "Your home folder is not known, so there is no place for runs and tokens. Set "
+                "HOME, or name a folder with state_directory in the configuration."
+            )
+        return folder

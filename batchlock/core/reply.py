@@ -25,6 +25,8 @@ class Verdict(StrEnum):
     EXPIRED = "expired"
     # Sign-in or scopes, hence true for every row: the run ends, a person must act.
     DENIED = "denied"
+    # This machine or the configuration, hence true for every row: the run ends.
+    MISCONFIGURED = "misconfigured"
     # The edition of this org, hence true for every row: the run ends.
     UNSUPPORTED = "unsupported"
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import SignInRefused, Stopped
+from batchlock.core.errors import SignInRefused, Stopped, UsageError
 from batchlock.core.messages import CALL_ABORTED
 from batchlock.core.reply import Reply, Verdict
 from batchlock.send.pacing.limiter import CallLimiter, Permit
@@ -88,7 +88,7 @@ class Calls:
         The answer is ACCEPTED, REFUSED, or after all attempts BROKEN or LOST. Throttled and
         unreachable calls do not count as attempts: the limiter bounds them by time. `attempts`
         replaces `retry.attempts`. A call that `changes_lock` leaves doubt when its answer is lost.
-        Raises SignInRefused or Stopped for an end of the run, and what `call` raises.
+        Raises SignInRefused, Stopped or UsageError for an end of the run, and what `call` raises.
         """
         failures = 0
         token_was_refreshed = False
@@ -114,6 +114,8 @@ class Calls:
                     await self.limiter.back_off(failures)
                 case Verdict.DENIED:
                     raise SignInRefused(reply.explanation)
+                case Verdict.MISCONFIGURED:
+                    raise UsageError(reply.explanation)
                 case Verdict.UNSUPPORTED:
                     raise Stopped(f"Stopped: {reply.explanation}")
                 # Zoho refused the new token as well, so another one would not help.

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError, SignInRefused, Stopped
+from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageError
 from batchlock.core.observer import RunObserver
-from batchlock.core.results import Outcome
+from batchlock.core.results import Outcome, Result
 from batchlock.core.rows import Update
 from batchlock.send.calls import Calls
 from batchlock.send.pacing.limiter import CallLimiter
@@ -28,6 +28,9 @@ from batchlock.send.stop_rules import StopRules
 from batchlock.store.journal import Journal
 
 _T = TypeVar("_T")
+
+# Results of rows for which a call was made, and Zoho may have changed them.
+_SENT = (Result.UPDATED, Result.REJECTED, Result.FAILED, Result.UNKNOWN)
 
 # Outcomes wait this long for others to share their commit: a commit for each row costs 23 to
 # 131 µs, a shared one 4 to 8 µs a row. Outcomes must be on the disk within 0.1 s.
@@ -58,6 +61,8 @@ async def deliver(
         with cancel_token.callbacks_while(limiter.close, calls.abort_after_timeout):
             async with asyncio.TaskGroup() as tasks:
                 sender.tasks = tasks
+                counts = journal.counts()
+                sender.has_sent = any(counts[result] for result in _SENT)
                 tasks.create_task(sender.journal_loop())
                 tasks.create_task(sender.progress_loop())
     except BaseExceptionGroup as group:
@@ -87,6 +92,8 @@ class Sender:
     tasks: asyncio.TaskGroup = field(init=False)
     in_progress: int = 0
     """Rows that are claimed and have no final status."""
+    has_sent: bool = False
+    """Whether a row was sent, in this session or an earlier one, and Zoho may have changed it."""
     outcomes: list[Outcome] = field(default_factory=list)
     """Not yet recorded."""
     released: list[int] = field(default_factory=list)
@@ -158,12 +165,15 @@ class Sender:
         try:
             outcome = await deliver_row(row, self.api, self.calls)
         except BatchlockError as error:
-            # Rows may have been sent. So another error (a token file that cannot be written, for
-            # example) must not end with an exit code that says "nothing was sent".
-            ends_run = isinstance(error, SignInRefused | Stopped)
+            # Once rows were sent, another error (a token file that cannot be written, for example)
+            # must not end with an exit code that says "nothing was sent".
+            ends_run = isinstance(error, SignInRefused | Stopped) or (
+                isinstance(error, UsageError) and not self.has_sent
+            )
             self.cancel_token.cancel(error if ends_run else Stopped(f"Stopped: {error}"))
             outcome = None
         self.in_progress -= 1
+        self.has_sent = self.has_sent or outcome is not None or row.in_doubt
         if outcome is not None:
             self.outcomes.append(outcome)
             self.observer.on_row(outcome)

@@ -88,6 +88,8 @@ class Client:
         self._tokens = tokens
         self._session = session
         self._wall_clock = wall_clock
+        self._has_answer = False
+        """Whether any answer came, so that the way to Zoho is set up right."""
 
     async def put_reason(self, update: Update, lock_id: LockId) -> Reply:
         """Write the update's reason into the lock.
@@ -143,6 +145,7 @@ class Client:
                 # The body is read or its connection closed inside the block: an unread body
                 # would block the connection for all later calls.
                 content = await read_at_most(response, _MAX_RESPONSE_SIZE)
+                self._has_answer = True
                 raw_response = RawResponse(
                     status=response.status,
                     # A proxy for debugging may echo the request, and its token with it.
@@ -160,8 +163,11 @@ class Client:
 
     def _transport_failure(self, error: Exception) -> Reply:
         failure = describe(error, host=self._host, timeout=self._timeout)
+        verdict = Verdict.LOST if failure.sent else Verdict.UNREACHABLE
+        if failure.is_permanent and not self._has_answer:
+            verdict = Verdict.MISCONFIGURED
         return Reply(
-            verdict=Verdict.LOST if failure.sent else Verdict.UNREACHABLE,
+            verdict=verdict,
             message=failure.message,
             remedy=failure.remedy,
         )

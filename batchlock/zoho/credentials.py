@@ -76,7 +76,7 @@ def _secret(zoho: ZohoSettings, name: str) -> str:
 
 def _from_file(name: str, file: Path) -> str:
     try:
-        return file.expanduser().read_text("utf-8-sig")  # Notepad writes a BOM
+        return file.read_text("utf-8-sig")  # Notepad writes a BOM
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         # Without the cause: a UnicodeDecodeError holds the content of the file.

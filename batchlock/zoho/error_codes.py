@@ -126,6 +126,13 @@ ERROR_CODES: Mapping[tuple[str, object], ErrorCode] = {
         "A part of the call is missing. Check the row's module, ids and reason, and "
         "zoho.api_version in the configuration."
     ),
+    # Zoho's change logs of API v3 and v5 name it: the domain is wrong for this org.
+    ("INVALID_HOST", None): ErrorCode(
+        Verdict.MISCONFIGURED,
+        "This Zoho org has another API address. Correct zoho.data_center in the configuration (us, "
+        "eu, in … as in the address of your CRM), or zoho.api_url if it is set. If both are right, "
+        "run `batchlock login` for the org that is meant.",
+    ),
     # Not about one row: the edition has no record locking at all, so the run ends.
     ("FEATURE_NOT_SUPPORTED", None): ErrorCode(
         Verdict.UNSUPPORTED,

@@ -1,12 +1,18 @@
 """Failures between this machine and Zoho, in words, for calls and token requests alike."""
 
 import errno
+import socket
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import aiohttp
 
 _NETWORK = "Check this machine's network connection, then run the same command again."
 _MIDDLE = "Ask your network administrator what stands between this machine and Zoho."
+
+# What a resolver answers for a name that does not exist; EAI_AGAIN means that it gave no answer.
+# Some systems lack the second.
+_NO_SUCH_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
 # Seconds for connecting. Enough for a slow proxy; an attempt that takes longer rarely succeeds.
 _MAX_CONNECT_SECONDS = 15
@@ -19,6 +25,12 @@ class TransportFailure:
     sent: bool  # whether the request may have reached Zoho all the same
     message: str
     remedy: str
+    is_permanent: bool = False
+    """Whether waiting mends nothing, so that a person must act, as long as nothing has worked.
+
+    After an answer from Zoho the set-up is known to be right. Then the same failure is an outage,
+    such as a VPN that has ended, and is waited for.
+    """
 
 
 _CHECK_PROXY = "Check network.proxy in the configuration, or HTTPS_PROXY"
@@ -76,7 +88,7 @@ _REFUSED = TransportFailure(
 _NO_SUCH_PROXY = TransportFailure(
     sent=False,
     message="The name of the proxy on the way to {host} could not be looked up (DNS).",
-    remedy=f"{_CHECK_PROXY}.",
+    remedy=f"{_CHECK_PROXY}. A proxy of your company may need its network or VPN.",
 )
 
 
@@ -114,7 +126,26 @@ def describe(error: Exception, *, host: str, timeout: float) -> TransportFailure
         failure = next(failure for kind, failure in _FAILURES if isinstance(error, kind))
     status = getattr(error, "status", None)
     message = failure.message.format(host=host, timeout=timeout, status=status)
-    return TransportFailure(sent=failure.sent, message=message, remedy=failure.remedy)
+    return TransportFailure(
+        sent=failure.sent,
+        message=message,
+        remedy=failure.remedy,
+        is_permanent=_is_set_up_wrong(error, is_proxy_name=failure is _NO_SUCH_PROXY),
+    )
+
+
+def _is_set_up_wrong(error: Exception, *, is_proxy_name: bool) -> bool:
+    """Return whether an error cannot go away by itself.
+
+    A proxy's name that does not exist (unlike one that cannot be looked up just now) is mistyped or
+    of another network. A proxy that is down or refuses one server may do better later. Zoho's own
+    names are waited for: they are right unless zoho.api_url is set, and DNS often fails for all.
+    """
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return is_proxy_name and error.errno in _NO_SUCH_NAME
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+    return isinstance(error, aiohttp.ClientConnectorCertificateError)
 
 
 def unexpected_response(status: int, content: bytes | None) -> TransportFailure:

@@ -1,6 +1,8 @@
 """The way from this machine to Zoho: a proxy, and certificates of the company."""
 
 import ipaddress
+import os
+import re
 import ssl
 import sys
 from dataclasses import dataclass
@@ -12,6 +14,10 @@ from urllib.request import getproxies, proxy_bypass
 from pydantic import AfterValidator, SecretStr
 
 from batchlock.core.errors import UsageError
+from batchlock.core.paths import UserPath
+
+# A name or an address. Anything else, such as a blank, can never be looked up.
+_HOST = re.compile(r"[A-Za-z0-9._~-]+|[0-9A-Fa-f:.]+(%.+)?")
 
 
 def _proxy_url(text: str) -> str:
@@ -23,11 +29,19 @@ def _proxy_url(text: str) -> str:
     full_url = text if "://" in text else f"http://{text}"
     try:
         url = urlsplit(full_url)
-        valid = url.scheme in ("http", "https") and url.hostname and url.port != 0
+        valid = (
+            url.scheme in ("http", "https")
+            and _HOST.fullmatch(url.hostname or "")
+            and url.port != 0
+            and url.path in ("", "/")
+        )
     except ValueError:
         valid = False
     if not valid:
-        raise ValueError("a proxy is like http://proxy.example.com:3128") from None
+        raise ValueError(
+            "a proxy is like http://proxy.example.com:3128, and this is no such address; correct "
+            "it, or remove it if there is no proxy"
+        ) from None
     return full_url
 
 
@@ -58,7 +72,7 @@ class NetworkSettings:
     # None: the environment's HTTPS_PROXY and NO_PROXY count. Secret, since it may hold a password.
     proxy: Annotated[SecretStr, AfterValidator(_secret_proxy_url)] | None = None
     # Certificates in PEM format that are trusted beside the system's.
-    ca_file: Path | None = None
+    ca_file: UserPath | None = None
 
     def proxy_to(self, url: str) -> str | None:
         """Return the URL of the proxy for calls to `url`, None for a direct connection.
@@ -88,6 +102,14 @@ class NetworkSettings:
         """
         for url in urls:
             self.proxy_to(url)
+        for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+            # OpenSSL ignores a path that is wrong. Then it trusts no certificate at all.
+            path = os.environ.get(variable)
+            if path and not Path(path).exists():
+                raise UsageError(
+                    f"{variable}: there is nothing at {path}, so no server would be trusted. "
+                    "Correct the path, or remove the variable."
+                )
         if self.ca_file is not None:
             self.ssl_context()
 
@@ -99,12 +121,15 @@ class NetworkSettings:
         context = _system_ssl_context()
         if self.ca_file is not None:
             try:
-                context.load_verify_locations(self.ca_file.expanduser())
+                context.load_verify_locations(self.ca_file)
             except OSError as error:  # ssl.SSLError is one
                 why = (error.strerror or "it cannot be read").lower()
                 if isinstance(error, ssl.SSLError):
                     why = "it holds no certificates"  # OpenSSL's own words name a function of it
-                raise UsageError(f"network.ca_file: {self.ca_file}: {why}.") from None
+                raise UsageError(
+                    f"network.ca_file: {self.ca_file}: {why}. Name a file of certificates in PEM "
+                    "format, or remove the setting."
+                ) from None
         return context
 
 

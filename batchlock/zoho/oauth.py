@@ -11,7 +11,7 @@ import orjson
 from pydantic import SecretStr
 from yarl import URL
 
-from batchlock.core.errors import SignInRefused, Stopped
+from batchlock.core.errors import SignInRefused, Stopped, UsageError
 from batchlock.zoho.datacenters import DATA_CENTERS
 from batchlock.zoho.failures import call_limits, describe, read_at_most, unexpected_response
 
@@ -114,8 +114,8 @@ async def request_token(
 ) -> Mapping[str, object]:
     """Send `form` with client id and secret; return the response with a valid `access_token`.
 
-    Raises SignInRefused when a person must act, and TemporarilyUnavailable when a later request
-    may succeed.
+    Raises SignInRefused when a person must act, UsageError when proxy or certificates are set up
+    wrongly, and TemporarilyUnavailable when a later request may succeed.
     """
     client_form = {
         "client_id": oauth_client.client_id,
@@ -136,6 +136,8 @@ async def request_token(
         host = url.host or oauth_client.accounts_url
         failure = describe(error, host=host, timeout=timeout_seconds)
         # Without the cause, which holds the request with its secrets.
+        if failure.is_permanent:
+            raise UsageError(f"{failure.message} {failure.remedy}") from None
         raise TemporarilyUnavailable(f"{failure.message} {failure.remedy}") from None
     return _interpret(status, content, form, oauth_client)
 

@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
+from batchlock.core.paths import UserPath
 from batchlock.zoho.datacenters import DATA_CENTERS, ENVIRONMENTS
 from batchlock.zoho.network import is_this_machine
 
@@ -51,13 +51,13 @@ class ZohoSettings:
     environment: Literal[ENVIRONMENTS] = "production"  # type: ignore[valid-type]  # the same
     api_version: Annotated[str, AfterValidator(_api_version)] = "v7"
     client_id: str | None = None
-    client_id_file: Path | None = None
+    client_id_file: UserPath | None = None
     client_id_command: str | None = None
     client_secret: SecretStr | None = None
-    client_secret_file: Path | None = None
+    client_secret_file: UserPath | None = None
     client_secret_command: str | None = None
     refresh_token: SecretStr | None = None
-    refresh_token_file: Path | None = None
+    refresh_token_file: UserPath | None = None
     refresh_token_command: str | None = None
     api_url: ServerUrl | None = None
     accounts_url: ServerUrl | None = None

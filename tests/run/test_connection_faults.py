@@ -133,8 +133,9 @@ def test_a_self_signed_certificate_is_not_trusted(
             zoho={"api_url": f"https://localhost:{server.port}"},
         )
         output = run_in_process("run", sheet("in.csv", rows(3)), "--json").json
-    assert (output["exit_code"], balanced(output)) == (6, {"not_sent": 3})
+    assert (output["exit_code"], balanced(output)) == (2, {"not_sent": 3})
     assert "The certificate of localhost is not trusted (TLS)" in output["message"]
+    assert "network.ca_file" in output["message"]
     assert not any(requests)
 
 
@@ -166,9 +167,42 @@ def test_a_proxy_that_refuses_sends_nothing(
             network={"proxy": f"http://me:sesame@127.0.0.1:{server.port}"},
         )
         completed = run_in_process("run", sheet("in.csv", rows(3)), "--json")
-    assert (completed.code, balanced(completed.json)) == (6, {"not_sent": 3})
+    code = 2 if status.startswith("407") else 6
+    assert (completed.code, balanced(completed.json)) == (code, {"not_sent": 3})
+    assert "network.proxy" in completed.json["message"]
     assert f"refused to connect (HTTP {status[:3]})" in completed.json["message"]
     assert "sesame" not in completed.out + completed.err
+
+
+def test_a_proxy_without_a_name_in_dns_is_told_at_once(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    org.config(
+        state_directory="state",
+        zoho={"accounts_url": "https://accounts.invalid", "api_url": "https://api.invalid"},
+        network={"proxy": "http://proxy.invalid:3128"},
+    )
+    completed = run_in_process("run", sheet("in.csv", rows(3)), "--json")
+    assert (completed.code, balanced(completed.json)) == (2, {"not_sent": 3})
+    assert "The name of the proxy" in completed.json["message"]
+    assert "network.proxy" in completed.json["message"]
+
+
+def test_a_wrong_api_address_for_the_org_is_told_at_once(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    answer = b'{"code":"INVALID_HOST","details":{},"message":"wrong domain","status":"error"}'
+    with bad_server(answers("400 Bad Request", answer)) as server:
+        org.config(state_directory="state", zoho={"api_url": f"http://127.0.0.1:{server.port}"})
+        first = run_in_process("run", sheet("in.csv", rows(30)), "--json")
+        again = run_in_process("run", "in.csv", "--json")
+    for completed in (first, again):
+        assert (completed.code, balanced(completed.json)) == (2, {"not_sent": 30})
+        assert "zoho.api_url" in completed.json["message"]
+        assert "zoho.data_center" in completed.json["message"]
+    org.config(state_directory="state")
+    done = run_in_process("run", "in.csv", "--fresh", "--json")
+    assert balanced(done.json) == {"updated": 30}
 
 
 @LINUX

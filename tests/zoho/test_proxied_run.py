@@ -135,7 +135,7 @@ def test_a_refusing_proxy_stops_the_run_and_the_password_stays_hidden(
             return await run(proxied, {}, proxy=address, ca_file=str(pem)), proxied.simulator
 
     completed, simulator = asyncio.run(main())
-    assert completed.code == 6, completed.err
+    assert completed.code == (2 if refusal_status == 407 else 6), completed.err
     assert f"refused to connect (HTTP {refusal_status})" in json.loads(completed.out)["message"]
     assert json.loads(completed.out)["counts"]["not_sent"] == 3
     assert simulator.ledger.count(Kind.TOKEN) == 0
@@ -145,6 +145,8 @@ def test_a_refusing_proxy_stops_the_run_and_the_password_stays_hidden(
 @pytest.mark.parametrize(
     ("environment", "network", "message"),
     [
+        ({"HTTPS_PROXY": "no proxy here"}, {}, "HTTPS_PROXY: a proxy is like"),
+        ({"SSL_CERT_FILE": "/no/such.pem"}, {}, "SSL_CERT_FILE: there is nothing at /no/such.pem"),
         ({"HTTPS_PROXY": f"socks5://me:{PASSWORD}@x.test"}, {}, "HTTPS_PROXY: a proxy is like"),
         ({}, {"ca_file": "missing.pem"}, "network.ca_file: missing.pem: no such file"),
         ({}, {"proxy": f"ftp://me:{PASSWORD}@x.test"}, "network.proxy: a proxy is like"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from batchlock.core.reply import Reply
+from batchlock.core.reply import Reply, sentences
 from batchlock.send.pacing.settings import Retry
 
 _NEVER = float("-inf")
@@ -27,6 +27,8 @@ class CircuitBreaker:
         """When the present hold ends."""
         self.reason = ""
         """Why all calls wait, in words for people."""
+        self._remedy = ""
+        """What a person can do about it."""
 
     @property
     def half_open(self) -> bool:
@@ -52,7 +54,7 @@ class CircuitBreaker:
             pause = self._retry.back_off(self._holds, self._random)
             self.open_until = max(self.open_until, now + pause)
         self.honour_retry_after(reply, now=now)
-        self.reason = _reason_of(reply)
+        self._explain(reply)
         return is_new
 
     def honour_retry_after(self, reply: Reply, *, now: float) -> None:
@@ -63,7 +65,7 @@ class CircuitBreaker:
         if reply.retry_after is not None:
             self._retry_after_until = max(self._retry_after_until, now + reply.retry_after)
             self.open_until = max(self.open_until, self._retry_after_until)
-            self.reason = _reason_of(reply)
+            self._explain(reply)
 
     def give_up_reason(self, now: float, *, deadline_monotonic: float | None) -> str | None:
         """Return in words why further waiting is useless; None while it is not."""
@@ -71,14 +73,19 @@ class CircuitBreaker:
             return None
         if self._retry_after_until - now > self._retry.give_up_after:
             seconds = self._retry_after_until - now
-            return f"Zoho asks to wait {seconds:,.0f} seconds: {self.reason}."
+            return sentences(
+                f"Zoho asks to wait {seconds:,.0f} seconds: {self.reason}", self._remedy
+            )
         # The end of the hold counts, not the present time: a run that must give up anyway does
         # so now, and not after one more useless wait.
         if self._holds and self.open_until - self._episode_start > self._retry.give_up_after:
             seconds = max(now - self._episode_start, 0.0)
-            return f"No good answer came for {seconds:,.0f} seconds: {self.reason}."
+            waited = f"No good answer came for {seconds:,.0f} seconds"
+            return sentences(f"{waited}: {self.reason}", self._remedy)
         if deadline_monotonic is not None and self.open_until >= deadline_monotonic:
-            return f"Waiting would go past the end of this run: {self.reason}."
+            return sentences(
+                f"Waiting would go past the end of this run: {self.reason}", self._remedy
+            )
         return None
 
     def record_success(self, *, started: float) -> bool:
@@ -91,6 +98,6 @@ class CircuitBreaker:
         self._holds = 0
         return True
 
-
-def _reason_of(reply: Reply) -> str:
-    return (reply.message or reply.verdict.value).rstrip(".")
+    def _explain(self, reply: Reply) -> None:
+        self.reason = (reply.message or reply.verdict.value).rstrip(".")
+        self._remedy = reply.remedy

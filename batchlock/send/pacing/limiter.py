@@ -133,7 +133,7 @@ class CallLimiter:
                     )
             case Verdict.ACCEPTED | Verdict.REFUSED:
                 self._record_success(permit)
-            case Verdict.DENIED | Verdict.UNSUPPORTED:
+            case Verdict.DENIED | Verdict.UNSUPPORTED | Verdict.MISCONFIGURED:
                 return  # the verdict ends the run, with a better reason than a long wait
         self._breaker.honour_retry_after(reply, now=now)
         reason = self._breaker.give_up_reason(now, deadline_monotonic=self.deadline_monotonic)

@@ -69,6 +69,7 @@ _YAML_PROBLEMS: tuple[tuple[str, str], ...] = (
         "a bracket is not closed; it may open in a line above. Close it",
     ),
     (r"could not find expected ':'", "the line has no colon. Settings are lines like `org: acme`"),
+    (r"another document", "it has several parts, with --- between them. Keep one"),
     (r"a key must be text", "the name of a setting must be a text. Write it like `org: acme`"),
 )
 _UNKNOWN_YAML_PROBLEM = (

@@ -12,7 +12,7 @@ NONSENSE = ('"no such thing"', '"-1"', '"3.5x"', "[a, b]", "{a: b}", "06.00", "0
 # Words of pydantic, of the YAML parser or of Python, which help nobody who types a configuration.
 FOREIGN = re.compile(
     r"valid (string|integer|number|boolean|time|dictionary|YAML)|Input|unable to|parse|Value error"
-    r"|class '|escape sequence|token|stream|mapping values|separator|greater than|\['|\{'"
+    r"|class '|escape sequence|any token|stream|mapping values|separator|greater than|\['|\{'"
 )
 
 

@@ -153,7 +153,7 @@ def test_a_server_without_tls_is_unreachable() -> None:
     assert "No encrypted connection" in reply.message
 
 
-def test_a_server_with_an_untrusted_certificate_is_unreachable(tmp_path: Path) -> None:
+def test_a_server_with_an_untrusted_certificate_is_a_fault_of_this_machine(tmp_path: Path) -> None:
     pem = tmp_path / "self-signed.pem"
     pem.write_text(SELF_SIGNED, encoding="ascii")
 
@@ -162,7 +162,7 @@ def test_a_server_with_an_untrusted_certificate_is_unreachable(tmp_path: Path) -
             return await put(server.url)
 
     reply = asyncio.run(main())
-    assert reply.verdict is Verdict.UNREACHABLE
+    assert reply.verdict is Verdict.MISCONFIGURED
     assert reply.message == "The certificate of 127.0.0.1 is not trusted (TLS)."
 
 

@@ -8,15 +8,17 @@ import signal
 import tempfile
 import traceback
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from fuzz.mutate import mutant
 from fuzz.readers import (
+    Rows,
     convert_with_libreoffice,
     differences,
-    read_csv,
-    read_csv_file,
+    read_sheets,
     read_with_batchlock,
+    read_with_calamine,
     read_with_openpyxl,
 )
 from fuzz.seeds import seeds
@@ -26,6 +28,11 @@ _CONVERTED_AT_ONCE = 40
 _SECONDS = 20
 # The texts of the workbooks by which a reading is recognised: ids and reasons, not "Leads".
 _LONG, _ENOUGH_TEXTS = 8, 6
+
+_DIFFERS, _REFUSED = "DIFFERS", "refused by us alone"
+# Of two verdicts the first one here counts: one program that reads the same is enough, and so is
+# one that reads what is refused.
+_ORDER = ("alike", _REFUSED, _DIFFERS, "read by us alone", "refused by both").index
 
 Known = tuple[set[tuple[str, str]], set[str]]
 """Pairs of cells that programs read differently before any change, and long texts."""
@@ -65,7 +72,7 @@ def _batch(
     keep: Path | None,
 ) -> Counter[str]:
     counts: Counter[str] = Counter()
-    readings = {}
+    readings: dict[Path, tuple[str, Rows] | str] = {}
     for at in range(start, start + _BATCH):
         name, content = rng.choice(sources)
         path = folder / f"{at}-{name.replace('.', '_')}.{name.rpartition('.')[2]}"
@@ -78,26 +85,41 @@ def _batch(
             traceback.print_exc()
             _keep(keep, path)
         signal.alarm(0)
-    unsettled = []
+    others = {
+        path: read_with_openpyxl(path)
+        if path.suffix == ".xlsx"
+        else read_with_calamine(path, reading)
+        for path, reading in readings.items()
+    }
+    unsettled = [
+        path for path in readings if _verdict(readings[path], others[path], known) != "alike"
+    ]
+    # A crash of LibreOffice loses what follows in the same call.
+    for at in range(0, len(unsettled), _CONVERTED_AT_ONCE):
+        convert_with_libreoffice(folder, unsettled[at : at + _CONVERTED_AT_ONCE])
     for path, reading in readings.items():
-        second = read_with_openpyxl(path) if path.suffix == ".xlsx" else {}
-        if (
-            isinstance(reading, str)
-            or differences(reading[1], second.get(reading[0], [["?"]])) - known[0]
-        ):
-            unsettled.append(path)
-        else:
-            counts["alike"] += 1
-    if shutil.which("soffice"):
-        # A crash loses what follows in the same call.
-        for at in range(0, len(unsettled), _CONVERTED_AT_ONCE):
-            convert_with_libreoffice(folder, unsettled[at : at + _CONVERTED_AT_ONCE])
-    for path in unsettled:
-        verdict = _settle(folder, path, readings[path], known)
+        verdict = _verdict(reading, others[path], known)
+        if verdict != "alike":
+            verdict = min(verdict, _verdict(reading, read_sheets(folder, path), known), key=_ORDER)
         counts[verdict] += 1
-        if verdict.startswith(("DIFFERS", "refused by us")):
+        if verdict in (_DIFFERS, _REFUSED):
             _keep(keep, path)
     return counts
+
+
+def _verdict(reading: tuple[str, Rows] | str, sheets: Mapping[str, Rows], known: Known) -> str:
+    """Say how a reading compares with that of another program."""
+    pairs, texts = known
+    if isinstance(reading, str):
+        # LibreOffice reads rubbish as a text file, so a reading counts when it shows most texts.
+        for rows in sheets.values():
+            if len({cell for row in rows for cell in row} & texts) >= _ENOUGH_TEXTS:
+                return _REFUSED
+        return "refused by both"
+    name, rows = reading
+    if name not in sheets:
+        return "read by us alone"
+    return _DIFFERS if differences(rows, sheets[name]) - pairs else "alike"
 
 
 def _known_differences(sources: list[tuple[str, bytes]]) -> Known:
@@ -117,29 +139,12 @@ def _known_differences(sources: list[tuple[str, bytes]]) -> Known:
             assert isinstance(reading, tuple), reading
             texts.update(cell for row in reading[1] for cell in row if len(cell) > _LONG)
             for other in (
-                read_csv(folder, path, reading[0]) or [],
-                read_with_openpyxl(path).get(reading[0], []) if path.suffix == ".xlsx" else [],
+                read_sheets(folder, path).get(reading[0], []),
+                read_with_openpyxl(path).get(reading[0], []),
+                read_with_calamine(path, reading).get(reading[0], []),
             ):
                 pairs |= differences(reading[1], other)
     return pairs, texts
-
-
-def _settle(folder: Path, path: Path, reading: object, known: Known) -> str:
-    """Say how a reading compares with that of LibreOffice."""
-    pairs, texts = known
-    if isinstance(reading, str):
-        # LibreOffice reads rubbish as a text file, so a reading counts when it shows most texts.
-        for file in folder.glob(f"{path.stem}-*.csv"):
-            cells = {cell for row in read_csv_file(file) for cell in row}
-            if len(cells & texts) >= _ENOUGH_TEXTS:
-                return "refused by us alone"
-        return "refused by both"
-    assert isinstance(reading, tuple)
-    name, rows = reading
-    other = read_csv(folder, path, name)
-    if other is None:
-        return "read by us alone"
-    return "DIFFERS" if differences(rows, other) - pairs else "alike"
 
 
 def _keep(keep: Path | None, path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import resource
+import shutil
 import subprocess
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 
 import openpyxl
+from python_calamine import CalamineWorkbook
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.rows import NoValue
@@ -24,7 +26,7 @@ Rows = list[list[str]]
 # A cell that is not compared: programs show dates, errors and truth values in many ways.
 ANY = "\0any"
 # A mutant with more rows has a number changed into one of a row far away.
-_MAX_ROWS = 3_000
+_MAX_ROWS, _MAX_COLUMNS = 3_000, 300
 
 
 def read_with_batchlock(path: Path) -> tuple[str, Rows] | str:
@@ -66,8 +68,32 @@ def read_with_openpyxl(path: Path) -> Mapping[str, Rows]:
         return {}
 
 
+def read_with_calamine(path: Path, reading: tuple[str, Rows] | str) -> Mapping[str, Rows]:
+    """Return the rows of each sheet; nothing when python-calamine cannot read it.
+
+    A sheet that reaches far is left out, because it would take more memory than there is.
+    """
+    if isinstance(reading, str) or max(map(len, reading[1]), default=0) > _MAX_COLUMNS:
+        return {}
+    try:
+        with CalamineWorkbook.from_path(path) as book:
+            return {
+                name: trimmed(
+                    [
+                        [_shown(cell) for cell in row]
+                        for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+                    ]
+                )
+                for name in book.sheet_names
+            }
+    except BaseException:  # a panic is no Exception
+        return {}
+
+
 def convert_with_libreoffice(folder: Path, files: Sequence[Path]) -> None:
-    """Write the sheets of workbooks as CSV files into a folder, as LibreOffice reads them."""
+    """Write the sheets of workbooks as CSV files into a folder, if LibreOffice is installed."""
+    if not files or shutil.which("soffice") is None:
+        return
     options = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false,false,false,-1"
     command = ["soffice", "--headless", f"-env:UserInstallation=file://{folder}/profile"]
     command += ["--convert-to", options, "--outdir", str(folder), *map(str, files)]
@@ -84,18 +110,14 @@ def convert_with_libreoffice(folder: Path, files: Sequence[Path]) -> None:
         return
 
 
-def read_csv(folder: Path, path: Path, sheet: str) -> Rows | None:
-    """Return the rows that LibreOffice has written of a sheet."""
-    file = folder / f"{path.stem}-{sheet}.csv"
-    if not file.exists():
-        return None
-    return read_csv_file(file)
-
-
-def read_csv_file(file: Path) -> Rows:
-    """Return the rows of a CSV file that LibreOffice has written."""
-    with file.open(encoding="utf-8", newline="") as text:
-        return trimmed([list(row) for row in islice(csv.reader(text), _MAX_ROWS)])
+def read_sheets(folder: Path, path: Path) -> Mapping[str, Rows]:
+    """Return the rows of each sheet of a workbook that LibreOffice has written as CSV."""
+    sheets = {}
+    for file in folder.glob(f"{path.stem}-*.csv"):
+        with file.open(encoding="utf-8", newline="") as text:
+            rows = [list(row) for row in islice(csv.reader(text), _MAX_ROWS)]
+        sheets[file.stem.removeprefix(f"{path.stem}-")] = trimmed(rows)
+    return sheets
 
 
 def trimmed(rows: Rows) -> Rows:

@@ -44,7 +44,8 @@ class TextParser:
         self._spaces: list[tuple[int, bool]] = [(0, False)]
         # The depth of <rPh>, whose texts are left out.
         self._phonetic_depth = 0
-        self._in_run = False
+        # Whether the text or the run has its <t>.
+        self._has_text = False
         self._characters: list[str] = []
         self._length = 0
         self._runs: list[str] = []
@@ -73,6 +74,7 @@ class TextParser:
     def begin_text(self) -> None:
         """Begin a text that consists of the `<t>` that follow."""
         self._runs.clear()
+        self._has_text = False
 
     def text(self) -> str:
         """Return the text since `begin_text`."""
@@ -88,7 +90,7 @@ class TextParser:
         if local_name == "t":
             self.collect()
         elif local_name == "r":
-            self._in_run = True
+            self._has_text = False
         elif local_name == "rPh":
             self._phonetic_depth = self._phonetic_depth or self._depth
         else:
@@ -101,11 +103,12 @@ class TextParser:
             # Excel drops white space around a text that nothing says to preserve.
             text = text if self._spaces[-1][1] else text.strip(_SPACE)
             if not self._phonetic_depth:
-                if self._runs and not self._in_run:
+                if self._has_text:
                     raise ValueError("two texts in the place of one")
+                self._has_text = True
                 self._runs.append(_ESCAPE.sub(_unescaped, text) if "_x" in text else text)
         elif local_name == "r":
-            self._in_run = False
+            self._has_text = False
         elif local_name == "rPh":
             self._phonetic_depth = self._phonetic_depth * (self._phonetic_depth != self._depth)
         else:

@@ -55,6 +55,7 @@ _UTF_16_STARTS = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 
 # The type of the link from the package to the workbook, in both kinds of Open XML.
 _MAIN_KIND = "officeDocument"
+_MAIN_NAMES = ("xl/workbook.xml", "xl/workbook.bin")
 
 _SAVE_AGAIN = "Open it in a spreadsheet program and save it as a new .xlsx file."
 
@@ -136,10 +137,12 @@ class Package:
 
     def main_part(self) -> str:
         """Return the part that lists the sheets; raises UnreadableFile when there is none."""
-        part = next((one.part for one in self.links("").values() if one.kind == _MAIN_KIND), "")
-        if part not in self.parts:
-            raise damaged(self.path)
-        return part
+        links = [one.part for one in self.links("").values() if one.kind == _MAIN_KIND]
+        # Where the link is missing, the usual name tells.
+        for part in (*links, *_MAIN_NAMES):
+            if part in self.parts:
+                return part
+        raise damaged(self.path)
 
     def xml(self, part: str) -> ET.Element:
         """Return the root element of a part in XML."""

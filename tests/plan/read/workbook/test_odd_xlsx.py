@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.sheet_xml import LEAD, MAIN, OFFICE, sheet_xml, text_cells, write_xlsx
 from support.tables import load, refusal
+from support.zips import write_zip, zip_parts
 
 from batchlock.core.rows import NoValue
 
@@ -92,6 +93,25 @@ def test_the_rule_for_white_space_may_stand_on_any_element(
 def test_shared_strings_keep_their_white_space(tmp_path: Path, texts: str) -> None:
     sheet = with_reason('<c r="D2" t="s"><v>0</v></c>')
     assert load(write_xlsx(tmp_path / "a.xlsx", sheet, texts=texts)).rows == {2: LEAD}
+
+
+@pytest.mark.parametrize(
+    "text", ["<t>a</t><t>a</t>", "<t>a</t>\n<t>b</t>", "<r><t>a</t><t>b</t></r>"]
+)
+@pytest.mark.parametrize("shared", [True, False])
+def test_two_texts_in_the_place_of_one_are_refused(
+    tmp_path: Path, text: str, *, shared: bool
+) -> None:
+    texts = f'<sst xmlns="{MAIN}"><si>{text}</si></sst>' if shared else None
+    cell = 't="s"><v>0</v>' if shared else f't="inlineStr"><is>{text}</is>'
+    path = write_xlsx(tmp_path / "a.xlsx", with_reason(f'<c r="D2" {cell}</c>'), texts=texts)
+    assert "is damaged" in refusal(path)
+
+
+def test_the_workbook_is_found_without_the_links_of_the_package(tmp_path: Path) -> None:
+    parts = zip_parts(write_xlsx(tmp_path / "a.xlsx", ONE_ROW))
+    del parts["_rels/.rels"]
+    assert load(write_zip(tmp_path / "a.xlsx", parts)).rows == {2: LEAD}
 
 
 @pytest.mark.parametrize("error", ["#SPILL!", "#CALC!", "#BUSY!", "#UNKNOWN!", "#N/A", ""])

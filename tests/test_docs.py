@@ -86,6 +86,8 @@ def test_the_commands_of_the_readme_work_one_after_the_other(
         if any(_RUN_ID in argument for argument in arguments):
             arguments = [argument.replace(_RUN_ID, run_id) for argument in arguments]
             name += " results" if name == "run" else ""
+        if "tonight.xlsx" in arguments:  # the rows of locks.xlsx, which are done by now
+            name = "run results"
         completed = run_with_input(arguments, typed="an id\na secret\na code\n")
         assert completed.returncode == 0, (arguments, completed.stdout, completed.stderr)
         assert expected[name] in completed.stdout, arguments

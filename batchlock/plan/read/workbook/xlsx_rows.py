@@ -37,6 +37,7 @@ class _OpenCell:
     style: int | None
     value: str = ""
     formula: str | None = None
+    has_value: bool = False
     inline: bool = False
 
 
@@ -69,6 +70,9 @@ class SheetParser(TextParser):
         elif self._cell is None:
             return
         elif name in ("v", "f"):
+            if name == "v" and self._cell.has_value:
+                raise ValueError("two values in one cell")
+            self._cell.has_value = self._cell.has_value or name == "v"
             self.collect()
         elif name == "is":
             self._cell.inline = True

@@ -16,6 +16,9 @@ MAX_CELL_BYTES = 256 << 10
 # A character as its number in UTF-16 (ECMA-376 part 1, 22.4.2.4); half a pair is none.
 _ESCAPE = re.compile(r"_x((?!D[89A-F])[0-9A-F]{4})_", re.IGNORECASE)
 
+# The element for what other programs add; their own elements are taken for it.
+_EXTENSION = "extLst"
+
 _XML_SPACE = "http://www.w3.org/XML/1998/namespace}space"
 # What XML calls white space. A no-break space is none, and stays.
 _SPACE = " \t\r\n"
@@ -38,6 +41,9 @@ class TextParser:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._depth = 0
+        # The namespace of the root, and the depth of an element that is left out with all in it.
+        self._namespace: str | None = None
+        self._skipped_depth = 0
         # The names of elements, with and without their namespace.
         self._names: dict[str, str] = {}
         # xml:space holds for an element and all in it: its depth, and whether it says "preserve".
@@ -84,7 +90,10 @@ class TextParser:
         self._depth += 1
         local_name = self._names.get(name)
         if local_name is None:
-            local_name = self._names[name] = name.rpartition("}")[2]
+            local_name = self._names[name] = self._name_of(name)
+        if self._skipped_depth or local_name == _EXTENSION:
+            self._skipped_depth = self._skipped_depth or self._depth
+            return
         if _XML_SPACE in attributes:
             self._spaces.append((self._depth, attributes[_XML_SPACE] == "preserve"))
         if local_name == "t":
@@ -98,6 +107,10 @@ class TextParser:
 
     def _end(self, name: str) -> None:
         local_name = self._names[name]
+        if self._skipped_depth:
+            self._skipped_depth *= self._skipped_depth != self._depth
+            self._depth -= 1
+            return
         if local_name == "t":
             text = self.collected()
             # Excel drops white space around a text that nothing says to preserve.
@@ -116,6 +129,17 @@ class TextParser:
         if self._spaces[-1][0] == self._depth:
             self._spaces.pop()
         self._depth -= 1
+
+    def _name_of(self, name: str) -> str:
+        """Return a name without its namespace, _EXTENSION for one of another namespace."""
+        namespace, _, local_name = name.rpartition("}")
+        if self._namespace is None:
+            self._namespace = namespace
+        if namespace == self._namespace:
+            return local_name
+        if local_name == "AlternateContent":
+            raise ValueError("rows that programs choose between")
+        return _EXTENSION
 
     def _add(self, characters: str) -> None:
         self._length += len(characters)

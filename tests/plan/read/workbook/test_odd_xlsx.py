@@ -108,6 +108,23 @@ def test_two_texts_in_the_place_of_one_are_refused(
     assert "is damaged" in refusal(path)
 
 
+@pytest.mark.parametrize(
+    "extension",
+    ['<ext xmlns="urn:x"><v>0</v></ext>', "<extLst><ext><v>0</v></ext></extLst>", "<y:v/>"],
+)
+def test_what_programs_add_to_a_cell_is_not_its_value(tmp_path: Path, extension: str) -> None:
+    sheet = sheet_xml(
+        text_cells(2, LEAD[:3]) + f'<c r="D2" t="s"><v>1</v>{extension}</c>',
+        attributes=' xmlns:y="urn:y"',
+    )
+    assert load(write_xlsx(tmp_path / "a.xlsx", sheet, texts=TEXTS)).rows == {2: LEAD}
+
+
+def test_two_values_in_one_cell_are_refused(tmp_path: Path) -> None:
+    sheet = with_reason('<c r="D2" t="s"><v>0</v><v>1</v></c>')
+    assert "is damaged" in refusal(write_xlsx(tmp_path / "a.xlsx", sheet, texts=TEXTS))
+
+
 def test_the_workbook_is_found_without_the_links_of_the_package(tmp_path: Path) -> None:
     parts = zip_parts(write_xlsx(tmp_path / "a.xlsx", ONE_ROW))
     del parts["_rels/.rels"]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support.commands import RunCommand
@@ -157,3 +158,20 @@ def test_the_results_come_from_the_journal_when_the_file_is_gone(
     assert (completed.code, completed.json["run_id"]) == (0, result["run_id"])
     assert "--fresh" not in completed.err
     assert [tuple(line[title] for title in TITLES) for line in lines("out.csv")] == rows(4)
+
+
+def test_another_encoding_never_resumes_the_run_with_the_wrong_one(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
+    zoho = stand_in("--credits", 1)
+    zoho.config(state_directory=str(STATE), limits={"in_flight": 1, "max_credits": 1})
+    content = ("Module,Record Id,Lock Id,Reason\n" + "\n".join(
+        f"Leads,58431040000000{n:04d},68431040000000{n:04d},umowa zako\u0144czona" for n in range(2)
+    ))  # fmt: skip
+    Path("in.csv").write_bytes(content.encode("cp1250"))
+    wrong = run_in_process("run", "in.csv", "--encoding", "cp1252", "--json")
+    assert wrong.code == 6
+    right = run_in_process("run", "in.csv", "--encoding", "cp1250", "--json").json
+    assert right["run_id"] != wrong.json["run_id"]
+    (first, *_) = lines(right["output"])
+    assert first["Reason"] == "umowa zako\u0144czona"

@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests python -m support.encoding_table --files 20
 
-The texts are those of tests/data/lock_reasons.txt. A file has a header and 1 to 200 rows; the
+The texts are those of tests/data/prose/lock_reasons.txt. A file has a header and 1 to 200 rows; the
 shortest have a reason of two words.
 """
 
@@ -20,7 +20,7 @@ from batchlock.core.errors import UnreadableFile
 from batchlock.core.reading import EncodingSource
 from batchlock.plan.read.encoding import Detected, Undecided, detect_encoding
 
-TEXTS = Path(__file__).parents[1] / "data" / "lock_reasons.txt"
+TEXTS = Path(__file__).parents[1] / "data" / "prose" / "lock_reasons.txt"
 _WEST = "cp1252 iso8859-15 mac_roman cp850"
 _CENTRAL = "cp1250 iso8859-2 mac_latin2 cp852"
 _CYRILLIC = "cp1251 koi8_r koi8_u iso8859-5 mac_cyrillic cp866"

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from batchlock.core.errors import UsageError
+from batchlock.core.paths import refuse_missing_home
+
 _log = logging.getLogger("batchlock")
 
 # With the five older files the log takes 12 MiB at most. A line per row is written only with -v.
@@ -46,6 +49,7 @@ def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Pat
     handlers: list[logging.Handler] = [stderr_handler]
     path: Path | None = None
     try:
+        refuse_missing_home(state_folder)
         state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = state_folder / "logs" / "batchlock.log"
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -56,7 +60,7 @@ def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Pat
             encoding="utf-8",
             errors="backslashreplace",  # a file's name may have bytes that are no text
         )
-    except OSError:
+    except (OSError, UsageError):
         # The store opens the same folder later and raises UsageError with the reason. A command
         # that needs no folder, such as `check`, goes on without a log.
         path = None

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from batchlock.core.errors import UsageError
+
 
 def _expanded(path: Path) -> Path:
     if any(character < " " for character in str(path)):
@@ -23,3 +25,21 @@ def _expanded(path: Path) -> Path:
 
 UserPath = Annotated[Path, AfterValidator(_expanded)]
 """A path of the settings, in which `~` stands for the home folder."""
+
+
+def refuse_missing_home(folder: Path) -> None:
+    """Raise UsageError when `folder` is in the user's home folder, which does not exist.
+
+    An administrator's account could create it. But a home that is missing (a network drive that is
+    not there, an account of a service) is a fault of the machine, and runs that are kept in its
+    place are not found again.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return
+    if home in folder.parents and not home.is_dir():
+        raise UsageError(
+            f"Your home folder {home} does not exist, so runs and tokens cannot be kept in it. "
+            "Set HOME to a folder that does, or state_directory in the configuration."
+        )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from batchlock.core.errors import BatchlockError, UsageError
+from batchlock.core.paths import refuse_missing_home
 from batchlock.core.results import RunListing
 from batchlock.store.journal import Journal, RunInfo, SessionEnd
 
@@ -53,6 +54,7 @@ def new_run_id(now: datetime) -> str:
 
 def make_state_folder(folder: Path) -> None:
     """Make a folder that only this user can read. Raises UsageError when that fails."""
+    refuse_missing_home(folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

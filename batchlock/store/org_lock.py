@@ -15,6 +15,7 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from batchlock.core.errors import AlreadyRunning, UsageError
+from batchlock.core.paths import refuse_missing_home
 
 # `current_holder` takes the lock for a moment to see whether it is free. A run that starts in
 # that moment waits so long before it reports another run.
@@ -50,6 +51,7 @@ def org_lock(state: Path, org: str) -> Iterator[SetHolder]:
     Raises AlreadyRunning, which names the other run and its process, and UsageError when the
     state folder cannot be written.
     """
+    refuse_missing_home(state)
     folder = state / "locks"
     holder_file = folder / f"{org}.run"
     lock = FileLock(folder / f"{org}.lock", mode=0o600)

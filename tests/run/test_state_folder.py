@@ -95,3 +95,25 @@ def test_a_damaged_journal_is_reported_and_stops_no_other_run(
     completed = run_in_process("run", "orders.csv")
     assert completed.code == 0
     assert "Its run cannot be resumed" in completed.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("run", "in.csv"), ("run", "in.csv", "--simulate"), ("runs",)]
+)
+def test_a_home_that_does_not_exist_is_told_before_anything_else(
+    org: StandIn,
+    run_in_process: RunCommand,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+) -> None:
+    org.config()
+    home = Path("no-home").absolute()
+    for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(home))
+    sheet("in.csv", rows(1))
+    completed = run_in_process(*arguments)
+    assert completed.code == 2
+    assert f"Your home folder {home} does not exist" in completed.err
+    assert not home.exists()
+    assert run_in_process("check", "in.csv").code == 0
+    assert sum(org.state()["calls"].values()) == 0

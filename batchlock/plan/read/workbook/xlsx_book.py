@@ -26,6 +26,10 @@ _MAX_STYLES_BYTES = 64 << 20
 
 # Every tag may have a namespace prefix.
 _SHARED_STRINGS = re.compile(rb"<(\w+:)?sst\b")
+# python-calamine reserves 24 bytes for each string that the list declares, and the process ends when
+# there are not so many; a number that is a little wrong does no harm.
+_DECLARED_COUNT = re.compile(rb"""<(?:\w+:)?sst\b[^>]*\suniqueCount\s*=\s*["']\s*(\d+)""")
+_MAX_EXCESS = 1_000_000
 # What python-calamine reads wrong in a shared string: two texts in the place of one, a rule for
 # white space that holds for more than one text, and an escape of a character that is no control
 # character.
@@ -143,10 +147,13 @@ def _shared_lengths(package: Package, part: str | None) -> tuple[Sequence[int], 
     end_tag = b""
     rest = b""
     usual = True
+    declared = 0
     for piece in package.pieces(part):
         piece = rest + piece
         if not end_tag and (start := _SHARED_STRINGS.search(piece)):
             end_tag = b"</" + (start[1] or b"") + b"si>"
+            count = _DECLARED_COUNT.search(piece)
+            declared = int(count[1]) if count else 0
         usual = usual and not _TWO_TEXTS.search(piece)
         usual = usual and not (
             (b"xml:space" in piece or b"_x" in piece) and _ODD_SHARED.search(piece)
@@ -155,7 +162,7 @@ def _shared_lengths(package: Package, part: str | None) -> tuple[Sequence[int], 
         lengths.extend(map(len, texts))
         if max(map(len, (*texts, rest))) > MAX_CELL_BYTES:
             raise cell_too_long(package.path)
-    return lengths, usual
+    return lengths, usual and declared <= len(lengths) + _MAX_EXCESS
 
 
 def _formats(package: Package, part: str | None) -> tuple[Sequence[str], bool]:

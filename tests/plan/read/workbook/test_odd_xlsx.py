@@ -120,6 +120,13 @@ def test_what_programs_add_to_a_cell_is_not_its_value(tmp_path: Path, extension:
     assert load(write_xlsx(tmp_path / "a.xlsx", sheet, texts=TEXTS)).rows == {2: LEAD}
 
 
+@pytest.mark.parametrize("count", ["0", "1", "2147483648", "99999999999999999999", "x"])
+def test_the_declared_number_of_shared_strings_does_not_matter(tmp_path: Path, count: str) -> None:
+    texts = TEXTS.replace("<sst ", f'<sst count="7" uniqueCount="{count}" ')
+    sheet = with_reason('<c r="D2" t="s"><v>1</v></c>')
+    assert load(write_xlsx(tmp_path / "a.xlsx", sheet, texts=texts)).rows == {2: LEAD}
+
+
 def test_two_values_in_one_cell_are_refused(tmp_path: Path) -> None:
     sheet = with_reason('<c r="D2" t="s"><v>0</v><v>1</v></c>')
     assert "is damaged" in refusal(write_xlsx(tmp_path / "a.xlsx", sheet, texts=TEXTS))

@@ -26,8 +26,8 @@ _MAX_STYLES_BYTES = 64 << 20
 
 # Every tag may have a namespace prefix.
 _SHARED_STRINGS = re.compile(rb"<(\w+:)?sst\b")
-# python-calamine reserves 24 bytes for each string that the list declares, and the process ends when
-# there are not so many; a number that is a little wrong does no harm.
+# python-calamine reserves 24 bytes for each string that the list declares, and the process ends
+# when there are not so many; a number that is a little wrong does no harm.
 _DECLARED_COUNT = re.compile(rb"""<(?:\w+:)?sst\b[^>]*\suniqueCount\s*=\s*["']\s*(\d+)""")
 _MAX_EXCESS = 1_000_000
 # What python-calamine reads wrong in a shared string: two texts in the place of one, a rule for

@@ -45,7 +45,7 @@ def test_an_unknown_run_is_reported_with_the_name_of_the_org(
     assert run_in_process("run", "orders.csv", "--simulate").code == 0
     missing = run_in_process("show", "1999")
     assert missing.code == 2
-    assert "There is no run 1999 of default." in missing.err
+    assert 'No run of the org default has an id that begins with "1999".' in missing.err
 
 
 def test_an_ambiguous_run_id_is_reported_with_all_matches(

@@ -48,11 +48,18 @@ def test_a_refused_token_ends_the_run_with_the_other_rows_recorded(
 
 
 def test_another_error_of_the_token_stops_the_run_resumably(tmp_path: Path) -> None:
-    api = ScriptedApi({2: [UsageError("The state folder is not writable.")]})
+    api = ScriptedApi({3: [UsageError("The state folder is not writable.")]})
     delivery = send(journal_of(tmp_path / "j", updates_of(2)), api)
     assert isinstance(delivery.error, Stopped)
     assert "The state folder is not writable." in str(delivery.error)
-    assert delivery.results == [Result.NOT_SENT] * 2
+    assert delivery.results == [Result.UPDATED, Result.NOT_SENT]
+
+
+def test_an_error_of_the_set_up_before_any_row_was_sent_says_so(tmp_path: Path) -> None:
+    api = ScriptedApi({2: [UsageError("The state folder is not writable.")]})
+    delivery = send(journal_of(tmp_path / "j", updates_of(2)), api)
+    assert isinstance(delivery.error, UsageError)
+    assert delivery.results == [Result.NOT_SENT, Result.NOT_SENT]
 
 
 def test_a_token_refused_after_a_lost_answer_leaves_the_row_in_doubt(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from batchlock.cli.context import Context
 from batchlock.cli.streams import echo
 from batchlock.cli.wrapping import indented, labelled, on_one_line, short, width_of
-from batchlock.core.results import Cause, CheckResult, RunListing, RunResult, Summary
+from batchlock.core.results import Cause, CheckResult, Example, RunListing, RunResult, Summary
 from batchlock.report.json import AnyJson, check_json, empty_json, run_json, runs_json
 from batchlock.report.preview import PreviewLine, preview_lines
 
@@ -79,9 +79,14 @@ def _check_cause(cause: Cause, width: int | None) -> str:
         problem = f"row {first.row}, {first.column}: {first.message}"
         parts.append("  " + indented(on_one_line(problem), width, 2))
     if others := cause.examples[1:]:
-        cells = "; ".join(f"row {one.row}, {one.column}: {short(one.value)}" for one in others)
+        cells = "; ".join(map(_example_cell, others))
         parts.append("  " + indented(f"also {cells}", width, 2))
     return "\n".join(parts)
+
+
+def _example_cell(example: Example) -> str:
+    where = f"row {example.row}, {example.column}"
+    return where if example.value is None else f"{where}: {short(example.value)}"
 
 
 def print_run(summary: Summary, output: str | None, *, as_json: bool) -> None:

@@ -123,8 +123,8 @@ class Example:
     row: int
     column: str
     """The column's title in the file."""
-    value: str
-    """The cell's text; empty for a blank cell, and for a column that the file lacks."""
+    value: str | None
+    """The cell's text; empty for a blank cell, None for a column without a title."""
     message: str
 
 

@@ -27,7 +27,7 @@ class ExampleJson(TypedDict):
 
     row: int
     column: str
-    value: str
+    value: str | None
     message: str
 
 

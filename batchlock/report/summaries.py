@@ -80,7 +80,7 @@ def _examples_of(journal: Journal, code: str, titles: Sequence[str]) -> tuple[Ex
         Example(
             problem.row,
             problem.column,
-            display_text(cells[position[problem.column]]) if problem.column in position else "",
+            display_text(cells[position[problem.column]]) if problem.column in position else None,
             problem.message,
         )
         for problem, cells in journal.examples(code, _EXAMPLES)

@@ -119,6 +119,22 @@ def test_examples_with_different_messages_come_first(run_in_process: RunCommand)
     ]
 
 
+def test_an_example_beyond_the_last_title_is_not_called_blank(
+    run_in_process: RunCommand, tmp_path: Path
+) -> None:
+    lines = [f"Deals,{record(n)},{lock(n)},Paid, thanks {n}" for n in range(2)]
+    file = tmp_path / "beyond.csv"
+    file.write_text("\n".join(["Module,Record Id,Lock Id,Reason", *lines, ""]), "utf-8")
+    done = run_in_process("check", file)
+    assert 'row 2, column E: "thanks 0" is to the right of the last title' in " ".join(
+        done.out.split()
+    )
+    assert "also row 3, column E" in done.out
+    assert "(blank)" not in done.out
+    (cause,) = run_in_process("check", file, "--json").json["causes"]
+    assert [one["value"] for one in cause["examples"]] == [None, None]
+
+
 def test_verbose_lists_every_problem_and_quiet_only_the_causes(
     run_in_process: RunCommand,
 ) -> None:

@@ -34,6 +34,23 @@ def test_a_reason_that_was_no_text_does_not_become_text(
 
 
 @pytest.mark.parametrize("extension", FORMATS)
+def test_half_of_an_unquoted_cell_is_not_sent_from_the_results(
+    tmp_path: Path, extension: str
+) -> None:
+    file = tmp_path / "in.csv"
+    good = "Leads,5843104000000425565,,fine\n"
+    broken = "Leads,5843104000000425566,,Do not edit until\nlegal has signed\n"
+    file.write_text(f"Module,Record Id,Lock Id,Reason\n{good}{broken}", "utf-8")
+    assert [*Pass(file, tmp_path / f"1.{extension}").sent] == [2]
+    for number in (1, 2, 3):
+        again = Pass(tmp_path / f"{number}.{extension}", tmp_path / f"{number + 1}.{extension}")
+        assert again.sent == {}
+        assert {one.row for one in again.problems} == {3, 4}
+    correct(tmp_path / f"4.{extension}", "Reason", "Do not edit until legal has signed")
+    assert [*Pass(tmp_path / f"4.{extension}", tmp_path / f"5.{extension}").sent] == [3]
+
+
+@pytest.mark.parametrize("extension", FORMATS)
 @pytest.mark.parametrize("formula", ["=B2", "=1+1", '="a"&"b"'])
 def test_a_formula_without_a_value_does_not_become_text(
     tmp_path: Path, formula: str, extension: str

@@ -14,6 +14,9 @@ from batchlock.store.journal.cells import unpack
 # Looked up once per row: this takes 0.04 µs, and Result.of(Status(…)) takes 1.1 µs.
 RESULT_BY_STATUS = {status.value: Result.of(status) for status in Status}
 
+# The codes of problems that may not be found again in a results file.
+_NOT_IN_RESULTS = frozenset({"bad_value", "broken_line"})
+
 # Problems of one code among which the examples are looked for.
 _SEARCHED = 1_000
 
@@ -99,10 +102,11 @@ def result_rows(
 def _has_checksum(result: Result, code: str) -> bool:
     """Return whether the result row has a checksum, by which `plan` recognises the row later.
 
-    An invalid row has one only for a bad value. That may be a filled cell beyond the last title,
-    which the results do not show: the checksum shows that the row was not corrected.
+    An invalid row has one only for a bad value or a broken line. The results do not show a filled
+    cell beyond the last title, and not that a line was short: the checksum shows that the row was
+    not corrected.
     """
-    return result is not Result.INVALID or "bad_value" in code.split(", ")
+    return result is not Result.INVALID or not _NOT_IN_RESULTS.isdisjoint(code.split(", "))
 
 
 def groups(sql: sqlite3.Connection, *, closed_because: str = "") -> Iterator[Group]:

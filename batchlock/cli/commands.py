@@ -193,7 +193,9 @@ def template(_: Context, options: CommandOptions, *, file: Path) -> int:
     try:
         write_template(file, (*MODULES, *load_settings(options).input.custom_modules))
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror}. Name a file in a folder that can be."
+        ) from None
     echo(f"Fill in {file}, then: batchlock run {file}")
     return 0
 

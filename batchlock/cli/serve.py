@@ -63,7 +63,10 @@ def add_user(settings: Settings, name: str) -> None:
 
     name = name.strip()
     if not _USER_NAME.fullmatch(name):
-        raise UsageError(f'"{name}" is no name: letters, digits, spaces, and . @ - _ only.')
+        raise UsageError(
+            f'"{name}" is no name for a person who signs in. Use letters, digits, spaces, and '
+            ". @ - _ only."
+        )
     with closing(PageStore(settings.state)) as store:
         exists = name in store.people.names()
         password = click.prompt(
@@ -73,7 +76,8 @@ def add_user(settings: Settings, name: str) -> None:
         )
         if len(password) < MIN_LENGTH:
             raise UsageError(
-                f"A password has at least {MIN_LENGTH} characters. Nothing was changed."
+                f"A password has at least {MIN_LENGTH} characters, and nothing was changed. "
+                "Type a longer one."
             )
         store.people.put(name, hash_password(password))
     echo(f"{name} {'has a new password' if exists else 'can sign in'}.")
@@ -86,7 +90,7 @@ def remove_user(settings: Settings, name: str) -> None:
     with closing(PageStore(settings.state)) as store:
         if not store.people.remove(name.strip()):
             people = ", ".join(store.people.names()) or "nobody"
-            raise UsageError(f"There is no {name}. Who may sign in: {people}.")
+            raise UsageError(f"There is no {name}. Who may sign in: {people}. Name one of them.")
     echo(f"{name} is signed out, and cannot sign in any longer.")
 
 

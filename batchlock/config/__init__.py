@@ -126,9 +126,15 @@ def _parse_file(path: Path, problems: list[str]) -> Mapping[str, Any]:
     try:
         text = path.read_text("utf-8-sig")  # Notepad writes a BOM
     except OSError as error:
-        raise UsageError(f"The configuration {path} cannot be read: {error.strerror}.") from None
+        raise UsageError(
+            f"The configuration {path} cannot be read: {error.strerror}. Name the right file with "
+            "--config, or make this one readable."
+        ) from None
     except UnicodeDecodeError:
-        raise UsageError(f"The configuration {path} is not UTF-8 text; save it as such.") from None
+        raise UsageError(
+            f"The configuration {path} is not UTF-8 text. Open it in a text editor and save it "
+            "with the encoding UTF-8."
+        ) from None
     try:
         content = _parse(path.name, text, problems)
     except InvalidYaml as error:

@@ -137,7 +137,9 @@ def sha256_of(file: Path) -> str:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise UnreadableFile(f"{file} cannot be opened: {why}.") from None
+        raise UnreadableFile(
+            f"{file} cannot be opened: {why}. Check its path, and who may read it."
+        ) from None
 
 
 async def _read_in_process(

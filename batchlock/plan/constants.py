@@ -32,7 +32,7 @@ def read_constants(values: Mapping[str, str], custom_modules: Sequence[str]) -> 
         if isinstance(value, Fault):
             raise UsageError(f"--{name}: {value.message}")
         if not value:
-            raise UsageError(f"--{name}: the value is blank.")
+            raise UsageError(f"--{name}: the value is blank. Type one, or leave the option out.")
         constants[field] = value
     return constants
 

@@ -59,7 +59,9 @@ def _secret(zoho: ZohoSettings, name: str) -> str:
     file: Path | None = getattr(zoho, f"{name}_file")
     command: str | None = getattr(zoho, f"{name}_command")
     if sum(source is not None for source in (value, file, command)) > 1:
-        raise UsageError(f"zoho.{name}: give it itself, its _file or its _command, not several.")
+        raise UsageError(
+            f"zoho.{name} is set in more than one way. Keep one: itself, its _file or its _command."
+        )
     if value is not None:
         secret = value.get_secret_value() if isinstance(value, SecretStr) else value
     elif file is not None:

@@ -77,7 +77,7 @@ _REFUSALS = {
 }
 _BUSY = (
     "Zoho's sign-in has had too many requests and asks to wait; other programs with the same "
-    "client id count too."
+    "client id count too. Run the same command again later."
 )
 
 
@@ -183,7 +183,9 @@ def _raise_error(
     if status == 429 or (not _ERROR_CODE.fullmatch(error) and (is_failure or status == 400)):
         raise TemporarilyUnavailable(_BUSY)
     if status >= 500:
-        raise TemporarilyUnavailable(f"Zoho's sign-in had a fault (HTTP {status}).")
+        raise TemporarilyUnavailable(
+            f"Zoho's sign-in had a fault (HTTP {status}). Run the same command again later."
+        )
     # A proxy that is set up wrongly may echo the request in its error.
     secrets = (
         form.get("refresh_token"),

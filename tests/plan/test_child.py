@@ -209,7 +209,9 @@ def test_a_sheet_of_a_text_file_is_a_usage_error(tmp_path: Path) -> None:
     file = text_file(tmp_path, HEADER + VALID_ROW)
     caught = refusal(replace(request_for(file), sheet="Locks"))
     assert type(caught) is UsageError
-    assert str(caught) == "in.csv is a text file: it has no sheets to choose from."
+    assert (
+        str(caught) == "in.csv is a text file: it has no sheets to choose from. Leave --sheet out."
+    )
 
 
 def test_a_name_in_any_script_comes_back_in_the_message(tmp_path: Path) -> None:

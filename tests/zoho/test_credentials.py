@@ -101,7 +101,10 @@ def test_a_credential_from_two_sources_is_refused(other: str) -> None:
         **{f"client_secret_{other}": Path(SECRET) if other == "file" else SECRET}
     )
     assert problems == [
-        "zoho.client_secret: give it itself, its _file or its _command, not several."
+        (
+            "zoho.client_secret is set in more than one way. "
+            "Keep one: itself, its _file or its _command."
+        )
     ]
 
 

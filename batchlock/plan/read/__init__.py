@@ -37,11 +37,15 @@ def read_table(path: Path, options: ReadOptions) -> Table:
             sheet = sheets.open_sheet(path, kind, options)
             return table.build_table(sheet, visible_only=options.visible_only)
         if options.sheet is not None:
-            raise UsageError(f"{path.name} is a text file: it has no sheets to choose from.")
+            raise UsageError(
+                f"{path.name} is a text file: it has no sheets to choose from. Leave --sheet out."
+            )
         return table.build_table(text.open_sheet(path, options))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UnreadableFile(f"{path.name}: cannot be opened: {reason}.") from error
+        raise UnreadableFile(
+            f"{path.name}: cannot be opened: {reason}. Check its path, and who may read it."
+        ) from error
 
 
 def _table_of_archive(path: Path, options: ReadOptions) -> Table:
@@ -73,4 +77,6 @@ def _check_column_options(options: ReadOptions) -> None:
     titles = Counter(options.explicit_columns.values())
     for title, count in titles.items():
         if count > 1:
-            raise UsageError(f'The column "{title}" is named for more than one field.')
+            raise UsageError(
+                f'The column "{title}" is named for more than one field. Name one for each.'
+            )

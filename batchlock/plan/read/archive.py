@@ -58,7 +58,7 @@ def _table_entry(path: Path) -> ZipInfo:
     if not entries:
         raise UnreadableFile(
             f"{path.name} is a ZIP archive or a document, not a spreadsheet, and there is no text "
-            "file or workbook in it."
+            "file or workbook in it. Name the file with the table."
         )
     names = [PurePosixPath(entry.filename).name for entry in entries[:_MAX_NAMES]]
     more = f" and {len(entries) - _MAX_NAMES} more" if len(entries) > _MAX_NAMES else ""

@@ -65,6 +65,7 @@ _JSON = re.compile(rb"""(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:"|\}\s*$)|\[\s*[\[{"])"""
 # write beside a workbook that is open. Both are hidden, until a program lists the folder.
 _LOCK_FILE = re.compile(r"~\$(.+)|\.~lock\.(.+)#")
 _SAVE_AS = "Open it in a spreadsheet program and save it as .xlsx or .csv."
+_NAME_TABLE = "Name the file with the table, saved as .xlsx or .csv."
 
 
 def detect_kind(path: Path) -> FileKind | None:
@@ -76,7 +77,9 @@ def detect_kind(path: Path) -> FileKind | None:
     with path.open("rb") as file:
         start = file.read(_SIGNATURE_BYTES)
     if not start:
-        raise UnreadableFile(f"{path.name} is empty.")
+        raise UnreadableFile(
+            f"{path.name} is empty: it has no bytes. Save the table again, or name the right file."
+        )
     if not start.startswith((*_ZIP, _OLE)) and (lock := _LOCK_FILE.fullmatch(path.name)):
         raise UnreadableFile(
             f"{path.name} is not the workbook: a spreadsheet program keeps it while "
@@ -95,7 +98,7 @@ def detect_kind(path: Path) -> FileKind | None:
         )
     for signature, description in _OTHER_FORMATS:
         if start.startswith(signature):
-            raise UnreadableFile(f"{path.name} {description}, not a spreadsheet.")
+            raise UnreadableFile(f"{path.name} {description}, not a spreadsheet. {_NAME_TABLE}")
     if _MARKUP.match(start.replace(b"\0", b"").removeprefix(b"\xff\xfe").lower()):
         raise UnreadableFile(
             f"{path.name} is a web page (HTML or XML), whatever its name says, not a spreadsheet. "
@@ -156,7 +159,7 @@ def _kind_of_ole(path: Path) -> FileKind:
     # write these names in capitals.
     if any(_has_stream(content, name) for name in ("workbook", "book")):
         return FileKind.XLS
-    raise UnreadableFile(f"{path.name} is an old Office document, not a spreadsheet.")
+    raise UnreadableFile(f"{path.name} is an old Office document, not a spreadsheet. {_NAME_TABLE}")
 
 
 def _has_stream(content: bytes, name: str) -> bool:

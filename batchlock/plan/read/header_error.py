@@ -24,7 +24,9 @@ def header_error(name: str, header: Header, options: ReadOptions) -> BatchlockEr
     `name` is what the message calls the table: the file name, with the sheet if there are more.
     """
     if not header.titles:
-        return UnreadableFile(f"{name}: there are no rows in it.")
+        return UnreadableFile(
+            f"{name}: there are no rows in it. Name the file or the sheet with the table."
+        )
     for field, titles in header.ambiguous.items():
         remedy = "Rename one of them"
         if len(set(titles)) > 1:

@@ -210,7 +210,10 @@ def test_the_name_in_the_archive_tells_the_module(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (["a.pdf", "b.zip"], "there is no text file or workbook in it."),
+        (
+            ["a.pdf", "b.zip"],
+            "there is no text file or workbook in it. Name the file with the table.",
+        ),
         (
             [f"{name}_001.csv" for name in ("Leads", "Deals", "Cases", "Tasks", "Notes", "Users")],
             (

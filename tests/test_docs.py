@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import get_type_hints
@@ -269,3 +270,18 @@ def test_every_file_that_a_document_links_to_exists(name: str) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text("utf-8"))
     assert links
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_every_message_of_the_code_has_its_cause_and_cure() -> None:
+    check = [sys.executable, str(ROOT / "tools" / "make_messages.py"), "--check"]
+    completed = subprocess.run(check, capture_output=True, text=True, encoding="utf-8", check=False)
+    # What is missing, gone or empty; `python tools/make_messages.py` updates docs/messages.md.
+    assert completed.stderr == ""
+    assert completed.returncode == 0
+
+
+def test_the_table_of_messages_is_complete_in_the_kinds_of_messages() -> None:
+    table = (ROOT / "docs" / "messages.md").read_text("utf-8")
+    codes = {code for line in table.splitlines() for code in re.split(r", | \| ", line)}
+    assert {"1", "2", "4", "5", "6", "7", "130"} <= codes
+    assert {"bad_id", "unknown_module", "conflict", "hidden_rows", "INVALID_TOKEN"} <= codes

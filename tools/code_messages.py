@@ -1,0 +1,326 @@
+"""Collect from the code every message that a person can meet, with its code and its place."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "batchlock"
+# Files with texts that no other file's messages are made of: the stand-in speaks for Zoho.
+LEFT_OUT = ("simulator/",)
+EXIT_CODES = {
+    "BatchlockError": "1",
+    "UsageError": "2",
+    "UnreadableFile": "4",
+    "SignInRefused": "5",
+    "Stopped": "6",
+    "AlreadyRunning": "7",
+    "Interrupted": "129, 130, 143",
+    "TemporarilyUnavailable": "6",
+}
+# Calls whose texts are messages: the position of the code, if there is one, and of the first text.
+ROW_CALLS = {
+    "Fault": (0, 1),
+    "Problem": (2, 3),
+    "_note": (0, 2),
+    "Explanation": (None, 0),
+    "TransportFailure": (None, 1),
+}
+# Files whose ValueErrors, or problems that are collected, are about a setting.
+SETTING_FILES = (
+    "config/__init__.py",
+    "config/settings.py",
+    "config/messages.py",
+    "core/encodings.py",
+    "core/paths.py",
+    "zoho/settings.py",
+    "zoho/network.py",
+)
+# Parts of messages in core/messages.py about several rows; their code is set where they are used.
+ROW_CODES = (
+    ("looks rounded", "rounded_id"),
+    ("ends in zeros", "rounded_id"),
+    ("Rows {numbers}", "conflict"),
+)
+# First words of sentences that say what to do.
+IMPERATIVES = frozenset(
+    "Add Ask Check Choose Compare Copy Correct Create Delete Empty Export Fill Format Generate Get "
+    "Give Install Keep Leave Let Lock Look Lower Make Name Open Or Paste Put Remove Rename Resume "
+    "Run Save See Set Shorten Show Sign Switch Take Then Try Type Unlock Unpack Use Wait Write "
+    "Close Split Hide Indent If".split()
+)
+SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z`{])")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the code."""
+
+    text: str
+    remedy: str
+    """What the message itself says about what to do; empty if nothing."""
+    code: str
+    place: str
+
+
+class Texts:
+    """The constants of one file that messages are made of, also those that it imports."""
+
+    def __init__(self, tree: ast.Module, others: Mapping[str, "Texts"]) -> None:
+        self._values: dict[str, ast.expr] = {}
+        self._imported: dict[str, tuple[str, str]] = {}
+        self._others = others
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                self._values[node.targets[0].id] = node.value
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for name in node.names:
+                    self._imported[name.asname or name.name] = (node.module, name.name)
+
+    def find(self, name: str) -> str | None:
+        """Return the text of a constant, None when it is no text or unknown."""
+        if name in self._values:
+            value = self._values[name]
+            return template(value, self, {}) if is_text(value) else None
+        module, original = self._imported.get(name, ("", ""))
+        return self._others[module].find(original) if module in self._others else None
+
+
+def is_text(node: ast.expr) -> bool:
+    """Tell whether an expression is made of texts."""
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.Add) and is_text(node.left)
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def template(node: ast.expr, texts: Texts, local: Mapping[str, ast.expr]) -> str:
+    """Return the text of an expression, with {name} for each part that changes."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(template(part, texts, local) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return template(node.value, texts, local)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return template(node.left, texts, local) + template(node.right, texts, local)
+    if isinstance(node, ast.IfExp) and is_text(node.body) and is_text(node.orelse):
+        return template(node.body, texts, local)
+    if isinstance(node, ast.Name):
+        if node.id in local:
+            return template(local[node.id], texts, {})
+        constant = texts.find(node.id)
+        if constant is not None:
+            return constant
+    return f"{{{placeholder(node)}}}"
+
+
+def placeholder(node: ast.expr) -> str:
+    """Return a short name for a part of a message that changes."""
+    if isinstance(node, ast.Name):
+        return node.id.strip("_").lower()
+    if isinstance(node, ast.Attribute):
+        owner = placeholder(node.value)
+        return owner.replace("path", "file") if node.attr == "name" else node.attr.strip("_")
+    if isinstance(node, ast.Call):
+        return placeholder(node.args[0]) if node.args else placeholder(node.func)
+    if isinstance(node, ast.Subscript | ast.Starred):
+        return placeholder(node.value)
+    if isinstance(node, ast.BoolOp):
+        return placeholder(node.values[0])
+    if isinstance(node, ast.BinOp):
+        return placeholder(node.left)
+    if isinstance(node, ast.IfExp):
+        return placeholder(node.body)
+    return "…"
+
+
+def variants(function: ast.AST) -> list[dict[str, ast.expr]]:
+    """Return the texts that the local names of a function can have together.
+
+    Names that are assigned in the same block belong together; those of the function's own block
+    hold where no other block assigns them.
+    """
+    own: dict[str, ast.expr] = {}
+    blocks: list[dict[str, ast.expr]] = []
+    for node in ast.walk(function):
+        for name in ("body", "orelse"):
+            block = getattr(node, name, None)
+            if not isinstance(block, list):
+                continue
+            assigned = {
+                statement.targets[0].id: statement.value
+                for statement in block
+                if isinstance(statement, ast.Assign)
+                and isinstance(statement.targets[0], ast.Name)
+                and is_text(statement.value)
+            }
+            if node is function:
+                own = assigned
+            elif assigned:
+                blocks.append(assigned)
+    return [own, *(own | block for block in blocks)]
+
+
+def sentences(text: str) -> tuple[str, str]:
+    """Split a message into what happened and what to do."""
+    parts = SENTENCE_ENDS.split(" ".join(text.split()))
+    # `Run {run_id} belongs to` names a run.
+    says_what_to_do = (
+        part.partition(" ")[0] in IMPERATIVES and not part.startswith("Run {") for part in parts
+    )
+    at = next((number for number, says in enumerate(says_what_to_do) if says), len(parts))
+    return " ".join(parts[:at]), " ".join(parts[at:])
+
+
+def is_message(text: str) -> bool:
+    """Tell whether a text says anything by itself."""
+    words = re.findall(r"\b[A-Za-z]{2,}\b", re.sub(r"\{[^}]*\}", "", text))
+    # `it must be ` is only the beginning of others.
+    return len(words) > 1 and not text.endswith(" ")
+
+
+def calls(node: ast.AST) -> Iterator[ast.Call]:
+    """Yield all calls in a part of the code."""
+    return (one for one in ast.walk(node) if isinstance(one, ast.Call))
+
+
+def name_of(call: ast.Call) -> str:
+    """Return the name of what is called."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def arguments(call: ast.Call, place: str, texts: Texts) -> tuple[str, list[ast.expr]] | None:
+    """Return the code and the texts of a call that makes a message."""
+    name, positional = name_of(call), call.args
+    keywords = {one.arg: one.value for one in call.keywords if one.arg}
+    if name in EXIT_CODES and positional:
+        return EXIT_CODES[name], positional[:1]
+    if name == "Note":
+        message = keywords.get("message")
+        return code_of(keywords.get("code"), texts), [] if message is None else [message]
+    if name in ("_refused", "_refused_by_setup", "ErrorCode"):
+        return "", positional[-1:]
+    if name in ROW_CALLS:
+        code_at, text_at = ROW_CALLS[name]
+        has_code = code_at is not None and len(positional) > code_at
+        named = [keywords[each] for each in ("message", "remedy") if each in keywords]
+        code = code_of(positional[code_at] if has_code else None, texts)
+        return code, [*positional[text_at:], *named]
+    if name == "sentences" and place.endswith("breaker.py"):
+        return "6", positional[:1]
+    is_setting = place in SETTING_FILES and (
+        name == "ValueError" or ast.unparse(call.func) == "problems.append"
+    )
+    return ("2", positional[:1]) if is_setting else None
+
+
+def code_of(node: ast.expr | None, texts: Texts) -> str:
+    """Return the code of a problem or note."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    return (texts.find(node.id) or "") if isinstance(node, ast.Name) else ""
+
+
+def zoho_codes(tree: ast.Module) -> dict[str, str]:
+    """Return Zoho's codes by the source of what they mean: a call, or the name of a constant."""
+    codes: dict[str, list[str]] = {}
+    for table in (node for node in ast.walk(tree) if isinstance(node, ast.Dict)):
+        for key, value in zip(table.keys, table.values, strict=True):
+            if isinstance(key, ast.Tuple) and isinstance(key.elts[0], ast.Constant):
+                codes.setdefault(ast.unparse(value), []).append(str(key.elts[0].value))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            codes[ast.unparse(node.value)] = codes.get(node.targets[0].id, [])
+    return {source: ", ".join(dict.fromkeys(names)) for source, names in codes.items()}
+
+
+def collect() -> list[Message]:
+    """Return the messages of the code, each once, in the order of files and lines."""
+    files = [
+        path
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if not path.relative_to(PACKAGE).as_posix().startswith(LEFT_OUT)
+    ]
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in files}
+    texts: dict[str, Texts] = {}
+    for path, tree in trees.items():
+        texts[".".join(path.relative_to(ROOT).with_suffix("").parts)] = Texts(tree, texts)
+    found: dict[tuple[str, str, str], Message] = {}
+    for path, tree in trees.items():
+        place = path.relative_to(PACKAGE).as_posix()
+        module = texts[".".join(path.relative_to(ROOT).with_suffix("").parts)]
+        for code, text in of_file(tree, place, module):
+            what, remedy = sentences(text)
+            if not what and place != "zoho/error_codes.py":
+                continue  # only says what to do about other messages
+            what = what or "(the message of Zoho)"
+            if place.startswith("web/") and code == EXIT_CODES["BatchlockError"]:
+                code = ""  # shown on the page, and ends no command
+            message = Message(what, remedy, code, place)
+            if is_message(text):
+                found.setdefault((code, what, remedy), message)
+    return list(found.values())
+
+
+def of_file(tree: ast.Module, place: str, texts: Texts) -> Iterator[tuple[str, str]]:
+    """Yield the code and the text of each message of a file."""
+    functions = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    inside = {id(call): function for function in functions for call in calls(function)}
+    codes = zoho_codes(tree) if place == "zoho/error_codes.py" else {}
+    for call in calls(tree):
+        made = arguments(call, place, texts)
+        if made is None or not made[1]:
+            continue
+        code, nodes = made
+        code = code or codes.get(ast.unparse(call), "")
+        subject = "Rows {rows} are " if name_of(call) == "_note" else ""
+        function = inside.get(id(call))
+        options = variants(function) if function is not None else [{}]
+        used = {
+            node.id for one in nodes for node in ast.walk(one) if isinstance(node, ast.Name)
+        } & {name for option in options for name in option}
+        complete = [option for option in options if used <= option.keys()] or options[:1]
+        for text in dict.fromkeys(
+            " ".join(template(node, texts, option) for node in nodes) for option in complete
+        ):
+            yield code, subject + text
+    yield from of_tables(tree, place, texts)
+
+
+def of_tables(tree: ast.Module, place: str, texts: Texts) -> Iterator[tuple[str, str]]:
+    """Yield the messages that stand in tables and constants instead of calls."""
+    if place == "core/messages.py":
+        for node in ast.walk(tree):
+            value = node.value if isinstance(node, ast.Assign | ast.Return) else None
+            if value is not None and is_text(value) and template(value, texts, {}).endswith("."):
+                text = template(value, texts, {})
+                yield next((code for start, code in ROW_CODES if start in text), ""), text
+    if place == "config/messages.py":
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and is_text(node.value):
+                yield "2", template(node.value, texts, {})
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Tuple) and len(node.elts) == 2 and is_text(node.elts[1]):
+                yield "2", template(node.elts[1], texts, {})
+            elif isinstance(node, ast.Lambda):
+                yield "2", template(node.body, texts, {})
+    if place == "zoho/oauth.py":
+        for node in ast.walk(tree):
+            values = node.values if isinstance(node, ast.Dict) else []
+            yield from (("5", template(one, texts, {})) for one in values if is_text(one))
+    if place == "zoho/failures.py":
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Tuple) and len(node.elts) == 3 and is_text(node.elts[1]):
+                yield "", " ".join(template(one, texts, {}) for one in node.elts[1:])
+    if place == "send/pacing/budget.py":
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Return) and node.value is not None and is_text(node.value):
+                yield "6", template(node.value, texts, {})

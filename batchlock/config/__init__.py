@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_type_hints
 import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
-from batchlock.config.messages import expected, shown, yaml_problem
+from batchlock.config.messages import expected, quoted_value, yaml_problem
 from batchlock.config.settings import Settings, seconds
 from batchlock.config.yaml_text import InvalidYaml, parse
 from batchlock.core.errors import UsageError
@@ -220,5 +220,5 @@ def _problems_of(error: ValidationError, entries: Mapping[_Path, _Entry]) -> Ite
         entry = entries.get(path, _Entry("", ".".join(path)))
         # A proxy's address, and any other with an @, may hold a password.
         is_secret = path[-1] in (*SECRETS, "proxy") or "@" in str(entry.value)
-        quoted = "" if is_secret else f"{shown(entry.value)} does not fit: "
+        quoted = "" if is_secret else f"{quoted_value(entry.value)} does not fit: "
         yield f"{entry.source}: {quoted}{expected(alternatives)}"

@@ -92,7 +92,7 @@ def _expected(detail: Mapping[str, Any]) -> str:
     return _EXPECTED.get(kind) or re.sub(r"^Value error, ", "", detail["msg"])
 
 
-def shown(value: object) -> str:
+def quoted_value(value: object) -> str:
     """Return a value as a message shows it."""
     if isinstance(value, Mapping):
         return "a group of settings"

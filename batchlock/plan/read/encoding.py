@@ -22,8 +22,8 @@ from batchlock.plan.read.candidates import UTF_8, WESTERN, Candidate
 from batchlock.plan.read.line_sample import LineSample
 from batchlock.plan.read.readings import (
     MARGIN,
-    Line,
     Reading,
+    TextLine,
     compare,
     fits_utf8_by_chance,
     foreign_line,
@@ -248,7 +248,7 @@ def _fits_utf8_only_by_chance(path: Path) -> bool:
     return has_cp1252
 
 
-def _few_pairs(path: Path) -> list[Line]:
+def _few_pairs(path: Path) -> list[TextLine]:
     """Return the lines beyond ASCII of a UTF-8 file that has only a few characters of two bytes.
 
     A file with more of them, or with a character of three bytes, gives none: it is UTF-8.

@@ -113,12 +113,13 @@ def _remedies(header: Header, options: ReadOptions) -> Iterator[str]:
 
 
 def _module_remedy(header: Header, *, is_proposed: bool) -> str:
-    said = header.file_module
+    file_module = header.file_module
     if is_proposed:
         return "Or name one module for all rows with --module NAME."
-    if said is not None and said.proposal is not None:
-        return f"{said.because} If all rows are {said.proposal}, add --module {said.proposal}."
-    because = f"{said.because} " if said is not None and said.because else ""
+    if file_module is not None and file_module.proposal is not None:
+        proposal = file_module.proposal
+        return f"{file_module.because} If all rows are {proposal}, add --module {proposal}."
+    because = f"{file_module.because} " if file_module is not None and file_module.because else ""
     where = "" if WHERE_API_NAMES_ARE in because else f" {WHERE_API_NAMES_ARE}."
     return (
         f"{because}If all rows belong to one module, add --module with its API name, such as "

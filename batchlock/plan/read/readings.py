@@ -73,7 +73,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """What a line of a file tells about the encoding."""
 
     words: tuple[Word, ...]
@@ -89,7 +89,7 @@ _SMALL_LATIN_BEFORE = re.compile(rb"(?<![^ ,;\t\"])[a-z]{2,} \Z")
 _SMALL_LATIN_AFTER = re.compile(rb" [a-z]{2,}(?![^ ,;\t\"\r\n.!?])")
 
 
-def parse_line(line: bytes) -> Line:
+def parse_line(line: bytes) -> TextLine:
     """Return the words of a line; the whole words in ASCII are kept apart."""
     words = []
     for match in _WORD.finditer(line):
@@ -104,7 +104,7 @@ def parse_line(line: bytes) -> Line:
             )
         )
     latin = _LATIN_WORD.findall(_WORD.sub(b" ", line))
-    return Line(tuple(words), tuple(word.decode().lower() for word in latin))
+    return TextLine(tuple(words), tuple(word.decode().lower() for word in latin))
 
 
 @dataclass(slots=True)
@@ -131,7 +131,7 @@ class Reading:
         return max(self.totals, key=self.totals.__getitem__)
 
 
-def compare(lines: Sequence[Line]) -> list[Reading]:
+def compare(lines: Sequence[TextLine]) -> list[Reading]:
     """Return the possible readings of the lines, the likeliest first.
 
     Those that were given up after the first lines come last.
@@ -163,7 +163,7 @@ def _by_likelihood(readings: Sequence[Reading]) -> list[Reading]:
     return sorted(readings, key=lambda reading: -reading.likelihood)
 
 
-def likelihood_in(candidate: Candidate, lines: Sequence[Line]) -> float:
+def likelihood_in(candidate: Candidate, lines: Sequence[TextLine]) -> float:
     """Return how likely the lines are in one encoding; minus infinity if they are not in it."""
     reading = Reading(candidate, dict.fromkeys(candidate.languages, -candidate.cost))
     words = dict.fromkeys(word for line in lines for word in line.words)
@@ -178,23 +178,23 @@ def margin(readings: Sequence[Reading], chosen: Reading) -> float:
     return chosen.likelihood - max(others, default=-math.inf)
 
 
-def foreign_line(lines: Sequence[Line]) -> tuple[int, Candidate] | None:
+def foreign_line(lines: Sequence[TextLine]) -> tuple[int, Candidate] | None:
     """Return the position of a line that is clearly likelier in another encoding, and that one.
 
     Only lines with unlikely letters are read in each encoding again: it takes time.
     """
     for position, line in enumerate(lines):
         letters = sum(len(word.content) for word in line.words)
-        alone = Line(line.words, ())
+        alone = TextLine(line.words, ())
         if likelihood_in(WESTERN, [alone]) < -_UNLIKELY_LETTER * letters:
-            found = compare([line])
-            western = next((one for one in found if one.candidate is WESTERN), None)
-            if western is None or margin(found, western) < -MARGIN:
-                return position, found[0].candidate
+            readings = compare([line])
+            western = next((one for one in readings if one.candidate is WESTERN), None)
+            if western is None or margin(readings, western) < -MARGIN:
+                return position, readings[0].candidate
     return None
 
 
-def fits_utf8_by_chance(lines: Sequence[Line]) -> bool:
+def fits_utf8_by_chance(lines: Sequence[TextLine]) -> bool:
     """Tell whether a few words that are valid UTF-8 are likelier in another encoding."""
     pairs = sum(
         len([byte for byte in word.content if byte >= 0x80]) // 2
@@ -204,7 +204,7 @@ def fits_utf8_by_chance(lines: Sequence[Line]) -> bool:
     return best > likelihood_in(UTF_8, lines) + _VALID_PAIR * pairs
 
 
-def _blocks(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
+def _blocks(lines: Sequence[TextLine]) -> Iterator[Sequence[TextLine]]:
     yield lines[:_FIRST_LINES]
     if len(lines) > _FIRST_LINES:
         yield lines[_FIRST_LINES:]

@@ -64,9 +64,9 @@ def _samples(header: Header, rows: Iterator[list[Cell]]) -> list[tuple[int, byte
             for position, cell in enumerate(row):
                 if isinstance(cell, str) and not cell.isascii():
                     is_reason = position == reason and number > header.row
-                    found = reasons if is_reason else others
-                    if len(found) < _SAMPLES:
-                        found.setdefault(cell.encode("latin-1"), number)
+                    samples = reasons if is_reason else others
+                    if len(samples) < _SAMPLES:
+                        samples.setdefault(cell.encode("latin-1"), number)
             if len(reasons) == _SAMPLES or number == _SEARCHED_ROWS:
                 break
     except UnreadableFile:

@@ -46,9 +46,9 @@ def module_of_file(
     match = _FILE_NAME.fullmatch(file_name)
     by_name = names.find(match["label"]) if match else None
     owners = {
-        comparable(found["label"]): found["label"]
-        for found in map(_OWNER.fullmatch, map(str.strip, titles))
-        if found
+        comparable(match["label"]): match["label"]
+        for match in map(_OWNER.fullmatch, map(str.strip, titles))
+        if match
     }
     by_owner = BY_SINGULAR.get(next(iter(owners))) if len(owners) == 1 else None
     label = next(iter(owners.values()), "")

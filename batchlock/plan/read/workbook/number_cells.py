@@ -1,24 +1,19 @@
 """Read numbers by the format of their cell: as a date, a time, a length of time or a number.
 
-python-calamine decides this everywhere, so that a file is read alike whichever way its sheet is
-read. Where a sheet is taken apart here, its numbers go to python-calamine in one column of a small
-workbook, together with the formats of the file.
+python-calamine decides this where it reads a sheet. Where a sheet is taken apart here, openpyxl
+knows which formats show dates, and turns the numbers into them. Both read the same numbers alike
+(`tests/plan/read/workbook/test_number_cells.py`), so that a file is read alike whichever way its
+sheet is read.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
-from itertools import islice
+from datetime import date, datetime, time
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
-from zipfile import ZIP_STORED, ZipFile
-
-from python_calamine import CalamineError, CalamineWorkbook
 
 from batchlock.core.rows import Cell
 from batchlock.plan.read.cells import normalise_cell
-from batchlock.plan.read.workbook.zip_safety import damaged
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 """A number as XML Schema writes a double; without INF and NaN, which no spreadsheet shows."""
@@ -34,16 +29,6 @@ _BUILT_IN: Mapping[int, str] = {
 EAST_ASIAN_DATES = frozenset((*range(27, 37), *range(50, 59)))
 """The ones of them that python-calamine shows as numbers."""
 
-# The ids from 164 on are free for the formats of a workbook.
-_FIRST_CUSTOM_ID = 164
-_DATE_TYPE = ' t="d"'
-_LINK_TYPES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/"
-
-# Rows that are read before their numbers are converted together: a small workbook costs as much as
-# some 200 cells.
-_ROWS_AT_ONCE = 1_000
-# Cells of these rows at most: a row may have 16,384.
-_CELLS_AT_ONCE = 100_000
 # Most tables repeat few dates. Beyond this many different numbers the memory is given back.
 _REMEMBERED = 100_000
 
@@ -81,67 +66,49 @@ class NumberReader:
 
     def rows(self, rows: Iterable[RawRow]) -> Iterator[Sequence[Cell]]:
         """Yield every row from row 1 on, with all cells from column A on."""
-        rows = iter(rows)
         last_row = 0
-        while batch := _batch(rows):
-            self._convert(batch)
-            for row in batch:
-                for _ in range(row.number - last_row - 1):
-                    yield ()
-                cells: list[Cell] = [None] * (row.cells[-1][0] + 1 if row.cells else 0)
-                for column, cell in row.cells:
-                    cells[column] = self.known[cell] if isinstance(cell, Number) else cell
-                yield cells
-                last_row = row.number
+        for row in rows:
+            for _ in range(row.number - last_row - 1):
+                yield ()
+            cells: list[Cell] = [None] * (row.cells[-1][0] + 1 if row.cells else 0)
+            for column, cell in row.cells:
+                cells[column] = self._shown(cell) if isinstance(cell, Number) else cell
+            yield cells
+            last_row = row.number
 
-    def _convert(self, batch: Sequence[RawRow]) -> None:
-        """Let `known` have every number of these rows."""
-        if len(self.known) > _REMEMBERED:
-            self.known.clear()
-        numbers = {cell for row in batch for _, cell in row.cells if isinstance(cell, Number)}
-        formatted = []
-        for number in numbers - self.known.keys():
-            if number.style is None and not number.is_date:
-                self.known[number] = normalise_cell(self.path, float(number.text))
-            else:
-                formatted.append(number)
-        if not formatted:
-            return
+    def _shown(self, number: Number) -> Cell:
+        if number not in self.known:
+            if len(self.known) > _REMEMBERED:
+                self.known.clear()
+            self.known[number] = normalise_cell(self.path, self._value(number))
+        return self.known[number]
+
+    def _value(self, number: Number) -> Cell:
+        # Imported here, because few workbooks have sheets that are taken apart.
+        from openpyxl.styles.numbers import is_date_format, is_timedelta_format
+        from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH, from_excel
+
+        if number.is_date:
+            kind = datetime if "T" in number.text else time if ":" in number.text else date
+            try:
+                return kind.fromisoformat(number.text.removesuffix("Z"))
+            except ValueError:
+                return number.text
+        value = float(number.text)
+        code = self._format(number)
+        is_duration = is_timedelta_format(code)
+        if not is_duration and not is_date_format(code):
+            return value
         try:
-            with CalamineWorkbook.from_filelike(self._one_column(formatted)) as workbook:
-                column = [row[0] for row in workbook.get_sheet_by_index(0).iter_rows()]
-        except CalamineError as error:
-            raise damaged(self.path) from error
-        for number, cell in zip(formatted, column, strict=True):
-            self.known[number] = normalise_cell(self.path, cell)
-
-    def _one_column(self, numbers: Sequence[Number]) -> BytesIO:
-        """Return a workbook that has the numbers in column A, from row 1 on."""
-        codes = list(dict.fromkeys(self._format(number) for number in numbers))
-        ids = {code: at for at, code in enumerate(codes, _FIRST_CUSTOM_ID)}
-        formats = "".join(
-            f'<numFmt numFmtId="{at}" formatCode={quoteattr(code)}/>' for code, at in ids.items()
-        )
-        styles = "".join(f'<xf numFmtId="{at}"/>' for at in ids.values())
-        rows = "".join(
-            f'<row r="{row}"><c r="A{row}" s="{codes.index(self._format(number))}"'
-            f"{_DATE_TYPE if number.is_date else ''}><v>{escape(number.text)}</v></c></row>"
-            for row, number in enumerate(numbers, 1)
-        )
-        output = BytesIO()
-        with ZipFile(output, "w", ZIP_STORED) as archive:
-            for name, content in {
-                "_rels/.rels": _relationship("officeDocument", "xl/workbook.xml"),
-                "xl/_rels/workbook.xml.rels": _relationship("worksheet", "worksheets/sheet1.xml"),
-                "xl/workbook.xml": f'<workbook><workbookPr date1904="{int(self.since_1904)}"/>'
-                '<sheets><sheet name="S" sheetId="1" id="a"/></sheets></workbook>',
-                "xl/styles.xml": f"<styleSheet><numFmts>{formats}</numFmts>"
-                f"<cellXfs>{styles}</cellXfs></styleSheet>",
-                "xl/worksheets/sheet1.xml": f"<worksheet><sheetData>{rows}</sheetData></worksheet>",
-            }.items():
-                archive.writestr(name, content)
-        output.seek(0)
-        return output
+            moment: Cell = from_excel(
+                value, MAC_EPOCH if self.since_1904 else WINDOWS_EPOCH, timedelta=is_duration
+            )
+        except OverflowError:  # beyond the year 9999, where Excel shows #### and no date
+            return value
+        # Whole days are dates; only a fraction shows a time of day.
+        if isinstance(moment, datetime) and value.is_integer():
+            return moment.date()
+        return moment
 
     def _format(self, number: Number) -> str:
         at = number.style
@@ -151,19 +118,3 @@ class NumberReader:
 def format_code(number: int, custom: Mapping[int, str]) -> str:
     """Return the number format with this id; one that the workbook defines goes first."""
     return custom.get(number) or _BUILT_IN.get(number, "")
-
-
-def _relationship(kind: str, target: str) -> str:
-    link = f'<Relationship Id="a" Type="{_LINK_TYPES}{kind}" Target="{target}"/>'
-    return f"<Relationships>{link}</Relationships>"
-
-
-def _batch(rows: Iterator[RawRow]) -> Sequence[RawRow]:
-    batch = []
-    cells = 0
-    for row in islice(rows, _ROWS_AT_ONCE):
-        batch.append(row)
-        cells += len(row.cells)
-        if cells > _CELLS_AT_ONCE:
-            break
-    return batch

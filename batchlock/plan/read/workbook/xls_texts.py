@@ -72,9 +72,9 @@ class TextDecoder:
         return text if text.isascii() else self._decode(path, text, self._encodings)
 
     def _read_western(self) -> bool:
-        found = compare([parse_line(text.encode(RAW_ENCODING)) for text in self._texts])
-        western = next((one for one in found if one.codec == WESTERN.codec), None)
-        return western is not None and margin(found, western) >= MARGIN
+        readings = compare([parse_line(text.encode(RAW_ENCODING)) for text in self._texts])
+        western = next((one for one in readings if one.codec == WESTERN.codec), None)
+        return western is not None and margin(readings, western) >= MARGIN
 
     def _decode(self, path: Path, text: str, by_font: Sequence[str | None]) -> str:
         named = {encoding for encoding in by_font if encoding not in (None, _NEUTRAL)}

@@ -115,6 +115,14 @@ def print_runs(runs: Sequence[RunListing], *, as_json: bool) -> None:
         )
     if not runs:
         echo("There are no runs yet.")
+    # "finished" and "0 of 1" leave open what became of the other rows.
+    short = next((run for run in runs if run.state == "finished" and run.settled < run.rows), None)
+    if short is not None:
+        echo(
+            "Rows of a finished run that are not done have problems or were refused: "
+            f"`batchlock show {short.run_id}` says why, and `batchlock retry {short.run_id}` "
+            "sends them again."
+        )
 
 
 def _digest(summary: Summary, width: int | None) -> str:

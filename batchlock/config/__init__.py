@@ -143,7 +143,10 @@ def _parse_file(path: Path, problems: list[str]) -> Mapping[str, Any]:
     if content in (None, ""):
         return {}
     if not isinstance(content, Mapping):
-        raise UsageError(f"{path.name}: settings are lines like `org: acme`.")
+        raise UsageError(
+            f"{path.name} holds no settings. Write each as a line like `org: acme`; "
+            "config.example.yaml has them all."
+        )
     return content
 
 

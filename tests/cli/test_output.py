@@ -99,6 +99,14 @@ def test_runs_and_show_print_the_history(org: StandIn, run_in_process: RunComman
     assert org.state()["calls"]["put"] == 2
 
 
+def test_runs_say_what_to_do_about_rows_of_a_finished_run(run_in_process: RunCommand) -> None:
+    bad = sheet("bad.csv", [("Leads", "12", "", "why")])
+    run_id = run_in_process("run", bad, "--simulate", "--json").json["run_id"]
+    text = run_in_process("runs").out
+    assert "rows done:         0 of         1" in text
+    assert f"`batchlock show {run_id}` says why, and `batchlock retry {run_id}`" in text
+
+
 def test_show_has_the_exit_code_of_the_command_not_of_the_run(run_in_process: RunCommand) -> None:
     write_inputs()
     result = run_in_process("run", "bad.csv", "--simulate", "--json").json

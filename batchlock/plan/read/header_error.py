@@ -58,7 +58,7 @@ def low_header_error(name: str, row: int, missing: Sequence[Field]) -> Unreadabl
     """Return the refusal of a table whose titles stand below the rows that are searched."""
     return UnreadableFile(
         f"{name}: no column for {_names(missing)} in the first 20 rows, where titles are looked "
-        f"for. They stand in row {row}: delete rows above them."
+        f"for. They stand in row {row}. Delete the rows above them and save the file."
     )
 
 
@@ -81,7 +81,8 @@ def _missing_columns(name: str, header: Header, options: ReadOptions) -> Unreada
 
 
 def _names(fields: Sequence[Field]) -> str:
-    return " and ".join(FIELD_NAMES[field] for field in fields)
+    *first, last = (FIELD_NAMES[field] for field in fields)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _remedies(header: Header, options: ReadOptions) -> Iterator[str]:

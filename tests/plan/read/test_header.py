@@ -71,7 +71,7 @@ def test_several_missing_columns_are_reported_together(tmp_path: Path) -> None:
     row = ("Leads", ROW[1], "Under review")
     path = write_text(tmp_path, csv_text(("Modul", "Nummer", "Grund"), row))
     message = refusal(path)
-    assert "no column for the module and the record id and the reason" in message
+    assert "no column for the module, the record id and the reason" in message
     assert (
         'Name them with --column module="Modul" --column record_id="Nummer" '
         '--column reason="Grund". "Modul", for the module, holds "Leads".'
@@ -90,8 +90,9 @@ def test_the_header_is_looked_for_in_the_first_20_rows(tmp_path: Path) -> None:
     assert list(load(write_text(tmp_path, csv_text(*above, HEADER, ROW))).rows) == [21]
     message = refusal(write_text(tmp_path, csv_text((), *above, HEADER, ROW)))
     assert message == (
-        "orders.csv: no column for the module and the record id and the reason in the first 20 "
-        "rows, where titles are looked for. They stand in row 21: delete rows above them."
+        "orders.csv: no column for the module, the record id and the reason in the first 20 "
+        "rows, where titles are looked for. They stand in row 21. Delete the rows above them and "
+        "save the file."
     )
 
 

@@ -244,7 +244,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "a header below row 20": (
         b"a\r\n" * 20 + table(A).encode(),
-        "no column for the module and the record id and the reason",
+        "no column for the module, the record id and the reason",
     ),
     "a missing column": (
         b"Module,ID-Nr,Raeson\r\nLeads,5843104000000425565,x\r\n",

@@ -116,4 +116,4 @@ def test_titles_on_a_hidden_sheet_or_too_low_are_mentioned(tmp_path: Path) -> No
         'with --sheet "Data".'
     )
     low = write_xlsxwriter(tmp_path / "b.xlsx", Data=[("Report",), *[()] * 25, HEADER, ROW])
-    assert "They stand in row 27: delete rows above them." in refusal(low)
+    assert "They stand in row 27. Delete the rows above them and save the file." in refusal(low)

@@ -38,11 +38,12 @@ SETTING_FILES = (
     "zoho/settings.py",
     "zoho/network.py",
 )
-# Parts of messages in core/messages.py about several rows; their code is set where they are used.
+# Parts of messages whose code is set where they are used.
 ROW_CODES = (
     ("looks rounded", "rounded_id"),
     ("ends in zeros", "rounded_id"),
     ("Rows {numbers}", "conflict"),
+    ("was sent, because", "3"),
 )
 # First words of sentences that say what to do.
 IMPERATIVES = frozenset(
@@ -51,6 +52,19 @@ IMPERATIVES = frozenset(
     "Run Save See Set Shorten Show Sign Switch Take Then Try Type Unlock Unpack Use Wait Write "
     "Close Split Hide Indent If".split()
 )
+# What a person calls the values that the code names otherwise.
+PLACEHOLDERS = {
+    "strerror": "reason",
+    "context": "number",
+    "header": "titles",
+    "lock": "file",
+    "match": "number",
+    "split": "title",
+    "timeout:g": "seconds",
+    "max_cell_length": "number",
+    "longest_reason": "number",
+    "min_length": "number",
+}
 SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z`{])")
 
 
@@ -115,7 +129,8 @@ def template(node: ast.expr, texts: Texts, local: Mapping[str, ast.expr]) -> str
         constant = texts.find(node.id)
         if constant is not None:
             return constant
-    return f"{{{placeholder(node)}}}"
+    name = placeholder(node)
+    return f"{{{PLACEHOLDERS.get(name, name)}}}"
 
 
 def placeholder(node: ast.expr) -> str:
@@ -126,6 +141,8 @@ def placeholder(node: ast.expr) -> str:
         owner = placeholder(node.value)
         return owner.replace("path", "file") if node.attr == "name" else node.attr.strip("_")
     if isinstance(node, ast.Call):
+        if name_of(node) == "len":
+            return "number"
         return placeholder(node.args[0]) if node.args else placeholder(node.func)
     if isinstance(node, ast.Subscript | ast.Starred):
         return placeholder(node.value)
@@ -297,12 +314,12 @@ def of_file(tree: ast.Module, place: str, texts: Texts) -> Iterator[tuple[str, s
 
 def of_tables(tree: ast.Module, place: str, texts: Texts) -> Iterator[tuple[str, str]]:
     """Yield the messages that stand in tables and constants instead of calls."""
-    if place == "core/messages.py":
+    if place in ("core/messages.py", "report/summaries.py"):
         for node in ast.walk(tree):
             value = node.value if isinstance(node, ast.Assign | ast.Return) else None
             if value is not None and is_text(value) and template(value, texts, {}).endswith("."):
                 text = template(value, texts, {})
-                yield next((code for start, code in ROW_CODES if start in text), ""), text
+                yield next((code for part, code in ROW_CODES if part in text), ""), text
     if place == "config/messages.py":
         for node in tree.body:
             if isinstance(node, ast.Assign) and is_text(node.value):

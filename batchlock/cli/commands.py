@@ -194,7 +194,8 @@ def template(_: Context, options: CommandOptions, *, file: Path) -> int:
         write_template(file, (*MODULES, *load_settings(options).input.custom_modules))
     except OSError as error:
         raise UsageError(
-            f"{file} cannot be written: {error.strerror}. Name a file in a folder that can be."
+            f"{file} cannot be written: {error.strerror}. Name a file in a folder that can be "
+            "written."
         ) from None
     echo(f"Fill in {file}, then: batchlock run {file}")
     return 0

@@ -22,7 +22,8 @@ class BatchlockError(Exception):
 
     `columns`, `sheets` or `readings` (of a text in several encodings, the likeliest first) hold
     the alternatives, when choosing one of them would help. With `readings`, `columns` are the
-    titles of the file as far as they are ASCII.
+    titles of the file as far as they are ASCII. `page_message` is the same sentence for readers of
+    the web page, who have no options of the command line.
     """
 
     exit_code = 1
@@ -34,8 +35,10 @@ class BatchlockError(Exception):
         columns: Sequence[str] = (),
         sheets: Sequence[str] = (),
         readings: Sequence[TextReading] = (),
+        page_message: str = "",
     ) -> None:
         super().__init__(message)
+        self.page_message = page_message or message
         self.columns = tuple(columns)
         self.sheets = tuple(sheets)
         self.readings = tuple(readings)

@@ -86,6 +86,7 @@ class ReadFailure:
     columns: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ()
     readings: tuple[TextReading, ...] = ()
+    page_message: str = ""
 
     @classmethod
     def of(cls, error: BatchlockError) -> "ReadFailure":
@@ -97,13 +98,18 @@ class ReadFailure:
             columns=error.columns,
             sheets=error.sheets,
             readings=error.readings,
+            page_message=error.page_message,
         )
 
     def to_error(self) -> BatchlockError:
         """Return the exception that ends the command."""
         error_type = _ERROR_TYPES[self.kind]
         return error_type(
-            self.message, columns=self.columns, sheets=self.sheets, readings=self.readings
+            self.message,
+            columns=self.columns,
+            sheets=self.sheets,
+            readings=self.readings,
+            page_message=self.page_message,
         )
 
     @classmethod
@@ -128,6 +134,7 @@ class ReadFailure:
                 )
                 for reading in values["readings"]
             ),
+            page_message=values["page_message"],
         )
 
 

@@ -30,7 +30,10 @@ def read_constants(values: Mapping[str, str], custom_modules: Sequence[str]) -> 
             ModuleNames(custom_modules).read(text) if field is Field.MODULE else read_reason(text)
         )
         if isinstance(value, Fault):
-            raise UsageError(f"--{name}: {value.message}")
+            raise UsageError(
+                f"--{name}: {value.message}",
+                page_message=f"The {name} for all rows: {value.message}",
+            )
         if not value:
             raise UsageError(f"--{name}: the value is blank. Type one, or leave the option out.")
         constants[field] = value
@@ -49,8 +52,15 @@ def check_blank(
             continue
         for row, cell in zip(chunk.index.tolist(), chunk[fields[field]].tolist(), strict=True):
             if cell is not None and (not isinstance(cell, str) or strip_invisible(cell)):
+                fact = (
+                    f"but row {row} of the column {titles[fields[field]]} has one already, "
+                    f"{quoted(str(cell))}."
+                )
                 raise UsageError(
-                    f"--{field} gives one value for all rows, but row {row} of the column "
-                    f"{titles[fields[field]]} has one already, {quoted(str(cell))}. Leave "
-                    f"--{field} out, or empty the column."
+                    f"--{field} gives one value for all rows, {fact} "
+                    f"Leave --{field} out, or empty the column.",
+                    columns=[title for title in titles if title.strip()],
+                    page_message=f"One {field} is chosen for all rows, {fact} Choose no {field} "
+                    "for all rows, or another column for it, or empty the column and upload the "
+                    "file again.",
                 )

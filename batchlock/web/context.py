@@ -10,6 +10,7 @@ from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
+from batchlock.core.rows import MODULES
 from batchlock.run import Runner
 from batchlock.store.history import History
 from batchlock.store.journal import Journal
@@ -38,6 +39,11 @@ class AppContext:
     def org(self) -> str:
         """The org of all runs here."""
         return self.history.org
+
+    @property
+    def modules(self) -> Sequence[str]:
+        """The modules whose records can be locked, the custom ones last."""
+        return tuple(dict.fromkeys((*MODULES, *self.settings.input.custom_modules)))
 
     def log(self, request: web.Request, action: str, subject: str = "") -> None:
         """Record in the audit log what the signed-in person did."""

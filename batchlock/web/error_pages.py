@@ -45,7 +45,7 @@ def error_pages(templates: Templates) -> Middleware:
                 raise
             return error_page(request, error.status, _sentence(error))
         except BatchlockError as error:
-            return error_page(request, 409, str(error))
+            return error_page(request, 409, error.page_message)
         except (ConnectionError, TimeoutError):
             raise  # the browser is gone, so there is nobody to answer
         except Exception:

@@ -1,6 +1,6 @@
 """Say why a table cannot be used, from its titles and the first cells below them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from batchlock.core.errors import BatchlockError, UnreadableFile, UsageError
@@ -28,13 +28,15 @@ def header_error(name: str, header: Header, options: ReadOptions) -> BatchlockEr
             f"{name}: there are no rows in it. Name the file or the sheet with the table."
         )
     for field, titles in header.ambiguous.items():
-        remedy = "Rename one of them"
+        remedy = page_remedy = "Rename one of them"
         if len(set(titles)) > 1:
             remedy += f", or name the right one with {_column_option(field, titles[0])}"
+            page_remedy += ", or choose the right one below"
+        fact = f"{name}: more than one column fits {FIELD_NAMES[field]}: {_title_list(titles)}."
         return UnreadableFile(
-            f"{name}: more than one column fits {FIELD_NAMES[field]}: {_title_list(titles)}. "
-            f"{remedy}.",
+            f"{fact} {remedy}.",
             columns=_input_titles(header),
+            page_message=f"{fact} {page_remedy}.",
         )
     for field in header.missing:
         if field in options.explicit_columns:
@@ -64,19 +66,27 @@ def low_header_error(name: str, row: int, missing: Sequence[Field]) -> Unreadabl
 
 def hidden_sheet_error(name: str, sheet: str, missing: Sequence[Field]) -> UnreadableFile:
     """Return the refusal of a workbook whose titles stand on a hidden sheet only."""
-    return UnreadableFile(
+    fact = (
         f"{name}: no column for {_names(missing)} on a visible sheet, but the hidden sheet "
-        f'"{sheet}" has all of them. If it is meant, name it with --sheet "{sheet}".',
+        f'"{sheet}" has all of them.'
+    )
+    return UnreadableFile(
+        f'{fact} If it is meant, name it with --sheet "{sheet}".',
         sheets=[sheet],
+        page_message=f"{fact} If it is meant, choose it below.",
     )
 
 
 def _missing_columns(name: str, header: Header, options: ReadOptions) -> UnreadableFile:
-    return UnreadableFile(
+    fact = (
         f"{name}: no column for {_names(header.missing)}. "
-        f"The columns are: {_title_list(_input_titles(header))}. "
-        f"{' '.join(_remedies(header, options))}",
+        f"The columns are: {_title_list(_input_titles(header))}."
+    )
+    proposals = _proposals(header, options)
+    return UnreadableFile(
+        f"{fact} {' '.join(_remedies(header, proposals))}",
         columns=_input_titles(header),
+        page_message=f"{fact} {' '.join(_page_remedies(header, proposals))}",
     )
 
 
@@ -85,9 +95,8 @@ def _names(fields: Sequence[Field]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _remedies(header: Header, options: ReadOptions) -> Iterator[str]:
+def _remedies(header: Header, proposals: Mapping[Field, int]) -> Iterator[str]:
     """Yield what to do about the missing columns, in sentences."""
-    proposals = _proposals(header, options)
     named = [
         field
         for field in header.missing
@@ -97,10 +106,8 @@ def _remedies(header: Header, options: ReadOptions) -> Iterator[str]:
         titles = {field: header.titles[position] for field, position in proposals.items()}
         texts = [_column_option(field, titles.get(field, "TITLE")) for field in named]
         yield f"Name {'it' if len(named) == 1 else 'them'} with {' '.join(texts)}."
-    for field, position in proposals.items() if header.sample else ():
-        cells = list(dict.fromkeys(map(title_text, column_cells(header.sample, position))))
-        values = ", ".join(map(quoted, cells[:2]))
-        yield f'"{_shorten(header.titles[position])}", for {FIELD_NAMES[field]}, holds {values}.'
+    for field, title, values in _proposed_values(header, proposals):
+        yield f'"{title}", for {FIELD_NAMES[field]}, holds {values}.'
     if Field.REASON in header.missing:
         is_proposed = Field.REASON in proposals
         yield (
@@ -111,6 +118,29 @@ def _remedies(header: Header, options: ReadOptions) -> Iterator[str]:
         )
     if Field.MODULE in header.missing:
         yield _module_remedy(header, is_proposed=Field.MODULE in proposals)
+
+
+def _proposed_values(
+    header: Header, proposals: Mapping[Field, int]
+) -> Iterator[tuple[Field, str, str]]:
+    """Yield for each proposed column its field, its title, and two of its values."""
+    for field, position in proposals.items() if header.sample else ():
+        cells = list(dict.fromkeys(map(title_text, column_cells(header.sample, position))))
+        yield field, _shorten(header.titles[position]), ", ".join(map(quoted, cells[:2]))
+
+
+def _page_remedies(header: Header, proposals: Mapping[Field, int]) -> Iterator[str]:
+    """Yield the remedies for the web page, which has a form for them below the message."""
+    for field, title, values in _proposed_values(header, proposals):
+        yield f'"{title}" may be {FIELD_NAMES[field]}: it holds {values}.'
+    for_all_rows = [field for field in (Field.MODULE, Field.REASON) if field in header.missing]
+    said = header.file_module
+    if Field.MODULE in for_all_rows and said is not None and said.because:
+        yield said.because
+        if said.proposal is not None:
+            yield f"If all rows are {said.proposal}, choose that as the module for all rows below."
+    alternative = "".join(f", or one {field} for all rows" for field in for_all_rows)
+    yield f"Choose below which column is which{alternative}."
 
 
 def _module_remedy(header: Header, *, is_proposed: bool) -> str:

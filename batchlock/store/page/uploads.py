@@ -45,6 +45,8 @@ class Upload:
     """The encoding that a person chose, for this file or for one with the same titles."""
     explicit_columns: Mapping[str, str]
     """The titles that a person chose, by field."""
+    constants: Mapping[str, str]
+    """The one value of all rows that a person chose, by field."""
     are_remembered: bool
     """Whether explicit columns or encoding come from an earlier file with the same titles."""
 
@@ -55,6 +57,8 @@ class Choices:
 
     columns: Mapping[str, str] = field(default_factory=dict)
     """The titles of the columns, by field."""
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """The one value of all rows, by field."""
     sheet: str | None = None
     encoding: str | None = None
 
@@ -81,11 +85,12 @@ class UploadTable:
     def set_reading(self, upload_id: str, choices: Choices, *, remembered: bool) -> None:
         """Record that an upload is being read with what a person chose."""
         self._sql.execute(
-            "UPDATE files SET state = ?, refusal = '', readings = '[]', chosen = ?, sheet = ?,"
-            " encoding = ?, remembered = ? WHERE id = ?",
+            "UPDATE files SET state = ?, refusal = '', readings = '[]', chosen = ?,"
+            " constants = ?, sheet = ?, encoding = ?, remembered = ? WHERE id = ?",
             (
                 UploadState.READING.value,
                 _json(choices.columns),
+                _json(choices.constants),
                 choices.sheet,
                 choices.encoding,
                 remembered,
@@ -167,7 +172,7 @@ class UploadTable:
     def _select(self, condition: str, values: Sequence[object]) -> list[Upload]:
         rows = self._sql.execute(
             "SELECT id, org, name, who, at, state, refusal, columns, sheets, sheet, chosen,"
-            f" remembered, encoding, readings FROM files WHERE {condition}",
+            f" remembered, encoding, readings, constants FROM files WHERE {condition}",
             tuple(values),
         )
         return [
@@ -176,10 +181,10 @@ class UploadTable:
                 state=UploadState(state), refusal=refusal, columns=tuple(json.loads(columns)),
                 sheets=tuple(json.loads(sheets)), sheet=sheet,
                 explicit_columns=json.loads(explicit), are_remembered=bool(are_remembered),
-                encoding=encoding, readings=_readings(readings),
+                encoding=encoding, readings=_readings(readings), constants=json.loads(constants),
             )
             for upload_id, org, name, user, uploaded_at, state, refusal, columns, sheets, sheet,
-                explicit, are_remembered, encoding, readings in rows
+                explicit, are_remembered, encoding, readings, constants in rows
         ]  # fmt: skip
 
 

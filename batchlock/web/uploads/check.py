@@ -9,7 +9,7 @@ from typing import ClassVar
 from batchlock.core.cell_text import display_text
 from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result, ResultRow
-from batchlock.core.rows import Problem
+from batchlock.core.rows import LONGEST_REASON, Problem
 from batchlock.plan.finished import FINISHED_BEFORE
 from batchlock.report.preview import (
     NOTE_LABEL,
@@ -96,7 +96,10 @@ class CheckPage(Page):
     """When a run of the same content was finished."""
     unfinished_run: str | None
     """The id of an unfinished run of the same content."""
+    modules: Sequence[str]
+    """The modules that can be chosen for all rows."""
     fields: Sequence[FieldChoice] = FIELDS
+    longest_reason: int = LONGEST_REASON
 
     @property
     def read_as(self) -> Sequence[PreviewLine]:
@@ -166,6 +169,7 @@ def check_page(
         table=table,
         finished_before=earlier_runs(context.history.all(), info).finished_at if same else None,
         unfinished_run=unfinished.stem if unfinished else None,
+        modules=context.modules,
     )
 
 

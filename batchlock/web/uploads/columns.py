@@ -1,9 +1,10 @@
-"""The form by which a person says which column is which."""
+"""The form by which a person says which column is which, and what holds for all rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchlock.core.rows import Field
+from batchlock.plan.constants import read_constants
 from batchlock.store.page import Upload
 
 # A select with more options cannot be used, and a file may have 16,384 columns.
@@ -18,23 +19,44 @@ class FieldChoice:
     label: str
     is_likely: Callable[[str], bool]
     """Whether a title (case-folded) probably means this field."""
+    for_all_rows: bool = False
+    """Whether one value can be chosen for all rows."""
 
 
 FIELDS = (
-    FieldChoice("module", "Module", lambda title: "modul" in title),
+    FieldChoice("module", "Module", lambda title: "modul" in title, for_all_rows=True),
     FieldChoice("record_id", "Record id", lambda title: "id" in title and "lock" not in title),
-    FieldChoice("lock_id", "Lock id", lambda title: "lock" in title and "reason" not in title),
-    FieldChoice("reason", "Reason", lambda title: "reason" in title or "note" in title),
+    # An export of Zoho has a column "Locked" of true and false.
+    FieldChoice(
+        "lock_id",
+        "Lock id",
+        lambda title: "lock" in title and "reason" not in title and title.strip() != "locked",
+    ),
+    # A deal of Zoho has a field "Reason For Loss", which is no reason of a lock.
+    FieldChoice(
+        "reason",
+        "Reason",
+        lambda title: ("reason" in title or "note" in title) and "loss" not in title,
+        for_all_rows=True,
+    ),
 )
 
 
 def preselected_columns(upload: Upload) -> dict[str, str]:
-    """Return for each field the title that was chosen, or that is likely; empty for none."""
+    """Return for each field the title that was chosen, or that is likely; empty for none.
+
+    With one value for all rows, only a title that was chosen: a column beside it would be refused.
+    """
     columns: dict[str, str] = {}
     for field in FIELDS:
         free = (title for title in upload.columns if title not in columns.values())
         columns[field.name] = upload.explicit_columns.get(field.name) or next(
-            (title for title in free if field.is_likely(title.casefold())), ""
+            (
+                title
+                for title in free
+                if field.name not in upload.constants and field.is_likely(title.casefold())
+            ),
+            "",
         )
     return columns
 
@@ -46,3 +68,20 @@ def columns_in(form: Mapping[str, object]) -> dict[str, str]:
         for field in Field
         if isinstance(title := form.get(field.value, ""), str) and title
     }
+
+
+def constants_in(form: Mapping[str, object], custom_modules: Sequence[str]) -> dict[str, str]:
+    """Return the one value for all rows that a submitted form has, by field.
+
+    Raises UsageError for a value that no row may have.
+    """
+    values = {
+        # A browser sends each line break of a text field as CR LF.
+        choice.name: text.replace("\r\n", "\n")
+        for choice in FIELDS
+        if choice.for_all_rows
+        and isinstance(text := form.get(f"{choice.name}_for_all", ""), str)
+        and text.strip()
+    }
+    constants = read_constants(values, custom_modules)
+    return {field.value: value for field, value in constants.items()}

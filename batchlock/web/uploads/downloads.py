@@ -2,13 +2,13 @@
 
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
 
 from batchlock.core.results import COMPLETED, Result
-from batchlock.core.rows import MODULES
 from batchlock.report.summaries import summary_of
 from batchlock.report.template import write_template
 from batchlock.report.workbook import write_workbook
@@ -41,8 +41,7 @@ class UploadDownloads:
 
     async def template(self, request: web.Request) -> web.StreamResponse:
         """Answer with a blank input workbook."""
-        modules = (*MODULES, *self._context.settings.input.custom_modules)
-        content = await asyncio.to_thread(_template_workbook, modules)
+        content = await asyncio.to_thread(_template_workbook, self._context.modules)
         self._context.log(request, "downloaded", "the template")
         return workbook_response(content, "locks.xlsx")
 
@@ -70,7 +69,7 @@ def _problems_workbook(plan: Path) -> bytes:
         return path.read_bytes()
 
 
-def _template_workbook(modules: tuple[str, ...]) -> bytes:
+def _template_workbook(modules: Sequence[str]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
         path = Path(folder) / "template.xlsx"
         write_template(path, modules)

@@ -51,7 +51,10 @@ class UploadPlanner:
         """Start again what was being planned when the last server ended."""
         for upload in self._uploads.unread(self._context.org):
             choices = Choices(
-                columns=upload.explicit_columns, sheet=upload.sheet, encoding=upload.encoding
+                columns=upload.explicit_columns,
+                constants=upload.constants,
+                sheet=upload.sheet,
+                encoding=upload.encoding,
             )
             self.start(upload.id, choices)
 
@@ -88,7 +91,7 @@ class UploadPlanner:
                 return
             self._uploads.set_refused(
                 upload_id,
-                str(error),
+                error.page_message,
                 columns=error.columns,
                 sheets=error.sheets,
                 readings=error.readings,
@@ -117,6 +120,7 @@ class UploadPlanner:
             self._context.options,
             sheet=choices.sheet,
             columns=choices.columns,
+            constants=choices.constants,
             encoding=choices.encoding if by_hand else None,
             earlier_encoding=None if by_hand else choices.encoding,
         )

@@ -11,6 +11,7 @@ from typing import ClassVar
 from aiohttp import BodyPartReader, MultipartReader, web
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.rows import LONGEST_REASON
 from batchlock.report.summaries import refusal_of
 from batchlock.store.earlier import earlier_runs
 from batchlock.store.journal import Journal
@@ -24,6 +25,7 @@ from batchlock.web.uploads.columns import (
     MAX_CHOICES,
     FieldChoice,
     columns_in,
+    constants_in,
     preselected_columns,
 )
 from batchlock.web.uploads.files import read_field, safe_name, write_upload
@@ -48,7 +50,10 @@ class RefusedPage(Page):
     template: ClassVar[str] = "refused.html"
     upload: Upload
     preselected: Mapping[str, str]
+    modules: Sequence[str]
+    """The modules that can be chosen for all rows."""
     fields: Sequence[FieldChoice] = FIELDS
+    longest_reason: int = LONGEST_REASON
 
 
 class UploadViews:
@@ -135,6 +140,7 @@ class UploadViews:
             page = RefusedPage(
                 upload=replace(upload, columns=upload.columns[:MAX_CHOICES]),
                 preselected=preselected_columns(upload),
+                modules=self._context.modules,
             )
         else:
             plan = self._planner.plan_path(upload)
@@ -142,15 +148,19 @@ class UploadViews:
         return self._context.templates.render_page(request, page)
 
     async def read_again(self, request: web.Request) -> web.Response:
-        """Check an upload again, with the sheet and the columns that a person chose."""
+        """Check an upload again, with the sheet, columns and values that a person chose."""
         upload = upload_in(self._context, request)
         form = await security.form_of(request)
         columns, sheet = columns_in(form), str(form.get("sheet") or "")
+        constants = constants_in(form, self._context.settings.input.custom_modules)
         encoding = str(form.get("encoding") or "")
         if upload.state is not UploadState.READING:
-            choices = Choices(columns=columns, sheet=sheet or None, encoding=encoding or None)
+            choices = Choices(
+                columns=columns, constants=constants, sheet=sheet or None, encoding=encoding or None
+            )
             self._planner.start(upload.id, choices, by_hand=True)
             words = [f"{title} as {field}" for field, title in columns.items()]
+            words += [f"one {field} for all rows" for field in constants]
             chosen = " ".join([sheet, encoding, ", ".join(words)])
             self._context.log(request, "read again", f"{upload.name}: {chosen.strip()}")
             await self._planner.wait(upload.id)

@@ -63,6 +63,7 @@ def test_uploads_of_0_1_0_can_be_read(store: PageStore) -> None:
     assert (upload.state, upload.refusal) == (UploadState.REFUSED, "No column.")
     assert (upload.columns, upload.sheets, upload.sheet) == (("Modul", "Gründe"), (), None)
     assert upload.explicit_columns == {"module": "Modul"}
+    assert upload.constants == {}
     assert upload.are_remembered
 
 

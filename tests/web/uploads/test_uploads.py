@@ -74,7 +74,6 @@ def test_a_sheet_can_be_chosen(someone: Visitor) -> None:
     [
         ("scan.pdf", b"%PDF-1.7 ...", "PDF"),
         ("empty.csv", b"", "empty"),
-        ("none.csv", b"a,b\n1,2\n", "The columns are"),
     ],
 )
 def test_a_wrong_file_is_refused_as_on_the_command_line(

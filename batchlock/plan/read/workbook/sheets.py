@@ -98,6 +98,7 @@ def _candidates(
         raise UnreadableFile(
             f"{path.name} has no visible sheet. Name one with --sheet NAME.",
             sheets=[handle.name for handle in handles],
+            page_message=f"{path.name} has no visible sheet. Choose one below.",
         )
     return visible
 
@@ -106,10 +107,11 @@ def _sheet_with_header(path: Path, sheets: Sequence[Sheet], options: ReadOptions
     complete = [sheet for sheet in sheets if not sheet.header.missing]
     if len(complete) > 1:
         names = [str(sheet.name) for sheet in complete]
+        fact = f"{path.name} has more than one sheet with such columns: {', '.join(names)}."
         raise UsageError(
-            f"{path.name} has more than one sheet with such columns: {', '.join(names)}. "
-            f'Name the right one with --sheet "{names[0]}".',
+            f'{fact} Name the right one with --sheet "{names[0]}".',
             sheets=names,
+            page_message=f"{fact} Choose the right one below.",
         )
     # Without a complete header, the message is about the sheet that has most of the columns.
     best = max(

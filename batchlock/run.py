@@ -41,7 +41,7 @@ from batchlock.report.reporter import Reporter
 from batchlock.send.session import send
 from batchlock.send.stop_rules import deadline
 from batchlock.store import org_lock
-from batchlock.store.earlier import earlier_runs, leave_rows_done_before, supersede
+from batchlock.store.earlier import compare_with_earlier_runs, leave_rows_done_before, supersede
 from batchlock.store.history import (
     History,
     StoredRun,
@@ -56,7 +56,6 @@ from batchlock.store.journal import (
     RunInfo,
     copy_plan,
     copy_unsettled_rows,
-    leave_done_rows,
 )
 from batchlock.zoho.connect import Connection, connect
 from batchlock.zoho.credentials import Credentials, load_credentials
@@ -259,11 +258,10 @@ class Runner:
                 return await self._send_and_report(journal, connection)
 
     async def _leave_done_rows(self, journal: Journal, runs: Iterable[StoredRun]) -> None:
-        """Mark the rows that an earlier run of the same thing has done, and tell about it."""
+        """Mark the rows that an earlier run of the same content has done, and tell about it."""
         fresh = self.options.fresh
-        paths = () if fresh else earlier_runs(runs, journal.info).paths
         # In a thread, since a million rows take seconds, and the first token comes meanwhile.
-        await asyncio.to_thread(leave_done_rows, journal, paths)
+        await asyncio.to_thread(compare_with_earlier_runs, journal, runs, fresh=fresh)
         if (sentence := summaries.left_alone(journal, fresh=fresh)) is not None:
             self.observer.on_message(sentence)
 

@@ -51,7 +51,9 @@ def commands() -> None:
 @simulate_option
 @click.option("--strict", is_flag=True, help="Send nothing if there is any problem or note.")
 @sending_options
-@click.option("--fresh", is_flag=True, help="Start a new run, even if one is unfinished.")
+@click.option(
+    "--fresh", is_flag=True, help="Start a new run, and send the rows again that are done."
+)
 @json_option
 @collected(CommandOptions)
 def run(context: Context, options: CommandOptions, *, file: Path) -> int:

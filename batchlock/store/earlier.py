@@ -1,7 +1,8 @@
-"""The earlier runs of the same thing: what they have done, so that a new run leaves it alone.
+"""The earlier runs of the same content: what they have done, so that a new run leaves it alone.
 
-Two runs are the same thing when they have the same identity; a retry belongs to the run whose rows
-it sends again.
+Two runs are of the same content when they read the same sheet of the same bytes for the same org,
+however they read it. They are the same thing, which is resumed, when they have the same identity
+too; a retry belongs to the run whose rows it sends again.
 """
 
 from collections.abc import Iterable
@@ -12,12 +13,12 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.history import History, StoredRun, close_if_unfinished
-from batchlock.store.journal import Journal, RunInfo, leave_done_rows
+from batchlock.store.journal import Journal, RunInfo, leave_done_rows, send_done_rows
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierRuns:
-    """The other runs of the same thing, and their retries."""
+    """The other runs of the same content, and their retries."""
 
     paths: tuple[Path, ...] = ()
     """Their journals, newest first."""
@@ -26,10 +27,27 @@ class EarlierRuns:
 
 
 def earlier_runs(runs: Iterable[StoredRun], info: RunInfo) -> EarlierRuns:
-    """Return the runs that are the same thing as `info`; `runs` is the history, newest first."""
-    others = _same_thing(runs, info)
+    """Return the runs of the same content as `info`; `runs` is the history, newest first.
+
+    With another reason for all rows, or with hidden rows left out, a run has another identity. What
+    it did counts all the same: it says what the locks of these rows hold now.
+    """
+    content = _content(info)
+    others = [
+        run for run in runs if _content(run.info) == content and run.info.run_id != info.run_id
+    ]
     finished = (run.end.finished_at for run in others if run.end and _is_finished(run))
     return EarlierRuns(tuple(run.path for run in others), next(finished, None))
+
+
+def compare_with_earlier_runs(
+    journal: Journal, runs: Iterable[StoredRun], *, fresh: bool = False
+) -> None:
+    """Leave the rows alone that an earlier run has done; a fresh run sends all rows."""
+    if fresh:
+        send_done_rows(journal)
+    else:
+        leave_done_rows(journal, earlier_runs(runs, journal.info).paths)
 
 
 def leave_rows_done_before(plan: Journal, history: History) -> None:
@@ -38,7 +56,7 @@ def leave_rows_done_before(plan: Journal, history: History) -> None:
     A check needs no state folder, so one that cannot be read hides no problem of the file.
     """
     with suppress(BatchlockError):
-        leave_done_rows(plan, earlier_runs(history.all(), plan.info).paths)
+        compare_with_earlier_runs(plan, history.all())
 
 
 def supersede(runs: Iterable[StoredRun], info: RunInfo) -> None:
@@ -61,6 +79,10 @@ def _same_thing(runs: Iterable[StoredRun], info: RunInfo) -> list[StoredRun]:
             ids.add(run.info.run_id)
             others.append(run)
     return [run for run in reversed(others) if run.info.run_id != info.run_id]
+
+
+def _content(info: RunInfo) -> tuple[str | None, ...]:
+    return info.environment, info.api_url, info.sha256, info.sheet
 
 
 def _is_finished(run: StoredRun) -> bool:

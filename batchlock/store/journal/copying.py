@@ -5,7 +5,7 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.journal.database import atomic_journal, readable_errors
-from batchlock.store.journal.earlier import leave_done_rows
+from batchlock.store.journal.earlier import send_done_rows
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.progress import rows_to_retry
 from batchlock.store.journal.run_info import RunInfo
@@ -29,7 +29,7 @@ def copy_plan(
         with Journal.open(draft) as journal:
             journal.set_info(info)
             if sends_done_rows:
-                leave_done_rows(journal, ())
+                send_done_rows(journal)
 
 
 def copy_unsettled_rows(

@@ -21,15 +21,18 @@ _log = logging.getLogger(__name__)
 # Rows that an earlier run has done, and all rows whose fate an earlier run decides.
 _TABLES = ("done", "decided")
 
-# The rows of the earlier journal that are the same as an undecided row here. A row that is read in
-# another way today (a module that was added since) is another row.
-_SAME_ROWS = (
+# The rows of the earlier journal that stand where an undecided row stands here.
+_ROWS = (
     "progress AS p JOIN rows AS r USING (row)"
     " JOIN earlier.rows AS er ON er.row = p.row"
-    " AND (er.module, er.record_id, er.lock_id, er.reason)"
-    " IS (r.module, r.record_id, r.lock_id, r.reason)"
     " JOIN earlier.progress AS ep ON ep.row = p.row"
     " WHERE p.status = 'pending' AND p.row NOT IN (SELECT row FROM temp.decided)"
+)
+# Whether they are the same row. One that is read in another way today (another reason, a module
+# that was added since) is another row.
+_IS_SAME = (
+    " AND (er.module, er.record_id, er.lock_id, er.reason)"
+    " IS (r.module, r.record_id, r.lock_id, r.reason)"
 )
 # `strftime` writes the same minute as the messages of a run do.
 _MESSAGE = (
@@ -41,9 +44,10 @@ _MESSAGE = (
 def leave_done_rows(journal: Journal, earlier: Sequence[Path]) -> None:
     """Mark the pending rows that one of the `earlier` journals (newest first) shows as done.
 
-    For each row the newest of them that has sent it decides. A journal that cannot be read is
-    passed over, and logged. All is written in one commit, so that a run that is killed here
-    compares again when it is resumed.
+    For each row the newest of them that has sent it decides: where that was with another reason,
+    the row goes out again, whatever an older one did. A journal that cannot be read is passed
+    over, and logged. All is written in one commit, so that a run that is killed here compares
+    again when it is resumed.
     """
     sql = journal.database.sql
     with readable_errors(journal.path):
@@ -68,6 +72,18 @@ def leave_done_rows(journal: Journal, earlier: Sequence[Path]) -> None:
                 sql.execute(f"DROP TABLE temp.{name}")
 
 
+def send_done_rows(journal: Journal) -> None:
+    """Make the rows pending that an earlier run has done, or that a results file reports as done.
+
+    For a plan of which nothing was sent: every row that is done there was done before.
+    """
+    with journal.database.transaction() as sql:
+        sql.execute(
+            "UPDATE progress SET status = 'pending', message = '' WHERE status = 'unchanged'"
+        )
+        journal.put_compared()
+
+
 def _find_done_rows(sql: sqlite3.Connection, path: Path) -> None:
     """Add the rows that the journal at `path` decides to the temporary tables."""
     with readable_errors(path):
@@ -76,12 +92,12 @@ def _find_done_rows(sql: sqlite3.Connection, path: Path) -> None:
             sql.execute(
                 "INSERT INTO temp.done"
                 " SELECT p.row, CASE ep.status WHEN 'sending' THEN 'sending' ELSE 'unchanged' END,"
-                f" {_MESSAGE} FROM {_SAME_ROWS}"
+                f" {_MESSAGE} FROM {_ROWS}{_IS_SAME}"
                 " AND ep.status IN ('updated', 'unchanged', 'sending')",
                 (DONE_BY_EARLIER_RUN_ON,),
             )
             sql.execute(
-                f"INSERT INTO temp.decided SELECT p.row, NULL, NULL FROM {_SAME_ROWS}"
+                f"INSERT INTO temp.decided SELECT p.row, NULL, NULL FROM {_ROWS}"
                 " AND ep.status NOT IN ('pending', 'invalid', 'duplicate')"
             )
         finally:

@@ -167,7 +167,7 @@ def check_page(
         is_strict=context.settings.input.strict,
         selected=selected,
         table=table,
-        finished_before=earlier_runs(context.history.all(), info).finished_at if same else None,
+        finished_before=earlier_runs(context.history.all(), info).finished_at,
         unfinished_run=unfinished.stem if unfinished else None,
         modules=context.modules,
     )

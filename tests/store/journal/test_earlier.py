@@ -67,6 +67,17 @@ def test_the_day_stays_when_the_rows_were_left_alone_before(
     assert "on 2026-03-14 at 02:03 UTC" in row.message
 
 
+def test_a_row_that_a_newer_run_sent_with_another_reason_goes_out_again(
+    tmp_path: Path, open_plan: OpenPlan
+) -> None:
+    first = sent(tmp_path / "first", [simple_update(2)], [make_outcome(2, finished_at=DAY)])
+    other = replace(simple_update(2), reason="another reason")
+    second = sent(tmp_path / "second", [other], [make_outcome(2, finished_at=DAY)])
+    journal = open_plan([simple_update(2)])
+    leave_done_rows(journal, [second, first])
+    assert result_by_row(journal) == {2: Result.NOT_SENT}
+
+
 @pytest.mark.parametrize(
     ("newest", "result"),
     [

@@ -286,10 +286,11 @@ class Runner:
 
     async def _send_and_report(self, journal: Journal, connection: Connection) -> RunResult:
         """Send the rows that are left, then report, whatever ended the sending."""
-        if not journal.remaining():
-            return self._reporter.finish(journal, COMPLETED)
+        # Also when all rows are done: the notes say when that was.
         if not journal.totals.requests:
             self.observer.on_preview(preview_of(journal))
+        if not journal.remaining():
+            return self._reporter.finish(journal, COMPLETED)
         is_strict = journal.info.strict or self.settings.input.strict
         if is_strict and (refusal := summaries.refusal_of(journal)) is not None:
             return self._reporter.finish(journal, refusal)

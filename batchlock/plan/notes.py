@@ -64,8 +64,8 @@ class NoteCollector:
             yield _note(
                 "lock_id_is_record_id",
                 self._locks_like_records,
-                f'with the record id in the column "{title}" too. A lock has an id of its own: '
-                "paste the lock ids, or empty the cells, so that Zoho is asked for them.",
+                f'filled with the record id in the column "{title}" too. A lock has an id of its '
+                "own: paste the lock ids, or empty the cells, so that Zoho is asked for them.",
             )
 
 

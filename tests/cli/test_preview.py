@@ -53,6 +53,9 @@ def test_a_file_that_was_finished_before_is_said_to_be(
         assert result["finished_before"] is not None
         assert [note["code"] for note in result["notes"]] == ["finished_before"]
     assert "The same file was finished before, on " in run_in_process("check", file).out
+    again = run_in_process("run", file)
+    assert "The same file was finished before, on " in again.err
+    assert "Sending" not in again.err
     fresh = run_in_process("run", file, "--fresh", "--json").json
     assert fresh["finished_before"] is not None
     assert fresh["notes"] == []

@@ -9,6 +9,8 @@ from batchlock.store.page import Upload
 
 # A select with more options cannot be used, and a file may have 16,384 columns.
 MAX_CHOICES = 200
+# Columns of true and false in a list export and in a Bulk Read.
+_LOCKED = ("locked", "locked__s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,10 @@ class FieldChoice:
 FIELDS = (
     FieldChoice("module", "Module", lambda title: "modul" in title, for_all_rows=True),
     FieldChoice("record_id", "Record id", lambda title: "id" in title and "lock" not in title),
-    # An export of Zoho has a column "Locked" of true and false.
     FieldChoice(
         "lock_id",
         "Lock id",
-        lambda title: "lock" in title and "reason" not in title and title.strip() != "locked",
+        lambda title: "lock" in title and "reason" not in title and title.strip() not in _LOCKED,
     ),
     # A deal of Zoho has a field "Reason For Loss", which is no reason of a lock.
     FieldChoice(

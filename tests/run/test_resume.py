@@ -163,7 +163,7 @@ def test_the_results_come_from_the_journal_when_the_file_is_gone(
 def test_another_encoding_never_resumes_the_run_with_the_wrong_one(
     stand_in: Start, run_in_process: RunCommand
 ) -> None:
-    zoho = stand_in("--credits", 1)
+    zoho = stand_in()
     zoho.config(state_directory=str(STATE), limits={"in_flight": 1, "max_credits": 1})
     content = ("Module,Record Id,Lock Id,Reason\n" + "\n".join(
         f"Leads,58431040000000{n:04d},68431040000000{n:04d},umowa zako\u0144czona" for n in range(2)

@@ -27,7 +27,7 @@ from batchlock.report.csv_file import write_csv
 from batchlock.report.destination import target_path
 from batchlock.report.recognise import refuse_to_replace
 from batchlock.report.summaries import check_result_of, summary_of
-from batchlock.report.workbook import Checked, fits_a_sheet, write_workbook
+from batchlock.report.workbook import CheckedUpload, fits_a_sheet, write_workbook
 from batchlock.store.journal import Journal, RunInfo
 
 # Excel takes seconds to open a sheet with so many comments, and minutes with ten times as many.
@@ -120,7 +120,7 @@ def _write_workbook(
         earlier = comments[problem.row].get(column)
         comments[problem.row][column] = "\n".join(filter(None, (earlier, problem.message)))
     columns = {positions[one.column] for one in check.problems if one.column in positions}
-    checked = Checked(sentence=check.sentence, comments=comments, columns=sorted(columns))
+    checked = CheckedUpload(sentence=check.sentence, comments=comments, columns=sorted(columns))
     write_workbook(path, info.titles, rows, summary, checked=checked)
 
 

@@ -45,7 +45,7 @@ _COMMENT_CHARACTERS = 42
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedUpload:
     """What a check found in the rows of a workbook."""
 
     sentence: str
@@ -69,7 +69,7 @@ def write_workbook(
     result_rows: Iterable[ResultRow],
     summary: Summary,
     *,
-    checked: Checked | None = None,
+    checked: CheckedUpload | None = None,
     rows_per_sheet: int = _MAX_ROWS,
 ) -> None:
     """Write the results as a workbook: the sheets `Summary`, `Results` and, if need be, more.
@@ -149,7 +149,7 @@ def _set_up(sheet: Any, rows: SheetRows, styles: Styles) -> None:
 
 
 def _collected(
-    part: Iterable[ResultRow], checked: Checked, comments: list[_Comment]
+    part: Iterable[ResultRow], checked: CheckedUpload, comments: list[_Comment]
 ) -> Iterator[ResultRow]:
     """Yield the rows, and add their comments to a list with the lines on which they stand."""
     for line, row in enumerate(part, 1):

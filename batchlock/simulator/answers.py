@@ -14,7 +14,7 @@ HTML = "text/html;charset=UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CannedResponse:
     """An answer before it is sent, which may still be cut or dropped."""
 
     status: int
@@ -26,12 +26,12 @@ class Answer:
     """Where a redirect points."""
 
 
-def json_answer(content: object, *, status: int = 200, code: str = "") -> Answer:
+def json_answer(content: object, *, status: int = 200, code: str = "") -> CannedResponse:
     """Return an answer whose body is `content` as JSON."""
-    return Answer(status, orjson.dumps(content), code=code)
+    return CannedResponse(status, orjson.dumps(content), code=code)
 
 
-def success(message: str, lock_id: str, *, status: int = 200) -> Answer:
+def success(message: str, lock_id: str, *, status: int = 200) -> CannedResponse:
     """Return the answer to a call that changed a lock."""
     item = {"code": "SUCCESS", "details": {"id": lock_id}, "message": message, "status": "success"}
     return json_answer({"data": [item]}, status=status, code="SUCCESS")
@@ -44,25 +44,25 @@ def refusal(
     status: int = 400,
     details: Mapping[str, Any] | None = None,
     in_data: bool = False,
-) -> Answer:
+) -> CannedResponse:
     """Return a refusal: at the top level of the body, or inside `data` (Zoho uses both)."""
     item = {"code": code, "details": details or {}, "message": message, "status": "error"}
     return json_answer({"data": [item]} if in_data else item, status=status, code=code)
 
 
-def sign_in_refusal(error: str) -> Answer:
+def sign_in_refusal(error: str) -> CannedResponse:
     """Return a refusal of the token endpoint, which has HTTP status 200 all the same."""
     return json_answer({"error": error}, code=error)
 
 
-def html_page(status: int, title: str) -> Answer:
+def html_page(status: int, title: str) -> CannedResponse:
     """Return an HTML page, as a proxy or a load balancer sends it."""
     text = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    return Answer(status, text.encode(), HTML)
+    return CannedResponse(status, text.encode(), HTML)
 
 
 # To a GET: the record is not locked, or has another lock.
-NO_CONTENT = Answer(204)
+NO_CONTENT = CannedResponse(204)
 
 # `resource_path_index` counts parts of the path: 0 is the module, 1 the record id, 2 the word
 # Locking_Information__s, 3 the lock id.

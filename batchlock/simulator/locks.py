@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from batchlock.simulator import answers
-from batchlock.simulator.answers import Answer, json_answer, success
+from batchlock.simulator.answers import CannedResponse, json_answer, success
 from batchlock.simulator.magic import MAGIC_RECORDS, Start
 
 DEFAULT_REASON = "Locked before"
@@ -59,10 +59,10 @@ class Locks:
         """The locks that were changed or set, by `module/record id`; all others are the default."""
         self._created = 0
 
-    def update(self, module: str, record_id: str, lock_id: str, body: bytes) -> Answer:
+    def update(self, module: str, record_id: str, lock_id: str, body: bytes) -> CannedResponse:
         """Change the reason of a lock (PUT)."""
         reason = _reason(body)
-        if isinstance(reason, Answer):
+        if isinstance(reason, CannedResponse):
             return reason
         lock = self._find(module, record_id, lock_id)
         if lock.lock_id is None:
@@ -77,10 +77,10 @@ class Locks:
         self.by_record[f"{module}/{record_id}"] = lock
         return success("relation updated", lock_id)
 
-    def lock(self, module: str, record_id: str, body: bytes) -> Answer:
+    def lock(self, module: str, record_id: str, body: bytes) -> CannedResponse:
         """Lock a record that is not locked (POST)."""
         reason = _reason(body)
-        if isinstance(reason, Answer):
+        if isinstance(reason, CannedResponse):
             return reason
         if self._find(module, record_id).lock_id is not None:
             return answers.ALREADY_LOCKED
@@ -90,7 +90,7 @@ class Locks:
         self.by_record[f"{module}/{record_id}"] = Lock(lock_id, reason)
         return success("record added", lock_id, status=201)
 
-    def unlock(self, module: str, record_id: str, lock_id: str) -> Answer:
+    def unlock(self, module: str, record_id: str, lock_id: str) -> CannedResponse:
         """Unlock a record (DELETE)."""
         lock = self._find(module, record_id, lock_id)
         if lock.lock_id is None:
@@ -102,7 +102,7 @@ class Locks:
 
     def get(
         self, module: str, record_id: str, lock_id: str | None = None, *, fields: str = ""
-    ) -> Answer:
+    ) -> CannedResponse:
         """Return a record's lock (GET, with or without its id); `fields` is a list with commas."""
         lock = self._find(module, record_id, lock_id)
         if lock.lock_id is None or lock_id not in (None, lock.lock_id):
@@ -137,7 +137,7 @@ class Locks:
         return Lock(lock_id)
 
 
-def _reason(body: bytes) -> str | Answer:
+def _reason(body: bytes) -> str | CannedResponse:
     """Return the reason in a body, or the refusal of a body without one."""
     try:
         content = orjson.loads(body)

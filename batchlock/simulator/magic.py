@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from batchlock.simulator import answers
-from batchlock.simulator.answers import Answer, html_page, refusal, sign_in_refusal
+from batchlock.simulator.answers import CannedResponse, html_page, refusal, sign_in_refusal
 from batchlock.simulator.behaviour import Fault
 from batchlock.simulator.ledger import Kind
 
@@ -39,7 +39,7 @@ class MagicRecord:
     record_id: str
     calls: frozenset[Kind]
     """The kinds of calls that get it; the others are answered as for any record."""
-    effect: Answer | Fault | Start
+    effect: CannedResponse | Fault | Start
     meaning: str
     times: int | None = None
     """How many calls get it, in each module; None: all."""
@@ -47,7 +47,7 @@ class MagicRecord:
 
 def _record(
     number: int,
-    effect: Answer | Fault | Start,
+    effect: CannedResponse | Fault | Start,
     meaning: str,
     *,
     calls: frozenset[Kind] = _PUT,
@@ -56,7 +56,7 @@ def _record(
     return MagicRecord(f"99000000000000{number:04d}", calls, effect, meaning, times)
 
 
-def _once(number: int, effect: Answer | Fault, meaning: str) -> MagicRecord:
+def _once(number: int, effect: CannedResponse | Fault, meaning: str) -> MagicRecord:
     return _record(number, effect, meaning, times=1)
 
 
@@ -131,10 +131,14 @@ MAGIC_RECORDS = (
     _record(207, Fault.HANG, "no answer ever; the change was made"),
     _record(208, Fault.PROXY_PAGE, "a proxy's page of HTML"),
     _record(209, Fault.THROTTLED, "too many requests"),
-    _record(210, Answer(200), "an empty body; nothing is changed"),
+    _record(210, CannedResponse(200), "an empty body; nothing is changed"),
     _record(211, html_page(200, "Sign in to the network"), "a page of HTML; nothing is changed"),
-    _record(212, Answer(307, location="https://elsewhere.invalid/"), "a redirect to another host"),
-    _record(213, Answer(503), "no body"),
+    _record(
+        212,
+        CannedResponse(307, location="https://elsewhere.invalid/"),
+        "a redirect to another host",
+    ),
+    _record(213, CannedResponse(503), "no body"),
     _record(214, Fault.SERVER_ERROR, "the look-up fails, the PUT does not", calls=_GET),
     # Faults of the first call for each record and module.
     _once(301, Fault.SERVER_ERROR, "Internal Server Error"),
@@ -178,7 +182,7 @@ class MagicModule:
     """A module name that always gets the same answer."""
 
     name: str
-    effect: Answer
+    effect: CannedResponse
     meaning: str
 
 
@@ -200,9 +204,9 @@ class MagicSignIn:
     """`token` is the refresh token or the grant code."""
     value: str
     meaning: str
-    answer: Answer | None = None
+    answer: CannedResponse | None = None
     """The answer of the token endpoint; None: a token."""
-    to_calls: Answer | None = None
+    to_calls: CannedResponse | None = None
     """The answer to every API call with that token; None: as for any token."""
     api_domain: str | None = None
     """The API host in the answer of the token endpoint; None: the simulator itself."""

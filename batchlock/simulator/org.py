@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from batchlock.simulator import answers
-from batchlock.simulator.answers import Answer, json_answer
+from batchlock.simulator.answers import CannedResponse, json_answer
 from batchlock.simulator.magic import MAGIC_MODULES
 
 # All ids of the simulator begin with 990000, so that nobody takes them for real ones.
@@ -46,7 +46,7 @@ _API_NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
 _MAGIC = {magic.name: magic.effect for magic in MAGIC_MODULES}
 
 
-def refusal_of(module: str) -> Answer | None:
+def refusal_of(module: str) -> CannedResponse | None:
     """Return the refusal of a lock call on this module; None if there is such a module.
 
     Every name in the spelling of API names counts as a custom module.
@@ -56,7 +56,7 @@ def refusal_of(module: str) -> Answer | None:
     return None if _API_NAME.fullmatch(module) else answers.INVALID_MODULE
 
 
-def answer(path: Sequence[str], query: Mapping[str, str]) -> Answer:
+def answer(path: Sequence[str], query: Mapping[str, str]) -> CannedResponse:
     """Answer a GET that is not about a lock; `path` holds the segments after the version."""
     match path:
         case ["org"]:
@@ -71,7 +71,7 @@ def answer(path: Sequence[str], query: Mapping[str, str]) -> Answer:
             return answers.WRONG_URL
 
 
-def _rules(module: str) -> Answer:
+def _rules(module: str) -> CannedResponse:
     if not module:
         return answers.NO_MODULE_PARAMETER
     refused = refusal_of(module)

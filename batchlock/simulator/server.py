@@ -10,7 +10,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from batchlock.simulator import answers, org
-from batchlock.simulator.answers import Answer, json_answer
+from batchlock.simulator.answers import CannedResponse, json_answer
 from batchlock.simulator.behaviour import Behaviour, Fault
 from batchlock.simulator.ledger import Kind, Ledger
 from batchlock.simulator.locks import Locks, is_id
@@ -83,7 +83,7 @@ class Simulator:
         finally:
             self.ledger.in_flight -= 1
 
-    def _throttled(self) -> Answer | None:
+    def _throttled(self) -> CannedResponse | None:
         """Return the 429 of a call beyond the limits of the org; None within them."""
         behaviour, ledger = self.behaviour, self.ledger
         # This call is counted already, so the cap itself is still allowed.
@@ -97,12 +97,12 @@ class Simulator:
 
     def _answer(
         self, request: web.BaseRequest, kind: Kind, path: list[str], body: bytes
-    ) -> tuple[Answer, Fault | None]:
+    ) -> tuple[CannedResponse, Fault | None]:
         """Return the answer to an accepted call, and the fault with which it is sent."""
         if self._in_outage(kind):
             return answers.SERVER_ERROR, None
         effect = self._magic_effect(kind, path) or self._random_fault()
-        if isinstance(effect, Answer):
+        if isinstance(effect, CannedResponse):
             return effect, None
         if effect in FAULT_ANSWERS:
             return FAULT_ANSWERS[effect], effect
@@ -112,7 +112,7 @@ class Simulator:
 
     def _execute(
         self, request: web.BaseRequest, kind: Kind, path: list[str], body: bytes
-    ) -> Answer:
+    ) -> CannedResponse:
         """Execute a call without any fault."""
         if len(path) < 3 or path[1] not in VERSIONS:
             return answers.WRONG_URL
@@ -134,7 +134,7 @@ class Simulator:
         record: tuple[str, str],
         rest: list[str],
         body: bytes,
-    ) -> Answer:
+    ) -> CannedResponse:
         match kind, rest:
             case Kind.PUT, [lock_id]:
                 answer = self.locks.update(*record, lock_id, body)
@@ -159,7 +159,7 @@ class Simulator:
         self._outage_calls += 1
         return True
 
-    def _magic_effect(self, kind: Kind, path: list[str]) -> Answer | Fault | None:
+    def _magic_effect(self, kind: Kind, path: list[str]) -> CannedResponse | Fault | None:
         """Return the effect of a magic record id on this call; None for other ids."""
         magic = _MAGIC.get(path[3]) if kind is not Kind.OTHER else None
         if magic is None or kind not in magic.calls or self._is_exhausted(magic, path[2]):
@@ -193,7 +193,7 @@ class Simulator:
             await asyncio.sleep(seconds)
 
     async def _deliver(
-        self, request: web.BaseRequest, answer: Answer, fault: Fault | None
+        self, request: web.BaseRequest, answer: CannedResponse, fault: Fault | None
     ) -> web.StreamResponse:
         match fault:
             case Fault.DROPPED_BEFORE | Fault.DROPPED_AFTER:
@@ -213,7 +213,7 @@ class Simulator:
             case _:
                 return self._send(answer)
 
-    def _send(self, answer: Answer) -> web.Response:
+    def _send(self, answer: CannedResponse) -> web.Response:
         """Return the answer with the headers about credits and waiting."""
         self.ledger.answers[str(answer.status)] += 1
         behaviour, response = self.behaviour, _response(answer)
@@ -302,14 +302,14 @@ def _is_lock_call(path: list[str]) -> bool:
     return len(path) in (5, 6) and path[4] == _LOCKING
 
 
-def _headers(answer: Answer) -> dict[str, str]:
+def _headers(answer: CannedResponse) -> dict[str, str]:
     headers = {"Content-Type": answer.content_type} if answer.body else {}
     if answer.location:
         headers["Location"] = answer.location
     return headers
 
 
-def _response(answer: Answer) -> web.Response:
+def _response(answer: CannedResponse) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
 
 
@@ -318,7 +318,7 @@ def _abort(request: web.BaseRequest) -> None:
         request.transport.abort()
 
 
-async def _send_half(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+async def _send_half(request: web.BaseRequest, answer: CannedResponse) -> web.StreamResponse:
     """Send half of the body that the headers promise, then close the connection."""
     response = web.StreamResponse(status=answer.status, headers=_headers(answer))
     response.content_length = len(answer.body)

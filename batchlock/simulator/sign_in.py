@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from batchlock.simulator import answers
-from batchlock.simulator.answers import Answer, json_answer, sign_in_refusal
+from batchlock.simulator.answers import CannedResponse, json_answer, sign_in_refusal
 from batchlock.simulator.magic import MAGIC_SIGN_INS
 
 # All three from Zoho's page on token validity.
@@ -26,7 +26,7 @@ _SCHEME = "zoho-oauthtoken "
 @dataclass(slots=True)
 class _Access:
     expires_at: float
-    to_calls: Answer | None
+    to_calls: CannedResponse | None
 
 
 class Credentials:
@@ -41,7 +41,7 @@ class Credentials:
         self._issue_times: defaultdict[str, deque[float]] = defaultdict(deque)
         self._used_codes: set[str] = set()
 
-    def refusal_of(self, authorization: str | None) -> Answer | None:
+    def refusal_of(self, authorization: str | None) -> CannedResponse | None:
         """Return the refusal of a call with this header; None if its token is valid."""
         header = authorization or ""
         if header[: len(_SCHEME)].lower() != _SCHEME:
@@ -51,7 +51,7 @@ class Credentials:
             return answers.INVALID_TOKEN
         return access.to_calls
 
-    def answer(self, form: Mapping[str, str], *, api_domain: str) -> Answer:
+    def answer(self, form: Mapping[str, str], *, api_domain: str) -> CannedResponse:
         """Answer a token request."""
         for field, error in (
             ("client_id", "invalid_client"),
@@ -70,7 +70,7 @@ class Credentials:
             case _:
                 return sign_in_refusal("unsupported_grant_type")
 
-    def _exchange(self, code: str, api_domain: str) -> Answer:
+    def _exchange(self, code: str, api_domain: str) -> CannedResponse:
         # A grant code works once; Zoho answers a second use like a wrong code.
         if code in self._used_codes:
             return sign_in_refusal("invalid_code")
@@ -82,7 +82,7 @@ class Credentials:
 
     def _refresh(
         self, refresh_token: str, api_domain: str, *, with_refresh_token: bool = False
-    ) -> Answer:
+    ) -> CannedResponse:
         """Issue an access token; `with_refresh_token` adds the refresh token to the answer."""
         if not refresh_token:
             return sign_in_refusal("invalid_code")
@@ -105,7 +105,7 @@ class Credentials:
             content["refresh_token"] = refresh_token
         return json_answer(content)
 
-    def _issue(self, refresh_token: str, to_calls: Answer | None) -> str:
+    def _issue(self, refresh_token: str, to_calls: CannedResponse | None) -> str:
         now = self._clock()
         live = self._live_tokens[refresh_token]
         while live and (len(live) >= LIVE_TOKENS or self._tokens[live[0]].expires_at <= now):

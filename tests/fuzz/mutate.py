@@ -41,8 +41,8 @@ _INSERTS = ("<!-- 1 -->", "<?x y?>", "\n  ", "<x/>", '<ext xmlns="urn:x"><v>1</v
 
 
 def _pick(rng: random.Random, pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    found = list(pattern.finditer(text))
-    return rng.choice(found) if found else None
+    matches = list(pattern.finditer(text))
+    return rng.choice(matches) if matches else None
 
 
 def _replace(

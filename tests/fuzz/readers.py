@@ -135,13 +135,13 @@ def trimmed(rows: Rows) -> Rows:
 
 def differences(first: Rows, second: Rows) -> set[tuple[str, str]]:
     """Return the pairs of cells that two readings show differently."""
-    found = set()
+    pairs = set()
     blank: list[str] = []
     for one, two in zip_longest(first, second, fillvalue=blank):
         for cell, other in zip_longest(one, two, fillvalue=""):
             if ANY not in (cell, other) and cell != other and not _same_number(cell, other):
-                found.add((cell, other))
-    return found
+                pairs.add((cell, other))
+    return pairs
 
 
 def _same_number(cell: str, other: str) -> bool:

@@ -10,11 +10,11 @@ RECORD, LOCK = "5843104000000425504", "5843104000000574404"
 def problems_of(tmp_path: Path, text: str) -> dict[int, list[tuple[str, str]]]:
     """Return the column and code of the problems of each row that is invalid."""
     path = write_text(tmp_path, text)
-    found: dict[int, list[tuple[str, str]]] = {}
+    problems: dict[int, list[tuple[str, str]]] = {}
     with open_plan_of(path, tmp_path / "plan.journal") as journal:
         for problem in journal.problems():
-            found.setdefault(problem.row, []).append((problem.column, problem.code))
-    return found
+            problems.setdefault(problem.row, []).append((problem.column, problem.code))
+    return problems
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
@@ -27,9 +27,9 @@ def test_both_parts_of_an_unquoted_cell_with_a_line_break_are_problems(
         f"Deals,{RECORD},{LOCK},Do not edit until{line_break}legal has signed",
         "Deals,5843104000000425505,5843104000000574405,ok",
     )
-    found = problems_of(tmp_path, "".join(line + end for line in lines))
-    assert list(found.values()) == [[("Reason", "broken_line")], [("Module", "broken_line")]]
-    assert min(found) == 2
+    problems = problems_of(tmp_path, "".join(line + end for line in lines))
+    assert list(problems.values()) == [[("Reason", "broken_line")], [("Module", "broken_line")]]
+    assert min(problems) == 2
 
 
 def test_a_cell_in_the_middle_that_is_broken_in_three(tmp_path: Path) -> None:
@@ -38,13 +38,13 @@ def test_a_cell_in_the_middle_that_is_broken_in_three(tmp_path: Path) -> None:
         f"Deals,{RECORD},one\ntwo\nthree, {LOCK},n\n"
         f"Deals,5843104000000425505,ok,5843104000000574405,n\n"
     )
-    found = problems_of(tmp_path, text)
-    assert {row: [code for _, code in problems] for row, problems in found.items()} == {
+    problems = problems_of(tmp_path, text)
+    assert {row: [code for _, code in problems] for row, problems in problems.items()} == {
         2: ["broken_line"],
         3: ["broken_line"],
         4: ["broken_line"],
     }
-    assert found[2][0][0] == "Reason"
+    assert problems[2][0][0] == "Reason"
 
 
 def test_a_part_with_a_lock_id_where_record_ids_stand(tmp_path: Path) -> None:
@@ -53,8 +53,8 @@ def test_a_part_with_a_lock_id_where_record_ids_stand(tmp_path: Path) -> None:
         f"Deals,{RECORD},one\ntwo,{LOCK},n\n"
         "Deals,5843104000000425505,ok,5843104000000574405,n\n"
     )
-    found = problems_of(tmp_path, text)
-    assert found == {2: [("Reason", "broken_line")], 3: [("Module", "broken_line")]}
+    problems = problems_of(tmp_path, text)
+    assert problems == {2: [("Reason", "broken_line")], 3: [("Module", "broken_line")]}
 
 
 def test_a_part_that_begins_with_a_date_is_a_continuation(tmp_path: Path) -> None:
@@ -64,8 +64,8 @@ def test_a_part_that_begins_with_a_date_is_a_continuation(tmp_path: Path) -> Non
 
 def test_the_first_row_of_a_chunk_continues_the_chunk_before(tmp_path: Path) -> None:
     rows = "".join(f"Deals,{10**18 + n},{2 * 10**18 + n},why\n" for n in range(1, 2001))
-    found = problems_of(tmp_path, f"Module,Record Id,Lock Id,Reason\n{rows}the rest\n")
-    assert found == {2001: [("Reason", "broken_line")], 2002: [("Module", "broken_line")]}
+    problems = problems_of(tmp_path, f"Module,Record Id,Lock Id,Reason\n{rows}the rest\n")
+    assert problems == {2001: [("Reason", "broken_line")], 2002: [("Module", "broken_line")]}
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_a_short_row_of_its_own_says_nothing_about_the_row_above(
     tmp_path: Path, short: str
 ) -> None:
     text = f"Module,Record Id,Lock Id,Reason\nDeals,{RECORD},{LOCK},why\n{short}\n"
-    found = problems_of(tmp_path, text)
-    assert list(found) == [3]
-    assert "broken_line" not in {code for _, code in found[3]}
+    problems = problems_of(tmp_path, text)
+    assert list(problems) == [3]
+    assert "broken_line" not in {code for _, code in problems[3]}
 
 
 def test_rows_that_end_before_their_blank_cells_are_valid(tmp_path: Path) -> None:

@@ -17,14 +17,14 @@ from support.simulator_client import (
 )
 
 from batchlock.simulator import MAGIC_RECORDS, Fault, Kind, MagicRecord
-from batchlock.simulator.answers import Answer
+from batchlock.simulator.answers import CannedResponse
 
 FIXED = [(magic, answer) for magic in MAGIC_RECORDS if (answer := fixed_answer(magic)) is not None]
 ONCE = [magic for magic in MAGIC_RECORDS if magic.times]
 
 
 @pytest.mark.parametrize(("magic", "answer"), FIXED, ids=[magic.record_id for magic, _ in FIXED])
-def test_a_magic_record_gets_its_answer(magic: MagicRecord, answer: Answer) -> None:
+def test_a_magic_record_gets_its_answer(magic: MagicRecord, answer: CannedResponse) -> None:
     async def script(client: SimulatorClient) -> None:
         calls = {
             Kind.PUT: client.put,

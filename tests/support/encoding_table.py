@@ -181,22 +181,22 @@ def read_table(files: int, seed: int) -> Table:
     table = Table(Counter(), Counter(), Counter(), [], [])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "orders.csv"
-        for made in make_files(files, seed):
-            path.write_bytes(made.content)
+        for file in make_files(files, seed):
+            path.write_bytes(file.content)
             try:
                 detected: Detected | Undecided | None = detect_encoding(path, "auto")
             except UnreadableFile:  # it looks like a mixture of encodings
                 detected = None
-            (table.western if made.is_western else table.others)[made.size] += 1
+            (table.western if file.is_western else table.others)[file.size] += 1
             if isinstance(detected, Detected):
-                if made.content.decode(detected.encoding) != made.text:
-                    table.wrong.append(made)
-                elif not made.is_western:
+                if file.content.decode(detected.encoding) != file.text:
+                    table.wrong.append(file)
+                elif not file.is_western:
                     # The text is the same in both; nothing else is read without a choice.
                     assert detected.source in (EncodingSource.GUESS, EncodingSource.CONTENT)
-            elif made.is_western:
-                table.refused[made.size] += 1
-                table.refusals.append(made)
+            elif file.is_western:
+                table.refused[file.size] += 1
+                table.refusals.append(file)
     return table
 
 
@@ -215,10 +215,10 @@ def main() -> None:
         f"{100 * refused / western:.2f} % of {western:,}; wrong {len(table.wrong)}, "
         f"of these in DOS code pages {sum(one.encoding in DOS for one in table.wrong)}"
     )
-    for made in table.wrong:
-        print("wrong:", made.language, made.encoding, made.size, repr(made.text[-60:]))
-    for made in table.refusals[:20]:
-        print("refused:", made.language, made.size, repr(made.text[-50:]))
+    for file in table.wrong:
+        print("wrong:", file.language, file.encoding, file.size, repr(file.text[-60:]))
+    for file in table.refusals[:20]:
+        print("refused:", file.language, file.size, repr(file.text[-50:]))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from batchlock.simulator import (
     Simulator,
     serving,
 )
-from batchlock.simulator.answers import Answer
+from batchlock.simulator.answers import CannedResponse
 from batchlock.simulator.magic import FAULT_ANSWERS
 
 RECORD = "5843104000000425565"
@@ -43,9 +43,9 @@ def magic_record(effect: object, *, once: bool = False) -> str:
     return record_id
 
 
-def fixed_answer(magic: MagicRecord) -> Answer | None:
+def fixed_answer(magic: MagicRecord) -> CannedResponse | None:
     """Return the answer that a magic record gets; None where its effect is not an answer."""
-    if isinstance(magic.effect, Answer):
+    if isinstance(magic.effect, CannedResponse):
         return magic.effect
     return FAULT_ANSWERS.get(magic.effect) if isinstance(magic.effect, Fault) else None
 

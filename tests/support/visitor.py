@@ -18,7 +18,7 @@ HEADER = "Module,Record Id,Lock Id,Reason\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PageResponse:
     status: int
     headers: http.client.HTTPMessage
     content: bytes
@@ -52,7 +52,7 @@ class Visitor:
 
     def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> PageResponse:
         url = urlsplit(self.url)
         assert url.hostname is not None
         all_headers = {**self.headers, **(headers or {})}
@@ -62,7 +62,7 @@ class Visitor:
         try:
             connection.request(method, path, body or None, all_headers)
             response = connection.getresponse()
-            answer = Answer(response.status, response.headers, response.read())
+            answer = PageResponse(response.status, response.headers, response.read())
         finally:
             connection.close()
         if (cookie := answer.headers["Set-Cookie"]) is not None:
@@ -72,7 +72,7 @@ class Visitor:
             self.csrf = token[1] if token else self.csrf
         return answer
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> PageResponse:
         return self.request("GET", path, headers=headers)
 
     def post(
@@ -80,12 +80,12 @@ class Visitor:
         path: str,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> PageResponse:
         body = urlencode({"csrf": self.csrf, **(form or {})}).encode()
         content_type = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.request("POST", path, body, {**content_type, **(headers or {})})
 
-    def upload(self, *files: tuple[str, bytes], csrf: str | None = None) -> Answer:
+    def upload(self, *files: tuple[str, bytes], csrf: str | None = None) -> PageResponse:
         """Upload files, each a name and its content."""
         boundary = secrets.token_hex(8)
         token = self.csrf if csrf is None else csrf
@@ -110,7 +110,7 @@ class Visitor:
         assert answer.status == 303, answer.words
         return answer.location
 
-    def results(self, run: str) -> Answer:
+    def results(self, run: str) -> PageResponse:
         """Wait until a run has ended; return its page."""
         eventually(lambda: "data-live" not in self.get(run).text)
         return self.get(run)

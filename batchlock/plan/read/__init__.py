@@ -53,7 +53,7 @@ def _table_of_archive(path: Path, options: ReadOptions) -> Table:
     if detect.detect_kind(member) is detect.FileKind.ARCHIVE:
         raise UnreadableFile(f"{path.name} holds another archive. Unpack it, and use the table.")
     try:
-        found = read_table(member, options)
+        table_of_member = read_table(member, options)
     except UnreadableFile as error:
         if member.suffix.casefold() != ".txt":
             raise
@@ -63,7 +63,9 @@ def _table_of_archive(path: Path, options: ReadOptions) -> Table:
             f"in it: {error}",
             columns=error.columns,
         ) from error
-    return replace(found, reading=replace(found.reading, archive_member=member.name))
+    return replace(
+        table_of_member, reading=replace(table_of_member.reading, archive_member=member.name)
+    )
 
 
 def _check_column_options(options: ReadOptions) -> None:

@@ -22,7 +22,7 @@ from batchlock.plan.read.candidates import UTF_8, WESTERN, Candidate
 from batchlock.plan.read.line_sample import LineSample
 from batchlock.plan.read.readings import (
     MARGIN,
-    Reading,
+    ScoredReading,
     TextLine,
     compare,
     fits_utf8_by_chance,
@@ -153,16 +153,16 @@ def _detect_by_letters(
     deque(watched, maxlen=0)  # the lines behind the mixture belong to the sample too
     parsed = {number: parse_line(line) for number, line in sample.spread(_SCORED_LINES)}
     numbers, lines = list(parsed), list(parsed.values())
-    found = compare(lines)
+    readings = compare(lines)
     # In other encodings than Windows-1252, lines look like UTF-8 by chance.
-    if mixture and (not found or found[0].likelihood < _mixed_likelihood(sample) + MARGIN):
+    if mixture and (not readings or readings[0].likelihood < _mixed_likelihood(sample) + MARGIN):
         raise _mixture_error(path, mixture.line, mixture.description)
     for name, source in ((earlier, EncodingSource.EARLIER), (machine, EncodingSource.SYSTEM)):
-        reading = _reading_in(found, name)
-        if reading and margin(found, reading) >= 0 and not _first_fault(path, reading.codec):
+        reading = _reading_in(readings, name)
+        if reading and margin(readings, reading) >= 0 and not _first_fault(path, reading.codec):
             return Detected(_display_name(reading.codec), source)
-    western = _reading_in(found, WESTERN.codec)
-    if western and margin(found, western) >= needed and not _first_fault(path, western.codec):
+    western = _reading_in(readings, WESTERN.codec)
+    if western and margin(readings, western) >= needed and not _first_fault(path, western.codec):
         if stranger := foreign_line(lines):
             position, candidate = stranger
             raise _mixture_error(
@@ -171,13 +171,13 @@ def _detect_by_letters(
                 f"likelier in {candidate.label}, unlike the other lines",
             )
         return Detected(_display_name(WESTERN.codec), EncodingSource.GUESS)
-    return Undecided(tuple(_whole_file(path, found)))
+    return Undecided(tuple(_whole_file(path, readings)))
 
 
-def _whole_file(path: Path, found: Iterable[Reading]) -> Iterator[Candidate]:
+def _whole_file(path: Path, readings: Iterable[ScoredReading]) -> Iterator[Candidate]:
     """Yield the first encodings in which the whole file can be decoded."""
     rest = _MOST_CANDIDATES
-    for reading in found:
+    for reading in readings:
         if rest and not _first_fault(path, reading.codec):
             rest -= 1
             yield reading.candidate
@@ -197,7 +197,7 @@ def _mixed_likelihood(sample: LineSample) -> float:
     return likelihood_in(WESTERN, lines)
 
 
-def _reading_in(found: Sequence[Reading], name: str | None) -> Reading | None:
+def _reading_in(readings: Sequence[ScoredReading], name: str | None) -> ScoredReading | None:
     """Return the reading in an encoding by its name, if it is a possible one."""
     if name is None:
         return None
@@ -205,7 +205,7 @@ def _reading_in(found: Sequence[Reading], name: str | None) -> Reading | None:
         codec = encoding_named(name)
     except ValueError:  # a code page that Python does not know
         return None
-    return next((reading for reading in found if reading.codec == codec), None)
+    return next((reading for reading in readings if reading.codec == codec), None)
 
 
 def _display_name(codec: str) -> str:

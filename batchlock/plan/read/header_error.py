@@ -134,11 +134,12 @@ def _page_remedies(header: Header, proposals: Mapping[Field, int]) -> Iterator[s
     for field, title, values in _proposed_values(header, proposals):
         yield f'"{title}" may be {FIELD_NAMES[field]}: it holds {values}.'
     for_all_rows = [field for field in (Field.MODULE, Field.REASON) if field in header.missing]
-    said = header.file_module
-    if Field.MODULE in for_all_rows and said is not None and said.because:
-        yield said.because
-        if said.proposal is not None:
-            yield f"If all rows are {said.proposal}, choose that as the module for all rows below."
+    file_module = header.file_module
+    if Field.MODULE in for_all_rows and file_module is not None and file_module.because:
+        yield file_module.because
+        if file_module.proposal is not None:
+            proposal = file_module.proposal
+            yield f"If all rows are {proposal}, choose that as the module for all rows below."
     alternative = "".join(f", or one {field} for all rows" for field in for_all_rows)
     yield f"Choose below which column is which{alternative}."
 

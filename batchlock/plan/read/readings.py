@@ -108,7 +108,7 @@ def parse_line(line: bytes) -> TextLine:
 
 
 @dataclass(slots=True)
-class Reading:
+class ScoredReading:
     """How a text reads in one encoding, and how likely that is in each language."""
 
     candidate: Candidate
@@ -131,16 +131,16 @@ class Reading:
         return max(self.totals, key=self.totals.__getitem__)
 
 
-def compare(lines: Sequence[TextLine]) -> list[Reading]:
+def compare(lines: Sequence[TextLine]) -> list[ScoredReading]:
     """Return the possible readings of the lines, the likeliest first.
 
     Those that were given up after the first lines come last.
     """
     readings = [
-        Reading(candidate, dict.fromkeys(candidate.languages, -candidate.cost))
+        ScoredReading(candidate, dict.fromkeys(candidate.languages, -candidate.cost))
         for candidate in CANDIDATES
     ]
-    hopeless: list[Reading] = []
+    hopeless: list[ScoredReading] = []
     seen_words: set[Word] = set()
     seen_latin: set[str] = set()
     for block in _blocks(lines):
@@ -159,20 +159,20 @@ def compare(lines: Sequence[TextLine]) -> list[Reading]:
     return _by_likelihood(readings) + _by_likelihood(hopeless)
 
 
-def _by_likelihood(readings: Sequence[Reading]) -> list[Reading]:
+def _by_likelihood(readings: Sequence[ScoredReading]) -> list[ScoredReading]:
     return sorted(readings, key=lambda reading: -reading.likelihood)
 
 
 def likelihood_in(candidate: Candidate, lines: Sequence[TextLine]) -> float:
     """Return how likely the lines are in one encoding; minus infinity if they are not in it."""
-    reading = Reading(candidate, dict.fromkeys(candidate.languages, -candidate.cost))
+    reading = ScoredReading(candidate, dict.fromkeys(candidate.languages, -candidate.cost))
     words = dict.fromkeys(word for line in lines for word in line.words)
     latin = dict.fromkeys(word for line in lines for word in line.latin)
     decoded = _extend(reading, words, list(latin), starts=True)
     return reading.likelihood if decoded else -math.inf
 
 
-def margin(readings: Sequence[Reading], chosen: Reading) -> float:
+def margin(readings: Sequence[ScoredReading], chosen: ScoredReading) -> float:
     """Return how much likelier a reading is than every one with other letters."""
     others = [one.likelihood for one in readings if one.texts != chosen.texts]
     return chosen.likelihood - max(others, default=-math.inf)
@@ -210,7 +210,9 @@ def _blocks(lines: Sequence[TextLine]) -> Iterator[Sequence[TextLine]]:
         yield lines[_FIRST_LINES:]
 
 
-def _extend(reading: Reading, words: Iterable[Word], latin: Sequence[str], *, starts: bool) -> bool:
+def _extend(
+    reading: ScoredReading, words: Iterable[Word], latin: Sequence[str], *, starts: bool
+) -> bool:
     """Add words to a reading; tell whether all of them can be decoded."""
     candidate, totals = reading.candidate, reading.totals
     english = alphabet("en")

@@ -22,15 +22,15 @@ from batchlock.store.page.audit_log import AuditLog, LogEntry
 from batchlock.store.page.columns import RememberedColumns, RememberedEncodings
 from batchlock.store.page.people import People, Sessions
 from batchlock.store.page.queue import ACTIVE, QueuedRun, QueueState, QueueTable
-from batchlock.store.page.uploads import Choices, Upload, UploadState, UploadTable
+from batchlock.store.page.uploads import ReadChoices, Upload, UploadState, UploadTable
 
 __all__ = (
     "ACTIVE",
-    "Choices",
     "LogEntry",
     "PageStore",
     "QueueState",
     "QueuedRun",
+    "ReadChoices",
     "Upload",
     "UploadState",
 )

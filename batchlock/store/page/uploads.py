@@ -52,7 +52,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
+class ReadChoices:
     """What a person chose about the reading of a file."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class UploadTable:
             (upload_id, org, name, user, time.time(), UploadState.READING.value),
         )
 
-    def set_reading(self, upload_id: str, choices: Choices, *, remembered: bool) -> None:
+    def set_reading(self, upload_id: str, choices: ReadChoices, *, remembered: bool) -> None:
         """Record that an upload is being read with what a person chose."""
         self._sql.execute(
             "UPDATE files SET state = ?, refusal = '', readings = '[]', chosen = ?,"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.journal import Journal
-from batchlock.store.page import Choices, Upload
+from batchlock.store.page import ReadChoices, Upload
 from batchlock.web.context import AppContext
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class UploadPlanner:
         """Return the path of an upload's plan; it exists once the upload is checked."""
         return self._uploads.folder(upload.id) / "plan.journal"
 
-    def start(self, upload_id: str, choices: Choices, *, by_hand: bool = False) -> None:
+    def start(self, upload_id: str, choices: ReadChoices, *, by_hand: bool = False) -> None:
         """Start to plan an upload with what a person chose, unless that is under way.
 
         Unless `by_hand`, what a person chose for such titles before is tried too.
@@ -50,7 +50,7 @@ class UploadPlanner:
     def resume(self) -> None:
         """Start again what was being planned when the last server ended."""
         for upload in self._uploads.unread(self._context.org):
-            choices = Choices(
+            choices = ReadChoices(
                 columns=upload.explicit_columns,
                 constants=upload.constants,
                 sheet=upload.sheet,
@@ -76,7 +76,7 @@ class UploadPlanner:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _check(self, upload_id: str, choices: Choices, *, by_hand: bool) -> None:
+    async def _check(self, upload_id: str, choices: ReadChoices, *, by_hand: bool) -> None:
         """Plan an upload and record the result."""
         upload = self._uploads.get(self._context.org, upload_id)
         assert upload is not None
@@ -101,7 +101,7 @@ class UploadPlanner:
             message = f"{upload.name} cannot be read; the details are in the log of batchlock."
             self._uploads.set_refused(upload_id, message)
 
-    def _remembered(self, error: BatchlockError, choices: Choices) -> Choices | None:
+    def _remembered(self, error: BatchlockError, choices: ReadChoices) -> ReadChoices | None:
         """Return what a person chose for a file with the same titles, if it is something new."""
         store = self._context.store
         if not error.columns:
@@ -113,7 +113,7 @@ class UploadPlanner:
         columns = store.columns.load(error.columns)
         return None if not columns or choices.columns else replace(choices, columns=columns)
 
-    async def _plan(self, upload: Upload, choices: Choices, *, by_hand: bool) -> None:
+    async def _plan(self, upload: Upload, choices: ReadChoices, *, by_hand: bool) -> None:
         path = self.plan_path(upload)
         path.unlink(missing_ok=True)
         options = replace(

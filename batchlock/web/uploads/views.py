@@ -15,7 +15,7 @@ from batchlock.core.rows import LONGEST_REASON
 from batchlock.report.summaries import refusal_of
 from batchlock.store.earlier import earlier_runs
 from batchlock.store.journal import Journal
-from batchlock.store.page import Choices, Upload, UploadState
+from batchlock.store.page import ReadChoices, Upload, UploadState
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
@@ -127,7 +127,7 @@ class UploadViews:
         user = request[security.NAME]
         self._context.store.uploads.add(upload_id, self._context.org, name, user)
         self._context.log(request, "uploaded", name)
-        self._planner.start(upload_id, Choices())
+        self._planner.start(upload_id, ReadChoices())
         return upload_id
 
     async def show(self, request: web.Request) -> web.Response:
@@ -155,7 +155,7 @@ class UploadViews:
         constants = constants_in(form, self._context.settings.input.custom_modules)
         encoding = str(form.get("encoding") or "")
         if upload.state is not UploadState.READING:
-            choices = Choices(
+            choices = ReadChoices(
                 columns=columns, constants=constants, sheet=sheet or None, encoding=encoding or None
             )
             self._planner.start(upload.id, choices, by_hand=True)

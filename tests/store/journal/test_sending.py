@@ -57,9 +57,9 @@ def test_a_result_row_has_every_field_of_the_outcome(open_plan: OpenPlan) -> Non
     journal.commit_batch([outcome])
     (row,) = journal.result_rows()
     # The stop rules alone need `about_setup`.
-    shown = [name for name in Outcome.__slots__ if name not in ("status", "about_setup")]
-    fields = {name: getattr(row, name) for name in shown}
-    assert fields == {name: getattr(outcome, name) for name in shown}
+    displayed = [name for name in Outcome.__slots__ if name not in ("status", "about_setup")]
+    fields = {name: getattr(row, name) for name in displayed}
+    assert fields == {name: getattr(outcome, name) for name in displayed}
     assert row.result is Result.REJECTED
     assert row.finished_at is not None
     assert row.finished_at.tzinfo is UTC

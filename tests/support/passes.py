@@ -105,8 +105,8 @@ CELLS_AND_REASONS = [
     (datetime(2025, 3, 14, 17, 5), "2025-03-14 17:05"),  # noqa: DTZ001 - cells have no time zone
     (datetime(2025, 3, 14, 17, 5, 59), "2025-03-14 17:05:59"),  # noqa: DTZ001 - the same
     (time(17, 5), "17:05"),
-    ("N/A", "N/A"),
-    ("NULL", "NULL"),
+    ("N/A yet", "N/A yet"),
+    ("NULL and void", "NULL and void"),
     ("TRUE", "TRUE"),
     ("007", "007"),
     ("=1+1", "=1+1"),

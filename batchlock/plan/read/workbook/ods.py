@@ -20,6 +20,7 @@ from batchlock.plan.read.workbook.ods_rows import CONTENT, stored_rows
 from batchlock.plan.read.workbook.zip_safety import (
     Package,
     damaged,
+    damaged_xml,
     protected,
     too_sparse,
     zip_bomb,
@@ -85,7 +86,7 @@ class Ods:
                         file.write(rewriter.feed(piece))
                     file.write(rewriter.feed(b"", last=True))
                 except expat.ExpatError as error:
-                    raise damaged(self.package.path) from error
+                    raise damaged_xml(self.package.path, error) from error
             archive.writestr("META-INF/manifest.xml", "<manifest/>")
         output.seek(0)
         return output

@@ -41,7 +41,7 @@ from batchlock.plan.read.workbook.xlsx_texts import (
     MAX_CELL_BYTES,
     CellTooLong,
 )
-from batchlock.plan.read.workbook.zip_safety import Package, cell_too_long, damaged
+from batchlock.plan.read.workbook.zip_safety import Package, cell_too_long, damaged, damaged_xml
 
 # What the tags of a usual cell take, <c r="AB12345" s="1" t="s"><v></v></c>: the rest of a sheet
 # counts as text.
@@ -191,7 +191,7 @@ class Xlsx:
         except CellTooLong as error:
             raise cell_too_long(path) from error
         except (expat.ExpatError, ET.ParseError, ValueError) as error:
-            raise damaged(path) from error
+            raise damaged_xml(path, error) from error
 
     def _out_of_place(self, entry: SheetEntry) -> UnreadableFile:
         return UnreadableFile(

@@ -16,6 +16,7 @@ from batchlock.plan.read.workbook.zip_safety import (
     Package,
     cell_too_long,
     damaged,
+    damaged_xml,
     zip_bomb,
 )
 
@@ -172,7 +173,7 @@ def _formats(package: Package, part: str | None) -> tuple[Sequence[str], bool]:
     try:
         root = ET.fromstring(package.content(part, _MAX_STYLES_BYTES))  # noqa: S314  has no DTD
     except (ET.ParseError, expat.ExpatError) as error:
-        raise damaged(package.path) from error
+        raise damaged_xml(package.path, error) from error
     usual = True
     codes = {}
     for element in root.iterfind("{*}numFmts/{*}numFmt"):

@@ -14,12 +14,14 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
+from xml.parsers import expat
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from batchlock.core.errors import UnreadableFile
 
 # For all parts together. A workbook of a million rows has a seventh of it.
 _MAX_UNPACKED_BYTES = 2 << 30
+_XML_NO_MEMORY = expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY]
 
 # For a part that is held in memory whole, such as the list of the sheets: a few kilobytes in
 # every workbook of the test corpus.
@@ -183,6 +185,16 @@ def damaged(path: Path) -> UnreadableFile:
         f"{path.name} is damaged, or not complete. Get the file again, or open it in a "
         "spreadsheet program and save it as a new .xlsx file."
     )
+
+
+def damaged_xml(path: Path, error: Exception) -> UnreadableFile:
+    """Return the refusal of a workbook whose XML cannot be parsed.
+
+    Raises MemoryError when the parser ran out of memory: expat reports that as an error of the XML.
+    """
+    if getattr(error, "code", None) == _XML_NO_MEMORY:
+        raise MemoryError from error
+    return damaged(path)
 
 
 def check_unpacked_size(path: Path, entries: Sequence[ZipInfo]) -> None:

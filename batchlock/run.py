@@ -107,8 +107,8 @@ class Runner:
             planning = asyncio.create_task(self._plan(file, path, info, runs))
             async with self._connect(credentials) as connection:
                 await planning
-                supersede(runs, info)
                 with Journal.open(path) as journal:
+                    supersede(runs, journal.info)
                     await self._leave_done_rows(journal, runs)
                     return await self._send_and_report(journal, connection)
 

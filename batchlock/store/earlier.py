@@ -2,7 +2,7 @@
 
 Two runs are of the same content when they read the same sheet of the same bytes for the same org,
 however they read it. They are the same thing, which is resumed, when they have the same identity
-too; a retry belongs to the run whose rows it sends again.
+too.
 """
 
 from collections.abc import Iterable
@@ -32,10 +32,7 @@ def earlier_runs(runs: Iterable[StoredRun], info: RunInfo) -> EarlierRuns:
     With another reason for all rows, or with hidden rows left out, a run has another identity. What
     it did counts all the same: it says what the locks of these rows hold now.
     """
-    content = _content(info)
-    others = [
-        run for run in runs if _content(run.info) == content and run.info.run_id != info.run_id
-    ]
+    others = _same_content(runs, info)
     finished = (run.end.finished_at for run in others if run.end and _is_finished(run))
     return EarlierRuns(tuple(run.path for run in others), next(finished, None))
 
@@ -60,25 +57,20 @@ def leave_rows_done_before(plan: Journal, history: History) -> None:
 
 
 def supersede(runs: Iterable[StoredRun], info: RunInfo) -> None:
-    """Close the older runs of the same thing, and their retries, when `info` begins anew.
+    """Close the older runs of the same content when `info` begins anew.
 
-    A resumed older run would otherwise overwrite in Zoho what the new run has written.
+    A resumed older run would otherwise overwrite in Zoho what the new run has written: with the
+    wrong encoding, or with another reason for all rows.
     """
-    for run in _same_thing(runs, info):
+    for run in _same_content(runs, info):
         if not run.closed:
             with Journal.open(run.path) as journal:
                 close_if_unfinished(journal, f"A new run of the file was started: {info.run_id}.")
 
 
-def _same_thing(runs: Iterable[StoredRun], info: RunInfo) -> list[StoredRun]:
-    """Return the other runs of the same identity, and the retries of all of them, newest first."""
-    ids = {info.run_id}
-    others = []
-    for run in reversed(list(runs)):  # oldest first, since a retry follows its run
-        if run.info.identity == info.identity or run.info.retry_of in ids:
-            ids.add(run.info.run_id)
-            others.append(run)
-    return [run for run in reversed(others) if run.info.run_id != info.run_id]
+def _same_content(runs: Iterable[StoredRun], info: RunInfo) -> list[StoredRun]:
+    content = _content(info)
+    return [run for run in runs if _content(run.info) == content and run.info.run_id != info.run_id]
 
 
 def _content(info: RunInfo) -> tuple[str | None, ...]:

@@ -175,3 +175,4 @@ def test_another_encoding_never_resumes_the_run_with_the_wrong_one(
     assert right["run_id"] != wrong.json["run_id"]
     (first, *_) = lines(right["output"])
     assert first["Reason"] == "umowa zako\u0144czona"
+    assert run_in_process("resume", wrong.json["run_id"], "--json").json["requests"] == 0

@@ -18,6 +18,7 @@ from batchlock.store.journal import Journal
 
 NOW = datetime(2026, 3, 14, 2, 3, 4, tzinfo=UTC)
 IDENTITY, OTHER_IDENTITY = "ab" * 32, "cd" * 32
+CONTENT, OTHER_CONTENT = run_info().sha256, "b" * 64
 FIRST, SECOND, THIRD = "20260314-020304-1f3a", "20260315-020304-1f3a", "20260315-020304-2b00"
 
 
@@ -29,11 +30,17 @@ def history(tmp_path: Path) -> History:
 
 
 def add_run(
-    history: History, run_id: str, *, identity: str = IDENTITY, closed: bool | None = None
+    history: History,
+    run_id: str,
+    *,
+    identity: str = IDENTITY,
+    sha256: str = CONTENT,
+    closed: bool | None = None,
 ) -> Path:
     """Add a run; `closed` is None when no session has ended."""
     path = history.path(run_id)
-    with Journal.create(path, run_info(run_id=run_id, identity=identity)) as journal:
+    info = run_info(run_id=run_id, identity=identity, sha256=sha256)
+    with Journal.create(path, info) as journal:
         if closed is not None:
             journal.set_end(replace(END, closed=closed, ended_by=run_id))
     return path
@@ -145,17 +152,17 @@ def test_the_older_of_two_runs_of_one_identity_is_never_resumed(
     assert history.unfinished(IDENTITY) == resumable
 
 
-def test_earlier_runs_are_those_of_the_identity_and_their_retries(history: History) -> None:
+def test_earlier_runs_are_those_of_the_same_content(history: History) -> None:
     first = add_run(history, FIRST, closed=True)
     retry = add_retry(history, SECOND, of=FIRST)
-    add_run(history, THIRD, closed=True, identity=OTHER_IDENTITY)
-    add_run(history, "20260317-000000-0000", closed=True)
-    info = run_info(run_id="20260318-000000-0000", identity=IDENTITY)
+    add_run(history, THIRD, closed=True, sha256=OTHER_CONTENT)
+    add_run(history, "20260317-000000-0000", closed=True, identity="a third one")
+    info = run_info(run_id="20260318-000000-0000", identity=OTHER_IDENTITY, sha256=CONTENT)
     earlier = earlier_runs(history.all(), info)
     assert earlier.paths == (history.path("20260317-000000-0000"), retry, first)
     newest = earlier_runs(history.all(), replace(info, run_id="20260317-000000-0000"))
     assert newest.paths == (retry, first)
-    assert earlier_runs(history.all(), run_info(run_id=THIRD, identity="ef" * 32)).paths == ()
+    assert earlier_runs(history.all(), run_info(run_id=THIRD, sha256="c" * 64)).paths == ()
 
 
 @pytest.mark.parametrize("ended_by", ["", "Interrupted by SIGINT."])
@@ -226,12 +233,12 @@ def test_a_lineage_goes_back_to_the_runs_that_keep_refused_rows(history: History
     assert history.lineage(FIRST) == [third, second, first]
 
 
-def test_a_new_run_closes_the_open_runs_of_its_identity(history: History) -> None:
-    for run_id, identity in ((FIRST, IDENTITY), (SECOND, OTHER_IDENTITY), (THIRD, IDENTITY)):
-        add_run(history, run_id, identity=identity, closed=False)
+def test_a_new_run_closes_the_open_runs_of_its_content(history: History) -> None:
+    for run_id, sha256 in ((FIRST, CONTENT), (SECOND, OTHER_CONTENT), (THIRD, CONTENT)):
+        add_run(history, run_id, sha256=sha256, closed=False)
         with Journal.open(history.path(run_id)) as journal:
             journal.add([(2, ())], updates=[simple_update(2)], problems=[])
-    supersede(history.all(), run_info(run_id=THIRD, identity=IDENTITY))
+    supersede(history.all(), run_info(run_id=THIRD, identity=OTHER_IDENTITY, sha256=CONTENT))
     assert {run.info.run_id: run.closed for run in history.all()} == {
         FIRST: True,
         SECOND: False,

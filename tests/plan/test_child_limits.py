@@ -82,8 +82,8 @@ def test_a_file_that_takes_too_much_memory_is_refused(tmp_path: Path) -> None:
             sheet.write_row(row, 0, ["Leads", record_id, "", "x", *[row] * 16])
     request = request_for(file)
     with pytest.raises(UnreadableFile) as caught:
-        plan_in_process(request, ReadLimits(memory_bytes=100 * 2**20))
-    assert str(caught.value).startswith("in.xlsx: reading it takes more than 0.1 GiB of memory.")
+        plan_in_process(request, ReadLimits(memory_bytes=160 * 2**20))
+    assert str(caught.value).startswith("in.xlsx: reading it takes more than 0.2 GiB of memory.")
     assert list(request.journal.parent.iterdir()) == []
 
 

@@ -152,7 +152,7 @@ class Package:
             # Entity bombs cannot occur: open_package refuses every part with a DTD.
             return ET.fromstring(self.content(part))  # noqa: S314
         except ET.ParseError as error:
-            raise damaged(self.path) from error
+            raise damaged_xml(self.path, error) from error
 
 
 def open_package(path: Path) -> Package:

@@ -234,7 +234,7 @@ def test_a_connection_that_the_server_closes_is_replaced(
         options = ("--in-flight", 1, "--per-second", 10)
         output = run_in_process("run", sheet("in.csv", rows(12)), "--json", *options).json
     assert (output["exit_code"], balanced(output)) == (0, {"updated": 12})
-    # On a busy machine the client may send before it sees the end of the connection, and repeats it.
+    # On a busy machine the client may send before it sees that the connection has ended.
     assert output["requests"] >= len(server.sent) == 12
 
 

@@ -171,7 +171,7 @@ def _zipped(rng: random.Random, parts: Mapping[str, bytes]) -> bytes:
     output = io.BytesIO()
     # A file that cannot go back gets data descriptors behind its entries.
     target = _OneWay(output) if rng.random() < 0.05 else output
-    with zipfile.ZipFile(target, "w", method) as archive:  # type: ignore[call-overload]
+    with zipfile.ZipFile(target, "w", method) as archive:  # type: ignore[call-overload]  # an int
         for name in names:
             archive.writestr(change(name), parts[name])
         if rng.random() < 0.03:

@@ -1,0 +1,254 @@
+"""A run as one record: what it sends, how it stands, and why it ended.
+
+`Run` is one row of the store. Command line, page, worker and Python read the same record.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from batchlock.core.errors import BatchlockError, Interrupted, SignInRefused, Stopped, UsageError
+from batchlock.core.observer import LimiterSnapshot
+from batchlock.core.results import Result
+
+
+class RunState(StrEnum):
+    """How a run stands."""
+
+    PLANNED = "planned"
+    """Its rows are stored; no process has sent any yet."""
+    QUEUED = "queued"
+    """It waits on the page for its turn."""
+    RUNNING = "running"
+    """A process sends it; after a kill, until the next process looks."""
+    PAUSED = "paused"
+    """A person paused it on the page, and a person must resume it."""
+    STOPPED = "stopped"
+    """It ended with rows left, and can be resumed."""
+    FINISHED = "finished"
+    """No row is left to send."""
+    SUPERSEDED = "superseded"
+    """Rows are left, but a newer run of the same content, or a retry, took them over."""
+    REFUSED = "refused"
+    """Nothing was sent, because `strict` refused its file."""
+
+
+CLOSED = frozenset({RunState.FINISHED, RunState.SUPERSEDED, RunState.REFUSED})
+"""The states of runs that cannot be resumed."""
+
+ACTIVE = frozenset({RunState.QUEUED, RunState.RUNNING, RunState.PAUSED})
+"""The states in which the page shows a run as live."""
+
+
+class StopCode(StrEnum):
+    """What ended the sending of a run."""
+
+    COMPLETED = "completed"
+    SIGNAL = "signal"
+    DEADLINE = "deadline"
+    RULE = "rule"
+    """A stop rule: failures in a row, the same refusal each time, credits, an outage."""
+    SIGN_IN = "sign_in"
+    SETUP = "setup"
+    """A setting or the org is wrong; found before the first row was sent."""
+    STRICT = "strict"
+    PAUSED = "paused"
+    """A person paused the run on the page."""
+    STOPPED = "stopped"
+    """A person stopped the run on the page."""
+    KILLED = "killed"
+    """The process ended without a word."""
+    SUPERSEDED = "superseded"
+    ERROR = "error"
+
+
+_STATE_BY_CODE = {
+    StopCode.STRICT: RunState.REFUSED,
+    StopCode.PAUSED: RunState.PAUSED,
+    StopCode.SUPERSEDED: RunState.SUPERSEDED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopReason:
+    """Why the sending of a run ended."""
+
+    code: StopCode = StopCode.COMPLETED
+    sentence: str = ""
+    """Why it ended before the last row; empty when it did not."""
+    exit_code: int = 0
+    """The exit code of such an end; 0 leaves it to the results of the rows."""
+
+    @classmethod
+    def of(cls, error: BatchlockError) -> Self:
+        """Return the reason for an error that ended the sending."""
+        match error:
+            case Interrupted():
+                code = StopCode.SIGNAL
+            case SignInRefused():
+                code = StopCode.SIGN_IN
+            case UsageError():
+                code = StopCode.SETUP
+            case Stopped():
+                code = StopCode.RULE
+            case _:
+                code = StopCode.ERROR
+        return cls(code=code, sentence=str(error), exit_code=error.exit_code)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run cannot be resumed although rows are left."""
+        return self.code in (StopCode.STRICT, StopCode.SUPERSEDED)
+
+    def state(self, *, remaining: int) -> RunState:
+        """Return the state of a run that ended for this reason with so many rows left."""
+        if not remaining:
+            return RunState.FINISHED
+        return _STATE_BY_CODE.get(self.code, RunState.STOPPED)
+
+
+COMPLETED = StopReason()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """What a run is; the plan sets it."""
+
+    run_id: str
+    kind: str
+    """`run`, `check` or `retry`."""
+    org: str
+    environment: str
+    api_url: str
+    file: str
+    """The input's absolute path."""
+    sha256: str
+    identity: str
+    """A hash that is equal for two runs of the same file with the same choices."""
+    started_at: datetime
+    """Wall clock, UTC."""
+    version: str
+    """The version of batchlock that planned the run."""
+    output: str | None = None
+    """The requested path of the results; None for the default path."""
+    sheet: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    titles: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The settings that shape the run, in words, without secrets."""
+    strict: bool = False
+    """Whether nothing is sent while any row has a problem or the file has a note."""
+    retry_of: str | None = None
+    """The id of the run whose rows a retry sends again."""
+    excludes_refused: bool = False
+    """Whether a retry left out the rows that Zoho refused. They still belong to that run."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as the journal stores it."""
+        values = asdict(self)
+        values["but_refused"] = values.pop("excludes_refused")
+        values["started_at"] = self.started_at.isoformat()
+        return values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Return the run that a journal holds.
+
+        Raises KeyError or TypeError when a field is missing or unknown.
+        """
+        # Journals from the first days of retries lack this field.
+        values["excludes_refused"] = values.pop("but_refused", False)
+        values["started_at"] = datetime.fromisoformat(values["started_at"])
+        values["titles"] = tuple(values["titles"])
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The cost of a run so far, over all its sessions."""
+
+    requests: int = 0
+    credits_used: int = 0
+    in_flight_peak: int = 0
+    seconds: float = 0.0
+    """Time spent sending."""
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
+            requests=self.requests + other.requests,
+            credits_used=self.credits_used + other.credits_used,
+            in_flight_peak=max(self.in_flight_peak, other.in_flight_peak),
+            seconds=self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFigures:
+    """How far a run has come."""
+
+    counts: Mapping[Result, int] = field(default_factory=dict)
+    """Rows by result."""
+    settled: int = 0
+    """Rows that are as the file asks, with the duplicates of such rows."""
+    totals: Totals = Totals()
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run, as the store has it."""
+
+    info: RunInfo
+    parent: str
+    """The id of the first run of its family: a file, its corrections and its retries."""
+    state: RunState = RunState.PLANNED
+    reason: StopReason | None = None
+    """Why the last session ended, or why the run waits; None while nothing is to be said."""
+    exit_code: int | None = None
+    """The exit code of the last session; None before the first has ended."""
+    finished_at: datetime | None = None
+    """When the last session ended, UTC."""
+    results: str | None = None
+    """The path of the results; None while there are none."""
+
+    figures: RunFigures = RunFigures()
+    """As of the last heartbeat, or of the end."""
+
+    message: str = ""
+    """The last sentence of its process."""
+    snapshot: LimiterSnapshot | None = None
+    """The state of the call limiter at the last heartbeat."""
+    heartbeat_at: datetime | None = None
+    """When its process last wrote to the record, UTC."""
+    process: int | None = None
+    """The id of the process that sends it, or sent it last."""
+
+    requested_by: str = ""
+    """Who started it on the page; empty for the command line."""
+    file_name: str = ""
+    """The name of its file as people see it."""
+    upload: str | None = None
+    """The id of the upload that it was made from."""
+    queued_at: datetime | None = None
+    """When it was last put into the queue of the page; None for a run that never was."""
+    starts: int = 0
+    """How often a worker was started for it since a person last requested it."""
+    stop_requested: StopReason | None = None
+    """A person's request to end it: paused or stopped, and by whom."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return self.info.run_id
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the run cannot be resumed."""
+        return self.state in CLOSED

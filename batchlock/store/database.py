@@ -1,0 +1,162 @@
+"""Open the store: `<state>/store.sqlite`, at the schema that this version of batchlock needs.
+
+SQLAlchemy takes 0.15 s to import, so only the commands that open the store import this module.
+Alembic is imported only when there is something to migrate.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from filelock import FileLock
+
+from batchlock.core.errors import BatchlockError, Stopped, UsageError
+from batchlock.core.paths import refuse_missing_home
+from batchlock.store.migrations import HEAD
+
+NAME = "store.sqlite"
+# Another process may be writing: a run, the page, or `serve --add-user`.
+_BUSY_TIMEOUT_SECONDS = 30
+
+
+def open_database(state: Path) -> sa.Engine:
+    """Open the database of a state folder, and create or migrate it when needed.
+
+    Raises UsageError when the folder cannot be used, or when a newer version of batchlock has
+    used it; then nothing is changed.
+    """
+    make_state_folder(state)
+    path = state / NAME
+    refuse_newer(path)
+    engine = _engine(path)
+    try:
+        with database_errors(state):
+            if _revision(engine) != HEAD:
+                with FileLock(state / f"{NAME}.lock", mode=0o600):
+                    _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def make_state_folder(folder: Path) -> None:
+    """Make a folder that only this user can read. Raises UsageError when that fails."""
+    refuse_missing_home(folder)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The state folder {folder} cannot be made: {error.strerror}. "
+            "Set state_directory to a folder that can be written."
+        ) from None
+
+
+def refuse_newer(path: Path) -> None:
+    """Raise UsageError when the store at `path` has a revision that this version does not know.
+
+    The file is opened for reading only, so that nothing of it is touched.
+    """
+    if not path.exists():
+        return
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_SECONDS)
+        try:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return  # a store that was never completed, or that the next step reports
+    if row is not None and row[0] > HEAD:
+        raise UsageError(
+            f"The state folder {path.parent} was used by a newer version of batchlock, and this "
+            "version cannot read it. Nothing was changed. Use the newer version, or set "
+            "state_directory to another folder."
+        )
+
+
+def _engine(path: Path) -> sa.Engine:
+    try:
+        # SQLite would create the file with the umask's permissions, and it holds password hashes.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise UsageError(
+            f"The state folder {path.parent} cannot be used: {error.strerror}. Set "
+            "state_directory to a folder that can be written."
+        ) from None
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": _BUSY_TIMEOUT_SECONDS},
+    )
+    sa.event.listen(engine, "connect", _set_up)
+    return engine
+
+
+def _set_up(connection: sqlite3.Connection, _: object) -> None:
+    # Transactions begin in `writing`, and not where sqlite3 guesses. A read needs none.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    # NORMAL may lose the last commits in a power failure: the record of a run, for example, whose
+    # journal shows rows that were sent.
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Commit what the block writes, or nothing when it raises."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # A transaction that begins with a read cannot always be upgraded to a write.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection
+
+
+def _revision(engine: sa.Engine) -> str | None:
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        revision = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        return None if revision is None else str(revision)
+
+
+def _migrate(engine: sa.Engine) -> None:
+    """Bring the schema to the newest revision, in one transaction."""
+    import logging
+
+    from alembic import command
+    from alembic.config import Config
+
+    # Each start of a new state folder would otherwise log two lines about it.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def database_errors(state: Path) -> Iterator[None]:
+    """Turn the errors of the database in the block into sentences.
+
+    Raises Stopped when the disk is full, and BatchlockError for every other error.
+    """
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        name = getattr(error.orig, "sqlite_errorname", "")
+        if name.startswith("SQLITE_FULL"):
+            raise Stopped(f"The disk with {state} is full. Make room, then resume.") from error
+        if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            raise BatchlockError(
+                f"The list of runs, {state / NAME}, is damaged. Move it away: the next start makes "
+                "a new one from the journals of the runs."
+            ) from error
+        raise UsageError(
+            f"The state folder {state} cannot be used: {error.orig}. Set state_directory to a "
+            "folder that can be written."
+        ) from error

@@ -1,0 +1,337 @@
+"""The runs of all orgs: one record each, and the queries that find them."""
+
+import os
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from batchlock.core.errors import UsageError
+from batchlock.core.observer import LimiterSnapshot
+from batchlock.core.results import Result
+from batchlock.core.runs import (
+    CLOSED,
+    Run,
+    RunFigures,
+    RunInfo,
+    RunState,
+    StopCode,
+    StopReason,
+    Totals,
+)
+from batchlock.store.database import writing
+from batchlock.store.schema import runs as table
+
+_INFO_FIELDS = tuple(field.name for field in fields(RunInfo) if field.name != "run_id")
+_TOTALS_FIELDS = tuple(field.name for field in fields(Totals))
+# More ids than these show nothing more about an ambiguous beginning of an id.
+_LISTED_MATCHES = 5
+_NO_STOP_REQUEST = {"stop_request": None, "stop_request_sentence": None}
+
+
+def new_run_id(now: datetime) -> str:
+    """Return an id that sorts by time and can be typed: `20260314-020304-1f3a`.
+
+    The first two of the last four digits are the 256th part of the second, and the last two are
+    random. So two runs that start in the same second still sort by time.
+    """
+    part = now.microsecond * 256 // 1_000_000
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{part:02x}{secrets.token_hex(1)}"
+
+
+class RunTable:
+    """The table `runs`. Ids sort by time, so the newest run is the one with the largest id."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def get(self, run_id: str) -> Run | None:
+        """Return a run; None when there is none with this id."""
+        return next(iter(self._select(table.c.id == run_id)), None)
+
+    def find(self, orgs: Sequence[str], beginning: str) -> Run:
+        """Return the one run of some orgs whose id begins with `beginning`, or is it.
+
+        Raises UsageError, which names the first org, when there is none, or several.
+        """
+        # An empty text comes from an empty argument, and not from a choice.
+        matches = (
+            self._select(table.c.org.in_(orgs), table.c.id.startswith(beginning, autoescape=True))
+            if beginning
+            else []
+        )
+        exact = [run for run in matches if run.run_id == beginning]
+        if len(exact or matches) == 1:
+            return (exact or matches)[0]
+        if matches:
+            ids = ", ".join(run.run_id for run in matches[:_LISTED_MATCHES])
+            raise UsageError(f"Several runs begin with {beginning}: {ids}. Name one in full.")
+        raise UsageError(
+            f'No run of the org {orgs[0]} has an id that begins with "{beginning}". `batchlock '
+            "runs` lists the ids; the beginning of one is enough."
+        )
+
+    def of_orgs(self, orgs: Sequence[str]) -> list[Run]:
+        """Return the runs of some orgs in the order of `orgs`, newest first each."""
+        runs = self._select(table.c.org.in_(orgs))
+        return sorted(runs, key=lambda run: orgs.index(run.info.org))  # a stable sort
+
+    def unfinished(self, org: str, identity: str | None = None) -> Run | None:
+        """Return the newest run that can be resumed; with `identity`, only one of that identity."""
+        conditions = [table.c.org == org, table.c.state.not_in(_values(CLOSED))]
+        if identity is not None:
+            conditions.append(table.c.identity == identity)
+        return next(iter(self._select(*conditions, limit=1)), None)
+
+    def same_content(self, info: RunInfo) -> list[Run]:
+        """Return the other runs of the same content for the same org, newest first.
+
+        They read the same sheet of the same bytes, in whatever way. They are the same thing, which
+        is resumed, when they have the same identity too.
+        """
+        return self._select(*_same_content(info))
+
+    def family(self, run: Run) -> list[Run]:
+        """Return a run and all runs that belong to it, oldest first."""
+        return self._select(table.c.parent == run.parent)[::-1]
+
+    def lineage(self, run: Run) -> list[Run]:
+        """Return the runs that hold the remaining rows of a run, newest first.
+
+        The first is the newest retry of the run, or the run itself. If that retry left out the
+        refused rows, the run before it follows, because these rows still belong to that run;
+        and so on.
+        """
+        family = self.family(run)
+        by_id = {each.run_id: each for each in family}
+        newest = run
+        for each in family:  # oldest first, to follow a chain of retries
+            if each.info.retry_of == newest.run_id:
+                newest = each
+        chain = [newest]
+        while (info := chain[-1].info).excludes_refused and info.retry_of in by_id:
+            chain.append(by_id[info.retry_of])
+        return chain
+
+    def in_state(self, org: str, *states: RunState) -> list[Run]:
+        """Return the runs of an org in any of these states, newest first."""
+        return self._select(table.c.org == org, table.c.state.in_(_values(states)))
+
+    def queue(self, org: str) -> list[Run]:
+        """Return the runs that wait for their turn, in the order of the queue."""
+        waiting = self.in_state(org, RunState.QUEUED)
+        return sorted(waiting, key=lambda run: run.queued_at or run.info.started_at)
+
+    def ended_before(self, org: str, moment: datetime) -> list[Run]:
+        """Return the closed runs of an org whose last session ended before a moment."""
+        return self._select(
+            table.c.org == org,
+            table.c.state.in_(_values(CLOSED)),
+            table.c.finished_at < moment,
+        )
+
+    def add(self, run: Run, *, superseded: StopReason | None = None) -> None:
+        """Add a run; with `superseded`, the other open runs of its content end for this reason.
+
+        Both happen in one commit: a resumed older run would overwrite in Zoho what the new run
+        has written.
+        """
+        with writing(self._engine) as connection:
+            if superseded is not None:
+                connection.execute(
+                    table.update()
+                    .where(*_same_content(run.info), table.c.state.not_in(_values(CLOSED)))
+                    .values(_state_values(RunState.SUPERSEDED, superseded))
+                )
+            connection.execute(table.insert().values(to_columns(run)))
+
+    def set_output(self, run_id: str, output: str | None) -> None:
+        """Set the requested path of the results."""
+        self._update(run_id, output=output)
+
+    def start_session(self, run_id: str) -> None:
+        """Record that this process sends the run now."""
+        self._update(
+            run_id,
+            **_state_values(RunState.RUNNING, None),
+            process=os.getpid(),
+            heartbeat_at=datetime.now(UTC),
+            message="",
+            snapshot=None,
+        )
+
+    def beat(
+        self, run_id: str, *, message: str, snapshot: LimiterSnapshot | None, figures: RunFigures
+    ) -> StopReason | None:
+        """Record the progress of a run that is being sent; return a person's request to end it."""
+        with writing(self._engine) as connection:
+            row = connection.execute(
+                table.update()
+                .where(table.c.id == run_id)
+                .values(
+                    message=message,
+                    snapshot=None if snapshot is None else snapshot._asdict(),
+                    heartbeat_at=datetime.now(UTC),
+                    **_figure_values(figures),
+                )
+                .returning(table.c.stop_request, table.c.stop_request_sentence)
+            ).one_or_none()
+        return None if row is None else _stop_request(*row)
+
+    def end_session(
+        self,
+        run_id: str,
+        state: RunState,
+        reason: StopReason,
+        *,
+        exit_code: int | None = None,
+        results: str | None = None,
+        figures: RunFigures | None = None,
+    ) -> None:
+        """Record how a session ended; what is None stays as it is."""
+        values = _state_values(state, reason) | {"finished_at": datetime.now(UTC)}
+        if exit_code is not None:
+            values["exit_code"] = exit_code
+        if results is not None:
+            values["results"] = results
+        if figures is not None:
+            values |= _figure_values(figures)
+        self._update(run_id, **values)
+
+    def enqueue(
+        self, run_id: str, *, requested_by: str = "", file_name: str = "", upload: str | None = None
+    ) -> None:
+        """Put a run at the end of the queue, because a person requested it.
+
+        A run keeps the person who requested it first, with the name of the file and the upload.
+        """
+        values = _state_values(RunState.QUEUED, None)
+        values |= {"starts": 0, "queued_at": datetime.now(UTC)}
+        first = {"requested_by": requested_by, "file_name": file_name, "upload": upload}
+        with writing(self._engine) as connection:
+            is_run = table.c.id == run_id
+            connection.execute(table.update().where(is_run).values(values))
+            connection.execute(
+                table.update()
+                .where(is_run, table.c.requested_by == "")
+                .values({name: value for name, value in first.items() if value})
+            )
+
+    def requeue(self, run_id: str, *, starts: int, reason: StopReason | None = None) -> None:
+        """Let a run wait again at its place in the queue, because its worker did not send it."""
+        self._update(run_id, **_state_values(RunState.QUEUED, reason), starts=starts)
+
+    def count_start(self, run_id: str, starts: int) -> None:
+        """Record how often a worker was started for a run."""
+        self._update(run_id, starts=starts)
+
+    def request_stop(self, run_id: str, reason: StopReason) -> None:
+        """Ask the process that sends a run to end it."""
+        self._update(run_id, stop_request=reason.code.value, stop_request_sentence=reason.sentence)
+
+    def remove(self, run_id: str) -> None:
+        """Remove a run; the caller removes its journal."""
+        with writing(self._engine) as connection:
+            connection.execute(table.delete().where(table.c.id == run_id))
+
+    def _update(self, run_id: str, **values: Any) -> None:
+        with writing(self._engine) as connection:
+            connection.execute(table.update().where(table.c.id == run_id).values(values))
+
+    def _select(self, *conditions: sa.ColumnElement[bool], limit: int | None = None) -> list[Run]:
+        query = table.select().where(*conditions).order_by(table.c.id.desc()).limit(limit)
+        with self._engine.connect() as connection:
+            return [_to_run(row) for row in connection.execute(query).mappings()]
+
+
+def _same_content(info: RunInfo) -> list[sa.ColumnElement[bool]]:
+    return [
+        table.c.org == info.org,
+        table.c.sha256 == info.sha256,
+        table.c.environment == info.environment,
+        table.c.api_url == info.api_url,
+        table.c.sheet.is_not_distinct_from(info.sheet),
+        table.c.id != info.run_id,
+    ]
+
+
+def _values(states: Collection[RunState]) -> list[str]:
+    return [state.value for state in states]
+
+
+def _state_values(state: RunState, reason: StopReason | None) -> dict[str, Any]:
+    """Return the columns of a state; every change of the state answers an older stop request."""
+    return {
+        "state": state.value,
+        "stop_code": None if reason is None else reason.code.value,
+        "stop_sentence": None if reason is None else reason.sentence,
+        **_NO_STOP_REQUEST,
+    }
+
+
+def _figure_values(figures: RunFigures) -> dict[str, Any]:
+    return {
+        "counts": {result.value: count for result, count in figures.counts.items()},
+        "settled": figures.settled,
+        **asdict(figures.totals),
+    }
+
+
+def _stop_request(code: str | None, sentence: str | None) -> StopReason | None:
+    if code is None:
+        return None
+    return StopReason(code=StopCode(code), sentence=sentence or "", exit_code=6)
+
+
+def to_columns(run: Run) -> dict[str, Any]:
+    """Return a run as a row of the table."""
+    info = run.info
+    return {
+        "id": info.run_id,
+        **{name: getattr(info, name) for name in _INFO_FIELDS},
+        "titles": list(info.titles),
+        "settings": dict(info.settings),
+        "parent": run.parent,
+        **_state_values(run.state, run.reason),
+        "exit_code": run.exit_code,
+        "finished_at": run.finished_at,
+        "results": run.results,
+        **_figure_values(run.figures),
+        "requested_by": run.requested_by,
+        "file_name": run.file_name,
+        "upload": run.upload,
+        "queued_at": run.queued_at,
+        "starts": run.starts,
+    }
+
+
+def _to_run(row: sa.RowMapping) -> Run:
+    info = {name: row[name] for name in _INFO_FIELDS} | {"titles": tuple(row["titles"])}
+    code, snapshot = row["stop_code"], row["snapshot"]
+    return Run(
+        info=RunInfo(run_id=row["id"], **info),
+        parent=row["parent"],
+        state=RunState(row["state"]),
+        reason=code and StopReason(code=StopCode(code), sentence=row["stop_sentence"] or ""),
+        exit_code=row["exit_code"],
+        finished_at=row["finished_at"],
+        results=row["results"],
+        figures=RunFigures(
+            counts={Result(name): count for name, count in row["counts"].items()},
+            settled=row["settled"],
+            totals=Totals(**{name: row[name] for name in _TOTALS_FIELDS}),
+        ),
+        message=row["message"],
+        snapshot=snapshot and LimiterSnapshot(**snapshot),
+        heartbeat_at=row["heartbeat_at"],
+        process=row["process"],
+        requested_by=row["requested_by"],
+        file_name=row["file_name"],
+        upload=row["upload"],
+        queued_at=row["queued_at"],
+        starts=row["starts"],
+        stop_requested=_stop_request(row["stop_request"], row["stop_request_sentence"]),
+    )

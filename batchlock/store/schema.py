@@ -1,0 +1,191 @@
+"""The tables of the store, for SQLite and PostgreSQL alike.
+
+The rows of a run are not here: each run has a journal of its own beside the store, because
+recording outcomes there is the hot path, and a finished plan becomes a run by a rename.
+`migrations/` makes these tables; a test compares the two.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment. SQLite stores no time zone, so every moment is stored in UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _: sa.Dialect) -> datetime | None:
+        """Convert a moment to UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _: sa.Dialect) -> datetime | None:
+        """Return a moment with its time zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class AnyText(TypeDecorator[str]):
+    """Text that may hold lone surrogates, as a file name that is no UTF-8 does: a JSON string.
+
+    Neither database stores such text as it is.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _: sa.Dialect) -> str | None:
+        """Return the text as ASCII."""
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value: str | None, _: sa.Dialect) -> Any:
+        """Return the text."""
+        return None if value is None else json.loads(value)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _flag(name: str) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false())
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default="0")
+
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    # What it is: RunInfo.
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("org", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("api_url", sa.Text, nullable=False),
+    sa.Column("file", AnyText, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("started_at", UtcTime, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("output", AnyText),
+    sa.Column("sheet", AnyText),
+    sa.Column("encoding", sa.Text),
+    sa.Column("delimiter", sa.Text),
+    sa.Column("titles", sa.JSON, nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False),
+    _flag("strict"),
+    sa.Column("retry_of", sa.Text),
+    _flag("excludes_refused"),
+    sa.Column("parent", sa.Text, nullable=False),
+    # How it stands.
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("stop_code", sa.Text),
+    sa.Column("stop_sentence", AnyText),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("results", AnyText),
+    sa.Column("counts", sa.JSON, nullable=False),
+    _count("settled"),
+    _count("requests"),
+    _count("credits_used"),
+    _count("in_flight_peak"),
+    sa.Column("seconds", sa.Float, nullable=False, server_default="0"),
+    # Its process.
+    sa.Column("message", AnyText, nullable=False, server_default='""'),
+    sa.Column("snapshot", sa.JSON),
+    sa.Column("heartbeat_at", UtcTime),
+    sa.Column("process", sa.Integer),
+    sa.Column("stop_request", sa.Text),
+    sa.Column("stop_request_sentence", AnyText),
+    # The page's queue.
+    sa.Column("requested_by", AnyText, nullable=False, server_default='""'),
+    sa.Column("file_name", AnyText, nullable=False),
+    sa.Column("upload", sa.Text),
+    sa.Column("queued_at", UtcTime),
+    _count("starts"),
+    sa.Index(None, "org", "state"),
+    sa.Index(None, "org", "identity"),
+    sa.Index(None, "org", "sha256"),
+    sa.Index(None, "parent"),
+)
+
+orgs = sa.Table(
+    "orgs",
+    metadata,
+    sa.Column("org", sa.Text, primary_key=True),
+    # What holds the lock of the org, in words, and its process; null when nothing does.
+    sa.Column("holder", AnyText),
+    sa.Column("process", sa.Integer),
+)
+
+people = sa.Table(
+    "people",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("password_hash", sa.Text, nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("last_seen", sa.Float, nullable=False),  # seconds since 1970
+)
+
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("org", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("uploaded_at", sa.Float, nullable=False),  # seconds since 1970
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("refusal", AnyText, nullable=False, server_default='""'),
+    sa.Column("columns", sa.JSON, nullable=False),
+    sa.Column("sheets", sa.JSON, nullable=False),
+    sa.Column("readings", sa.JSON, nullable=False),
+    sa.Column("choices", sa.JSON, nullable=False),
+    _flag("remembered"),
+)
+
+# What a person chose for a file, for the next file with the same titles.
+choices = sa.Table(
+    "choices",
+    metadata,
+    sa.Column("titles", sa.Text, primary_key=True),
+    sa.Column("columns", sa.JSON),
+    sa.Column("encoding", sa.Text),
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),  # seconds since 1970
+    sa.Column("org", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Index(None, "org", "at"),
+)
+
+# Facts about the store itself, such as that the state of 0.1.0 was carried over.
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)

@@ -1,0 +1,90 @@
+"""The store: what batchlock keeps in its state folder, for command line, page, worker and Python.
+
+<state>/store.sqlite                  runs, people, uploads, choices, audit log
+<state>/runs/<org>/<run id>.journal   the rows of a run
+<state>/uploads/<id>/                 the file of an upload, and its plan
+"""
+
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from batchlock.core.runs import Run, RunInfo
+from batchlock.store.audit_log import AuditLog
+from batchlock.store.carry_over import carry_over
+from batchlock.store.choices import ChoiceTable
+from batchlock.store.database import make_state_folder, open_database
+from batchlock.store.journal import Journal
+from batchlock.store.orgs import OrgTable
+from batchlock.store.people import People, Sessions
+from batchlock.store.runs import RunTable
+from batchlock.store.uploads import UploadTable
+
+# A plan writes its draft all the time, and is stopped after 15 minutes unless the settings allow
+# more. A draft that nobody has written to for an hour is left from a killed process.
+_DRAFT_LIFETIME_SECONDS = 3600.0
+
+
+class Store:
+    """The open store, with one attribute for each topic. Threads may share it."""
+
+    def __init__(self, state: Path) -> None:
+        """Open the store of a state folder; create it, and carry over the state of 0.1.0.
+
+        Raises UsageError when the folder cannot be used, or when a newer version of batchlock has
+        used it; then nothing is changed.
+        """
+        self.state = state
+        engine = open_database(state)
+        try:
+            carry_over(engine, state)
+        except BaseException:
+            engine.dispose()
+            raise
+        self._engine = engine
+        self.runs = RunTable(engine)
+        self.orgs = OrgTable(engine)
+        self.people = People(engine)
+        self.sessions = Sessions(engine)
+        self.uploads = UploadTable(engine, state / "web" / "files")
+        self.choices = ChoiceTable(engine)
+        self.audit_log = AuditLog(engine)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def journal_path(self, info: RunInfo) -> Path:
+        """Return the path of the journal of a run, whether it exists or not."""
+        return self._runs_folder(info.org) / f"{info.run_id}.journal"
+
+    def open_journal(self, run: Run) -> Journal:
+        """Open the journal of a run. Raises BatchlockError as `Journal.open` does."""
+        return Journal.open(self.journal_path(run.info))
+
+    def make_runs_folder(self, org: str) -> None:
+        """Make the folder of the journals, and delete the drafts of plans that were killed there.
+
+        Raises UsageError when that fails.
+        """
+        folder = self._runs_folder(org)
+        make_state_folder(folder)
+        for draft in folder.glob("*.partial"):
+            with suppress(OSError):
+                if time.time() - draft.stat().st_mtime <= _DRAFT_LIFETIME_SECONDS:
+                    continue
+                if draft.is_dir():  # the table of an archive
+                    shutil.rmtree(draft)
+                else:
+                    draft.unlink()
+
+    def _runs_folder(self, org: str) -> Path:
+        return self.state / "runs" / org

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.runs import RunInfo
 from batchlock.store.journal.database import atomic_journal, readable_errors
 from batchlock.store.journal.earlier import send_done_rows
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.progress import rows_to_retry
-from batchlock.store.journal.run_info import RunInfo
 
 
 def copy_plan(

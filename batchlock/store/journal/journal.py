@@ -12,12 +12,13 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.reading import FileReading, Note
 from batchlock.core.results import Outcome, Result, ResultRow
 from batchlock.core.rows import Cell, Field, Problem, Update
+from batchlock.core.runs import RunInfo, Totals
 from batchlock.store.journal import planned, progress, results, search
 from batchlock.store.journal.database import Database, readable_errors, wrong_version
+from batchlock.store.journal.old_end import SessionEnd
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.planning import add_rows
 from batchlock.store.journal.results import Group
-from batchlock.store.journal.run_info import RunInfo, SessionEnd, Totals
 from batchlock.store.journal.search import RowFilter, Throughput
 from batchlock.store.journal.whole_file import check_whole_file
 

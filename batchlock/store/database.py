@@ -6,9 +6,10 @@ Alembic is imported only when there is something to migrate.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock
@@ -113,6 +114,15 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
             # A transaction that begins with a read cannot always be upgraded to a write.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
+
+
+def upsert(
+    connection: sa.Connection, table: sa.Table, key: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """Set values in the row with this key, and insert the row when there is none."""
+    is_row = [table.c[name] == value for name, value in key.items()]
+    if not connection.execute(table.update().where(*is_row).values(values)).rowcount:
+        connection.execute(table.insert().values({**key, **values}))
 
 
 def _revision(engine: sa.Engine) -> str | None:

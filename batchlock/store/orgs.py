@@ -4,7 +4,7 @@ import os
 
 import sqlalchemy as sa
 
-from batchlock.store.database import writing
+from batchlock.store.database import upsert, writing
 from batchlock.store.schema import orgs as table
 
 
@@ -18,11 +18,7 @@ class OrgTable:
         """Store what this process does while it holds the lock of an org; None when it does not."""
         values = {"holder": holder, "process": None if holder is None else os.getpid()}
         with writing(self._engine) as connection:
-            updated = connection.execute(
-                table.update().where(table.c.org == org).values(values)
-            ).rowcount
-            if not updated:
-                connection.execute(table.insert().values(org=org, **values))
+            upsert(connection, table, {"org": org}, values)
 
     def holder(self, org: str) -> str | None:
         """Return what holds the lock of an org, in words; None when it was given back."""

@@ -166,7 +166,8 @@ choices = sa.Table(
     "choices",
     metadata,
     sa.Column("titles", sa.Text, primary_key=True),
-    sa.Column("columns", sa.JSON),
+    # Without none_as_null, a missing choice would be the JSON value null, and not NULL.
+    sa.Column("columns", sa.JSON(none_as_null=True)),
     sa.Column("encoding", sa.Text),
 )
 

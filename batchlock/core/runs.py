@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
 
 from batchlock.core.errors import BatchlockError, Interrupted, SignInRefused, Stopped, UsageError
@@ -145,6 +146,11 @@ class RunInfo:
     """The id of the run whose rows a retry sends again."""
     excludes_refused: bool = False
     """Whether a retry left out the rows that Zoho refused. They still belong to that run."""
+
+    @property
+    def file_name(self) -> str:
+        """The name of its file as text: on POSIX a name may hold bytes that are no UTF-8."""
+        return Path(self.file).name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as the journal stores it."""

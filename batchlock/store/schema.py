@@ -118,6 +118,7 @@ runs = sa.Table(
     sa.Index(None, "org", "identity"),
     sa.Index(None, "org", "sha256"),
     sa.Index(None, "parent"),
+    sa.Index(None, "upload"),
 )
 
 orgs = sa.Table(

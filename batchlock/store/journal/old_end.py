@@ -3,9 +3,12 @@
 The store has this in the record of the run; only the journals of 0.1.0 have it in the journal.
 """
 
+import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
+
+from batchlock.store.journal.database import Database, readable_errors, wrong_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +37,18 @@ class SessionEnd:
         """
         values["finished_at"] = datetime.fromisoformat(values["finished_at"])
         return cls(**values)
+
+
+def read_end(database: Database) -> SessionEnd | None:
+    """Return how the last session ended; None while a session runs or after it was killed.
+
+    Raises BatchlockError when another version of batchlock wrote the end.
+    """
+    with readable_errors(database.path):
+        value = database.sql.execute("SELECT value FROM run WHERE name = 'end'").fetchone()
+    if value is None:
+        return None
+    try:
+        return SessionEnd.from_json(json.loads(value[0]))
+    except (KeyError, TypeError, ValueError):
+        raise wrong_version(database.path) from None

@@ -101,6 +101,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_runs_org_sha256"), "runs", ["org", "sha256"], unique=False)
     op.create_index(op.f("ix_runs_org_state"), "runs", ["org", "state"], unique=False)
     op.create_index(op.f("ix_runs_parent"), "runs", ["parent"], unique=False)
+    op.create_index(op.f("ix_runs_upload"), "runs", ["upload"], unique=False)
     op.create_table(
         "sessions",
         sa.Column("key", sa.Text(), nullable=False),

@@ -1,126 +1,139 @@
-"""The product in one class: plan, send, report.
+"""The product in one class: plan, start, execute, report.
 
-    run     plan ─▶ send ─▶ report      an unfinished run of the same file: as resume
-    check   plan
-    resume          send ─▶ report
-    retry   a journal made from another run's journal, then as resume
-    report                  report
+    run      plan ─▶ start ─▶ execute       an unfinished run of the same file: execute
+    check    plan
+    resume                    execute
+    retry            start ─▶ execute       the rows come from another run
+    report                                  write the results again
 
-The results are written at the end of every run, whatever ended the sending. The web page calls
-`plan` for an upload, `start` or `start_retry` for a click; its worker then calls `resume`.
-Identity, closed, supersede and lineage: see "States of a run" in docs/architecture.md.
+`plan` turns a spreadsheet into a journal: its rows, and what is wrong with them. `start` makes a
+run of it: a record in the store. `execute` sends the rows that the run has left, and writes the
+results at its end, whatever ended the sending. The command line, the page, its workers and the
+functions of `batchlock` all use this class. States of a run, identity and family: see
+docs/architecture.md.
 """
 
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
-from batchlock.core.observer import RunObserver
+from batchlock.core.errors import BatchlockError
+from batchlock.core.observer import RunObserver, RunObservers
 from batchlock.core.options import RunOptions
-from batchlock.core.results import (
-    COMPLETED,
-    CheckResult,
-    RunListing,
-    RunResult,
-    Summary,
-)
+from batchlock.core.results import CheckResult, RunResult, Summary
+from batchlock.core.runs import Run, RunInfo, RunState, state_after
+from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess, ReadLimits, plan
 from batchlock.plan.finished import note_finished_run
 from batchlock.report import summaries
 from batchlock.report.checked_file import checked_file_target, report_check
+from batchlock.report.destination import displayable_name, run_id_in_name
 from batchlock.report.preview import preview_of
-from batchlock.report.reporter import Reporter
+from batchlock.report.reporter import Reporter, with_error
 from batchlock.send.session import send
 from batchlock.send.stop_rules import deadline
-from batchlock.store import org_lock
-from batchlock.store.earlier import compare_with_earlier_runs, leave_rows_done_before, supersede
-from batchlock.store.history import (
-    History,
-    StoredRun,
-    close_if_unfinished,
-    close_retried_run,
-    find_run,
-    not_resumable_because,
-    open_histories,
-)
-from batchlock.store.journal import (
-    Journal,
-    RunInfo,
-    copy_plan,
-    copy_unsettled_rows,
-)
+from batchlock.store.earlier import compare_with_earlier_runs, last_finished
+from batchlock.store.journal import Journal, copy_plan, copy_unsettled_rows
+from batchlock.store.org_lock import org_lock
+from batchlock.store.recorder import RunRecorder
+from batchlock.store.store import Store
 from batchlock.zoho.connect import Connection, connect
 from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.settings import SIMULATOR
 
+_KILLED = StopReason(
+    code=StopCode.KILLED, sentence="Its process ended unexpectedly; it can be resumed."
+)
 
-@dataclass(frozen=True, slots=True)
-class Runner:
-    """Plans, sends and reports runs, with the settings and options of one command."""
 
-    settings: Settings
-    options: RunOptions
-    cancel_token: CancelToken
-    observer: RunObserver
-    reader: ReaderProcess | None = None
-    """A reader process that was started early; None: `plan` starts one."""
-    started_monotonic: float = field(default_factory=time.monotonic)
-    """The start of `max_runtime`; the time for planning counts."""
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    """UTC; `until` is the first such time of day after it, however long planning takes."""
+class Engine:
+    """Plans, starts, executes and reports runs, with the settings and options of one command."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: RunOptions,
+        cancel_token: CancelToken,
+        observer: RunObserver,
+        *,
+        reader: ReaderProcess | None = None,
+        store: Store | None = None,
+    ) -> None:
+        """Use a reader process that was started early, and a store that is open already, if any."""
+        self.settings = settings
+        self.options = options
+        self.cancel_token = cancel_token
+        self.observer = observer
+        self._reader = reader
+        self._store = store
+        self._owns_store = store is None
+        # The time for planning counts for `max_runtime`, and `until` is the first such time of
+        # day after the start, however long planning takes.
+        self._started_monotonic = time.monotonic()
+        self._started_at = datetime.now(UTC)
+        self._reporter = Reporter(settings, options)
+
+    @property
+    def store(self) -> Store:
+        """The store of the state folder; opened when it is first needed."""
+        if self._store is None:
+            self._store = Store(self.settings.state)
+        return self._store
+
+    def close(self) -> None:
+        """Close the store, unless it was passed."""
+        if self._store is not None and self._owns_store:
+            self._store.close()
+            self._store = None
 
     async def run(self, file: Path) -> RunResult:
-        """Plan, send and report a file, or resume an unfinished run of the same file.
+        """Plan, start and execute a file, or execute an unfinished run of the same file.
 
         Raises BatchlockError for what ends the run before its plan is complete: UsageError,
-        UnreadableFile, AlreadyRunning or the reason of `cancel_token`. Later only an unexpected
-        error (exit code 1) is raised; all others become the StopReason in the summary.
+        UnreadableFile, AlreadyRunning or Cancelled. Later only an unexpected error (exit code 1)
+        is raised; all others become the StopReason of the run.
         """
         org = self._org
         credentials = self._credentials(org)
         info = self._new_run_info(file, org)
-        history = History(self.settings.state, org)
-        with org_lock.org_lock(self.settings.state, org) as set_holder:
-            history.make_folder()
-            history.clear_drafts()
-            runs = list(history.all())
-            unfinished = history.unfinished(info.identity, runs=runs)
+        with self._lock(org) as set_holder:
+            unfinished = self.store.runs.unfinished(org, info.identity)
             if unfinished is not None and not self.options.fresh:
-                set_holder(f"run {unfinished.stem} of {file}", unfinished.stem)
+                set_holder(f"run {unfinished.run_id} of {file}")
                 self.observer.on_message(
                     "A run of the same file was not finished. (Use --fresh to start a new run.)"
                 )
                 return await self._resume(unfinished, credentials)
             self._check_writable(info)
-            set_holder(f"run {info.run_id} of {file}", info.run_id)
-            path = history.path(info.run_id)
-            # The first token is fetched while the file is read. `_credentials` checked sign-in and
-            # network, so connecting raises nothing while nobody awaits the plan.
-            planning = asyncio.create_task(self._plan(file, path, info, runs))
+            set_holder(f"run {info.run_id} of {file}")
+            self.store.make_runs_folder(org)
+            # The first token is fetched while the file is read. `_credentials` has checked
+            # sign-in and network, so connecting raises nothing while nobody awaits the plan.
+            planning = asyncio.create_task(self._plan(file, self.store.journal_path(info), info))
             async with self._connect(credentials) as connection:
                 await planning
-                with Journal.open(path) as journal:
-                    supersede(runs, journal.info)
-                    await self._leave_done_rows(journal, runs)
-                    return await self._send_and_report(journal, connection)
+                with Journal.open(self.store.journal_path(info)) as journal:
+                    run = self._add(journal)
+                    return await self._execute(run, journal, connection)
 
     async def check(self, file: Path) -> CheckResult:
         """Find every problem of a file; nothing is sent, and no run is stored."""
-        info = replace(self._new_run_info(file, self.settings.org), kind="check")
+        info = replace(self._new_run_info(file, self._org), kind="check")
         output = checked_file_target(info, self.settings, overwrite=self.options.overwrite)
         with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
             path = Path(folder) / "check.journal"
             await self._plan(file, path, info)
             with Journal.open(path) as journal:
-                leave_rows_done_before(journal, History(self.settings.state, info.org))
+                if Store.exists(self.settings.state):
+                    compare_with_earlier_runs(journal, self.store)
                 return report_check(journal, output)
 
     async def plan(self, file: Path, path: Path) -> None:
@@ -132,194 +145,257 @@ class Runner:
         info = await asyncio.to_thread(self._new_run_info, file, self._org)
         await self._plan(file, path, replace(info, kind="check"))
 
-    def start(self, plan_path: Path) -> str:
-        """Make a run of a plan, for `resume` to send, and return its id."""
-        history = History(self.settings.state, self._org)
-        history.make_folder()
-        note_finished_run(plan_path, history.all(), is_fresh=self.options.fresh)
-        with Journal.open(plan_path) as journal:
-            run_info.check_address(journal.info, self.settings)
-            info = run_info.new_info_like(journal.info, self.settings)
+    def start(self, plan_path: Path) -> Run:
+        """Make a run of a plan, for `resume` to send."""
+        with Journal.open(plan_path) as source:
+            run_info.check_address(source.info, self.settings)
+            info = run_info.new_info_like(source.info, self.settings)
             info = replace(info, kind="run", strict=self.settings.input.strict)
             info = self._reporter.with_output(info)
-            fresh = self.options.fresh
-            copy_plan(journal, history.path(info.run_id), info, sends_done_rows=fresh)
-        return info.run_id
+            self.store.make_runs_folder(info.org)
+            path = self.store.journal_path(info)
+            copy_plan(source, path, info, sends_done_rows=self.options.fresh)
+        with Journal.open(path) as journal:
+            self._note_finished(journal)
+            return self._add(journal)
 
     async def resume(self, run_id: str | None) -> RunResult | None:
-        """Send and report the rows that a run has left; None: the newest unfinished run.
+        """Execute a run that has rows left; None: the newest one. Return None when nothing is left.
 
-        Rows in doubt are looked up first. Returns None when nothing is left to send.
+        Rows in doubt are looked up first.
         """
         if run_id is None:
-            history = self._histories()[0]
-            path = history.unfinished()
-            if path is None:
+            run = self.store.runs.unfinished(self._orgs[0])
+            if run is None:
                 return None
         else:
-            history, path = self._find(run_id)
-            if reason := not_resumable_because(history, path):
-                self.observer.on_message(f"Run {path.stem} cannot be resumed. {reason}")
+            run = self._find(run_id)
+            if reason := self._not_resumable_because(run):
+                self.observer.on_message(f"Run {run.run_id} cannot be resumed. {reason}")
                 return None
-        credentials = self._credentials(history.org)
-        with org_lock.org_lock(self.settings.state, history.org) as set_holder:
-            set_holder(f"run {path.stem}", path.stem)
-            return await self._resume(path, credentials)
+        credentials = self._credentials(run.info.org)
+        with self._lock(run.info.org) as set_holder:
+            set_holder(f"run {run.run_id}")
+            return await self._resume(run, credentials)
 
     async def retry(self, run_id: str, *, refused: bool = True) -> RunResult | None:
-        """Send the rows of a run that were not updated as a new run; None when there are none.
+        """Execute the rows of a run that were not updated as a new run; None when there are none.
 
         Without `refused`, the rows that Zoho refused are not sent.
         """
-        history, path = self._find(run_id)
-        credentials = self._credentials(history.org)
-        with org_lock.org_lock(self.settings.state, history.org) as set_holder:
-            set_holder(f"a retry of run {path.stem}")
-            newest, *earlier = history.lineage(path.stem)
-            with Journal.open(newest) as source:
-                run_info.check_address(source.info, self.settings)
-                if newest != path and not source.is_closed:
-                    set_holder(f"run {newest.stem}", newest.stem)
-                    return await self._resume(newest, credentials)
-                retry = self._create_retry(history, source, earlier, refused=refused)
+        run = self._find(run_id)
+        credentials = self._credentials(run.info.org)
+        with self._lock(run.info.org) as set_holder:
+            set_holder(f"a retry of run {run.run_id}")
+            retry = self._start_retry(run, refused=refused)
             if retry is None:
                 return None
-            set_holder(f"run {retry.stem}", retry.stem)
-            with Journal.open(retry) as journal:
-                async with self._connect(credentials) as connection:
-                    return await self._send_and_report(journal, connection)
+            set_holder(f"run {retry.run_id}")
+            return await self._resume(retry, credentials)
 
-    def start_retry(self, run_id: str, *, refused: bool = True) -> str | None:
-        """Make the run that `retry` makes, for `resume` to send, and return its id.
+    def start_retry(self, run_id: str, *, refused: bool = True) -> Run | None:
+        """Make the run that `retry` makes, for `resume` to send.
 
         Raises AlreadyRunning when the other run has rows left and may be running.
         """
-        history, path = self._find(run_id)
-        newest, *earlier = history.lineage(path.stem)
-        with Journal.open(newest) as source, ExitStack() as stack:
-            run_info.check_address(source.info, self.settings)
-            if newest != path and not source.is_closed:
-                return newest.stem
-            if source.remaining():
-                stack.enter_context(org_lock.org_lock(self.settings.state, history.org))
-            retry = self._create_retry(history, source, earlier, refused=refused)
-            return None if retry is None else retry.stem
+        run = self._find(run_id)
+        if not self.store.runs.lineage(run)[0].figures.remaining:
+            return self._start_retry(run, refused=refused)
+        with self._lock(run.info.org):
+            return self._start_retry(run, refused=refused)
 
     def report(self, run_id: str) -> RunResult:
         """Write the results of a run again; rows without an outcome are `not_sent` or `unknown`."""
-        _, path = self._find(run_id)
-        with Journal.open(path) as journal, journal.snapshot():
-            info = self._reporter.with_output(journal.info)
+        run = self._find(run_id)
+        with self.store.open_journal(run) as journal, journal.snapshot():
+            info = self._reporter.with_output(run.info)
             self._check_writable(info)
-            stop_reason = summaries.stop_reason_of(journal)
-            summary = self._reporter.summary(journal, info, stop_reason)
-            return self._reporter.write(journal, info, summary)
+            reason = summaries.stop_reason_of(run, remaining=journal.remaining())
+            return self._reporter.write(journal, info, reason)
 
-    def show(self, run_id: str) -> tuple[Summary, str | None]:
-        """Return the summary of a run so far, and the path of its results file."""
-        _, path = self._find(run_id)
-        with Journal.open(path) as journal, journal.snapshot():
-            end = journal.end
-            stop_reason = summaries.stop_reason_of(journal)
-            summary = self._reporter.summary(journal, journal.info, stop_reason)
-            return summary, end.output if end else None
+    def show(self, run_id: str) -> tuple[Summary, Run, list[Run]]:
+        """Return the summary of a run so far, its record, and its family, oldest first."""
+        run = self._find(run_id)
+        with self.store.open_journal(run) as journal, journal.snapshot():
+            reason = summaries.stop_reason_of(run, remaining=journal.remaining())
+            summary = self._reporter.summary(journal, run.info, reason)
+        return summary, run, self.store.runs.family(run)
 
-    def runs(self) -> list[RunListing]:
+    def runs(self) -> list[Run]:
         """Return the runs of this org, then the rehearsals, newest first each."""
-        return [listing for history in self._histories() for listing in history.listings()]
+        return self.store.runs.of_orgs(self._orgs)
 
-    async def _plan(
-        self, file: Path, path: Path, info: RunInfo, runs: Iterable[StoredRun] | None = None
-    ) -> None:
+    async def _plan(self, file: Path, path: Path, info: RunInfo) -> None:
         request = run_info.plan_request(file, path, info, self.settings, self.options)
         settings = self.settings.input
         limits = ReadLimits(timeout_seconds=settings.max_seconds, memory_bytes=settings.max_memory)
         self.observer.on_message(f"Reading {file.name}.")
-        await plan(request, limits, cancel_token=self.cancel_token, reader=self.reader)
-        runs = History(self.settings.state, info.org).all() if runs is None else runs
-        note_finished_run(path, runs, is_fresh=self.options.fresh)
-
-    async def _resume(self, path: Path, credentials: Credentials) -> RunResult:
+        await plan(request, limits, cancel_token=self.cancel_token, reader=self._reader)
         with Journal.open(path) as journal:
-            info = journal.info
-            run_info.check_address(info, self.settings)
-            close_retried_run(path, info)
-            self.observer.on_message(
-                f"Resuming run {info.run_id} of {info.started_at:%Y-%m-%d %H:%M} UTC: "
-                f"{journal.remaining():,} of {sum(journal.counts().values()):,} rows are left."
+            self._note_finished(journal)
+
+    def _note_finished(self, journal: Journal) -> None:
+        if Store.exists(self.settings.state):  # a check needs no state folder
+            finished_at = last_finished(self.store.runs.same_content(journal.info))
+            note_finished_run(journal, finished_at, is_fresh=self.options.fresh)
+
+    def _add(self, journal: Journal) -> Run:
+        """Add the run of a new journal to the store, and end the older runs that it replaces."""
+        info = journal.info
+        parent = info.retry_of or run_id_in_name(Path(info.file))
+        known = None if parent is None else self.store.runs.get(parent)
+        relatives = [known] if known is not None else self.store.runs.same_content(info)
+        run = Run(
+            info=info,
+            parent=relatives[0].parent if relatives else info.run_id,
+            figures=journal.figures(),
+            file_name=displayable_name(info.file),
+        )
+        sentence = f"A new run of the file was started: {info.run_id}."
+        if info.retry_of is not None:
+            sentence = f"The remaining rows were moved to run {info.run_id}."
+        superseded = StopReason(code=StopCode.SUPERSEDED, sentence=sentence)
+        self.store.runs.add(run, superseded=superseded)
+        return run
+
+    def _start_retry(self, run: Run, *, refused: bool) -> Run | None:
+        """Make the retry of a run, or return its unfinished one; None when no row is to be sent."""
+        newest, *earlier = self.store.runs.lineage(run)
+        run_info.check_address(newest.info, self.settings)
+        if newest.run_id != run.run_id and not newest.is_closed:
+            return newest
+        with self.store.open_journal(newest) as source:
+            info = run_info.retry_info(
+                source, self.settings, has_earlier=bool(earlier), refused=refused
             )
+            if info is None:
+                return None
             info = self._reporter.with_output(info)
             self._check_writable(info)
-            journal.set_info(info)
-            # A run that was killed after its plan, or one of the page, has not compared yet.
-            if info.kind == "run" and not journal.totals.requests and not journal.is_compared:
-                await self._leave_done_rows(journal, History(self.settings.state, info.org).all())
+            path = self.store.journal_path(info)
+            paths = [self.store.journal_path(each.info) for each in earlier] if refused else []
+            copy_unsettled_rows(source, path, info, refused=refused, earlier=paths)
+        with Journal.open(path) as journal:
+            return self._add(journal)
+
+    async def _resume(self, run: Run, credentials: Credentials) -> RunResult:
+        with self.store.open_journal(run) as journal:
+            run_info.check_address(run.info, self.settings)
+            self.observer.on_message(
+                f"Resuming run {run.run_id} of {run.info.started_at:%Y-%m-%d %H:%M} UTC: "
+                f"{journal.remaining():,} of {journal.figures().rows:,} rows are left."
+            )
+            info = self._reporter.with_output(run.info)
+            self._check_writable(info)
+            if info != run.info:
+                self.store.runs.set_output(run.run_id, info.output)
             async with self._connect(credentials) as connection:
-                return await self._send_and_report(journal, connection)
+                return await self._execute(replace(run, info=info), journal, connection)
 
-    async def _leave_done_rows(self, journal: Journal, runs: Iterable[StoredRun]) -> None:
-        """Mark the rows that an earlier run of the same content has done, and tell about it."""
-        fresh = self.options.fresh
-        # In a thread, since a million rows take seconds, and the first token comes meanwhile.
-        await asyncio.to_thread(compare_with_earlier_runs, journal, runs, fresh=fresh)
-        if (sentence := summaries.left_alone(journal, fresh=fresh)) is not None:
-            self.observer.on_message(sentence)
-
-    def _create_retry(
-        self, history: History, source: Journal, earlier: Sequence[Path], *, refused: bool
-    ) -> Path | None:
-        """Make the journal of a retry of `source`; None when it has no rows to retry.
-
-        `earlier` are the runs before `source`, newest first, whose refused rows no retry has sent.
-        """
-        info = run_info.retry_info(
-            source, self.settings, has_earlier=bool(earlier), refused=refused
-        )
-        if info is None:
-            return None
-        info = self._reporter.with_output(info)
-        self._check_writable(info)
-        path = history.path(info.run_id)
-        copy_unsettled_rows(source, path, info, refused=refused, earlier=earlier if refused else ())
-        close_if_unfinished(source, f"The remaining rows were moved to run {info.run_id}.")
-        return path
-
-    async def _send_and_report(self, journal: Journal, connection: Connection) -> RunResult:
+    async def _execute(self, run: Run, journal: Journal, connection: Connection) -> RunResult:
         """Send the rows that are left, then report, whatever ended the sending."""
+        self.store.runs.start_session(run.run_id)
+        recorder = RunRecorder(self.store.runs, run.run_id, journal.figures())
+        try:
+            async with recorder.beating(self.cancel_token):
+                reason = await self._send(
+                    run, journal, connection, RunObservers(self.observer, recorder)
+                )
+                recorder.on_message("Writing the results.")
+                # In a thread, so that heartbeats go on: a million rows take 20 seconds.
+                result = await asyncio.to_thread(self._reporter.finish, journal, run.info, reason)
+        except Exception:
+            reason = StopReason(code=StopCode.ERROR, sentence="It ended with an unexpected error.")
+            self._record_end(run, journal, reason, 1, None)
+            raise
+        try:
+            output = None if result.output is None else str(result.output)
+            self._record_end(run, journal, reason, result.summary.exit_code, output)
+        except BatchlockError as error:
+            return replace(result, summary=with_error(result.summary, error))
+        return result
+
+    async def _send(
+        self, run: Run, journal: Journal, connection: Connection, observer: RunObserver
+    ) -> StopReason:
+        # A run that was killed after its plan, or one of the page, has not compared yet.
+        is_new = not journal.totals.requests
+        if is_new and run.info.kind == "run" and not journal.is_compared:
+            await self._leave_done_rows(journal)
         # Also when all rows are done: the notes say when that was.
-        if not journal.totals.requests:
-            self.observer.on_preview(preview_of(journal))
+        if is_new:
+            observer.on_preview(preview_of(journal))
         if not journal.remaining():
-            return self._reporter.finish(journal, COMPLETED)
-        is_strict = journal.info.strict or self.settings.input.strict
+            return COMPLETED
+        is_strict = run.info.strict or self.settings.input.strict
         if is_strict and (refusal := summaries.refusal_of(journal)) is not None:
-            return self._reporter.finish(journal, refusal)
-        stop_reason = await send(
+            return refusal
+        return await send(
             journal,
             connection,
             self.settings,
             deadline_monotonic=deadline(
                 self.settings.stop,
-                started_monotonic=self.started_monotonic,
-                started_at=self.started_at,
+                started_monotonic=self._started_monotonic,
+                started_at=self._started_at,
             ),
             cancel_token=self.cancel_token,
-            observer=self.observer,
+            observer=observer,
         )
-        return self._reporter.finish(journal, stop_reason)
+
+    async def _leave_done_rows(self, journal: Journal) -> None:
+        """Mark the rows that an earlier run of the same content has done, and tell about it."""
+        fresh = self.options.fresh
+        # In a thread, since a million rows take seconds, and the first token comes meanwhile.
+        await asyncio.to_thread(compare_with_earlier_runs, journal, self.store, fresh=fresh)
+        if (sentence := summaries.left_alone(journal, fresh=fresh)) is not None:
+            self.observer.on_message(sentence)
+
+    def _record_end(
+        self, run: Run, journal: Journal, reason: StopReason, exit_code: int, output: str | None
+    ) -> None:
+        figures = journal.figures()
+        state = state_after(reason, remaining=figures.remaining)
+        self.store.runs.end_session(
+            run.run_id, state, reason, exit_code=exit_code, results=output, figures=figures
+        )
+
+    @contextmanager
+    def _lock(self, org: str) -> Iterator[Callable[[str], None]]:
+        """Hold the lock of an org; the runs that are recorded as running then are not any more."""
+        with org_lock(self.settings.state, org, self.store.orgs) as set_holder:
+            for run in self.store.runs.in_state(org, RunState.RUNNING):
+                with self.store.open_journal(run) as journal:
+                    figures = journal.figures()
+                self.store.runs.end_session(run.run_id, RunState.STOPPED, _KILLED, figures=figures)
+            yield set_holder
+
+    def _not_resumable_because(self, run: Run) -> str:
+        """Return why a run cannot be resumed, in a sentence; empty when it can be."""
+        newest = self.store.runs.lineage(run)[0]
+        if newest.run_id != run.run_id:
+            return f"The remaining rows were moved to run {newest.run_id}."
+        if not run.is_closed:
+            return ""
+        return (run.reason and run.reason.sentence) or "It has ended."
 
     def _check_writable(self, info: RunInfo) -> None:
         """Tell before the first call when the results cannot be written at their place."""
         if (sentence := self._reporter.elsewhere(info)) is not None:
             self.observer.on_message(sentence)
 
-    @property
-    def _reporter(self) -> Reporter:
-        return Reporter(self.settings, self.options)
+    def _find(self, run_id: str) -> Run:
+        return self.store.runs.find(self._orgs, run_id)
 
     @property
     def _org(self) -> str:
         return SIMULATOR if self.options.simulate else self.settings.org
+
+    @property
+    def _orgs(self) -> list[str]:
+        """The orgs whose runs this command can name, its own first: a rehearsal is a run, too."""
+        orgs = [self.settings.org, SIMULATOR]
+        return orgs[::-1] if self.options.simulate else orgs
 
     def _new_run_info(self, file: Path, org: str) -> RunInfo:
         info = run_info.new_run_info(file, self.settings, org, self.options)
@@ -337,11 +413,3 @@ class Runner:
             max_wait=self.settings.retry.give_up_after,
             token_folder=self.settings.state / "tokens",
         )
-
-    def _histories(self) -> list[History]:
-        """Return the histories that a run can be in: that of this org, then the rehearsals."""
-        orgs = [self.settings.org, SIMULATOR]
-        return open_histories(self.settings.state, orgs[::-1] if self.options.simulate else orgs)
-
-    def _find(self, run_id: str) -> tuple[History, Path]:
-        return find_run(self._histories(), run_id, org=self.settings.org)

@@ -26,7 +26,7 @@ from batchlock.cli.options import (
     sending_options,
     simulate_option,
 )
-from batchlock.cli.runner import load_settings, open_runner
+from batchlock.cli.runner import load_settings, open_engine
 from batchlock.cli.streams import echo
 from batchlock.core.errors import UsageError
 
@@ -63,8 +63,8 @@ def run(context: Context, options: CommandOptions, *, file: Path) -> int:
     """
     from batchlock.cli.output import print_result
 
-    with open_runner(context, options, file=file) as runner:
-        result = context.signals.run_async(runner.run(file))
+    with open_engine(context, options, file=file) as engine:
+        result = context.signals.run_async(engine.run(file))
     return print_result(context, result)
 
 
@@ -83,8 +83,8 @@ def check(context: Context, options: CommandOptions, *, file: Path) -> int:
     """
     from batchlock.cli.output import print_check
 
-    with open_runner(context, options, file=file) as runner:
-        result = context.signals.run_async(runner.check(file))
+    with open_engine(context, options, file=file) as engine:
+        result = context.signals.run_async(engine.check(file))
     return print_check(context, result, verbose=options.verbose > 0, quiet=options.quiet)
 
 
@@ -100,8 +100,8 @@ def resume(context: Context, options: CommandOptions, *, run_id: str | None) -> 
     """Continue an unfinished run: RUN, or the newest unfinished one."""
     from batchlock.cli.output import print_result
 
-    with open_runner(context, options) as runner:
-        result = context.signals.run_async(runner.resume(run_id))
+    with open_engine(context, options) as engine:
+        result = context.signals.run_async(engine.resume(run_id))
     return print_result(context, result, nothing="There is no unfinished run to resume.")
 
 
@@ -119,8 +119,8 @@ def retry(context: Context, options: CommandOptions, *, run_id: str, only: str |
     """Send the rows of RUN again that were not updated, as a new run."""
     from batchlock.cli.output import print_result
 
-    with open_runner(context, options) as runner:
-        result = context.signals.run_async(runner.retry(run_id, refused=only is None))
+    with open_engine(context, options) as engine:
+        result = context.signals.run_async(engine.retry(run_id, refused=only is None))
     exception = "" if only is None else ", except those that Zoho refused"
     return print_result(
         context, result, nothing=f"Every row of run {run_id} is as its file asks{exception}."
@@ -137,8 +137,8 @@ def report(context: Context, options: CommandOptions, *, run_id: str) -> int:
     """Write the results of RUN again."""
     from batchlock.cli.output import print_result
 
-    with open_runner(context, options) as runner:
-        result = runner.report(run_id)
+    with open_engine(context, options) as engine:
+        result = engine.report(run_id)
     return print_result(context, result)
 
 
@@ -150,8 +150,8 @@ def runs(context: Context, options: CommandOptions) -> int:
     """List the runs of this org and the rehearsals, newest first."""
     from batchlock.cli.output import print_runs
 
-    with open_runner(context, options) as runner:
-        listed = runner.runs()
+    with open_engine(context, options) as engine:
+        listed = engine.runs()
     print_runs(listed, as_json=options.as_json)
     return 0
 
@@ -165,9 +165,9 @@ def show(context: Context, options: CommandOptions, *, run_id: str) -> int:
     """Show the result of RUN so far."""
     from batchlock.cli.output import print_run
 
-    with open_runner(context, options) as runner:
-        summary, output = runner.show(run_id)
-    print_run(summary, output, as_json=options.as_json)
+    with open_engine(context, options) as engine:
+        summary, run, family = engine.show(run_id)
+    print_run(summary, run, family, as_json=options.as_json)
     return 0
 
 
@@ -269,10 +269,10 @@ def serve(context: Context, options: CommandOptions, page: ServeOptions) -> int:
         steps.list_users(load_settings(options))
     else:
         steps.require_web_extra()
-        with open_runner(context, options) as runner:
+        with open_engine(context, options) as engine:
             serving = steps.serve(
-                runner.settings,
-                runner.options,
+                engine.settings,
+                engine.options,
                 host=page.host,
                 port=page.port,
                 cancel_token=signals.cancel_token,
@@ -282,18 +282,14 @@ def serve(context: Context, options: CommandOptions, page: ServeOptions) -> int:
     return 0
 
 
-@commands.command(cls=Command, example="batchlock work RUN FOLDER", hidden=True)
+@commands.command(cls=Command, example="batchlock work RUN", hidden=True)
 @run_argument
-@click.argument("folder", type=click.Path(path_type=Path))
 @common_options
 @collected(CommandOptions)
-def work(context: Context, options: CommandOptions, *, run_id: str, folder: Path) -> int:
-    """Send RUN for the web page, which reads its progress and writes its requests in FOLDER."""
+def work(context: Context, options: CommandOptions, *, run_id: str) -> int:
+    """Send RUN for the web page, if it still waits in the queue."""
     from batchlock.cli.output import print_result
-    from batchlock.web.worker import HeartbeatObserver, WorkerFolder
-    from batchlock.web.worker import work as send_run
 
-    worker_folder = WorkerFolder(folder)
-    with open_runner(context, options, observer=HeartbeatObserver(worker_folder)) as runner:
-        result = context.signals.run_async(send_run(runner, run_id, worker_folder))
-    return print_result(context, result, nothing="Nothing is left of this run.")
+    with open_engine(context, options) as engine:
+        result = context.signals.run_async(engine.work(run_id))
+    return print_result(context, result, nothing="The run does not wait any more.")

@@ -8,9 +8,11 @@ from pathlib import Path
 from batchlock.cli.context import Context
 from batchlock.cli.streams import echo
 from batchlock.cli.wrapping import indented, labelled, on_one_line, short, width_of
-from batchlock.core.results import Cause, CheckResult, Example, RunListing, RunResult, Summary
-from batchlock.report.json import AnyJson, check_json, empty_json, run_json, runs_json
+from batchlock.core.results import Cause, CheckResult, Example, RunResult, Summary
+from batchlock.core.runs import Run
+from batchlock.report.json import AnyJson, check_json, empty_json, run_json, runs_json, show_json
 from batchlock.report.preview import PreviewLine, preview_lines
+from batchlock.report.story import story_of
 
 
 def print_failure(context: Context, *, code: int, message: str) -> None:
@@ -89,40 +91,53 @@ def _example_cell(example: Example) -> str:
     return where if example.value is None else f"{where}: {short(example.value)}"
 
 
-def print_run(summary: Summary, output: str | None, *, as_json: bool) -> None:
-    """Print the result of a run so far; `output` is where its results were written."""
+def print_run(summary: Summary, run: Run, family: Sequence[Run], *, as_json: bool) -> None:
+    """Print the result of a run so far, and the runs that belong to it."""
     if as_json:
-        _print_json(run_json(summary, None if output is None else Path(output)))
+        output = None if run.results is None else Path(run.results)
+        _print_json(show_json(summary, output, family))
         return
     echo(f"Run {summary.run_id} of {summary.file}\n{_digest(summary, width_of(sys.stdout))}")
     echo(
         f"{summary.requests:,} calls, {summary.credits_used:,} credits, "
         f"{summary.in_flight_peak} in flight at most, {summary.seconds:,.0f} seconds."
     )
-    _print_where(summary, output)
+    _print_where(summary, run.results)
+    if len(family) > 1:
+        echo("\nRuns of the same file, its corrections and retries:")
+        for one in family:
+            echo(_listing(one))
+        echo(story_of(family).sentence)
 
 
-def print_runs(runs: Sequence[RunListing], *, as_json: bool) -> None:
+def print_runs(runs: Sequence[Run], *, as_json: bool) -> None:
     """Print the list of runs, one a line."""
     if as_json:
         _print_json(runs_json(runs))
         return
     for run in runs:
-        # The widths fit a million rows, so that the columns stay aligned.
-        echo(
-            f"{run.run_id}  {run.state:<10}  rows done: {run.settled:>9,} of {run.rows:>9,}"
-            f"  {run.org}  {run.file}"
-        )
+        echo(_listing(run))
     if not runs:
         echo("There are no runs yet.")
     # "finished" and "0 of 1" leave open what became of the other rows.
-    short = next((run for run in runs if run.state == "finished" and run.settled < run.rows), None)
+    short = next(
+        (run for run in runs if run.is_closed and run.figures.settled < run.figures.rows), None
+    )
     if short is not None:
         echo(
             "Rows of a finished run that are not done have problems or were refused: "
             f"`batchlock show {short.run_id}` says why, and `batchlock retry {short.run_id}` "
             "sends them again."
         )
+
+
+def _listing(run: Run) -> str:
+    state = "finished" if run.is_closed else "unfinished"
+    # The widths fit a million rows, so that the columns stay aligned.
+    return (
+        f"{run.run_id}  {state:<10}  rows done: {run.figures.settled:>9,} of "
+        f"{run.figures.rows:>9,}  {run.info.org}  {run.info.file}"
+    )
 
 
 def _digest(summary: Summary, width: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Build the settings and the `Runner` of a command from its options."""
+"""Build the settings and the `Engine` of a command from its options."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchlock.config import Settings
     from batchlock.core.observer import RunObserver
     from batchlock.plan.child import ReaderProcess
-    from batchlock.run import Runner
+    from batchlock.run import Engine
 
 # Paths that name a file of the process which opens them. The child process that reads the table
 # would open its own standard input under such a name.
@@ -24,14 +24,14 @@ _PER_PROCESS_PATHS = ("/dev/stdin", "/dev/fd/", "/proc/self/")
 
 
 @contextmanager
-def open_runner(
+def open_engine(
     context: Context,
     options: CommandOptions,
     *,
     file: Path | None = None,
     observer: "RunObserver | None" = None,
-) -> "Iterator[Runner]":
-    """Yield the runner of a command, with its log open.
+) -> "Iterator[Engine]":
+    """Yield the engine of a command, with its log open.
 
     With a `file` to read, the child process for that starts at once, since it takes as long to load
     as the modules of this process. Runs report to the terminal unless there is an `observer`.
@@ -41,7 +41,7 @@ def open_runner(
         _refuse_pipe_or_device(file)
     with ExitStack() as stack:
         reader = stack.enter_context(_reader()) if file is not None else None
-        yield stack.enter_context(_runner(context, options, reader, observer))
+        yield stack.enter_context(_engine(context, options, reader, observer))
 
 
 def _refuse_pipe_or_device(file: Path) -> None:
@@ -73,16 +73,16 @@ def _reader() -> "Iterator[ReaderProcess]":
 
 
 @contextmanager
-def _runner(
+def _engine(
     context: Context,
     options: CommandOptions,
     reader: "ReaderProcess | None",
     observer: "RunObserver | None",
-) -> "Iterator[Runner]":
+) -> "Iterator[Engine]":
     from batchlock.cli.logs import log_to
     from batchlock.cli.progress import TerminalProgress
     from batchlock.core.options import RunOptions
-    from batchlock.run import Runner
+    from batchlock.run import Engine
 
     settings = load_settings(options)
     progress = TerminalProgress(bar=not options.no_progress and not options.quiet)
@@ -104,10 +104,12 @@ def _runner(
             config=options.config,
         )
         cancel_token = context.signals.cancel_token
+        engine = Engine(settings, run_options, cancel_token, progress, reader=reader)
         try:
-            yield Runner(settings, run_options, cancel_token, observer or progress, reader)
+            yield engine
         finally:
             progress.close()
+            engine.close()
 
 
 def load_settings(options: CommandOptions) -> "Settings":

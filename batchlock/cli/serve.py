@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from contextlib import closing
 from importlib.util import find_spec
 
 import click
@@ -58,7 +57,7 @@ async def serve(
 
 def add_user(settings: Settings, name: str) -> None:
     """Ask for a user's password, for a new user or a new password. Raises UsageError."""
-    from batchlock.store.page import PageStore
+    from batchlock.store.store import Store
     from batchlock.web.auth.passwords import MIN_LENGTH, hash_password
 
     name = name.strip()
@@ -67,7 +66,7 @@ def add_user(settings: Settings, name: str) -> None:
             f'"{name}" is no name for a person who signs in. Use letters, digits, spaces, and '
             ". @ - _ only."
         )
-    with closing(PageStore(settings.state)) as store:
+    with Store(settings.state) as store:
         exists = name in store.people.names()
         password = click.prompt(
             f"{'New password' if exists else 'Password'} for {name} (not shown)",
@@ -85,9 +84,9 @@ def add_user(settings: Settings, name: str) -> None:
 
 def remove_user(settings: Settings, name: str) -> None:
     """Remove a user, whose open sessions end at once. Raises UsageError for an unknown name."""
-    from batchlock.store.page import PageStore
+    from batchlock.store.store import Store
 
-    with closing(PageStore(settings.state)) as store:
+    with Store(settings.state) as store:
         if not store.people.remove(name.strip()):
             people = ", ".join(store.people.names()) or "nobody"
             raise UsageError(f"There is no {name}. Who may sign in: {people}. Name one of them.")
@@ -96,8 +95,8 @@ def remove_user(settings: Settings, name: str) -> None:
 
 def list_users(settings: Settings) -> None:
     """Print who may sign in, one name a line."""
-    from batchlock.store.page import PageStore
+    from batchlock.store.store import Store
 
-    with closing(PageStore(settings.state)) as store:
+    with Store(settings.state) as store:
         for name in store.people.names():
             echo(name)

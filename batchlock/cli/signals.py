@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import Interrupted
+from batchlock.core.stop import StopCode, StopReason
 
 if TYPE_CHECKING:
     import asyncio
@@ -71,7 +71,11 @@ class Signals:
         self.number = number
         if self._interruptible:
             raise KeyboardInterrupt
-        reason = Interrupted(f"Interrupted by {signal.Signals(number).name}.", signal_number=number)
+        reason = StopReason(
+            code=StopCode.SIGNAL,
+            sentence=f"Interrupted by {signal.Signals(number).name}.",
+            exit_code=128 + number,  # as a shell reports it
+        )
         if self._loop is None:
             self.cancel_token.cancel(reason)
         else:

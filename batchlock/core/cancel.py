@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from batchlock.core.errors import BatchlockError
+from batchlock.core.stop import Cancelled, StopReason
 
 _T = TypeVar("_T")
 
@@ -13,10 +13,10 @@ class CancelToken:
     """A token that is cancelled at most once, and calls its callbacks then."""
 
     def __init__(self) -> None:
-        self.reason: BatchlockError | None = None
+        self.reason: StopReason | None = None
         self._callbacks: list[Callable[[], object]] = []
 
-    def cancel(self, reason: BatchlockError) -> None:
+    def cancel(self, reason: StopReason) -> None:
         """Cancel and call all callbacks; only the first reason counts."""
         if self.reason is None:
             self.reason = reason
@@ -32,6 +32,11 @@ class CancelToken:
         else:
             callback()
 
+    def raise_if_cancelled(self) -> None:
+        """Raise Cancelled if the token is cancelled."""
+        if self.reason is not None:
+            raise Cancelled(self.reason)
+
     @contextmanager
     def callbacks_while(self, *callbacks: Callable[[], object]) -> Iterator[None]:
         """Call all `callbacks` if the token is cancelled while the block runs."""
@@ -46,7 +51,7 @@ class CancelToken:
 
 
 async def until_cancelled(work: Coroutine[Any, Any, _T], cancel_token: CancelToken) -> _T:
-    """Await `work`; raise the token's reason as soon as the token is cancelled."""
+    """Await `work`; raise Cancelled as soon as the token is cancelled."""
     # Here, because the signal handlers import this module, and asyncio takes long to load.
     import asyncio
 
@@ -57,4 +62,4 @@ async def until_cancelled(work: Coroutine[Any, Any, _T], cancel_token: CancelTok
     except asyncio.CancelledError:
         if cancel_token.reason is None:
             raise
-        raise cancel_token.reason from None
+        raise Cancelled(cancel_token.reason) from None

@@ -6,7 +6,7 @@ BatchlockError              1
 ├── SignInRefused           5   a person must act
 ├── Stopped                 6   ended early by a rule; can be resumed
 ├── AlreadyRunning          7   another run works on this org
-└── Interrupted         128+n   ended by signal n; can be resumed
+└── core.stop.Cancelled         cancelled by a signal (128+n), a rule, the deadline or a person
 
 A row that cannot be sent or updated never raises: it is a `core.rows.Problem` or a
 `core.results.Outcome`. Exit code 3 (some rows were not updated) has no exception for that reason.
@@ -72,11 +72,3 @@ class AlreadyRunning(BatchlockError):
     """Another run works on this org."""
 
     exit_code = 7
-
-
-class Interrupted(BatchlockError):
-    """A signal ended the run early; the remaining rows can be resumed."""
-
-    def __init__(self, message: str, *, signal_number: int) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + signal_number  # as a shell reports it

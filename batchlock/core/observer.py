@@ -41,3 +41,35 @@ class RunObserver:
 
     def on_progress(self, snapshot: LimiterSnapshot) -> None:
         """Receive the state of the limiter, about twice a second while rows are sent."""
+
+
+class RunObservers(RunObserver):
+    """Passes each event on to several observers."""
+
+    def __init__(self, *observers: RunObserver) -> None:
+        self._observers = observers
+
+    def on_message(self, sentence: str) -> None:
+        """Pass on a sentence."""
+        for observer in self._observers:
+            observer.on_message(sentence)
+
+    def on_preview(self, preview: Preview) -> None:
+        """Pass on what is going to be sent."""
+        for observer in self._observers:
+            observer.on_preview(preview)
+
+    def on_sending(self, *, rows: int, remaining: int) -> None:
+        """Pass on that the sending begins."""
+        for observer in self._observers:
+            observer.on_sending(rows=rows, remaining=remaining)
+
+    def on_row(self, outcome: Outcome) -> None:
+        """Pass on an outcome."""
+        for observer in self._observers:
+            observer.on_row(outcome)
+
+    def on_progress(self, snapshot: LimiterSnapshot) -> None:
+        """Pass on the state of the limiter."""
+        for observer in self._observers:
+            observer.on_progress(snapshot)

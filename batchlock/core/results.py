@@ -145,21 +145,6 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopReason:
-    """Why the sending of a run ended."""
-
-    sentence: str = ""
-    """Why it ended before the last row; empty when it did not."""
-    exit_code: int = 0
-    """The exit code of such an end; 0 leaves it to the results of the rows."""
-    is_final: bool = False
-    """Whether the run cannot be resumed although rows are left."""
-
-
-COMPLETED = StopReason()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What became of a whole run."""
 
@@ -262,23 +247,3 @@ class CheckResult:
                 f"{repeated:,} {'is' if repeated == 1 else 'are'} the same as an earlier row"
             )
         return f"{self.rows:,} row{'' if self.rows == 1 else 's'}: {', '.join(parts)}."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunListing:
-    """One line of the list of runs."""
-
-    run_id: str
-    kind: str
-    """`run` or `retry`."""
-    state: str
-    """`unfinished` or `finished`."""
-    exit_code: int | None
-    """None before the first session has ended; `output` too."""
-    rows: int
-    settled: int
-    org: str
-    environment: str
-    file: str
-    started_at: datetime
-    output: str | None

@@ -3,16 +3,17 @@
 `Run` is one row of the store. Command line, page, worker and Python read the same record.
 """
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from batchlock.core.errors import BatchlockError, Interrupted, SignInRefused, Stopped, UsageError
 from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.results import Result
+from batchlock.core.stop import StopCode, StopReason
 
 
 class RunState(StrEnum):
@@ -43,28 +44,6 @@ ACTIVE = frozenset({RunState.QUEUED, RunState.RUNNING, RunState.PAUSED})
 """The states in which the page shows a run as live."""
 
 
-class StopCode(StrEnum):
-    """What ended the sending of a run."""
-
-    COMPLETED = "completed"
-    SIGNAL = "signal"
-    DEADLINE = "deadline"
-    RULE = "rule"
-    """A stop rule: failures in a row, the same refusal each time, credits, an outage."""
-    SIGN_IN = "sign_in"
-    SETUP = "setup"
-    """A setting or the org is wrong; found before the first row was sent."""
-    STRICT = "strict"
-    PAUSED = "paused"
-    """A person paused the run on the page."""
-    STOPPED = "stopped"
-    """A person stopped the run on the page."""
-    KILLED = "killed"
-    """The process ended without a word."""
-    SUPERSEDED = "superseded"
-    ERROR = "error"
-
-
 _STATE_BY_CODE = {
     StopCode.STRICT: RunState.REFUSED,
     StopCode.PAUSED: RunState.PAUSED,
@@ -72,45 +51,21 @@ _STATE_BY_CODE = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopReason:
-    """Why the sending of a run ended."""
-
-    code: StopCode = StopCode.COMPLETED
-    sentence: str = ""
-    """Why it ended before the last row; empty when it did not."""
-    exit_code: int = 0
-    """The exit code of such an end; 0 leaves it to the results of the rows."""
-
-    @classmethod
-    def of(cls, error: BatchlockError) -> Self:
-        """Return the reason for an error that ended the sending."""
-        match error:
-            case Interrupted():
-                code = StopCode.SIGNAL
-            case SignInRefused():
-                code = StopCode.SIGN_IN
-            case UsageError():
-                code = StopCode.SETUP
-            case Stopped():
-                code = StopCode.RULE
-            case _:
-                code = StopCode.ERROR
-        return cls(code=code, sentence=str(error), exit_code=error.exit_code)
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the run cannot be resumed although rows are left."""
-        return self.code in (StopCode.STRICT, StopCode.SUPERSEDED)
-
-    def state(self, *, remaining: int) -> RunState:
-        """Return the state of a run that ended for this reason with so many rows left."""
-        if not remaining:
-            return RunState.FINISHED
-        return _STATE_BY_CODE.get(self.code, RunState.STOPPED)
+def state_after(reason: StopReason, *, remaining: int) -> RunState:
+    """Return the state of a run whose session ended for a reason with so many rows left."""
+    if not remaining:
+        return RunState.FINISHED
+    return _STATE_BY_CODE.get(reason.code, RunState.STOPPED)
 
 
-COMPLETED = StopReason()
+def new_run_id(now: datetime) -> str:
+    """Return an id that sorts by time and can be typed: `20260314-020304-1f3a`.
+
+    The first two of the last four digits are the 256th part of the second, and the last two are
+    random. So two runs that start in the same second still sort by time.
+    """
+    part = now.microsecond * 256 // 1_000_000
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{part:02x}{secrets.token_hex(1)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +160,11 @@ class RunFigures:
     def rows(self) -> int:
         """The number of rows."""
         return sum(self.counts.values())
+
+    @property
+    def remaining(self) -> int:
+        """The number of rows that are pending or in doubt."""
+        return self.counts.get(Result.NOT_SENT, 0) + self.counts.get(Result.UNKNOWN, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

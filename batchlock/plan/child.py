@@ -112,7 +112,7 @@ async def plan(
 
     Raises UnreadableFile or UsageError as `read_table` does, UnreadableFile when the process
     crashes, exceeds a limit, or the content no longer has the hash `request.run_info.sha256`,
-    BatchlockError when the journal cannot be written, and the reason of `cancel_token`.
+    BatchlockError when the journal cannot be written, and Cancelled.
     """
     with atomic_journal(request.journal) as draft:
         limited = replace(request, journal=draft, memory_bytes=limits.memory_bytes)
@@ -161,8 +161,7 @@ async def _read_in_process(
         await asyncio.wait([reading])
         stderr = reader.stderr()
         reader.close()
-    if cancel_token.reason is not None:
-        raise cancel_token.reason
+    cancel_token.raise_if_cancelled()
     if reply is None and in_time:
         # A bug of ours or of a parser: the log file keeps the evidence.
         _log.error(

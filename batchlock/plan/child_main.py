@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 from batchlock.core.encodings import TextReading
 from batchlock.core.errors import BatchlockError, Stopped, UnreadableFile, UsageError
 from batchlock.core.rows import Field
-from batchlock.store.journal import Journal, RunInfo
+from batchlock.core.runs import RunInfo
+from batchlock.store.journal import Journal
 
 if TYPE_CHECKING:
     from batchlock.plan.read import ReadOptions, Table

@@ -10,10 +10,10 @@ from batchlock import __version__
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
+from batchlock.core.runs import RunInfo, new_run_id
 from batchlock.plan.child import sha256_of
 from batchlock.plan.child_main import ReadRequest
-from batchlock.store.history import new_run_id
-from batchlock.store.journal import Journal, RunInfo
+from batchlock.store.journal import Journal
 from batchlock.zoho.connect import address
 
 

@@ -23,12 +23,13 @@ from batchlock.core.results import (
     ResultRow,
 )
 from batchlock.core.rows import Cell, Problem
+from batchlock.core.runs import RunInfo
 from batchlock.report.csv_file import write_csv
 from batchlock.report.destination import target_path
 from batchlock.report.recognise import refuse_to_replace
 from batchlock.report.summaries import check_result_of, summary_of
 from batchlock.report.workbook import CheckedUpload, fits_a_sheet, write_workbook
-from batchlock.store.journal import Journal, RunInfo
+from batchlock.store.journal import Journal
 
 # Excel takes seconds to open a sheet with so many comments, and minutes with ten times as many.
 # The column Message has the problems of all rows.

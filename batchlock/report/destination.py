@@ -5,8 +5,9 @@ from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
-from batchlock.store.journal import RunInfo
+from batchlock.core.runs import RunInfo
 
+_RUN_ID = re.compile(r"-results-(\d{8}-\d{6}-[\da-f]{4})")
 # What `target_path` adds to the stem of an input, and `publish` to a name that is not free.
 _ADDED_TO_STEM = re.compile(r"(-results-\d{8}-\d{6}-[\da-f]{4}( \(\d+\))?)+\Z")
 
@@ -52,3 +53,14 @@ def target_path(info: RunInfo, settings: Settings) -> Path:
 def fallback_folder(settings: Settings) -> Path:
     """Return the folder for results that cannot be written to their target's own folder."""
     return settings.state / "results"
+
+
+def run_id_in_name(file: Path) -> str | None:
+    """Return the id of the run of which a file is the results, by its name; None without one."""
+    ids = _RUN_ID.findall(file.stem)
+    return ids[-1] if ids else None
+
+
+def displayable_name(file: str) -> str:
+    """Return a file's name as text: on POSIX a name may hold bytes that are no UTF-8."""
+    return Path(file).name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

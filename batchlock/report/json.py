@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from batchlock.core.results import Cause, CheckResult, Result, RunListing, Summary
+from batchlock.core.results import Cause, CheckResult, Result, Summary
+from batchlock.core.runs import Run
+from batchlock.report.story import Story, story_of
 from batchlock.report.json_preview import NO_PREVIEW, PreviewJson, preview_json
 
 
@@ -54,6 +56,23 @@ class RunJson(PreviewJson):
     in_flight_peak: int
     seconds: float
     resume: str | None
+
+
+class ShowJson(RunJson):
+    """A run with the runs that belong to it: `show`."""
+
+    family: list["RunListingJson"]
+    story: "StoryJson"
+
+
+class StoryJson(TypedDict):
+    """The total of a family of runs; each row of the file counts once."""
+
+    runs: int
+    rows: int
+    settled: int
+    requests: int
+    credits_used: int
 
 
 class ProblemJson(TypedDict):
@@ -192,27 +211,47 @@ def check_json(check: CheckResult, *, exit_code: int | None = None) -> CheckJson
     }
 
 
-def runs_json(runs: Sequence[RunListing]) -> RunsJson:
+def runs_json(runs: Sequence[Run]) -> RunsJson:
     """Return the object for a list of runs."""
     return {
-        "runs": [
-            {
-                "run_id": run.run_id,
-                "kind": run.kind,
-                "state": run.state,
-                "exit_code": run.exit_code,
-                "rows": run.rows,
-                "settled": run.settled,
-                "org": run.org,
-                "environment": run.environment,
-                "file": run.file,
-                "started_at": run.started_at.isoformat(timespec="seconds"),
-                "output": run.output,
-            }
-            for run in runs
-        ],
+        "runs": [_listing_json(run) for run in runs],
         "exit_code": 0,
         "message": f"{len(runs)} runs",
+    }
+
+
+def _listing_json(run: Run) -> RunListingJson:
+    return {
+        "run_id": run.run_id,
+        "kind": run.info.kind,
+        "state": "finished" if run.is_closed else "unfinished",
+        "exit_code": run.exit_code,
+        "rows": run.figures.rows,
+        "settled": run.figures.settled,
+        "org": run.info.org,
+        "environment": run.info.environment,
+        "file": run.info.file,
+        "started_at": run.info.started_at.isoformat(timespec="seconds"),
+        "output": run.results,
+    }
+
+
+def show_json(summary: Summary, output: Path | None, family: Sequence[Run]) -> ShowJson:
+    """Return the object for a run and its family, oldest first."""
+    return {
+        **run_json(summary, output),
+        "family": [_listing_json(run) for run in family],
+        "story": _story_json(story_of(family)),
+    }
+
+
+def _story_json(story: Story) -> StoryJson:
+    return {
+        "runs": story.runs,
+        "rows": story.rows,
+        "settled": story.settled,
+        "requests": story.requests,
+        "credits_used": story.credits_used,
     }
 
 

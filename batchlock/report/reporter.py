@@ -1,4 +1,4 @@
-"""Report a run: its summary, its results file, and how its session ended."""
+"""Report a run: its summary and its results file."""
 
 from dataclasses import dataclass, replace
 
@@ -6,13 +6,14 @@ from batchlock.config import Settings
 from batchlock.core.errors import BatchlockError
 from batchlock.core.options import RunOptions
 from batchlock.core.reply import sentences
-from batchlock.core.results import RunResult, StopReason, Summary
+from batchlock.core.results import RunResult, Summary
+from batchlock.core.runs import RunInfo
+from batchlock.core.stop import StopReason
 from batchlock.report import summaries
 from batchlock.report.destination import fallback_folder, requested_output, target_path
 from batchlock.report.publish import Place, writable_place
 from batchlock.report.results import write_results
-from batchlock.store.history import close
-from batchlock.store.journal import Journal, RunInfo, SessionEnd
+from batchlock.store.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,45 +47,31 @@ class Reporter:
         command = summaries.resume_command(info.run_id, self.options.config)
         return summaries.summary_of(journal, info, stop_reason, command)
 
-    def write(self, journal: Journal, info: RunInfo, summary: Summary) -> RunResult:
+    def write(self, journal: Journal, info: RunInfo, stop_reason: StopReason) -> RunResult:
         """Write the results. Raises BatchlockError when they cannot be written anywhere."""
+        summary = self.summary(journal, info, stop_reason)
+        reason = summaries.closed_because(stop_reason)
         place = write_results(
             target_path(info, self.settings),
             fallback_folder(self.settings),
             info.titles,
-            journal.result_rows,
+            lambda: journal.result_rows(closed_because=reason),
             summary,
             overwrite=self.options.overwrite,
         )
         return RunResult(summary=_with_place(summary, place), output=place.path)
 
-    def finish(self, journal: Journal, stop_reason: StopReason) -> RunResult:
-        """Write the results, and how the session ended into the journal.
+    def finish(self, journal: Journal, info: RunInfo, stop_reason: StopReason) -> RunResult:
+        """Write the results at the end of a session.
 
-        The result is true also when one of the two cannot be written; then it says so, and its
-        exit code is that of the error.
+        The result is true also when they cannot be written; then it says so, and its exit code is
+        that of the error.
         """
-        if stop_reason.is_final:
-            # First, because the result rows quote the sentence of a closed run.
-            close(journal, stop_reason.sentence)
-        info = journal.info
-        summary = self.summary(journal, info, stop_reason)
         try:
-            result = self.write(journal, info, summary)
+            return self.write(journal, info, stop_reason)
         except BatchlockError as error:
-            result = RunResult(summary=_with_error(summary, error), output=None)
-        end = SessionEnd(
-            exit_code=result.summary.exit_code,
-            ended_by=stop_reason.sentence,
-            finished_at=summary.finished_at,
-            output=None if result.output is None else str(result.output),
-            closed=stop_reason.is_final or not journal.remaining(),
-        )
-        try:
-            journal.set_end(end)
-        except BatchlockError as error:
-            return replace(result, summary=_with_error(result.summary, error))
-        return result
+            summary = self.summary(journal, info, stop_reason)
+            return RunResult(summary=with_error(summary, error), output=None)
 
 
 def _with_place(summary: Summary, place: Place) -> Summary:
@@ -93,7 +80,8 @@ def _with_place(summary: Summary, place: Place) -> Summary:
     return replace(summary, elsewhere=f"The results are in {place.path}, because {place.why}.")
 
 
-def _with_error(summary: Summary, error: BatchlockError) -> Summary:
+def with_error(summary: Summary, error: BatchlockError) -> Summary:
+    """Return a summary that also says what could not be recorded, with the exit code of that."""
     return replace(
         summary,
         ended_by=sentences(summary.ended_by, str(error)),

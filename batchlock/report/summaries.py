@@ -8,17 +8,11 @@ from pathlib import Path
 
 from batchlock.core.cell_text import display_text
 from batchlock.core.reading import Note, row_ranges
-from batchlock.core.results import (
-    COMPLETED,
-    Cause,
-    CheckResult,
-    Example,
-    Result,
-    StopReason,
-    Summary,
-)
+from batchlock.core.results import Cause, CheckResult, Example, Result, Summary
+from batchlock.core.runs import Run, RunInfo
+from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.report.preview import preview_of
-from batchlock.store.journal import Journal, RunInfo
+from batchlock.store.journal import Journal
 
 # Examples of each cause in a check: they show a pattern, and a screen holds several causes.
 _EXAMPLES = 3
@@ -40,7 +34,7 @@ def summary_of(
         rows=sum(counts.values()),
         settled=journal.settled(),
         counts=counts,
-        causes=causes_of(journal),
+        causes=causes_of(journal, closed_because=closed_because(stop_reason)),
         started_at=info.started_at,
         finished_at=datetime.now(UTC),
         seconds=totals.seconds,
@@ -87,8 +81,13 @@ def _examples_of(journal: Journal, code: str, titles: Sequence[str]) -> tuple[Ex
     )
 
 
-def causes_of(journal: Journal, *, exclude: Collection[Result] = ()) -> tuple[Cause, ...]:
-    """Return why rows were not updated, without the results in `exclude`."""
+def causes_of(
+    journal: Journal, *, exclude: Collection[Result] = (), closed_because: str = ""
+) -> tuple[Cause, ...]:
+    """Return why rows were not updated, without the results in `exclude`.
+
+    `closed_because` says why the run cannot be resumed; it is empty while the run can be.
+    """
     return tuple(
         Cause(
             result=group.result,
@@ -98,25 +97,19 @@ def causes_of(journal: Journal, *, exclude: Collection[Result] = ()) -> tuple[Ca
             rows=group.count,
             ranges=row_ranges(group.rows),
         )
-        for group in journal.groups()
+        for group in journal.groups(closed_because=closed_because)
         if group.result not in exclude
     )
 
 
-def stop_reason_of(journal: Journal) -> StopReason:
-    """Return why the last session of a run ended; a run without one may be running now."""
-    end = journal.end
-    if end is None:
-        if journal.remaining():
-            return StopReason(sentence="It has not ended yet.")
-        return COMPLETED
-    ended_early = bool(end.ended_by)
-    return StopReason(
-        sentence=end.ended_by,
-        # A closed run is reported by its rows: the refusal of a strict run ends with 3.
-        exit_code=end.exit_code if ended_early and not end.closed else 0,
-        is_final=ended_early and end.closed,
-    )
+def stop_reason_of(run: Run, *, remaining: int) -> StopReason:
+    """Return why the last session of a run ended; a run without a reason may be running now."""
+    reason = run.reason
+    if reason is None:
+        return StopReason(sentence="It has not ended yet.") if remaining else COMPLETED
+    # A closed run is reported by its rows: the refusal of a strict run ends with 3.
+    ended_early = bool(reason.sentence) and not run.is_closed
+    return replace(reason, exit_code=run.exit_code or 0 if ended_early else 0)
 
 
 def left_alone(journal: Journal, *, fresh: bool) -> str | None:
@@ -135,6 +128,11 @@ def left_alone(journal: Journal, *, fresh: bool) -> str | None:
     return f"{alone} left alone; {goes} out."
 
 
+def closed_because(stop_reason: StopReason) -> str:
+    """Return why the remaining rows of a run cannot be sent; empty when they can be."""
+    return stop_reason.sentence if stop_reason.is_final else ""
+
+
 def refusal_of(journal: Journal) -> StopReason | None:
     """Return why a strict run sends nothing; None when there is no problem and no note."""
     counts = journal.counts()
@@ -146,11 +144,11 @@ def refusal_of(journal: Journal) -> StopReason | None:
     nothing = "Nothing more" if has_sent else "Nothing"
     sentence = f"{nothing} was sent, because {causes}."
     if has_sent:
-        return StopReason(sentence=sentence)
+        return StopReason(code=StopCode.SETUP, sentence=sentence)
     advice = "Correct the file, then run it again"
     if journal.reading.notes:
         advice += "; if the notes are as they are meant, run it without --strict"
-    return StopReason(sentence=f"{sentence} {advice}.", is_final=True)
+    return StopReason(code=StopCode.STRICT, sentence=f"{sentence} {advice}.")
 
 
 def _strict_causes(invalid: int, notes: Sequence[Note]) -> str:

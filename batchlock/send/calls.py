@@ -8,9 +8,10 @@ from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import SignInRefused, Stopped, UsageError
 from batchlock.core.messages import CALL_ABORTED
 from batchlock.core.reply import Reply, Verdict
+from batchlock.core.runs import Totals
+from batchlock.core.stop import StopReason
 from batchlock.send.pacing.limiter import CallLimiter, Permit
 from batchlock.send.pacing.settings import Retry
-from batchlock.store.journal import Totals
 
 _ABORTED = Reply(verdict=Verdict.LOST, message=CALL_ABORTED)
 # Zoho charges no credits for a call that it refuses before it looks at the record.
@@ -128,9 +129,9 @@ class Calls:
         cost = self.costs.add(reply) if self.charges_run else 0
         try:
             self.limiter.release(permit, reply, cost=cost)
-        except Stopped as reason:
+        except Stopped as error:
             # Not raised: a refusal with a long Retry-After ends the run, and is an answer as well.
-            self.cancel_token.cancel(reason)
+            self.cancel_token.cancel(StopReason.of(error))
 
     async def _abortable(self, call: Callable[[], Awaitable[Reply]]) -> Reply | None:
         """Make a call; return None if `abort` ended it."""
@@ -157,11 +158,14 @@ class Calls:
     def abort_after_timeout(self) -> None:
         """Abort the calls that are still in flight after the time that one call may take.
 
-        The HTTP timeout alone is no bound: a call may wait much longer for a token. One timer
-        serves all calls; one for each call would cost CPU on the hot path.
+        At the deadline of the run they are aborted in any case. The HTTP timeout alone is no
+        bound: a call may wait much longer for a token. One timer serves all calls; one for each
+        call would cost CPU on the hot path.
         """
-        loop = asyncio.get_running_loop()
-        self.abort_timer = loop.call_later(self.retry.timeout, self.abort)
+        seconds, deadline_monotonic = self.retry.timeout, self.limiter.deadline_monotonic
+        if deadline_monotonic is not None:
+            seconds = min(seconds, max(0.0, deadline_monotonic - self.limiter.clock.monotonic()))
+        self.abort_timer = asyncio.get_running_loop().call_later(seconds, self.abort)
 
     def close(self) -> None:
         """Cancel the timer of `abort_after_timeout`."""

@@ -29,8 +29,7 @@ async def check_org(api: OrgApi, org_id: str, limiter: CallLimiter, retry: Retry
     calls = Calls(limiter, retry, cancel_token, charges_run=False)
     with cancel_token.callbacks_while(limiter.close):
         reply = await calls.call_with_retries(CallState(), lambda: api.check_org(org_id))
-    if cancel_token.reason is not None:
-        raise cancel_token.reason
+    cancel_token.raise_if_cancelled()
     if reply is None or reply.verdict is Verdict.ACCEPTED:
         return
     raise (UsageError if reply.verdict is Verdict.REFUSED else Stopped)(reply.explanation)

@@ -18,6 +18,7 @@ from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageE
 from batchlock.core.observer import RunObserver
 from batchlock.core.results import Outcome, Result
 from batchlock.core.rows import Update
+from batchlock.core.stop import Cancelled, StopReason
 from batchlock.send.calls import Calls
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Retry
@@ -52,8 +53,8 @@ async def deliver(
     """Deliver every row of the journal that is pending or in doubt.
 
     Returns when none is left. When the token is cancelled, no new call starts, the calls in flight
-    finish and are recorded, rows that were not sent are pending again, and the token's reason is
-    raised. A bug in one row is raised as itself; rows in flight are then in doubt.
+    finish and are recorded, rows that were not sent are pending again, and Cancelled is raised. A
+    bug in one row is raised as itself; rows in flight are then in doubt.
     """
     calls = Calls(limiter, retry, cancel_token)
     sender = Sender(journal, api, limiter, calls, cancel_token, observer, StopRules(stop))
@@ -69,8 +70,7 @@ async def deliver(
         raise _first_error(group) from None
     finally:
         calls.close()
-    if cancel_token.reason is not None:
-        raise cancel_token.reason
+    cancel_token.raise_if_cancelled()
 
 
 def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -142,18 +142,10 @@ class Sender:
         )
 
     async def progress_loop(self) -> None:
-        """Report the limiter's state, and cancel the run at its deadline."""
-        clock, deadline_monotonic = self.limiter.clock, self.limiter.deadline_monotonic
+        """Report the limiter's state about twice a second."""
         while not self.finished.is_set():
-            seconds = _PROGRESS_SECONDS
-            if deadline_monotonic is not None:
-                seconds = min(seconds, deadline_monotonic - clock.monotonic())
-            if seconds <= 0:
-                self.cancel_token.cancel(Stopped("Stopped: the time for this run is over."))
-                self.calls.abort()
-                seconds, deadline_monotonic = _PROGRESS_SECONDS, None
             self.observer.on_progress(self.limiter.snapshot)
-            await clock.wait(self.finished, seconds)
+            await self.limiter.clock.wait(self.finished, _PROGRESS_SECONDS)
 
     def _start(self, update: Update, *, in_doubt: bool) -> None:
         self.in_progress += 1
@@ -167,10 +159,11 @@ class Sender:
         except BatchlockError as error:
             # Once rows were sent, another error (a token file that cannot be written, for example)
             # must not end with an exit code that says "nothing was sent".
-            ends_run = isinstance(error, SignInRefused | Stopped) or (
+            ends_run = isinstance(error, SignInRefused | Stopped | Cancelled) or (
                 isinstance(error, UsageError) and not self.has_sent
             )
-            self.cancel_token.cancel(error if ends_run else Stopped(f"Stopped: {error}"))
+            ending = error if ends_run else Stopped(f"Stopped: {error}")
+            self.cancel_token.cancel(StopReason.of(ending))
             outcome = None
         self.in_progress -= 1
         self.has_sent = self.has_sent or outcome is not None or row.in_doubt

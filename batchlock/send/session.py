@@ -7,7 +7,7 @@ from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
-from batchlock.core.results import COMPLETED, StopReason
+from batchlock.core.stop import COMPLETED, TIME_IS_OVER, StopReason
 from batchlock.send.org_check import check_org
 from batchlock.send.pacing.ceiling import load_ceiling, save_ceiling
 from batchlock.send.pacing.limiter import CallLimiter
@@ -32,7 +32,6 @@ async def send(
 
     Raises BatchlockError only for an unexpected error, whose exit code is 1.
     """
-    journal.clear_end()
     observer.on_sending(rows=sum(journal.counts().values()), remaining=journal.remaining())
     ceiling_file = settings.state / "pace" / f"{journal.info.org}.json"
     limiter = CallLimiter(
@@ -43,7 +42,7 @@ async def send(
         deadline_monotonic=deadline_monotonic,
     )
     loaded_ceiling = limiter.ceiling
-    timer = _cancel_at_deadline(limiter, cancel_token)
+    timer = asyncio.create_task(cancel_at_deadline(limiter, cancel_token))
     try:
         with cancel_token.callbacks_while(lambda: observer.on_message(_ENDING)):
             ready = _ready(connection, limiter, settings.retry)
@@ -60,13 +59,13 @@ async def send(
     except BatchlockError as error:
         if error.exit_code == BatchlockError.exit_code:
             raise
-        if isinstance(error, Stopped) and not journal.remaining():
+        reason = StopReason.of(error)
+        if reason.exit_code == Stopped.exit_code and not journal.remaining():
             # The stop came after the last row, so it kept no row from being sent.
             return COMPLETED
-        return StopReason(sentence=str(error), exit_code=error.exit_code)
+        return reason
     finally:
-        if timer is not None:
-            timer.cancel()
+        timer.cancel()
         if limiter.ceiling is not loaded_ceiling:
             save_ceiling(ceiling_file, limiter.ceiling)
     return COMPLETED
@@ -78,12 +77,10 @@ async def _ready(connection: Connection, limiter: CallLimiter, retry: Retry) -> 
         await check_org(connection.client, connection.org_id, limiter, retry)
 
 
-def _cancel_at_deadline(
-    limiter: CallLimiter, cancel_token: CancelToken
-) -> asyncio.TimerHandle | None:
+async def cancel_at_deadline(limiter: CallLimiter, cancel_token: CancelToken) -> None:
     """Cancel the run at its deadline, even while it waits for a token or a call."""
     if limiter.deadline_monotonic is None:
-        return None
-    reason = Stopped("Stopped: the time for this run is over.")
-    delay_seconds = max(0.0, limiter.deadline_monotonic - limiter.clock.monotonic())
-    return asyncio.get_running_loop().call_later(delay_seconds, cancel_token.cancel, reason)
+        return
+    seconds = max(0.0, limiter.deadline_monotonic - limiter.clock.monotonic())
+    await limiter.clock.wait(asyncio.Event(), seconds)
+    cancel_token.cancel(TIME_IS_OVER)

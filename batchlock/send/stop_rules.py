@@ -7,6 +7,7 @@ from time import localtime
 
 from batchlock.core.errors import Stopped
 from batchlock.core.results import Outcome, Status
+from batchlock.core.stop import StopCode, StopReason
 from batchlock.send.settings import StopSettings
 
 
@@ -67,13 +68,13 @@ class StopRules:
     has_varied: bool = False
     """Whether some outcome was not this refusal."""
 
-    def add(self, outcome: Outcome) -> Stopped | None:
+    def add(self, outcome: Outcome) -> StopReason | None:
         """Record an outcome; return why the run must end, or None."""
         if outcome.status is Status.FAILED:
             self.failures_in_a_row += 1
             if self.failures_in_a_row < self.settings.consecutive_failures:
                 return None
-            return Stopped(
+            return _stopped(
                 f"Stopped: {self.failures_in_a_row} rows in a row failed, the last one with: "
                 f"{outcome.message.rstrip('.')}. Resume when Zoho works again."
             )
@@ -91,7 +92,11 @@ class StopRules:
         self.refusals += 1
         if self.refusals < self.settings.same_refusal:
             return None
-        return Stopped(
+        return _stopped(
             f"Stopped: Zoho refused each of the first {self.refusals} rows for the same reason: "
             f"{outcome.explanation} Then resume; the refused rows are sent again by `retry`."
         )
+
+
+def _stopped(sentence: str) -> StopReason:
+    return StopReason(code=StopCode.RULE, sentence=sentence, exit_code=Stopped.exit_code)

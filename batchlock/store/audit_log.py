@@ -38,7 +38,7 @@ class AuditLog:
     def count(self, org: str) -> int:
         """Count the entries of an org."""
         query = sa.select(sa.func.count()).select_from(table).where(table.c.org == org)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.scalar(query) or 0
 
     def entries(self, org: str, *, offset: int, limit: int) -> list[LogEntry]:
@@ -50,7 +50,7 @@ class AuditLog:
             .limit(limit)
             .offset(offset)
         )
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [
                 LogEntry(row.at, row.org, row.person, row.action, row.subject)
                 for row in connection.execute(query)

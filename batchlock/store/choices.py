@@ -23,7 +23,7 @@ class ChoiceTable:
     def columns(self, titles: Sequence[str]) -> dict[str, str]:
         """Return the columns that were saved last for these titles; empty if there are none."""
         query = sa.select(table.c.columns).where(table.c.titles == _key(titles))
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.scalar(query) or {}
 
     def save_encoding(self, titles: Sequence[str], encoding: str) -> None:
@@ -33,7 +33,7 @@ class ChoiceTable:
     def encoding(self, titles: Sequence[str]) -> str | None:
         """Return the encoding that was saved last for these titles."""
         query = sa.select(table.c.encoding).where(table.c.titles == _key(titles))
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.scalar(query)
 
     def _save(self, titles: Sequence[str], **choice: Any) -> None:

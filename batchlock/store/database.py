@@ -34,10 +34,9 @@ def open_database(state: Path) -> sa.Engine:
     refuse_newer(path)
     engine = _engine(path)
     try:
-        with database_errors(state):
-            if _revision(engine) != HEAD:
-                with FileLock(state / f"{NAME}.lock", mode=0o600):
-                    _migrate(engine)
+        if _revision(engine) != HEAD:
+            with FileLock(state / f"{NAME}.lock", mode=0o600):
+                _migrate(engine)
     except BaseException:
         engine.dispose()
         raise
@@ -108,8 +107,11 @@ def _set_up(connection: sqlite3.Connection, _: object) -> None:
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Commit what the block writes, or nothing when it raises."""
-    with engine.begin() as connection:
+    """Commit what the block writes, or nothing when it raises.
+
+    Raises Stopped when the disk is full, and BatchlockError for every other error of the database.
+    """
+    with _readable_errors(engine), engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             # A transaction that begins with a read cannot always be upgraded to a write.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -125,8 +127,15 @@ def upsert(
         connection.execute(table.insert().values({**key, **values}))
 
 
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Yield a connection for queries. Raises as `writing` does."""
+    with _readable_errors(engine), engine.connect() as connection:
+        yield connection
+
+
 def _revision(engine: sa.Engine) -> str | None:
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             return None
         revision = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
@@ -150,11 +159,9 @@ def _migrate(engine: sa.Engine) -> None:
 
 
 @contextmanager
-def database_errors(state: Path) -> Iterator[None]:
-    """Turn the errors of the database in the block into sentences.
-
-    Raises Stopped when the disk is full, and BatchlockError for every other error.
-    """
+def _readable_errors(engine: sa.Engine) -> Iterator[None]:
+    """Turn the errors of the database in the block into sentences."""
+    state = Path(engine.url.database or "").parent
     try:
         yield
     except sa.exc.DBAPIError as error:

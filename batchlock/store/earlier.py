@@ -1,88 +1,26 @@
-"""The earlier runs of the same content: what they have done, so that a new run leaves it alone.
+"""The earlier runs of the same content: what they have done, so that a new run leaves it alone."""
 
-Two runs are of the same content when they read the same sheet of the same bytes for the same org,
-however they read it. They are the same thing, which is resumed, when they have the same identity
-too.
-"""
-
-from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
-from batchlock.core.errors import BatchlockError
-from batchlock.store.history import History, StoredRun, close_if_unfinished
-from batchlock.store.journal import Journal, RunInfo, leave_done_rows, send_done_rows
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierRuns:
-    """The other runs of the same content, and their retries."""
-
-    paths: tuple[Path, ...] = ()
-    """Their journals, newest first."""
-    finished_at: datetime | None = None
-    """When the newest of them was finished, UTC; None when none was."""
+from batchlock.core.runs import Run, RunState
+from batchlock.store.journal import Journal, leave_done_rows, send_done_rows
+from batchlock.store.store import Store
 
 
-def earlier_runs(runs: Iterable[StoredRun], info: RunInfo) -> EarlierRuns:
-    """Return the runs of the same content as `info`; `runs` is the history, newest first.
+def last_finished(runs: Sequence[Run]) -> datetime | None:
+    """Return when the newest finished one of some runs was finished; None when none was.
 
     With another reason for all rows, or with hidden rows left out, a run has another identity. What
     it did counts all the same: it says what the locks of these rows hold now.
     """
-    others = _same_content(runs, info)
-    finished = (run.end.finished_at for run in others if run.end and _is_finished(run))
-    return EarlierRuns(tuple(run.path for run in others), next(finished, None))
+    return next((run.finished_at for run in runs if run.state is RunState.FINISHED), None)
 
 
-def compare_with_earlier_runs(
-    journal: Journal, runs: Iterable[StoredRun], *, fresh: bool = False
-) -> None:
+def compare_with_earlier_runs(journal: Journal, store: Store, *, fresh: bool = False) -> None:
     """Leave the rows alone that an earlier run has done; a fresh run sends all rows."""
     if fresh:
         send_done_rows(journal)
     else:
-        leave_done_rows(journal, earlier_runs(runs, journal.info).paths)
-
-
-def leave_rows_done_before(plan: Journal, history: History) -> None:
-    """Mark the rows of a plan that would be left alone, as a run does before it sends.
-
-    A check needs no state folder, so one that cannot be read hides no problem of the file.
-    """
-    with suppress(BatchlockError):
-        compare_with_earlier_runs(plan, history.all())
-
-
-def supersede(runs: Iterable[StoredRun], info: RunInfo) -> None:
-    """Close the older runs of the same content when `info` begins anew.
-
-    A resumed older run would otherwise overwrite in Zoho what the new run has written: with the
-    wrong encoding, or with another reason for all rows.
-    """
-    for run in _same_content(runs, info):
-        if not run.closed:
-            with Journal.open(run.path) as journal:
-                close_if_unfinished(journal, f"A new run of the file was started: {info.run_id}.")
-
-
-def _same_content(runs: Iterable[StoredRun], info: RunInfo) -> list[StoredRun]:
-    content = _content(info)
-    return [run for run in runs if _content(run.info) == content and run.info.run_id != info.run_id]
-
-
-def _content(info: RunInfo) -> tuple[str | None, ...]:
-    return info.environment, info.api_url, info.sha256, info.sheet
-
-
-def _is_finished(run: StoredRun) -> bool:
-    """Return whether a run came to its end, and was not closed with rows left, as a refused one."""
-    if not run.closed or run.end is None:
-        return False
-    if not run.end.ended_by:
-        return True
-    # A signal that arrives after the last row leaves a reason too.
-    with Journal.open(run.path) as journal:
-        return not journal.remaining()
+        earlier = store.runs.same_content(journal.info)
+        leave_done_rows(journal, [store.journal_path(run.info) for run in earlier])

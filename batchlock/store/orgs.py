@@ -4,7 +4,7 @@ import os
 
 import sqlalchemy as sa
 
-from batchlock.store.database import upsert, writing
+from batchlock.store.database import reading, upsert, writing
 from batchlock.store.schema import orgs as table
 
 
@@ -22,6 +22,6 @@ class OrgTable:
 
     def holder(self, org: str) -> str | None:
         """Return what holds the lock of an org, in words; None when it was given back."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(table.select().where(table.c.org == org)).one_or_none()
         return None if row is None or row.holder is None else f"{row.holder}, process {row.process}"

@@ -22,13 +22,13 @@ class People:
 
     def names(self) -> list[str]:
         """Return the names of all people who may sign in."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return list(connection.scalars(_NAMES))
 
     def password_hash(self, name: str) -> str | None:
         """Return the password hash of a person; None if there is no such person."""
         query = sa.select(people_table.c.password_hash).where(people_table.c.name == name)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.scalar(query)
 
     def put(self, name: str, password_hash: str) -> None:
@@ -80,7 +80,7 @@ class Sessions:
         """Return whose session it is; None if there is none, or it was idle for too long."""
         now = time.time()
         is_session = session_table.c.key == key
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(session_table.select().where(is_session)).one_or_none()
         if row is None:
             return None

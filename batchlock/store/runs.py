@@ -1,7 +1,6 @@
 """The runs of all orgs: one record each, and the queries that find them."""
 
 import os
-import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
@@ -12,17 +11,9 @@ import sqlalchemy as sa
 from batchlock.core.errors import UsageError
 from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.results import Result
-from batchlock.core.runs import (
-    CLOSED,
-    Run,
-    RunFigures,
-    RunInfo,
-    RunState,
-    StopCode,
-    StopReason,
-    Totals,
-)
-from batchlock.store.database import writing
+from batchlock.core.runs import CLOSED, Run, RunFigures, RunInfo, RunState, Totals
+from batchlock.core.stop import StopCode, StopReason
+from batchlock.store.database import reading, writing
 from batchlock.store.schema import runs as table
 
 _INFO_FIELDS = tuple(field.name for field in fields(RunInfo) if field.name != "run_id")
@@ -30,16 +21,6 @@ _TOTALS_FIELDS = tuple(field.name for field in fields(Totals))
 # More ids than these show nothing more about an ambiguous beginning of an id.
 _LISTED_MATCHES = 5
 _NO_STOP_REQUEST = {"stop_request": None, "stop_request_sentence": None}
-
-
-def new_run_id(now: datetime) -> str:
-    """Return an id that sorts by time and can be typed: `20260314-020304-1f3a`.
-
-    The first two of the last four digits are the 256th part of the second, and the last two are
-    random. So two runs that start in the same second still sort by time.
-    """
-    part = now.microsecond * 256 // 1_000_000
-    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{part:02x}{secrets.token_hex(1)}"
 
 
 class RunTable:
@@ -134,16 +115,23 @@ class RunTable:
         )
 
     def add(self, run: Run, *, superseded: StopReason | None = None) -> None:
-        """Add a run; with `superseded`, the other open runs of its content end for this reason.
+        """Add a run; with `superseded`, the runs whose place it takes end if they have rows left.
 
-        Both happen in one commit: a resumed older run would overwrite in Zoho what the new run
-        has written.
+        A retry takes the place of the run that it retries, another run that of the runs of the
+        same content. Both happen in one commit: a resumed older run would overwrite in Zoho what
+        the new run has written.
         """
+        info = run.info
+        older = [table.c.id == info.retry_of] if info.retry_of else _same_content(info)
         with writing(self._engine) as connection:
             if superseded is not None:
                 connection.execute(
                     table.update()
-                    .where(*_same_content(run.info), table.c.state.not_in(_values(CLOSED)))
+                    .where(
+                        *older,
+                        table.c.state.not_in(_values(CLOSED)),
+                        table.c.remaining > 0,
+                    )
                     .values(_state_values(RunState.SUPERSEDED, superseded))
                 )
             connection.execute(table.insert().values(to_columns(run)))
@@ -243,7 +231,7 @@ class RunTable:
 
     def _select(self, *conditions: sa.ColumnElement[bool], limit: int | None = None) -> list[Run]:
         query = table.select().where(*conditions).order_by(table.c.id.desc()).limit(limit)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [_to_run(row) for row in connection.execute(query).mappings()]
 
 
@@ -275,6 +263,7 @@ def _state_values(state: RunState, reason: StopReason | None) -> dict[str, Any]:
 def _figure_values(figures: RunFigures) -> dict[str, Any]:
     return {
         "counts": {result.value: count for result, count in figures.counts.items()},
+        "remaining": figures.remaining,
         "settled": figures.settled,
         **asdict(figures.totals),
     }
@@ -315,7 +304,9 @@ def _to_run(row: sa.RowMapping) -> Run:
         info=RunInfo(run_id=row["id"], **info),
         parent=row["parent"],
         state=RunState(row["state"]),
-        reason=code and StopReason(code=StopCode(code), sentence=row["stop_sentence"] or ""),
+        reason=None
+        if code is None
+        else StopReason(code=StopCode(code), sentence=row["stop_sentence"] or ""),
         exit_code=row["exit_code"],
         finished_at=row["finished_at"],
         results=row["results"],
@@ -325,7 +316,7 @@ def _to_run(row: sa.RowMapping) -> Run:
             totals=Totals(**{name: row[name] for name in _TOTALS_FIELDS}),
         ),
         message=row["message"],
-        snapshot=snapshot and LimiterSnapshot(**snapshot),
+        snapshot=None if snapshot is None else LimiterSnapshot(**snapshot),
         heartbeat_at=row["heartbeat_at"],
         process=row["process"],
         requested_by=row["requested_by"],

@@ -96,6 +96,7 @@ runs = sa.Table(
     sa.Column("finished_at", UtcTime),
     sa.Column("results", AnyText),
     sa.Column("counts", sa.JSON, nullable=False),
+    _count("remaining"),
     _count("settled"),
     _count("requests"),
     _count("credits_used"),

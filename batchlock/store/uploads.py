@@ -166,12 +166,12 @@ class UploadTable:
     def has_run(self, upload_id: str) -> bool:
         """Return whether a run was made from an upload."""
         query = sa.select(run_table.c.id).where(run_table.c.upload == upload_id).limit(1)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.scalar(query) is not None
 
     def ids(self) -> set[str]:
         """Return the ids of all uploads of all orgs."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return set(connection.scalars(sa.select(table.c.id)))
 
     def older_than(self, org: str, before: float) -> list[Upload]:
@@ -194,7 +194,7 @@ class UploadTable:
         self, *conditions: sa.ColumnElement[bool], limit: int | None = None
     ) -> list[Upload]:
         query = table.select().where(*conditions).order_by(table.c.uploaded_at.desc()).limit(limit)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [_to_upload(row) for row in connection.execute(query).mappings()]
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from batchlock.core.errors import Stopped
 from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.reply import Reply, Verdict
+from batchlock.core.stop import TIME_IS_OVER, Cancelled
 from batchlock.send.pacing.breaker import CircuitBreaker
 from batchlock.send.pacing.budget import Budget
 from batchlock.send.pacing.clock import Clock
@@ -180,7 +181,7 @@ class CallLimiter:
             # the slowest recent call is kept free.
             reserve = min(2 * self._slowest_seconds, self._retry.timeout)
             if now >= self.deadline_monotonic - reserve:
-                raise Stopped("Stopped: the time for this run is over.")
+                raise Cancelled(TIME_IS_OVER)
         available = self._budget.available(self.in_flight)
         if available is not None and available <= 0:
             # A call in flight may turn out to cost nothing, so only the last one decides.

@@ -3,8 +3,8 @@
 The final form of a row never changes after the plan, but its status does. So they are in two
 tables, and recording an outcome rewrites a short line only.
 
-    run       name, value                     facts of the run (JSON): `about` is RunInfo,
-                                              `totals` is Totals, `end` is SessionEnd,
+    run       name, value                     facts of the plan (JSON): `about` is RunInfo,
+                                              `totals` is Totals,
                                               `reading` is FileReading, `finished_before` a time,
                                               `earlier` whether earlier runs were considered
     rows      row, module, record_id, lock_id, reason, cells
@@ -30,10 +30,7 @@ __all__ = [
     "Journal",
     "PlannedModule",
     "RowFilter",
-    "RunInfo",
-    "SessionEnd",
     "Throughput",
-    "Totals",
     "atomic_journal",
     "copy_plan",
     "copy_unsettled_rows",

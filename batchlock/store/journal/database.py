@@ -13,7 +13,9 @@ from batchlock.core.errors import BatchlockError, Stopped
 
 # PRAGMA user_version of the file. It changes with the tables below and with the fields of the
 # JSON in `run`, so that an older batchlock refuses a newer journal in a sentence.
-_FORMAT = 1
+_FORMAT = 2
+# Journals of 0.1.0, which also say in `run` how the last session ended; the store says it now.
+_FORMAT_0_1_0 = 1
 # Journals that were made before the first format number have SQLite's default. A file that is
 # no journal has it too; for that file the first query fails.
 _NO_FORMAT = 0
@@ -101,7 +103,7 @@ class Database:
                     f"The journal cannot be kept in {path.parent}: it seems to be a network drive. "
                     "Set state_directory to a folder on a local disk."
                 )
-            if number not in (_NO_FORMAT, _FORMAT):
+            if number not in (_NO_FORMAT, _FORMAT_0_1_0, _FORMAT):
                 raise wrong_version(path)
         return cls(path, sql)
 

@@ -12,7 +12,7 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.reading import FileReading, Note
 from batchlock.core.results import Outcome, Result, ResultRow
 from batchlock.core.rows import Cell, Field, Problem, Update
-from batchlock.core.runs import RunInfo, Totals
+from batchlock.core.runs import RunFigures, RunInfo, Totals
 from batchlock.store.journal import planned, progress, results, search
 from batchlock.store.journal.database import Database, readable_errors, wrong_version
 from batchlock.store.journal.old_end import SessionEnd
@@ -109,20 +109,6 @@ class Journal:
         """The cost of the run so far."""
         return self._read("totals", lambda values: Totals(**values)) or Totals()
 
-    def set_end(self, end: SessionEnd) -> None:
-        """Store how this session ended."""
-        self._write("end", end.to_json())
-
-    def clear_end(self) -> None:
-        """Delete the end of the last session, because a new session begins."""
-        with self.database.transaction() as sql:
-            sql.execute("DELETE FROM run WHERE name = 'end'")
-
-    @property
-    def end(self) -> SessionEnd | None:
-        """How the last session ended; None while a session runs or after it was killed."""
-        return self._read("end", SessionEnd.from_json)
-
     def add(
         self,
         cells: Iterable[tuple[int, Sequence[Cell]]],
@@ -188,6 +174,10 @@ class Journal:
         """Count the rows that are as the file asks, with the duplicates of such rows."""
         return self.database.count(*progress.SETTLED_ROWS)
 
+    def figures(self) -> RunFigures:
+        """Return how far the run has come."""
+        return RunFigures(counts=self.counts(), settled=self.settled(), totals=self.totals)
+
     def remaining(self) -> int:
         """Count the rows that are pending or in doubt."""
         return self.database.count(progress.REMAINING_ROWS)
@@ -220,31 +210,34 @@ class Journal:
         with readable_errors(self.path):
             return results.examples(self.database.sql, code, limit)
 
-    def result_rows(self) -> Iterator[ResultRow]:
-        """Yield one result row for each row, in the file's order."""
-        with readable_errors(self.path):
-            yield from results.result_rows(self.database.sql, closed_because=self._closed_because)
+    def result_rows(self, *, closed_because: str = "") -> Iterator[ResultRow]:
+        """Yield one result row for each row, in the file's order.
 
-    def groups(self) -> Iterator[Group]:
-        """Yield the rows that were not updated, and the duplicates, grouped by cause.
-
-        The largest group of each result comes first.
+        `closed_because` says why the run cannot be resumed; it is empty while the run can be.
         """
         with readable_errors(self.path):
-            yield from results.groups(self.database.sql, closed_because=self._closed_because)
+            yield from results.result_rows(self.database.sql, closed_because=closed_because)
+
+    def groups(self, *, closed_because: str = "") -> Iterator[Group]:
+        """Yield the rows that were not updated, and the duplicates, grouped by cause.
+
+        The largest group of each result comes first. `closed_because` as in `result_rows`.
+        """
+        with readable_errors(self.path):
+            yield from results.groups(self.database.sql, closed_because=closed_because)
 
     def count_rows(self, row_filter: RowFilter) -> int:
         """Count the rows that match a filter."""
         with readable_errors(self.path):
             return search.count_rows(self.database.sql, row_filter)
 
-    def page(self, row_filter: RowFilter, *, offset: int, limit: int) -> list[ResultRow]:
+    def page(
+        self, row_filter: RowFilter, *, offset: int, limit: int, closed_because: str = ""
+    ) -> list[ResultRow]:
         """Return some of the result rows that match a filter, in the file's order."""
         with readable_errors(self.path):
             rows = search.row_numbers(self.database.sql, row_filter, offset=offset, limit=limit)
-            return list(
-                results.result_rows(self.database.sql, rows, closed_because=self._closed_because)
-            )
+            return list(results.result_rows(self.database.sql, rows, closed_because=closed_because))
 
     def throughput(self, spans: int) -> Throughput | None:
         """Return how many rows finished in each of `spans` equal spans of time.
@@ -253,18 +246,6 @@ class Journal:
         """
         with readable_errors(self.path):
             return search.throughput(self.database.sql, spans)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the run cannot be resumed."""
-        end = self.end
-        return end is not None and end.closed
-
-    @property
-    def _closed_because(self) -> str:
-        """Why the run cannot be resumed, in a sentence; empty while it can be."""
-        end = self.end
-        return end.ended_by if end is not None and end.closed else ""
 
     def _read(self, name: str, parse: Callable[[dict[str, Any]], _T]) -> _T | None:
         with readable_errors(self.path):

@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("results", sa.Text(), nullable=True),
         sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("remaining", sa.Integer(), server_default="0", nullable=False),
         sa.Column("settled", sa.Integer(), server_default="0", nullable=False),
         sa.Column("requests", sa.Integer(), server_default="0", nullable=False),
         sa.Column("credits_used", sa.Integer(), server_default="0", nullable=False),

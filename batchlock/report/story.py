@@ -1,0 +1,47 @@
+"""The story of a family of runs: a file, its corrections and its retries, with one total."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchlock.core.runs import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """The total of a family of runs; each row of the file counts once."""
+
+    runs: int
+    rows: int
+    settled: int
+    """Rows that are as the file asks now."""
+    requests: int
+    credits_used: int
+
+    @property
+    def sentence(self) -> str:
+        """The total in a sentence for people."""
+        return (
+            f"Together: {self.runs} runs, {self.settled:,} of {self.rows:,} rows done, "
+            f"{self.requests:,} calls, {self.credits_used:,} credits."
+        )
+
+
+def story_of(family: Sequence[Run]) -> Story:
+    """Return the total of a family, which is in the order of time.
+
+    A retry has only the rows that were not done before it, so its rows add to those that are done.
+    Every other run has all rows of the file, and counts those that were done before it.
+    """
+    rows = settled = 0
+    for run in family:
+        if run.info.retry_of is not None:
+            settled += run.figures.settled
+        else:
+            rows, settled = run.figures.rows, run.figures.settled
+    return Story(
+        runs=len(family),
+        rows=rows,
+        settled=settled,
+        requests=sum(run.figures.totals.requests for run in family),
+        credits_used=sum(run.figures.totals.credits_used for run in family),
+    )

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError
+from batchlock.core.errors import AlreadyRunning, BatchlockError
 from batchlock.core.observer import RunObserver, RunObservers
 from batchlock.core.options import RunOptions
 from batchlock.core.results import CheckResult, RunResult, Summary
@@ -177,6 +177,30 @@ class Engine:
         with self._lock(run.info.org) as set_holder:
             set_holder(f"run {run.run_id}")
             return await self._resume(run, credentials)
+
+    async def work(self, run_id: str) -> RunResult | None:
+        """Execute a run for the page, if it still waits in the queue; return None if it does not.
+
+        Why it could not begin, or that the machine is being shut down, is recorded for the page.
+        """
+        run = self._find(run_id)
+        if run.state is not RunState.QUEUED:
+            return None
+        try:
+            result = await self.resume(run_id)
+        except BatchlockError as error:
+            reason = StopReason.of(error)
+            if isinstance(error, AlreadyRunning):
+                self.store.runs.requeue(run_id, starts=run.starts, reason=reason)
+            else:
+                self.store.runs.end_session(
+                    run_id, RunState.STOPPED, reason, exit_code=error.exit_code
+                )
+            raise
+        ended = self.store.runs.get(run_id)
+        if ended and ended.reason and ended.reason.code is StopCode.SIGNAL and not ended.is_closed:
+            self.store.runs.requeue(run_id, starts=run.starts)
+        return result
 
     async def retry(self, run_id: str, *, refused: bool = True) -> RunResult | None:
         """Execute the rows of a run that were not updated as a new run; None when there are none.

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchlock.config import Settings
-    from batchlock.core.observer import RunObserver
     from batchlock.plan.child import ReaderProcess
     from batchlock.run import Engine
 
@@ -25,23 +24,18 @@ _PER_PROCESS_PATHS = ("/dev/stdin", "/dev/fd/", "/proc/self/")
 
 @contextmanager
 def open_engine(
-    context: Context,
-    options: CommandOptions,
-    *,
-    file: Path | None = None,
-    observer: "RunObserver | None" = None,
+    context: Context, options: CommandOptions, *, file: Path | None = None
 ) -> "Iterator[Engine]":
     """Yield the engine of a command, with its log open.
 
     With a `file` to read, the child process for that starts at once, since it takes as long to load
-    as the modules of this process. Runs report to the terminal unless there is an `observer`.
-    Raises UnreadableFile and UsageError.
+    as the modules of this process. Raises UnreadableFile and UsageError.
     """
     if file is not None:
         _refuse_pipe_or_device(file)
     with ExitStack() as stack:
         reader = stack.enter_context(_reader()) if file is not None else None
-        yield stack.enter_context(_engine(context, options, reader, observer))
+        yield stack.enter_context(_engine(context, options, reader))
 
 
 def _refuse_pipe_or_device(file: Path) -> None:
@@ -77,7 +71,6 @@ def _engine(
     context: Context,
     options: CommandOptions,
     reader: "ReaderProcess | None",
-    observer: "RunObserver | None",
 ) -> "Iterator[Engine]":
     from batchlock.cli.logs import log_to
     from batchlock.cli.progress import TerminalProgress

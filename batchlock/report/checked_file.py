@@ -16,14 +16,10 @@ from batchlock.config import Settings
 from batchlock.core.errors import UsageError
 from batchlock.core.messages import READY
 from batchlock.core.reading import Note
-from batchlock.core.results import (
-    COMPLETED,
-    CheckResult,
-    Result,
-    ResultRow,
-)
+from batchlock.core.results import CheckResult, Result, ResultRow
 from batchlock.core.rows import Cell, Problem
 from batchlock.core.runs import RunInfo
+from batchlock.core.stop import COMPLETED
 from batchlock.report.csv_file import write_csv
 from batchlock.report.destination import target_path
 from batchlock.report.recognise import refuse_to_replace

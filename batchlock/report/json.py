@@ -9,8 +9,8 @@ from typing import TypedDict
 
 from batchlock.core.results import Cause, CheckResult, Result, Summary
 from batchlock.core.runs import Run
-from batchlock.report.story import Story, story_of
 from batchlock.report.json_preview import NO_PREVIEW, PreviewJson, preview_json
+from batchlock.report.story import Story, story_of
 
 
 class CauseJson(TypedDict):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from batchlock.store.database import writing
+from batchlock.store.database import reading, writing
 from batchlock.store.schema import audit_log as table
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from batchlock.store.database import upsert, writing
+from batchlock.store.database import reading, upsert, writing
 from batchlock.store.schema import choices as table
 
 
@@ -34,7 +34,8 @@ class ChoiceTable:
         """Return the encoding that was saved last for these titles."""
         query = sa.select(table.c.encoding).where(table.c.titles == _key(titles))
         with reading(self._engine) as connection:
-            return connection.scalar(query)
+            value: str | None = connection.scalar(query)
+        return value
 
     def _save(self, titles: Sequence[str], **choice: Any) -> None:
         with writing(self._engine) as connection:

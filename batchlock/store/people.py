@@ -4,7 +4,7 @@ import time
 
 import sqlalchemy as sa
 
-from batchlock.store.database import upsert, writing
+from batchlock.store.database import reading, upsert, writing
 from batchlock.store.schema import people as people_table
 from batchlock.store.schema import sessions as session_table
 
@@ -29,7 +29,8 @@ class People:
         """Return the password hash of a person; None if there is no such person."""
         query = sa.select(people_table.c.password_hash).where(people_table.c.name == name)
         with reading(self._engine) as connection:
-            return connection.scalar(query)
+            value: str | None = connection.scalar(query)
+        return value
 
     def put(self, name: str, password_hash: str) -> None:
         """Add a person, or change a password, and end the sessions of that name.

@@ -141,10 +141,15 @@ class RunTable:
         self._update(run_id, output=output)
 
     def start_session(self, run_id: str) -> None:
-        """Record that this process sends the run now."""
+        """Record that this process sends the run now.
+
+        A request to end it stays: a person may have made it while the process was starting.
+        """
         self._update(
             run_id,
-            **_state_values(RunState.RUNNING, None),
+            state=RunState.RUNNING.value,
+            stop_code=None,
+            stop_sentence=None,
             process=os.getpid(),
             heartbeat_at=datetime.now(UTC),
             message="",

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from batchlock.core.encodings import TextReading
 from batchlock.core.runs import ACTIVE
-from batchlock.store.database import writing
+from batchlock.store.database import reading, writing
 from batchlock.store.schema import runs as run_table
 from batchlock.store.schema import uploads as table
 

@@ -17,12 +17,10 @@ tables, and recording an outcome rewrites a short line only.
     problems  row, column, code, message      why a row is invalid
 """
 
-from batchlock.core.runs import RunInfo, Totals
 from batchlock.store.journal.copying import copy_plan, copy_unsettled_rows
 from batchlock.store.journal.database import atomic_journal
 from batchlock.store.journal.earlier import leave_done_rows, send_done_rows
 from batchlock.store.journal.journal import Journal
-from batchlock.store.journal.old_end import SessionEnd
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.search import RowFilter, Throughput
 

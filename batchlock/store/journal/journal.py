@@ -15,7 +15,6 @@ from batchlock.core.rows import Cell, Field, Problem, Update
 from batchlock.core.runs import RunFigures, RunInfo, Totals
 from batchlock.store.journal import planned, progress, results, search
 from batchlock.store.journal.database import Database, readable_errors, wrong_version
-from batchlock.store.journal.old_end import SessionEnd
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.planning import add_rows
 from batchlock.store.journal.results import Group

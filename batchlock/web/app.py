@@ -8,8 +8,7 @@ from aiohttp import web
 
 from batchlock.config import Settings
 from batchlock.core.options import RunOptions
-from batchlock.store.history import History
-from batchlock.store.page import PageStore
+from batchlock.store.store import Store
 from batchlock.web import retention, security
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.context import AppContext
@@ -18,7 +17,6 @@ from batchlock.web.queue import RunQueue
 from batchlock.web.runs.actions import RunActions
 from batchlock.web.runs.downloads import ResultDownloads
 from batchlock.web.runs.events import LiveViews
-from batchlock.web.runs.list import RunList
 from batchlock.web.runs.pages import RunPages
 from batchlock.web.templating import OrgLabel, Templates, static
 from batchlock.web.uploads.downloads import UploadDownloads
@@ -35,7 +33,7 @@ _RUN = "/runs/{run:[0-9a-f-]{1,40}}"
 def create_app(
     settings: Settings,
     options: RunOptions,
-    store: PageStore,
+    store: Store,
     *,
     host: str,
     on_link: Callable[[str], None],
@@ -71,7 +69,7 @@ def create_app(
         )
         tasks = [asyncio.create_task(context.queue.process_queue())]
         if (keep_seconds := settings.web.keep) is not None:
-            removal = retention.remove_old(store, context.queue, context.history, keep_seconds)
+            removal = retention.remove_old(store, context.org, keep_seconds)
             tasks.append(asyncio.create_task(removal))
         auth.open_link()
         yield
@@ -85,24 +83,22 @@ def create_app(
     return app
 
 
-def _context(settings: Settings, options: RunOptions, store: PageStore) -> AppContext:
+def _context(settings: Settings, options: RunOptions, store: Store) -> AppContext:
     org = SIMULATOR if options.simulate else settings.org
     environment, api = address(settings.zoho, org)
-    history = History(settings.state, org)
-    history.make_folder()
+    store.make_runs_folder(org)
     command_options: Sequence[str] = ()
     if options.config is not None:
         command_options = ("--config", str(options.config.absolute()))
     data_center = "" if options.simulate else settings.zoho.data_center.upper()
     label = OrgLabel(name=org, environment=environment, api=api, data_center=data_center)
     return AppContext(
+        org=org,
         settings=settings,
         options=options,
         store=store,
         templates=Templates(label),
-        history=history,
-        run_list=RunList(history),
-        queue=RunQueue(store, history, settings.state, command_options),
+        queue=RunQueue(store, org, command_options),
         command_options=command_options,
     )
 

@@ -6,13 +6,12 @@ import shutil
 import time
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
-from batchlock.store.history import History
 from batchlock.store.journal import Journal
-from batchlock.store.page import PageStore
-from batchlock.web.queue import RunQueue
+from batchlock.store.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -23,17 +22,13 @@ _INTERVAL_SECONDS = 3600.0
 _ABANDONED_SECONDS = 3600
 
 
-async def remove_old(
-    store: PageStore, queue: RunQueue, history: History, keep_seconds: float
-) -> None:
+async def remove_old(store: Store, org: str, keep_seconds: float) -> None:
     """Remove old runs and uploads now and once an hour, until cancelled."""
     while True:
         try:
             before = time.time() - keep_seconds
-            for run_id in await asyncio.to_thread(_remove_journals, history, before):
-                store.queue.remove(run_id)
-                shutil.rmtree(queue.worker_folder(run_id).folder, ignore_errors=True)
-            for upload in store.uploads.older_than(history.org, before):
+            await asyncio.to_thread(_remove_runs, store, org, before)
+            for upload in store.uploads.older_than(org, before):
                 store.uploads.remove(upload.id)
                 folder = store.uploads.folder(upload.id)
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -53,15 +48,13 @@ def remove_abandoned(folder: Path, upload_ids: Collection[str]) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _remove_journals(history: History, before: float) -> list[str]:
-    """Remove the journals of runs that were finished before a moment; return their ids."""
-    removed = []
-    for run in list(history.all()):
-        end, path = run.end, run.path
-        if end is not None and end.closed and end.finished_at.timestamp() < before:
-            with suppress(OSError, BatchlockError):
+def _remove_runs(store: Store, org: str, before: float) -> None:
+    """Remove the runs that were finished before a moment, with their journals."""
+    for run in store.runs.ended_before(org, datetime.fromtimestamp(before, UTC)):
+        path = store.journal_path(run.info)
+        with suppress(OSError, BatchlockError):
+            if path.exists():
                 with Journal.open(path):
                     pass  # the last close removes the files -wal and -shm beside it
                 path.unlink()
-                removed.append(run.info.run_id)
-    return removed
+            store.runs.remove(run.run_id)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from batchlock.store.page import PageStore
+from batchlock.store.store import Store
 from batchlock.web.auth.tokens import csrf_token, new_cookie, session_key
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -132,7 +132,7 @@ async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.popall("Server", None)
 
 
-def middlewares(store: PageStore, rules: SecurityRules) -> list[Middleware]:
+def middlewares(store: Store, rules: SecurityRules) -> list[Middleware]:
     """Return the checks that every request passes, in their order."""
     return [_check_host(rules), _load_session(store, rules), _check_csrf(rules)]
 
@@ -152,7 +152,7 @@ def _check_host(rules: SecurityRules) -> Middleware:
     return check_host
 
 
-def _load_session(store: PageStore, rules: SecurityRules) -> Middleware:
+def _load_session(store: Store, rules: SecurityRules) -> Middleware:
     @web.middleware
     async def load_session(request: web.Request, handler: Handler) -> web.StreamResponse:
         cookie, name = request.cookies.get(rules.cookie, ""), None

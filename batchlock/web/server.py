@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from aiohttp import web
 from filelock import FileLock, Timeout
@@ -10,7 +11,8 @@ from filelock import FileLock, Timeout
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
-from batchlock.store.page import PageStore
+from batchlock.store.database import make_state_folder
+from batchlock.store.store import Store
 from batchlock.web.app import create_app
 from batchlock.zoho.network import is_this_machine
 from batchlock.zoho.settings import SIMULATOR
@@ -30,9 +32,9 @@ async def serving(
     from other machines without a password.
     """
     org = SIMULATOR if options.simulate else settings.org
-    store = PageStore(settings.state)
+    store = Store(settings.state)
     # Two servers would both start the runs of the queue.
-    lock = FileLock(store.folder / f"{org}.lock", mode=0o600)
+    lock = FileLock(_lock_file(store, org), mode=0o600)
     try:
         _acquire(lock, org)
         if not is_this_machine(host) and not store.people.names():
@@ -57,6 +59,12 @@ async def serving(
     finally:
         lock.release()
         store.close()
+
+
+def _lock_file(store: Store, org: str) -> Path:
+    folder = store.state / "web"
+    make_state_folder(folder)
+    return folder / f"{org}.lock"
 
 
 def _acquire(lock: FileLock, org: str) -> None:

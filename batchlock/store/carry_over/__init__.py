@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from batchlock.core.errors import AlreadyRunning
 from batchlock.store.carry_over.old_runs import read_runs
 from batchlock.store.carry_over.web_database import read_web_database
-from batchlock.store.database import NAME, database_errors, writing
+from batchlock.store.database import NAME, reading, writing
 from batchlock.store.runs import to_columns
 from batchlock.store.schema import audit_log, choices, facts, people, runs, sessions, uploads
 
@@ -33,17 +33,16 @@ def carry_over(engine: sa.Engine, state: Path) -> None:
     Raises AlreadyRunning when a run of 0.1.0 is at work, because its end would not be recorded,
     and BatchlockError when the database of the page cannot be read.
     """
-    with database_errors(state):
-        if _is_done(engine):
-            return
-        with FileLock(state / f"{NAME}.lock", mode=0o600):
-            if not _is_done(engine):  # another process may have done it meanwhile
-                with _org_locks(state):
-                    _carry_over(engine, state)
+    if _is_done(engine):
+        return
+    with FileLock(state / f"{NAME}.lock", mode=0o600):
+        if not _is_done(engine):  # another process may have done it meanwhile
+            with _org_locks(state):
+                _carry_over(engine, state)
 
 
 def _is_done(engine: sa.Engine) -> bool:
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return connection.scalar(sa.select(facts.c.value).where(facts.c.name == _FACT)) is not None
 
 

@@ -11,15 +11,8 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.results import Result
-from batchlock.core.runs import (
-    COMPLETED,
-    Run,
-    RunFigures,
-    RunInfo,
-    RunState,
-    StopCode,
-    StopReason,
-)
+from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
+from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.store.carry_over.web_database import RequestedRun
 from batchlock.store.journal import Journal
 from batchlock.store.journal.old_end import SessionEnd, read_end

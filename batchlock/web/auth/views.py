@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from aiohttp import web
 
-from batchlock.store.page import PageStore
+from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.passwords import hash_password, needs_rehash, verify_password
 from batchlock.web.auth.throttle import LoginThrottle
@@ -48,7 +48,7 @@ class AuthViews:
 
     def __init__(
         self,
-        store: PageStore,
+        store: Store,
         templates: Templates,
         rules: security.SecurityRules,
         *,

@@ -5,8 +5,7 @@ import asyncio
 from aiohttp import web
 
 from batchlock.core.errors import BatchlockError
-from batchlock.store.journal import Journal
-from batchlock.store.page import ACTIVE
+from batchlock.core.runs import ACTIVE
 from batchlock.web import security
 from batchlock.web.context import AppContext
 
@@ -20,48 +19,44 @@ class RunActions:
 
     async def pause(self, request: web.Request) -> web.Response:
         """Pause a run until a person resumes it."""
-        run_id, _ = self._context.run_in(request)
-        self._context.queue.pause(run_id, request[security.NAME])
-        raise self._see_run(request, "paused", run_id)
+        run = self._context.run_in(request)
+        self._context.queue.pause(run, request[security.NAME])
+        raise self._see_run(request, "paused", run.run_id)
 
     async def stop(self, request: web.Request) -> web.Response:
         """Stop a run."""
-        run_id, _ = self._context.run_in(request)
-        self._context.queue.stop(run_id, request[security.NAME])
-        raise self._see_run(request, "stopped", run_id)
+        run = self._context.run_in(request)
+        self._context.queue.stop(run, request[security.NAME])
+        raise self._see_run(request, "stopped", run.run_id)
 
     async def resume(self, request: web.Request) -> web.Response:
         """Resume a run that was paused, or that ended before its last row."""
-        run_id, path = self._context.run_in(request)
-        with Journal.open(path) as journal:
-            is_closed = journal.is_closed
-        if is_closed:
+        run = self._context.run_in(request)
+        if run.is_closed:
             raise web.HTTPConflict(text="No row of this run is left to send.")
-        file_name = self._context.file_name(run_id, path)
-        self._context.queue.add(run_id, file_name, request[security.NAME])
-        raise self._see_run(request, "resumed", run_id)
+        self._context.queue.add(run, request[security.NAME])
+        raise self._see_run(request, "resumed", run.run_id)
 
     async def retry(self, request: web.Request) -> web.Response:
         """Queue a new run of the rows that were not updated."""
-        run_id, path = self._context.run_in(request)
+        run = self._context.run_in(request)
         refused = (await security.form_of(request)).get("only") != "failed"
-        if self._context.state_of(run_id) in ACTIVE:
+        if run.state in ACTIVE:
             raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
-        runner = self._context.runner()
-        user, file_name = request[security.NAME], self._context.file_name(run_id, path)
+        engine, user = self._context.engine(), request[security.NAME]
 
         async def start() -> str:
             async with self._starting_retry:  # two clicks at once get the same run
-                new_id = await asyncio.to_thread(runner.start_retry, run_id, refused=refused)
-                if new_id is None:
+                retry = await asyncio.to_thread(engine.start_retry, run.run_id, refused=refused)
+                if retry is None:
                     raise BatchlockError("Every row of this run is as its file asks.")
-                self._context.queue.add(new_id, file_name, user)
-                return new_id
+                self._context.queue.add(retry, user, file_name=run.file_name, upload=run.upload)
+                return retry.run_id
 
         # Shielded, because the handler is cancelled when the browser leaves, and a run that
         # exists but is not queued would never start.
         new_id = await asyncio.shield(start())
-        raise self._see_run(request, f"retried {run_id} as", new_id)
+        raise self._see_run(request, f"retried {run.run_id} as", new_id)
 
     def _see_run(self, request: web.Request, action: str, run_id: str) -> web.HTTPSeeOther:
         self._context.log(request, action, f"run {run_id}")

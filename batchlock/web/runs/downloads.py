@@ -26,14 +26,14 @@ class ResultDownloads:
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Answer with the results of a run as far as it has come, written for this request."""
-        run_id, path = self._context.run_in(request)
+        run = self._context.run_in(request)
         file_format = request.match_info["format"]
-        stem = Path(self._context.file_name(run_id, path)).stem
-        name = f"{stem}-results-{run_id}.{file_format}"
+        stem = Path(run.file_name).stem
+        name = f"{stem}-results-{run.run_id}.{file_format}"
         with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
             results = Path(folder) / f"results.{file_format}"
             async with self._reporting:
-                await self._report(run_id, results)
+                await self._report(run.run_id, results)
             self._context.log(request, "downloaded", name)
             response = web.StreamResponse(headers={"Content-Disposition": attachment(name)})
             response.headers["Content-Type"] = _CONTENT_TYPES[file_format]

@@ -4,12 +4,11 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from aiohttp import web
 
-from batchlock.store.page import QueueState
+from batchlock.core.runs import Run, RunState
 from batchlock.web import security
 from batchlock.web.auth.tokens import session_key
 from batchlock.web.context import AppContext
@@ -31,15 +30,25 @@ class LiveRun:
     """An active run, as every viewer sees it."""
 
     view: RunView
-    state: QueueState
-    reason: str
-    """Why it is not running, in a sentence; empty when there is nothing to say."""
     runs_before: int
-    blocked_by: str
-    """What holds up the queue, in a sentence; empty when nothing does."""
-    stop_reason: str
-    """Who requested its end, in a sentence; empty when nobody did."""
     chart: Chart | None
+
+    @property
+    def state(self) -> RunState:
+        """The state of the run."""
+        return self.view.run.state
+
+    @property
+    def reason(self) -> str:
+        """Why it is not running, in a sentence; empty when there is nothing to say."""
+        reason = self.view.run.reason
+        return "" if reason is None else reason.sentence
+
+    @property
+    def stop_reason(self) -> str:
+        """Who requested its end, in a sentence; empty when nobody did."""
+        request = self.view.run.stop_requested
+        return "" if request is None else request.sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +56,7 @@ class RunningPage(Page):
     """The page of an active run."""
 
     template: ClassVar[str] = "running.html"
-    run_id: str
-    file_name: str
-    user: str
-    is_at_terminal: bool
+    run: Run
     live: LiveRun
 
 
@@ -59,28 +65,19 @@ class LiveViews:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
-        self._watchers = RunWatchers(self._render)
+        self._watchers = RunWatchers(context, self._render)
 
-    async def running_page(self, run_id: str, path: Path, state: QueueState) -> RunningPage:
+    async def running_page(self, run: Run) -> RunningPage:
         """Return the page of an active run."""
-        folder = self._context.queue.worker_folder(run_id)
-        view = await asyncio.to_thread(read_view, path, folder)
-        queued = self._context.queued(run_id)
-        return RunningPage(
-            run_id=run_id,
-            file_name=self._context.file_name(run_id, path),
-            user=queued.user if queued else "the command line",
-            is_at_terminal=self._context.queue.is_at_terminal(run_id),
-            live=self._live_run(run_id, view, state),
-        )
+        view = await asyncio.to_thread(read_view, self._context, run.run_id)
+        return RunningPage(run=view.run, live=self._live_run(view))
 
     async def now(self, request: web.Request) -> web.Response:
         """Answer with the present view, for browsers that events do not reach."""
-        run_id, path = self._context.run_in(request)
-        folder = self._context.queue.worker_folder(run_id)
+        run = self._context.run_in(request)
         try:
             async with (
-                self._watchers.watch(run_id, path, folder) as next_after,
+                self._watchers.watch(run.run_id) as next_after,
                 asyncio.timeout(_POLL_TIMEOUT_SECONDS),
             ):
                 rendered = await next_after("")
@@ -90,14 +87,13 @@ class LiveViews:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send the view whenever it changes, until the viewer leaves or is signed out."""
-        run_id, path = self._context.run_in(request)
+        run = self._context.run_in(request)
         # nginx buffers answers unless this header forbids it, and would keep the events back.
         response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         await response.prepare(request)
-        folder = self._context.queue.worker_folder(run_id)
         last, checked_monotonic = "", time.monotonic()
-        async with self._watchers.watch(run_id, path, folder) as next_after:
+        async with self._watchers.watch(run.run_id) as next_after:
             while True:
                 if time.monotonic() - checked_monotonic >= _KEEP_ALIVE_SECONDS:
                     if not self._is_signed_in(request):
@@ -116,25 +112,17 @@ class LiveViews:
         idle_seconds = self._context.settings.web.session
         return self._context.store.sessions.name(key, max_idle_seconds=idle_seconds) is not None
 
-    def _live_run(self, run_id: str, view: RunView, state: QueueState) -> LiveRun:
-        queue, queued = self._context.queue, self._context.queued(run_id)
-        is_waiting = state is QueueState.WAITING
-        request = None
-        if state is QueueState.WORKING:
-            request = queue.worker_folder(run_id).stop_request()
+    def _live_run(self, view: RunView) -> LiveRun:
+        is_queued = view.run.state is RunState.QUEUED
         return LiveRun(
             view=view,
-            state=state,
-            reason=queued.reason if queued else "",
-            runs_before=queue.runs_before(run_id) if is_waiting else 0,
-            blocked_by=queue.blocked_by() if is_waiting else "",
-            stop_reason=request.reason if request else "",
+            runs_before=self._context.queue.runs_before(view.run.run_id) if is_queued else 0,
             chart=chart(view.throughput),
         )
 
-    def _render(self, run_id: str, view: RunView) -> str:
+    def _render(self, view: RunView) -> str:
         """Return the JSON that the script expects: state, title, and HTML of each part."""
-        live = self._live_run(run_id, view, self._context.state_of(run_id))
+        live = self._live_run(view)
         templates = self._context.templates
         return json.dumps(
             {

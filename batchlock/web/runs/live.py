@@ -7,13 +7,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.results import Cause, Result
+from batchlock.core.runs import Run, RunState
 from batchlock.report.summaries import causes_of
-from batchlock.store.journal import Journal, Throughput
-from batchlock.web.worker import Heartbeat, WorkerFolder
+from batchlock.store.journal import Throughput
+from batchlock.web.context import AppContext
 
 _log = logging.getLogger(__name__)
 
@@ -24,24 +26,25 @@ _READ_SECONDS = 1.0
 _READ_SHARE = 5
 # Shorter spans make the displayed rate jump with every commit of the journal.
 _RATE_SECONDS = 20.0
-# The process writes about twice a second; after this time it is hanging or gone.
-_HEARTBEAT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
     """The progress of a run at one moment."""
 
-    rows: int
-    remaining: int
+    run: Run
     counts: Mapping[Result, int]
+    remaining: int
     causes: tuple[Cause, ...]
     throughput: Throughput | None
     credits_used: int
-    heartbeat: Heartbeat | None
-    """None when no process sends the run."""
-    rate: float
+    rate: float = 0.0
     """Rows a second, over the last seconds; 0 when unknown."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return sum(self.counts.values())
 
     @property
     def done(self) -> int:
@@ -53,39 +56,47 @@ class RunView:
         """How long the rest takes at this rate; None while the rate is unknown."""
         return self.remaining / self.rate if self.rate else None
 
+    @property
+    def snapshot(self) -> LimiterSnapshot | None:
+        """The state of the call limiter; None when no process sends the run."""
+        return self.run.snapshot if self.run.state is RunState.RUNNING else None
 
-def read_view(path: Path, folder: WorkerFolder) -> RunView:
-    """Read the progress of a run; `rate` is 0, because it needs two readings."""
-    with Journal.open(path) as journal, journal.snapshot():
-        counts = journal.counts()
+
+def read_view(context: AppContext, run_id: str) -> RunView:
+    """Read the progress of a run; its rate needs two readings, so it is unknown here.
+
+    Raises BatchlockError when the run was removed, or its journal cannot be read.
+    """
+    run = context.store.runs.get(run_id)
+    if run is None:
+        raise BatchlockError("This run was removed.")
+    with context.store.open_journal(run) as journal, journal.snapshot():
+        figures = journal.figures()
         return RunView(
-            rows=sum(counts.values()),
-            remaining=counts[Result.NOT_SENT] + counts[Result.UNKNOWN],
-            counts=counts,
+            run=context.as_it_stands(run),
+            counts=figures.counts,
+            remaining=figures.remaining,
             causes=causes_of(journal, exclude=(Result.NOT_SENT, Result.UNKNOWN)),
             throughput=journal.throughput(CHART_BARS),
-            credits_used=journal.totals.credits_used,
-            heartbeat=folder.heartbeat(_HEARTBEAT_SECONDS),
-            rate=0.0,
+            credits_used=figures.totals.credits_used,
         )
 
 
 class RunWatchers:
     """The viewers of all runs; one task reads each run, however many people view it."""
 
-    def __init__(self, render: Callable[[str, RunView], str]) -> None:
-        """Render the view of a run, named by its id, with `render`."""
+    def __init__(self, context: AppContext, render: Callable[[RunView], str]) -> None:
+        """Render the view of a run with `render`."""
+        self._context = context
         self._render = render
         self._watchers: dict[str, _Watcher] = {}
 
     @asynccontextmanager
-    async def watch(
-        self, run_id: str, path: Path, folder: WorkerFolder
-    ) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    async def watch(self, run_id: str) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
         """Provide a function that waits for a rendered view unlike the one that it receives."""
         watcher = self._watchers.get(run_id)
         if watcher is None:
-            watcher = _Watcher(lambda view: self._render(run_id, view), path, folder)
+            watcher = _Watcher(partial(read_view, self._context, run_id), self._render)
             self._watchers[run_id] = watcher
         watcher.viewers += 1
         try:
@@ -100,11 +111,10 @@ class RunWatchers:
 class _Watcher:
     """Reads one run until the last viewer leaves."""
 
-    def __init__(self, render: Callable[[RunView], str], path: Path, folder: WorkerFolder) -> None:
+    def __init__(self, read: Callable[[], RunView], render: Callable[[RunView], str]) -> None:
         self.viewers = 0
+        self._read = read
         self._render = render
-        self._path = path
-        self._folder = folder
         self._readings: deque[tuple[float, int]] = deque()
         """Monotonic time and rows done, for the rate."""
         self._rendered = ""
@@ -126,7 +136,7 @@ class _Watcher:
         while True:
             began = time.monotonic()
             try:
-                view = await asyncio.to_thread(read_view, self._path, self._folder)
+                view = await asyncio.to_thread(self._read)
                 rendered = self._render(self._with_rate(view, time.monotonic()))
             except BatchlockError:
                 pass  # the journal is being created, or was removed

@@ -2,21 +2,23 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import ClassVar
 
 from aiohttp import web
 
 from batchlock.core.cell_text import display_text
 from batchlock.core.results import Result, ResultRow, Summary
-from batchlock.report.summaries import stop_reason_of, summary_of
-from batchlock.store.journal import Journal, RowFilter, RunInfo, SessionEnd
-from batchlock.store.page import ACTIVE, LogEntry, QueuedRun, Upload
+from batchlock.core.runs import ACTIVE, Run
+from batchlock.report.story import Story, story_of
+from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
+from batchlock.store.audit_log import LogEntry
+from batchlock.store.journal import RowFilter
+from batchlock.store.store import Store
+from batchlock.store.uploads import Upload
 from batchlock.web.context import AppContext
 from batchlock.web.runs.chart import Chart, chart
 from batchlock.web.runs.events import LiveViews
-from batchlock.web.runs.list import ListedRun, displayable_name
 from batchlock.web.runs.live import CHART_BARS
 from batchlock.web.runs.table import MAX_COLUMNS, PageOfTable, search_words
 from batchlock.web.templating import Page
@@ -32,9 +34,9 @@ class HomePage(Page):
     """The first page: the upload, what is active, and the latest runs."""
 
     template: ClassVar[str] = "home.html"
-    active_runs: Sequence[ListedRun]
+    active_runs: Sequence[Run]
     uploads: Sequence[Upload]
-    latest_runs: Sequence[ListedRun]
+    latest_runs: Sequence[Run]
     max_upload_bytes: int
 
 
@@ -51,13 +53,11 @@ class ResultsPage(Page):
     """The page of a run that is not active."""
 
     template: ClassVar[str] = "results.html"
-    run_id: str
-    queued: QueuedRun | None
-    """None for a run of the command line."""
+    run: Run
+    family: Sequence[Run]
+    """The run and the runs that belong to it, oldest first."""
+    story: Story
     summary: Summary
-    info: RunInfo
-    file_name: str
-    end: SessionEnd | None
     titles: Sequence[str]
     hidden_columns: int
     rows: Sequence[DisplayedRow]
@@ -74,7 +74,7 @@ class HistoryPage(Page):
     """The list of all runs."""
 
     template: ClassVar[str] = "history.html"
-    runs: Sequence[ListedRun]
+    runs: Sequence[Run]
     table: PageOfTable
     keep_seconds: float | None
     """How long runs are kept; None for ever."""
@@ -98,31 +98,30 @@ class RunPages:
 
     async def home(self, request: web.Request) -> web.Response:
         """Show the upload, the active runs, and the latest ones."""
-        runs = await self._all_runs()
+        runs = await asyncio.to_thread(self._context.all_runs)
         page = HomePage(
-            active_runs=[run for run in runs if run.is_active],
+            active_runs=[run for run in runs if run.state in ACTIVE],
             uploads=self._context.store.uploads.without_run(self._context.org, limit=_MAX_UPLOADS),
-            latest_runs=[run for run in runs if not run.is_active][:_LATEST_RUNS],
+            latest_runs=[run for run in runs if run.state not in ACTIVE][:_LATEST_RUNS],
             max_upload_bytes=self._context.settings.web.max_upload,
         )
         return self._context.templates.render_page(request, page)
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the progress of an active run, or the results of another."""
-        run_id, path = self._context.run_in(request)
-        state = self._context.state_of(run_id)
+        run = self._context.run_in(request)
         page: Page
-        if state in ACTIVE:
-            page = await self._live.running_page(run_id, path, state)
+        if run.state in ACTIVE:
+            page = await self._live.running_page(run)
         else:
-            queued = self._context.queued(run_id)
-            page = await asyncio.to_thread(_results_page, run_id, path, queued, request.query)
+            page = await asyncio.to_thread(_results_page, self._context.store, run, request.query)
         return self._context.templates.render_page(request, page)
 
     async def history(self, request: web.Request) -> web.Response:
         """Show all runs of this org, those of the command line too."""
         words = search_words(request.query)
-        runs = [run for run in await self._all_runs() if run.matches(words)]
+        runs = await asyncio.to_thread(self._context.all_runs)
+        runs = [run for run in runs if _matches(run, words)]
         table = PageOfTable.requested(request.query, len(runs))
         page = HistoryPage(
             runs=runs[table.offset : table.offset + table.size],
@@ -140,38 +139,40 @@ class RunPages:
         )
         return self._context.templates.render_page(request, page)
 
-    async def _all_runs(self) -> list[ListedRun]:
-        queued = self._context.store.queue.all(self._context.org)
-        holder = self._context.queue.holder()
-        return await asyncio.to_thread(
-            self._context.run_list.all, queued, holder.run_id if holder else None
-        )
+
+def _matches(run: Run, words: str) -> bool:
+    """Return whether every one of the words occurs in what the list shows of the run."""
+    text = (
+        f"{run.file_name} {run.run_id} {run.requested_by} {run.info.started_at:%Y-%m-%d}"
+    ).casefold()
+    return all(word in text for word in words.casefold().split())
 
 
-def _results_page(
-    run_id: str, path: Path, queued: QueuedRun | None, query: Mapping[str, str]
-) -> ResultsPage:
-    with Journal.open(path) as journal:
-        info, end = journal.info, journal.end
-        summary = summary_of(journal, info, stop_reason_of(journal), run_id)
-        if queued is not None and queued.reason and summary.resume:
-            summary = replace(summary, ended_by=queued.reason)
+def _results_page(store: Store, run: Run, query: Mapping[str, str]) -> ResultsPage:
+    family = store.runs.family(run)
+    with store.open_journal(run) as journal:
+        reason = stop_reason_of(run, remaining=journal.remaining())
+        summary = summary_of(journal, run.info, reason, run.run_id)
         names = query.get("show", "all").split(",")
         results = frozenset(Result(name) for name in names if name in set(Result))
         row_filter = RowFilter(results=results, text=search_words(query))
         table = PageOfTable.requested(query, journal.count_rows(row_filter))
-        rows = journal.page(row_filter, offset=table.offset, limit=table.size)
+        rows = journal.page(
+            row_filter,
+            offset=table.offset,
+            limit=table.size,
+            closed_because=closed_because(reason),
+        )
         throughput = journal.throughput(CHART_BARS)
         rows_to_retry = journal.to_retry()
+    titles = run.info.titles
     return ResultsPage(
-        run_id=run_id,
-        queued=queued,
+        run=run,
+        family=family,
+        story=story_of(family),
         summary=summary,
-        info=info,
-        file_name=queued.file_name if queued else displayable_name(info.file),
-        end=end,
-        titles=info.titles[:MAX_COLUMNS],
-        hidden_columns=max(0, len(info.titles) - MAX_COLUMNS),
+        titles=titles[:MAX_COLUMNS],
+        hidden_columns=max(0, len(titles) - MAX_COLUMNS),
         rows=[
             DisplayedRow(row, [display_text(cell) for cell in row.cells[:MAX_COLUMNS]])
             for row in rows

@@ -10,6 +10,7 @@ from batchlock.core.cell_text import display_text
 from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result, ResultRow
 from batchlock.core.rows import LONGEST_REASON, Problem
+from batchlock.core.runs import Run, RunInfo
 from batchlock.plan.finished import FINISHED_BEFORE
 from batchlock.report.preview import (
     NOTE_LABEL,
@@ -20,11 +21,10 @@ from batchlock.report.preview import (
     preview_of,
 )
 from batchlock.report.summaries import causes_of
-from batchlock.store.earlier import earlier_runs
-from batchlock.store.journal import Journal, RowFilter, RunInfo
-from batchlock.store.page import Upload
+from batchlock.store.earlier import last_finished
+from batchlock.store.journal import Journal, RowFilter
+from batchlock.store.uploads import Upload
 from batchlock.web.context import AppContext
-from batchlock.web.runs.list import ListedRun
 from batchlock.web.runs.table import MAX_COLUMNS, PageOfTable, search_words
 from batchlock.web.templating import Page
 from batchlock.web.uploads.columns import FIELDS, MAX_CHOICES, FieldChoice
@@ -149,9 +149,8 @@ def check_page(
         lookups = journal.to_look_up()
         causes = causes_of(journal)
         preview = preview_of(journal)
-    runs = context.run_list.from_journals()
-    same = [run for run in runs if run.info.identity == info.identity]
-    unfinished = context.history.unfinished(info.identity) if same else None
+    runs = context.store.runs.of_orgs([context.org])
+    unfinished = context.store.runs.unfinished(context.org, info.identity)
     return CheckPage(
         upload=upload,
         info=info,
@@ -167,15 +166,15 @@ def check_page(
         is_strict=context.settings.input.strict,
         selected=selected,
         table=table,
-        finished_before=earlier_runs(context.history.all(), info).finished_at,
-        unfinished_run=unfinished.stem if unfinished else None,
+        finished_before=last_finished(context.store.runs.same_content(info)),
+        unfinished_run=unfinished.run_id if unfinished else None,
         modules=context.modules,
     )
 
 
-def _forecast(context: AppContext, calls: int, runs: Sequence[ListedRun]) -> Forecast:
+def _forecast(context: AppContext, calls: int, runs: Sequence[Run]) -> Forecast:
     """Forecast the time of some calls: at the pace of the last run, else at a usual pace."""
-    for totals in (run.totals for run in runs):
+    for totals in (run.figures.totals for run in runs):
         if totals.requests >= _MIN_MEASURED_CALLS and totals.seconds > 0:
             seconds = calls * totals.seconds / totals.requests
             return Forecast(calls=calls, seconds=seconds, is_measured=True)

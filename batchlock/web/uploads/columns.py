@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from batchlock.core.rows import Field
 from batchlock.plan.constants import read_constants
-from batchlock.store.page import Upload
+from batchlock.store.uploads import Upload
 
 # A select with more options cannot be used, and a file may have 16,384 columns.
 MAX_CHOICES = 200

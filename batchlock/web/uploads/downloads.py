@@ -8,12 +8,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from batchlock.core.results import COMPLETED, Result
+from batchlock.core.results import Result
+from batchlock.core.stop import COMPLETED
 from batchlock.report.summaries import summary_of
 from batchlock.report.template import write_template
 from batchlock.report.workbook import write_workbook
 from batchlock.store.journal import Journal
-from batchlock.store.page import UploadState
+from batchlock.store.uploads import UploadState
 from batchlock.web.context import AppContext
 from batchlock.web.templating import workbook_response
 from batchlock.web.uploads.planner import UploadPlanner

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.journal import Journal
-from batchlock.store.page import ReadChoices, Upload
+from batchlock.store.uploads import ReadChoices, Upload
 from batchlock.web.context import AppContext
 
 _log = logging.getLogger(__name__)
@@ -50,13 +50,7 @@ class UploadPlanner:
     def resume(self) -> None:
         """Start again what was being planned when the last server ended."""
         for upload in self._uploads.unread(self._context.org):
-            choices = ReadChoices(
-                columns=upload.explicit_columns,
-                constants=upload.constants,
-                sheet=upload.sheet,
-                encoding=upload.encoding,
-            )
-            self.start(upload.id, choices)
+            self.start(upload.id, upload.choices)
 
     async def wait(self, *upload_ids: str) -> None:
         """Wait a short time for the plans of these uploads."""
@@ -107,10 +101,10 @@ class UploadPlanner:
         if not error.columns:
             return None
         if error.readings:
-            encoding = store.encodings.load(error.columns)
+            encoding = store.choices.encoding(error.columns)
             known = encoding is None or choices.encoding is not None
             return None if known else replace(choices, encoding=encoding)
-        columns = store.columns.load(error.columns)
+        columns = store.choices.columns(error.columns)
         return None if not columns or choices.columns else replace(choices, columns=columns)
 
     async def _plan(self, upload: Upload, choices: ReadChoices, *, by_hand: bool) -> None:
@@ -125,12 +119,12 @@ class UploadPlanner:
             earlier_encoding=None if by_hand else choices.encoding,
         )
         async with self._planning:
-            await self._context.runner(options).plan(self.folder(upload.id) / upload.name, path)
+            await self._context.engine(options).plan(self.folder(upload.id) / upload.name, path)
         if choices.columns or choices.encoding:
             with Journal.open(path) as journal:
                 titles = journal.info.titles
             if choices.columns:
-                self._context.store.columns.save(titles, choices.columns)
+                self._context.store.choices.save_columns(titles, choices.columns)
             if choices.encoding:
                 ascii_titles = [title for title in titles if title.isascii()]
-                self._context.store.encodings.save(ascii_titles, choices.encoding)
+                self._context.store.choices.save_encoding(ascii_titles, choices.encoding)

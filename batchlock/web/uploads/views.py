@@ -12,10 +12,11 @@ from aiohttp import BodyPartReader, MultipartReader, web
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.rows import LONGEST_REASON
+from batchlock.core.runs import Run
 from batchlock.report.summaries import refusal_of
-from batchlock.store.earlier import earlier_runs
+from batchlock.store.earlier import last_finished
 from batchlock.store.journal import Journal
-from batchlock.store.page import ReadChoices, Upload, UploadState
+from batchlock.store.uploads import ReadChoices, Upload, UploadState
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
@@ -177,18 +178,18 @@ class UploadViews:
 
         async def start() -> str:
             async with self._starting:  # two clicks at once get the same run
-                run_id = await asyncio.to_thread(self._start, upload, finished_at, fresh=fresh)
-                self._context.queue.add(run_id, upload.name, user, upload_id=upload.id)
-            self._context.log(request, "started", f"{upload.name}, run {run_id}")
-            return run_id
+                run = await asyncio.to_thread(self._start, upload, finished_at, fresh=fresh)
+                self._context.queue.add(run, user, file_name=upload.name, upload=upload.id)
+            self._context.log(request, "started", f"{upload.name}, run {run.run_id}")
+            return run.run_id
 
         # Shielded, because the handler is cancelled when the browser leaves, and a run that
         # exists but is not queued would never start.
         run_id = await asyncio.shield(start())
         raise web.HTTPSeeOther(f"/runs/{run_id}")
 
-    def _start(self, upload: Upload, finished_at: object, *, fresh: bool) -> str:
-        """Return the id of the unfinished run of an upload, or of a new one.
+    def _start(self, upload: Upload, finished_at: object, *, fresh: bool) -> Run:
+        """Return the unfinished run of an upload, or a new one.
 
         `finished_at` is when the same content was last finished, according to the page on which
         somebody clicked. Rows that were done then go out again only if `fresh`. Raises
@@ -200,15 +201,16 @@ class UploadViews:
             refusal = refusal_of(journal)
         if self._context.settings.input.strict and refusal is not None:
             raise BatchlockError(f"{refusal.sentence} (input.strict is set.)")
-        if (unfinished := self._context.history.unfinished(info.identity)) is not None:
-            return unfinished.stem
-        finished = earlier_runs(self._context.history.all(), info).finished_at
+        runs = self._context.store.runs
+        if (unfinished := runs.unfinished(info.org, info.identity)) is not None:
+            return self._context.as_it_stands(unfinished)
+        finished = last_finished(runs.same_content(info))
         if finished is not None and finished.isoformat() != finished_at:
             raise BatchlockError(
                 f"This file was finished meanwhile, at {finished:%H:%M} UTC. See its results "
                 "first; to send rows of it again, open its check again and start there."
             )
-        return self._context.runner(replace(self._context.options, fresh=fresh)).start(plan)
+        return self._context.engine(replace(self._context.options, fresh=fresh)).start(plan)
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove an upload that has no run."""

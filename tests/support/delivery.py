@@ -7,20 +7,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import Interrupted
 from batchlock.core.observer import LimiterSnapshot, RunObserver
 from batchlock.core.reply import Lock, Reply, Verdict
 from batchlock.core.results import Outcome, Result, ResultRow
 from batchlock.core.rows import LockId, RecordId, Update
+from batchlock.core.runs import Totals
+from batchlock.core.stop import Cancelled, StopReason
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.row import LockApi
 from batchlock.send.sender import deliver
+from batchlock.send.session import cancel_at_deadline
 from batchlock.send.settings import StopSettings
 from batchlock.simulator import lock_id_of
-from batchlock.store.journal import Journal, Totals
+from batchlock.store.journal import Journal
 from support.clocks import LoopClock, run_simulated
-from support.run_info import run_info
+from support.run_info import INTERRUPTED, run_info
 
 FIRST_RECORD = 5843104000000400000
 OUR_REASON = "our reason"
@@ -142,6 +144,12 @@ class Delivery:
     observer: RecordingObserver
 
     @property
+    def reason(self) -> StopReason:
+        """Why the delivery was cancelled."""
+        assert isinstance(self.error, Cancelled), self.error
+        return self.error.reason
+
+    @property
     def results(self) -> list[Result]:
         return [line.result for line in self.lines.values()]
 
@@ -179,8 +187,7 @@ def send(
 
     async def main() -> BaseException | None:
         if cancel_after is not None:
-            interrupted = Interrupted("Interrupted.", signal_number=2)
-            asyncio.get_running_loop().call_later(cancel_after, token.cancel, interrupted)
+            asyncio.get_running_loop().call_later(cancel_after, token.cancel, INTERRUPTED)
         with Journal.open(path) as journal:
             limiter = CallLimiter(
                 limits or Limits(in_flight=window),
@@ -190,6 +197,7 @@ def send(
                 clock=LoopClock(),
                 random=lambda: 1.0,
             )
+            timer = asyncio.create_task(cancel_at_deadline(limiter, token))
             try:
                 await deliver(
                     journal,
@@ -203,6 +211,7 @@ def send(
             except Exception as error:
                 return error
             finally:
+                timer.cancel()
                 assert limiter.in_flight == 0
         return None
 

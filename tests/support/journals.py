@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from batchlock.core.results import Outcome, Result, ResultRow, Status
 from batchlock.core.rows import Field, LockId, Problem, RecordId, Update
-from batchlock.store.journal import Journal, SessionEnd
+from batchlock.store.journal import Journal
 from support.run_info import run_info
 
 RECORD, OTHER_RECORD = "5843104000000425561", "5843104000000425562"
@@ -19,13 +18,6 @@ TITLES = {
     Field.LOCK_ID: "Lock",
     Field.REASON: "Why",
 }
-END = SessionEnd(
-    exit_code=3,
-    ended_by="",
-    finished_at=datetime(2026, 3, 14, 3, tzinfo=UTC),
-    output="/data/locks-results.xlsx",
-    closed=True,
-)
 OpenPlan = Callable[..., Journal]
 """Plans like `plan_journal`, and opens the journal until the test ends."""
 

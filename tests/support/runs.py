@@ -13,7 +13,9 @@ from batchlock import config
 from batchlock.core.cancel import CancelToken
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
-from batchlock.run import Runner
+from batchlock.core.runs import Run
+from batchlock.run import Engine
+from batchlock.store.store import Store
 from support.commands import TIMEOUT_SECONDS
 from support.sheets import lines
 
@@ -52,9 +54,22 @@ def results(result: dict[str, Any]) -> list[str]:
     return [line["Result"] for line in lines(result["output"])]
 
 
-def new_runner() -> Runner:
-    """Return a runner as the page makes it."""
-    return Runner(config.load(environment=os.environ), RunOptions(), CancelToken(), RunObserver())
+def new_engine() -> Engine:
+    """Return an engine as the page makes it. The caller closes it."""
+    return Engine(config.load(environment=os.environ), RunOptions(), CancelToken(), RunObserver())
+
+
+def open_store() -> Store:
+    """Open the store that the commands of a test use. The caller closes it."""
+    return Store(STATE)
+
+
+def recorded(run_id: str) -> Run:
+    """Return the record of a run."""
+    with open_store() as store:
+        run = store.runs.get(run_id)
+    assert run is not None, f"there is no run {run_id}"
+    return run
 
 
 def journals(org: str = "default") -> list[Path]:

@@ -62,8 +62,11 @@ def refuse_newer(path: Path) -> None:
     """
     if not path.exists():
         return
+    # Without a write-ahead log no process has the file open. A connection that may not expect
+    # this would make an empty log, also when it only reads.
+    has_log = path.with_name(f"{path.name}-wal").exists()
     try:
-        uri = f"{path.absolute().as_uri()}?mode=ro"
+        uri = f"{path.absolute().as_uri()}?{'mode=ro' if has_log else 'immutable=1'}"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_SECONDS)
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

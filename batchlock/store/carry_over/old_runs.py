@@ -12,7 +12,7 @@ from pathlib import Path
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.results import Result
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
-from batchlock.core.stop import COMPLETED, StopCode, StopReason
+from batchlock.core.stop import COMPLETED, TIME_IS_OVER, StopCode, StopReason
 from batchlock.store.carry_over.web_database import RequestedRun
 from batchlock.store.journal import Journal
 from batchlock.store.journal.old_end import SessionEnd, read_end
@@ -20,7 +20,6 @@ from batchlock.store.journal.old_end import SessionEnd, read_end
 # The sentence of a run that `strict` refused, in every version that wrote an end.
 _REFUSAL = "Nothing was sent, because "
 _STOPPED_ON_PAGE = "Stopped by "
-_DEADLINE = "Stopped: the time for this run is over."
 _CODES = {2: StopCode.SETUP, 5: StopCode.SIGN_IN, 6: StopCode.RULE}
 _FIRST_SIGNAL = 128
 # Exit codes after which 0.1.0 started a run of the page again by itself: another run was at work,
@@ -39,7 +38,6 @@ class _OldRun:
     end: SessionEnd | None
     """How the last session ended; None while a session runs or after it was killed."""
     figures: RunFigures
-    remaining: int
     last_outcome_at: datetime | None
 
     @property
@@ -103,7 +101,6 @@ def _read(path: Path) -> _OldRun:
             figures=RunFigures(
                 counts=journal.counts(), settled=journal.settled(), totals=journal.totals
             ),
-            remaining=journal.remaining(),
             last_outcome_at=_last_outcome_at(journal),
         )
 
@@ -177,7 +174,7 @@ def _state(
     run: _OldRun, superseded: str, requested: RequestedRun | None
 ) -> tuple[RunState, StopReason | None]:
     end, sentence = run.end, "" if run.end is None else run.end.ended_by
-    if not run.remaining:
+    if not run.figures.remaining:
         return RunState.FINISHED, _reason(end) if sentence else COMPLETED
     if run.is_refused:
         return RunState.REFUSED, StopReason(code=StopCode.STRICT, sentence=sentence)
@@ -211,9 +208,9 @@ def _reason(end: SessionEnd | None) -> StopReason:
     """Return why the last session ended before the last row."""
     if end is None:
         return StopReason(
-            code=StopCode.KILLED, sentence="Its process was ended before the last row."
+            code=StopCode.KILLED, sentence="Its process ended unexpectedly; it can be resumed."
         )
-    if end.ended_by == _DEADLINE:
+    if end.ended_by == TIME_IS_OVER.sentence:
         code = StopCode.DEADLINE
     elif end.exit_code > _FIRST_SIGNAL:
         code = StopCode.SIGNAL

@@ -114,9 +114,7 @@ class Visitor:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.opener = urllib.request.build_opener(
-            urllib.request.HTTPCookieProcessor(CookieJar())
-        )
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         self.csrf = ""
 
     def get(self, path: str) -> str:
@@ -182,7 +180,9 @@ def make_runs_of_the_page() -> None:
         anna.get("/")
         renamed = table("renamed.csv", 6, titles=("Was", "Wer", "Womit", "Weshalb"))
         address = anna.upload(renamed)
-        anna.post(f"{address}/read", module="Was", record_id="Wer", lock_id="Womit", reason="Weshalb")
+        anna.post(
+            f"{address}/read", module="Was", record_id="Wer", lock_id="Womit", reason="Weshalb"
+        )
         eventually(lambda: "being read" not in anna.get(address))
         paused = anna.start(table("paused.csv", 60))
         stopped = anna.start(table("stopped.csv", 4))

@@ -1,0 +1,17 @@
+from batchlock.store.store import Store
+
+
+def test_what_was_saved_last_fits_the_same_titles_in_any_order(store: Store) -> None:
+    store.choices.save_columns(["Modul", "Grund"], {"module": "Grund"})
+    store.choices.save_columns(["Grund", "", "Modul"], {"module": "Modul"})
+    assert store.choices.columns(["Modul", " ", "Grund"]) == {"module": "Modul"}
+    assert store.choices.columns(["Modul"]) == {}
+
+
+def test_columns_and_encoding_are_saved_apart(store: Store) -> None:
+    titles = ["Modul", "\ud800"]  # from a damaged file
+    assert store.choices.encoding(titles) is None
+    store.choices.save_encoding(titles, "cp1250")
+    assert store.choices.columns(titles) == {}
+    store.choices.save_columns(titles, {"module": "Modul"})
+    assert store.choices.encoding(titles) == "cp1250"

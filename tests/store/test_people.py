@@ -1,0 +1,53 @@
+from batchlock.store.store import Store
+
+DAY_SECONDS = 86400.0
+
+
+def test_a_person_is_added_changed_and_removed(store: Store) -> None:
+    store.people.put("Ben", "hash of Ben")
+    store.people.put("Anna", "hash")
+    store.people.put("Anna", "changed")
+    assert store.people.names() == ["Anna", "Ben"]
+    assert store.people.password_hash("Anna") == "changed"
+    assert store.people.remove("Anna")
+    assert not store.people.remove("Anna")
+    assert store.people.password_hash("Anna") is None
+
+
+def test_a_new_hash_does_not_replace_a_password_that_was_changed(store: Store) -> None:
+    store.people.put("Anna", "hash")
+    store.people.rehash("Anna", "hash", "new")
+    assert store.people.password_hash("Anna") == "new"
+    store.people.rehash("Anna", "hash", "other")
+    assert store.people.password_hash("Anna") == "new"
+
+
+def test_the_first_person_ends_the_sessions_of_a_link(store: Store) -> None:
+    store.sessions.start("link", "root")
+    store.people.put("Anna", "hash")
+    assert store.sessions.name("link", max_idle_seconds=DAY_SECONDS) is None
+
+
+def test_a_changed_password_and_a_removal_end_the_sessions_of_that_name_only(store: Store) -> None:
+    store.people.put("Anna", "hash")
+    store.people.put("Ben", "hash")
+    for name in ("Anna", "Ben"):
+        store.sessions.start(f"key of {name}", name)
+    store.people.put("Anna", "changed")
+    assert store.sessions.name("key of Anna", max_idle_seconds=DAY_SECONDS) is None
+    assert store.sessions.name("key of Ben", max_idle_seconds=DAY_SECONDS) == "Ben"
+    store.people.remove("Ben")
+    assert store.sessions.name("key of Ben", max_idle_seconds=DAY_SECONDS) is None
+
+
+def test_an_idle_session_ends(store: Store) -> None:
+    store.sessions.start("key", "Anna")
+    assert store.sessions.name("key", max_idle_seconds=60) == "Anna"
+    assert store.sessions.name("key", max_idle_seconds=-1) is None
+    assert store.sessions.name("key", max_idle_seconds=60) is None
+
+
+def test_a_session_that_is_ended_is_gone(store: Store) -> None:
+    store.sessions.start("key", "Anna")
+    store.sessions.end("key")
+    assert store.sessions.name("key", max_idle_seconds=60) is None

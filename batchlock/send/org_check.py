@@ -20,8 +20,8 @@ class OrgApi(Protocol):
 async def check_org(api: OrgApi, org_id: str, limiter: CallLimiter, retry: Retry) -> None:
     """Return once Zoho has confirmed that the sign-in is for the org `org_id`.
 
-    Raises UsageError for another org, SignInRefused, and Stopped when Zoho gives no answer for
-    now, so that the run can be resumed.
+    Raises UsageError for another org, SignInRefused, and Stopped or Cancelled when Zoho gives no
+    answer for now, so that the run can be resumed.
     """
     # Another token than that of the run, whose callbacks announce that calls of rows are finished.
     cancel_token = CancelToken()

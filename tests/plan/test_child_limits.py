@@ -20,10 +20,12 @@ from support.reading import (
     request_for,
     wait_until,
 )
+from support.run_info import INTERRUPTED
 
 from batchlock.cli.logs import log_to
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError, Interrupted, UnreadableFile
+from batchlock.core.errors import UnreadableFile
+from batchlock.core.stop import Cancelled, StopReason
 from batchlock.plan.child import ReadLimits, plan
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="takes a pipe for a file")
@@ -43,7 +45,7 @@ def endless(tmp_path: Path) -> Iterator[Path]:
 def plan_from_pipe(pipe: Path, act: Callable[[int], object]) -> None:
     """Plan from a pipe, and act once it is being read; `act` gets the end to write to.
 
-    An error that it returns cancels the run, and the class CancelledError cancels the task.
+    A reason that it returns cancels the run, and the class CancelledError cancels the task.
     """
 
     async def main() -> None:
@@ -55,7 +57,7 @@ def plan_from_pipe(pipe: Path, act: Callable[[int], object]) -> None:
         writer = await asyncio.to_thread(writing.__enter__)
         try:
             outcome = act(writer)
-            if isinstance(outcome, BatchlockError):
+            if isinstance(outcome, StopReason):
                 cancel_token.cancel(outcome)
             elif outcome is asyncio.CancelledError:
                 planning.cancel()
@@ -101,17 +103,16 @@ def test_a_reader_that_has_hardly_started_can_be_ended(endless: Path) -> None:
 
 @posix
 def test_a_cancelled_run_ends_its_reader(endless: Path) -> None:
-    reason = Interrupted("Interrupted.", signal_number=2)
-    with pytest.raises(Interrupted) as caught:
-        plan_from_pipe(endless, lambda _: reason)
-    assert caught.value is reason
+    with pytest.raises(Cancelled) as caught:
+        plan_from_pipe(endless, lambda _: INTERRUPTED)
+    assert caught.value.reason is INTERRUPTED
 
 
 @posix
 def test_a_run_that_was_cancelled_before_reads_nothing(endless: Path) -> None:
     cancel_token = CancelToken()
-    cancel_token.cancel(Interrupted("Interrupted.", signal_number=15))
-    with pytest.raises(Interrupted):
+    cancel_token.cancel(INTERRUPTED)
+    with pytest.raises(Cancelled):
         plan_in_process(request_for(endless), cancel_token=cancel_token)
 
 

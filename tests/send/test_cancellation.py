@@ -20,11 +20,12 @@ from support.delivery import (
     send,
     updates_of,
 )
+from support.run_info import INTERRUPTED
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import Interrupted, Stopped
 from batchlock.core.reply import Reply
 from batchlock.core.results import Result
+from batchlock.core.stop import TIME_IS_OVER, StopCode
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.sender import deliver
@@ -34,9 +35,9 @@ from batchlock.store.journal import Journal
 
 def test_a_token_cancelled_before_the_start_sends_nothing(tmp_path: Path) -> None:
     cancel_token, api = CancelToken(), ScriptedApi()
-    cancel_token.cancel(Interrupted("Interrupted.", signal_number=15))
+    cancel_token.cancel(INTERRUPTED)
     delivery = send(journal_of(tmp_path / "j", updates_of(9)), api, cancel_token=cancel_token)
-    assert delivery.error is cancel_token.reason
+    assert delivery.reason is INTERRUPTED
     assert api.calls == []
     assert delivery.results == [Result.NOT_SENT] * 9
 
@@ -45,7 +46,7 @@ def test_on_a_signal_calls_in_flight_finish_and_claimed_rows_are_released(tmp_pa
     api = ScriptedApi(seconds=1.0)
     path = journal_of(tmp_path / "j", updates_of(50))
     delivery = send(path, api, window=4, cancel_after=1.5)
-    assert isinstance(delivery.error, Interrupted)
+    assert delivery.reason is INTERRUPTED
     assert delivery.results == [Result.UPDATED] * 8 + [Result.NOT_SENT] * 42
     api = ScriptedApi()
     delivery = send(path, api, window=4)
@@ -68,7 +69,7 @@ def test_a_row_that_waits_does_not_delay_the_end_of_the_run(
     retry = replace(RETRY, first_wait=50.0)
     path = journal_of(tmp_path / "j", updates_of(1))
     delivery = send(path, ScriptedApi({2: [reply, ACCEPTED]}), retry=retry, cancel_after=2.0)
-    assert isinstance(delivery.error, Interrupted)
+    assert delivery.reason is INTERRUPTED
     assert delivery.results == [result]
     assert delivery.totals.seconds == pytest.approx(2.0, abs=0.2)
 
@@ -76,8 +77,7 @@ def test_a_row_that_waits_does_not_delay_the_end_of_the_run(
 def test_the_run_ends_at_its_deadline(tmp_path: Path) -> None:
     api = ScriptedApi(seconds=1.0)
     delivery = send(journal_of(tmp_path / "j", updates_of(20)), api, deadline_monotonic=4.5)
-    assert isinstance(delivery.error, Stopped)
-    assert str(delivery.error) == "Stopped: the time for this run is over."
+    assert delivery.reason is TIME_IS_OVER
     # The calls take a second, so none starts in the last two.
     assert delivery.results == [Result.UPDATED] * 3 + [Result.NOT_SENT] * 17
     assert delivery.totals.seconds <= 4.5
@@ -88,7 +88,7 @@ def test_a_deadline_in_the_past_sends_at_most_one_window(tmp_path: Path) -> None
     delivery = send(
         journal_of(tmp_path / "j", updates_of(20)), api, window=3, deadline_monotonic=-1.0
     )
-    assert isinstance(delivery.error, Stopped)
+    assert delivery.reason is TIME_IS_OVER
     assert len(api.calls) <= 3
     assert delivery.results.count(Result.NOT_SENT) == 20 - len(api.calls)
 
@@ -97,8 +97,8 @@ def test_a_wait_past_the_deadline_ends_the_run_at_once(tmp_path: Path) -> None:
     api = ScriptedApi({4: [replace(THROTTLED, retry_after=50.0), ACCEPTED]})
     path = journal_of(tmp_path / "j", updates_of(9))
     delivery = send(path, api, deadline_monotonic=30.0)
-    assert isinstance(delivery.error, Stopped)
-    assert "too many calls" in str(delivery.error)
+    assert delivery.reason.code is StopCode.RULE
+    assert "too many calls" in delivery.reason.sentence
     assert delivery.totals.seconds < 2
     assert Counter(delivery.results) == {Result.UPDATED: 2, Result.NOT_SENT: 7}
 
@@ -110,7 +110,7 @@ def test_calls_in_flight_at_the_deadline_are_aborted_and_their_rows_in_doubt(
 ) -> None:
     path = journal_of(tmp_path / "j", updates_of(9, lock_id=lock_id))
     delivery = send(path, ScriptedApi(seconds=30.0), window=2, deadline_monotonic=5.0, retry=retry)
-    assert str(delivery.error) == "Stopped: the time for this run is over."
+    assert delivery.reason is TIME_IS_OVER
     in_doubt = Result.NOT_SENT if lock_id is None else Result.UNKNOWN  # a look-up changes nothing
     assert delivery.results == [in_doubt] * 2 + [Result.NOT_SENT] * 7
     assert delivery.totals.seconds == pytest.approx(5.0, abs=0.1)
@@ -123,7 +123,7 @@ def test_after_a_signal_calls_in_flight_end_within_one_timeout(tmp_path: Path) -
     path = journal_of(tmp_path / "j", updates_of(9))
     retry = replace(RETRY, timeout=20.0)
     delivery = send(path, ScriptedApi(seconds=600.0), window=2, retry=retry, cancel_after=5.0)
-    assert isinstance(delivery.error, Interrupted)
+    assert delivery.reason is INTERRUPTED
     assert delivery.totals.seconds == pytest.approx(25.0, abs=0.1)
     assert delivery.results == [Result.UNKNOWN] * 2 + [Result.NOT_SENT] * 7
 
@@ -131,7 +131,7 @@ def test_after_a_signal_calls_in_flight_end_within_one_timeout(tmp_path: Path) -
 def test_after_a_signal_the_deadline_still_counts(tmp_path: Path) -> None:
     path = journal_of(tmp_path / "j", updates_of(9))
     delivery = send(path, ScriptedApi(seconds=600.0), deadline_monotonic=8.0, cancel_after=5.0)
-    assert isinstance(delivery.error, Interrupted)
+    assert delivery.reason is INTERRUPTED
     assert delivery.totals.seconds == pytest.approx(8.0, abs=0.1)
 
 
@@ -147,14 +147,14 @@ def test_a_token_cancelled_after_the_end_has_no_effect(tmp_path: Path) -> None:
     path = journal_of(tmp_path / "j", updates_of(3))
     assert send(path, ScriptedApi(), cancel_token=cancel_token).error is None
     # A signal handler does this while the results are printed, when no event loop runs any more.
-    cancel_token.cancel(Stopped("too late"))
+    cancel_token.cancel(INTERRUPTED)
 
 
 def test_every_callback_runs_even_if_one_raises() -> None:
     cancel_token, called = CancelToken(), list[int]()
     callbacks = (lambda: called.append(1), lambda: 1 // 0, lambda: called.append(2))
     with cancel_token.callbacks_while(*callbacks), pytest.raises(ZeroDivisionError):
-        cancel_token.cancel(Stopped("reason"))
+        cancel_token.cancel(INTERRUPTED)
     assert called == [1, 2]
     with cancel_token.callbacks_while(lambda: called.append(3)):
         assert called == [1, 2, 3]

@@ -14,10 +14,10 @@ from support.delivery import (
     updates_of,
 )
 
-from batchlock.core.errors import Stopped
 from batchlock.core.reply import Reply
 from batchlock.core.results import Result
 from batchlock.core.rows import LockId, Update
+from batchlock.core.stop import StopCode
 from batchlock.send.pacing.settings import Limits
 
 
@@ -78,8 +78,8 @@ def test_a_run_uses_at_most_max_credits_over_all_sessions(tmp_path: Path, window
     for calls in (20, 0):  # the bound counts over all sessions of a run
         api = ScriptedApi({3: [LOST, ACCEPTED]})
         delivery = send(path, api, limits=Limits(in_flight=window, max_credits=20))
-        assert isinstance(delivery.error, Stopped)
-        assert "20 credits" in str(delivery.error)
+        assert delivery.reason.code is StopCode.RULE
+        assert "20 credits" in delivery.reason.sentence
         assert len(api.calls) == calls
         assert delivery.totals.credits_used == 20
     assert send(path, ScriptedApi()).results == [Result.UPDATED] * 50
@@ -100,7 +100,7 @@ def test_keep_credits_remain(tmp_path: Path, window: int) -> None:
     api = CountingDown()
     limits = Limits(in_flight=window, keep_credits=40)
     delivery = send(journal_of(tmp_path / "j", updates_of(100)), api, limits=limits)
-    assert isinstance(delivery.error, Stopped)
-    assert "40 credits left today, and 40 are kept" in str(delivery.error)
+    assert delivery.reason.code is StopCode.RULE
+    assert "40 credits left today, and 40 are kept" in delivery.reason.sentence
     assert api.balance == 40
     assert delivery.results == [Result.UPDATED] * 60 + [Result.NOT_SENT] * 40

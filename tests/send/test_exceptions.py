@@ -20,6 +20,7 @@ from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageError
 from batchlock.core.results import Outcome, Result
 from batchlock.core.rows import Update
+from batchlock.core.stop import StopCode, StopReason
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Limits
 from batchlock.send.sender import deliver
@@ -28,19 +29,18 @@ from batchlock.store.journal import Journal
 
 
 @pytest.mark.parametrize(
-    ("error", "message"),
+    ("error", "code"),
     [
-        (SignInRefused("The refresh token is revoked."), "The refresh token is revoked."),
-        (Stopped("Stopped: no token."), "Stopped: no token."),
+        (SignInRefused("The refresh token is revoked."), StopCode.SIGN_IN),
+        (Stopped("Stopped: no token."), StopCode.RULE),
     ],
 )
 def test_a_refused_token_ends_the_run_with_the_other_rows_recorded(
-    tmp_path: Path, error: BatchlockError, message: str
+    tmp_path: Path, error: BatchlockError, code: StopCode
 ) -> None:
     api = ScriptedApi({6: [error]}, {6: [error]})
     delivery = send(journal_of(tmp_path / "j", updates_of(30)), api, window=3)
-    assert type(delivery.error) is type(error)
-    assert str(delivery.error) == message
+    assert delivery.reason == StopReason(code=code, sentence=str(error), exit_code=error.exit_code)
     assert (
         delivery.results
         == [Result.UPDATED] * 4 + [Result.NOT_SENT] + [Result.UPDATED] + [Result.NOT_SENT] * 24
@@ -50,15 +50,18 @@ def test_a_refused_token_ends_the_run_with_the_other_rows_recorded(
 def test_another_error_of_the_token_stops_the_run_resumably(tmp_path: Path) -> None:
     api = ScriptedApi({3: [UsageError("The state folder is not writable.")]})
     delivery = send(journal_of(tmp_path / "j", updates_of(2)), api)
-    assert isinstance(delivery.error, Stopped)
-    assert "The state folder is not writable." in str(delivery.error)
+    assert delivery.reason == StopReason(
+        code=StopCode.RULE, sentence="Stopped: The state folder is not writable.", exit_code=6
+    )
     assert delivery.results == [Result.UPDATED, Result.NOT_SENT]
 
 
 def test_an_error_of_the_set_up_before_any_row_was_sent_says_so(tmp_path: Path) -> None:
     api = ScriptedApi({2: [UsageError("The state folder is not writable.")]})
     delivery = send(journal_of(tmp_path / "j", updates_of(2)), api)
-    assert isinstance(delivery.error, UsageError)
+    assert delivery.reason == StopReason(
+        code=StopCode.SETUP, sentence="The state folder is not writable.", exit_code=2
+    )
     assert delivery.results == [Result.NOT_SENT, Result.NOT_SENT]
 
 

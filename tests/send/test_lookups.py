@@ -19,10 +19,11 @@ from support.delivery import (
     send,
     updates_of,
 )
+from support.run_info import INTERRUPTED
 
-from batchlock.core.errors import Interrupted, SignInRefused
 from batchlock.core.reply import Reply
 from batchlock.core.results import Result
+from batchlock.core.stop import StopCode
 
 
 def test_the_put_goes_to_the_lock_of_the_look_up(tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ def test_a_row_in_doubt_is_unsent_only_after_zoho_has_shown_its_lock(
 ) -> None:
     api = ScriptedApi({2: [DENIED]}, {2: [lookups]})
     delivery = send(journal_of(tmp_path / "j", updates_of(1), in_doubt=1), api)
-    assert isinstance(delivery.error, SignInRefused)
+    assert delivery.reason.code is StopCode.SIGN_IN
     assert delivery.results == [result]
 
 
@@ -105,7 +106,7 @@ def test_rows_in_doubt_without_a_look_up_stay_in_doubt(tmp_path: Path) -> None:
     api = ScriptedApi()
     path = journal_of(tmp_path / "j", updates_of(30), in_doubt=20)
     delivery = send(path, api, window=2, cancel_after=0.05)
-    assert isinstance(delivery.error, Interrupted)
+    assert delivery.reason is INTERRUPTED
     assert Counter(delivery.results) == {Result.UNKNOWN: 18, Result.NOT_SENT: 12}
     delivery = send(
         path, ScriptedApi(lookups={row: [HAS_OUR_REASON] for row in range(2, 22)}), window=2

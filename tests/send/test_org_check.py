@@ -6,6 +6,7 @@ from support.zoho import connected
 
 from batchlock.config import load
 from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageError
+from batchlock.core.stop import Cancelled
 from batchlock.send.org_check import check_org
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.simulator import ORGANIZATION_ID, Behaviour, Fault, Kind, serving
@@ -74,18 +75,21 @@ def test_a_failing_zoho_stops_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "message"),
-    [(Fault.THROTTLED, "No good answer came"), (Fault.BAD_GATEWAY, "fault")],
+    ("fault", "error", "message"),
+    [
+        (Fault.THROTTLED, Cancelled, "No good answer came"),
+        (Fault.BAD_GATEWAY, Stopped, "fault"),
+    ],
 )
 def test_throttling_is_bounded_by_time_and_a_fault_by_attempts(
-    tmp_path: Path, fault: Fault, message: str
+    tmp_path: Path, fault: Fault, error: type[BatchlockError], message: str
 ) -> None:
     behaviour = Behaviour(faults={fault: 1.0})
-    with pytest.raises(Stopped, match=message):
+    with pytest.raises(error, match=message):
         check_calls(tmp_path, behaviour, attempts="2", first_wait="0.01", longest_wait="0.05")
 
 
 def test_a_retry_after_beyond_the_longest_wait_stops_the_run_at_once(tmp_path: Path) -> None:
     busy = Behaviour(faults={Fault.THROTTLED: 1.0}, retry_after=3600.0)
-    with pytest.raises(Stopped, match=r"asks to wait 3,600 seconds"):
+    with pytest.raises(Cancelled, match=r"asks to wait 3,600 seconds"):
         check_calls(tmp_path, busy)

@@ -20,9 +20,10 @@ from support.delivery import (
 )
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError, SignInRefused, Stopped
+from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result
 from batchlock.core.rows import RecordId, Update
+from batchlock.core.stop import Cancelled, StopCode
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Limits
 from batchlock.send.sender import deliver
@@ -150,20 +151,20 @@ def test_a_token_revoked_during_the_run_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refresh_token", "error"),
+    ("refresh_token", "code"),
     [
-        ("revoked", SignInRefused),
-        ("scope_missing", SignInRefused),
-        ("never_valid", SignInRefused),
-        ("no_edition", Stopped),
+        ("revoked", StopCode.SIGN_IN),
+        ("scope_missing", StopCode.SIGN_IN),
+        ("never_valid", StopCode.SIGN_IN),
+        ("no_edition", StopCode.RULE),
     ],
 )
 def test_a_refused_sign_in_ends_the_run_with_nothing_sent(
-    tmp_path: Path, refresh_token: str, error: type[BatchlockError]
+    tmp_path: Path, refresh_token: str, code: StopCode
 ) -> None:
     path = journal_of(tmp_path / "j", updates_of(30))
     delivery, simulator = send_over_http(path, Behaviour(), refresh_token=refresh_token)
-    assert type(delivery.error) is error
+    assert delivery.reason.code is code
     assert delivery.results == [Result.NOT_SENT] * 30
     assert simulator.ledger.updates == 0
 
@@ -172,7 +173,7 @@ def test_an_outage_over_http_stops_the_run_and_the_rest_can_be_resumed(tmp_path:
     path = journal_of(tmp_path / "j", updates_of(60))
     stop = StopSettings(consecutive_failures=5)
     delivery, _ = send_over_http(path, Behaviour(fail_from=21), stop=stop)
-    assert isinstance(delivery.error, Stopped)
+    assert delivery.reason.code is StopCode.RULE
     counts = Counter(delivery.results)
     assert counts[Result.UPDATED] == 20
     assert counts[Result.NOT_SENT] >= 60 - 20 - 5 - 16
@@ -191,7 +192,7 @@ def test_an_unreachable_server_ends_the_run_with_nothing_sent(tmp_path: Path) ->
         async with serving() as simulator, client_of(simulator, tmp_path) as client:
             await client.find_lock(update_of(2))  # stores a token
         async with client_of(simulator, tmp_path) as client:
-            with Journal.open(path) as journal, pytest.raises(Stopped, match="No good answer"):
+            with Journal.open(path) as journal, pytest.raises(Cancelled, match="No good answer"):
                 await deliver(
                     journal,
                     client,

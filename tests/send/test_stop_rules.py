@@ -18,9 +18,9 @@ from support.delivery import (
     updates_of,
 )
 
-from batchlock.core.errors import Stopped
 from batchlock.core.reply import Reply
 from batchlock.core.results import Result
+from batchlock.core.stop import StopCode
 from batchlock.send.settings import StopSettings
 from batchlock.send.stop_rules import deadline
 
@@ -54,8 +54,8 @@ def test_consecutive_failures_stop_the_run(
     not_sent = len(answers) - expected_calls
     assert delivery.results.count(Result.NOT_SENT) == not_sent
     if not_sent:
-        assert isinstance(delivery.error, Stopped)
-        assert "3 rows in a row failed, the last one with: no answer" in str(delivery.error)
+        assert delivery.reason.code is StopCode.RULE
+        assert "3 rows in a row failed, the last one with: no answer" in delivery.reason.sentence
     else:
         assert delivery.error is None
 
@@ -85,9 +85,9 @@ def test_the_same_refusal_of_all_first_rows_stops_the_run(
     not_sent = len(answers) - expected_calls
     assert delivery.results.count(Result.NOT_SENT) == not_sent
     if not_sent:
-        assert isinstance(delivery.error, Stopped)
-        assert "refused each of the first 3 rows for the same reason" in str(delivery.error)
-        assert "Correct it." in str(delivery.error)
+        assert delivery.reason.code is StopCode.RULE
+        assert "refused each of the first 3 rows for the same reason" in delivery.reason.sentence
+        assert "Correct it." in delivery.reason.sentence
     else:
         assert delivery.error is None
 
@@ -98,7 +98,7 @@ def test_rows_after_an_outage_can_be_resumed(tmp_path: Path) -> None:
     delivery = send(
         path, ScriptedApi(outage, outage), window=5, stop=StopSettings(consecutive_failures=10)
     )
-    assert isinstance(delivery.error, Stopped)
+    assert delivery.reason.code is StopCode.RULE
     counts = Counter(delivery.results)
     assert counts[Result.UPDATED] == 20
     assert counts[Result.FAILED] >= 10

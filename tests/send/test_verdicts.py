@@ -21,9 +21,9 @@ from support.delivery import (
     updates_of,
 )
 
-from batchlock.core.errors import BatchlockError, SignInRefused, Stopped
 from batchlock.core.reply import Reply
 from batchlock.core.results import Result
+from batchlock.core.stop import StopCode
 
 FAULTS = [THROTTLED, UNREACHABLE, BROKEN, LOST, EXPIRED]
 
@@ -51,33 +51,34 @@ def test_a_refusal_ends_only_its_own_row(tmp_path: Path, lock_id: str | None) ->
 
 
 @pytest.mark.parametrize(
-    ("reply", "error", "message"),
+    ("reply", "code", "message"),
     [
-        (DENIED, SignInRefused, "no scope"),
-        (UNSUPPORTED, Stopped, "wrong edition"),
-        (EXPIRED, SignInRefused, "the token was refused"),
-        (THROTTLED, Stopped, "No good answer came for "),
-        (UNREACHABLE, Stopped, "No good answer came for "),
+        (DENIED, StopCode.SIGN_IN, "no scope"),
+        (UNSUPPORTED, StopCode.RULE, "wrong edition"),
+        (EXPIRED, StopCode.SIGN_IN, "the token was refused"),
+        (THROTTLED, StopCode.RULE, "No good answer came for "),
+        (UNREACHABLE, StopCode.RULE, "No good answer came for "),
     ],
     ids=lambda value: value.verdict.value if isinstance(value, Reply) else None,
 )
 @pytest.mark.parametrize("lock_id", ["in file", None])
 def test_a_verdict_that_applies_to_every_row_ends_the_run_with_nothing_sent(
-    tmp_path: Path, reply: Reply, error: type[BatchlockError], message: str, lock_id: str | None
+    tmp_path: Path, reply: Reply, code: StopCode, message: str, lock_id: str | None
 ) -> None:
     always = {row: [reply] for row in range(2, 11)}
     delivery = send(
         journal_of(tmp_path / "j", updates_of(9, lock_id=lock_id)), ScriptedApi(always, always)
     )
-    assert type(delivery.error) is error
-    assert message in str(delivery.error)
+    assert delivery.reason.code is code
+    assert message in delivery.reason.sentence
     assert delivery.results == [Result.NOT_SENT] * 9
     assert delivery.observer.outcomes == []
 
 
 def test_a_token_that_is_refused_twice_ends_the_run(tmp_path: Path) -> None:
     api = ScriptedApi({2: [EXPIRED]})
-    assert isinstance(send(journal_of(tmp_path / "j", updates_of(1)), api).error, SignInRefused)
+    delivery = send(journal_of(tmp_path / "j", updates_of(1)), api)
+    assert delivery.reason.code is StopCode.SIGN_IN
     assert api.rows("put") == [2, 2]
 
 
@@ -145,5 +146,5 @@ def test_a_row_that_may_have_arrived_is_unknown_and_not_unsent(
     tmp_path: Path, doubt: Reply, end: Reply
 ) -> None:
     delivery = send(journal_of(tmp_path / "j", updates_of(1)), ScriptedApi({2: [doubt, end]}))
-    assert delivery.error is not None
+    assert delivery.reason.sentence
     assert delivery.results == [Result.UNKNOWN]

@@ -15,8 +15,8 @@ from support.pacing import (
     most_starts_in_a_second,
 )
 
-from batchlock.core.errors import Stopped
 from batchlock.core.reply import Reply, Verdict
+from batchlock.core.stop import TIME_IS_OVER, Cancelled, StopReason
 from batchlock.send.pacing.clock import Clock
 from batchlock.send.pacing.limiter import CallLimiter, Permit
 from batchlock.send.pacing.settings import Limits, Retry
@@ -78,14 +78,14 @@ def test_the_rate_spaces_the_starts_within_the_window() -> None:
 
 
 def test_no_call_starts_that_may_not_end_before_the_deadline() -> None:
-    async def main() -> tuple[list[float], str]:
+    async def main() -> tuple[list[float], StopReason]:
         limiter = limiter_of(Limits(in_flight=1), deadline_monotonic=10.0)
         starts: list[float] = []
         while True:
             try:
                 permit = await limiter.acquire()
-            except Stopped as reason:
-                return starts, str(reason)
+            except Cancelled as error:
+                return starts, error.reason
             assert permit is not None
             starts.append(permit.started)
             await asyncio.sleep(1.5)
@@ -93,7 +93,7 @@ def test_no_call_starts_that_may_not_end_before_the_deadline() -> None:
 
     starts, reason = run_simulated(main())
     assert starts == [0.0, 1.5, 3.0, 4.5, 6.0]  # twice the slowest call is reserved
-    assert reason == "Stopped: the time for this run is over."
+    assert reason is TIME_IS_OVER
 
 
 def test_the_time_reserved_before_the_deadline_is_at_most_one_timeout() -> None:

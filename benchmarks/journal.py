@@ -13,7 +13,8 @@ from pathlib import Path
 
 from batchlock.core.results import Outcome, Status
 from batchlock.core.rows import Field, LockId, RecordId, Update
-from batchlock.store.journal import Journal, RunInfo
+from batchlock.core.runs import RunInfo
+from batchlock.store.journal import Journal
 from benchmarks.data import TITLES, rows
 
 _CHUNK = 10_000

@@ -13,7 +13,8 @@ ROWS = 4_000
 _WRITER = """
 import sys
 from pathlib import Path
-from batchlock.store.journal import Journal, Totals
+from batchlock.core.runs import Totals
+from batchlock.store.journal import Journal
 from batchlock.core.results import Outcome, Status
 
 path, limit = Path(sys.argv[1]), int(sys.argv[2])

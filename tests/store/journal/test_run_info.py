@@ -1,14 +1,14 @@
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.journals import END, plan_journal, result_by_row, simple_update
+from support.journals import plan_journal, result_by_row, simple_update
 from support.run_info import run_info
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result
-from batchlock.store.journal import Journal, Totals
+from batchlock.core.runs import Totals
+from batchlock.store.journal import Journal
 
 
 def test_the_facts_of_a_run_are_read_back(path: Path) -> None:
@@ -18,12 +18,7 @@ def test_the_facts_of_a_run_are_read_back(path: Path) -> None:
         journal.set_info(info)
     with Journal.open(path) as journal:
         assert journal.info == info
-        assert journal.end is None
         assert journal.totals == Totals()
-        journal.set_end(END)
-        journal.set_end(replace(END, exit_code=0))
-    with Journal.open(path) as journal:
-        assert journal.end == replace(END, exit_code=0)
 
 
 def test_a_file_name_that_is_not_unicode_is_kept(path: Path) -> None:

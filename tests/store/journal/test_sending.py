@@ -19,7 +19,8 @@ from support.journals import (
 )
 
 from batchlock.core.results import Outcome, Result, Status
-from batchlock.store.journal import Journal, Totals
+from batchlock.core.runs import Totals
+from batchlock.store.journal import Journal
 
 
 def test_rows_are_claimed_once_each_in_order(open_plan: OpenPlan) -> None:

@@ -41,7 +41,13 @@ from batchlock.report.reporter import Reporter
 from batchlock.send.session import send
 from batchlock.send.stop_rules import deadline
 from batchlock.store import org_lock
-from batchlock.store.earlier import compare_with_earlier_runs, leave_rows_done_before, supersede
+from batchlock.store.earlier import (
+    compare_with_earlier_runs,
+    leave_rows_done_before,
+    none_at_work,
+    supersede,
+    unfinished_runs,
+)
 from batchlock.store.history import (
     History,
     StoredRun,
@@ -133,17 +139,23 @@ class Runner:
         await self._plan(file, path, replace(info, kind="check"))
 
     def start(self, plan_path: Path) -> str:
-        """Make a run of a plan, for `resume` to send, and return its id."""
+        """Make a run of a plan, for `resume` to send, and return its id.
+
+        The unfinished runs of the same content are closed. Raises AlreadyRunning when one of them
+        is being sent.
+        """
         history = History(self.settings.state, self._org)
         history.make_folder()
-        note_finished_run(plan_path, history.all(), is_fresh=self.options.fresh)
+        runs, fresh = list(history.all()), self.options.fresh
+        note_finished_run(plan_path, runs, is_fresh=fresh)
         with Journal.open(plan_path) as journal:
             run_info.check_address(journal.info, self.settings)
             info = run_info.new_info_like(journal.info, self.settings)
             info = replace(info, kind="run", strict=self.settings.input.strict)
             info = self._reporter.with_output(info)
-            fresh = self.options.fresh
-            copy_plan(journal, history.path(info.run_id), info, sends_done_rows=fresh)
+            with none_at_work(self.settings.state, unfinished_runs(runs, info)):
+                copy_plan(journal, history.path(info.run_id), info, sends_done_rows=fresh)
+                supersede(runs, info)
         return info.run_id
 
     async def resume(self, run_id: str | None) -> RunResult | None:
@@ -158,11 +170,11 @@ class Runner:
                 return None
         else:
             history, path = self._find(run_id)
+        with org_lock.org_lock(self.settings.state, history.org) as set_holder:
             if reason := not_resumable_because(history, path):
                 self.observer.on_message(f"Run {path.stem} cannot be resumed. {reason}")
                 return None
-        credentials = self._credentials(history.org)
-        with org_lock.org_lock(self.settings.state, history.org) as set_holder:
+            credentials = self._credentials(history.org)
             set_holder(f"run {path.stem}", path.stem)
             return await self._resume(path, credentials)
 

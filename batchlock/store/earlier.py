@@ -5,15 +5,16 @@ however they read it. They are the same thing, which is resumed, when they have 
 too.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from batchlock.core.errors import BatchlockError
+from batchlock.core.errors import AlreadyRunning, BatchlockError
 from batchlock.store.history import History, StoredRun, close_if_unfinished
 from batchlock.store.journal import Journal, RunInfo, leave_done_rows, send_done_rows
+from batchlock.store.org_lock import current_holder, org_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,42 @@ def leave_rows_done_before(plan: Journal, history: History) -> None:
         compare_with_earlier_runs(plan, history.all())
 
 
+def unfinished_runs(runs: Iterable[StoredRun], info: RunInfo) -> list[StoredRun]:
+    """Return the other runs of the same content that are not closed, newest first."""
+    return [run for run in _same_content(runs, info) if not run.closed]
+
+
 def supersede(runs: Iterable[StoredRun], info: RunInfo) -> None:
     """Close the older runs of the same content when `info` begins anew.
 
     A resumed older run would otherwise overwrite in Zoho what the new run has written: with the
     wrong encoding, or with another reason for all rows.
     """
-    for run in _same_content(runs, info):
-        if not run.closed:
-            with Journal.open(run.path) as journal:
-                close_if_unfinished(journal, f"A new run of the file was started: {info.run_id}.")
+    for run in unfinished_runs(runs, info):
+        with Journal.open(run.path) as journal:
+            close_if_unfinished(journal, f"A new run of the file was started: {info.run_id}.")
+
+
+@contextmanager
+def none_at_work(state: Path, runs: Sequence[StoredRun]) -> Iterator[None]:
+    """Let none of these runs of one org be sent during the block, in which they are closed.
+
+    Raises AlreadyRunning when one of them is being sent.
+    """
+    with ExitStack() as stack:
+        if runs:
+            org = runs[0].info.org
+            try:
+                stack.enter_context(org_lock(state, org))
+            except AlreadyRunning:
+                # While another run of the org is at work, none of these can begin.
+                holder = current_holder(state, org)
+                if holder is not None and holder.run_id in {run.info.run_id for run in runs}:
+                    raise AlreadyRunning(
+                        f"Run {holder.run_id} of the same file is being sent. Wait for its end, or "
+                        "stop it first."
+                    ) from None
+        yield
 
 
 def _same_content(runs: Iterable[StoredRun], info: RunInfo) -> list[StoredRun]:

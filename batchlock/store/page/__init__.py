@@ -69,6 +69,7 @@ CREATE INDEX IF NOT EXISTS log_at ON log (at);
 _ADDED_COLUMNS = {
     "encoding": "ALTER TABLE files ADD COLUMN encoding TEXT",
     "readings": "ALTER TABLE files ADD COLUMN readings TEXT NOT NULL DEFAULT '[]'",
+    "visible_only": "ALTER TABLE files ADD COLUMN visible_only INTEGER NOT NULL DEFAULT 0",
     "constants": "ALTER TABLE files ADD COLUMN constants TEXT NOT NULL DEFAULT '{}'",
 }
 

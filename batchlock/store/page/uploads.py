@@ -47,6 +47,8 @@ class Upload:
     """The titles that a person chose, by field."""
     constants: Mapping[str, str]
     """The one value of all rows that a person chose, by field."""
+    visible_only: bool
+    """Whether a person chose to leave out the rows that the spreadsheet does not show."""
     are_remembered: bool
     """Whether explicit columns or encoding come from an earlier file with the same titles."""
 
@@ -61,6 +63,8 @@ class ReadChoices:
     """The one value of all rows, by field."""
     sheet: str | None = None
     encoding: str | None = None
+    visible_only: bool = False
+    """Whether the rows are left out that the spreadsheet does not show."""
 
 
 class UploadTable:
@@ -86,13 +90,15 @@ class UploadTable:
         """Record that an upload is being read with what a person chose."""
         self._sql.execute(
             "UPDATE files SET state = ?, refusal = '', readings = '[]', chosen = ?,"
-            " constants = ?, sheet = ?, encoding = ?, remembered = ? WHERE id = ?",
+            " constants = ?, sheet = ?, encoding = ?, visible_only = ?, remembered = ?"
+            " WHERE id = ?",
             (
                 UploadState.READING.value,
                 _json(choices.columns),
                 _json(choices.constants),
                 choices.sheet,
                 choices.encoding,
+                choices.visible_only,
                 remembered,
                 upload_id,
             ),
@@ -172,7 +178,8 @@ class UploadTable:
     def _select(self, condition: str, values: Sequence[object]) -> list[Upload]:
         rows = self._sql.execute(
             "SELECT id, org, name, who, at, state, refusal, columns, sheets, sheet, chosen,"
-            f" remembered, encoding, readings, constants FROM files WHERE {condition}",
+            " remembered, encoding, readings, constants, visible_only"
+            f" FROM files WHERE {condition}",
             tuple(values),
         )
         return [
@@ -182,9 +189,10 @@ class UploadTable:
                 sheets=tuple(json.loads(sheets)), sheet=sheet,
                 explicit_columns=json.loads(explicit), are_remembered=bool(are_remembered),
                 encoding=encoding, readings=_readings(readings), constants=json.loads(constants),
+                visible_only=bool(visible_only),
             )
             for upload_id, org, name, user, uploaded_at, state, refusal, columns, sheets, sheet,
-                explicit, are_remembered, encoding, readings, constants in rows
+                explicit, are_remembered, encoding, readings, constants, visible_only in rows
         ]  # fmt: skip
 
 

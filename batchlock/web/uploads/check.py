@@ -11,6 +11,7 @@ from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result, ResultRow
 from batchlock.core.rows import LONGEST_REASON, Problem
 from batchlock.plan.finished import FINISHED_BEFORE
+from batchlock.plan.notes import HIDDEN_ROWS
 from batchlock.report.preview import (
     NOTE_LABEL,
     SAMPLE_LABEL,
@@ -20,14 +21,22 @@ from batchlock.report.preview import (
     preview_of,
 )
 from batchlock.report.summaries import causes_of
-from batchlock.store.earlier import earlier_runs
+from batchlock.store.earlier import earlier_runs, unfinished_runs
+from batchlock.store.history import StoredRun
 from batchlock.store.journal import Journal, RowFilter, RunInfo
-from batchlock.store.page import Upload
+from batchlock.store.page import QueueState, Upload
 from batchlock.web.context import AppContext
 from batchlock.web.runs.list import ListedRun
 from batchlock.web.runs.table import MAX_COLUMNS, PageOfTable, search_words
 from batchlock.web.templating import Page
-from batchlock.web.uploads.columns import FIELDS, MAX_CHOICES, FieldChoice
+from batchlock.web.uploads.columns import (
+    ENCODINGS,
+    FIELDS,
+    MAX_CHOICES,
+    EncodingChoice,
+    FieldChoice,
+)
+from batchlock.web.uploads.compared import compared_plan
 
 # Below this number of calls, the start of a run (sign-in, growing window) distorts its pace.
 _MIN_MEASURED_CALLS = 50
@@ -36,7 +45,7 @@ _MIN_MEASURED_CALLS = 50
 _USUAL_CALL_SECONDS = 0.3
 _FILTERS = {
     "problems": frozenset({Result.INVALID}),
-    "ready": frozenset({Result.NOT_SENT}),
+    "ready": frozenset({Result.NOT_SENT, Result.UNKNOWN}),
     "duplicates": frozenset({Result.DUPLICATE}),
     "done": frozenset({Result.UNCHANGED}),
 }
@@ -72,6 +81,20 @@ class CheckedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedRun:
+    """A run of the same content that is not finished."""
+
+    run_id: str
+    remaining: int
+    rows: int
+    is_same: bool
+    """Whether it reads the file in the same way, so that it can be resumed in place of a new run.
+    """
+    state: QueueState | None
+    """None when it neither waits nor is being sent nor is paused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPage(Page):
     """The page of a checked upload."""
 
@@ -94,11 +117,12 @@ class CheckPage(Page):
     table: PageOfTable
     finished_before: datetime | None
     """When a run of the same content was finished."""
-    unfinished_run: str | None
-    """The id of an unfinished run of the same content."""
+    unfinished: UnfinishedRun | None
+    """The newest unfinished run of the same content."""
     modules: Sequence[str]
     """The modules that can be chosen for all rows."""
     fields: Sequence[FieldChoice] = FIELDS
+    encodings: Sequence[EncodingChoice] = ENCODINGS
     longest_reason: int = LONGEST_REASON
 
     @property
@@ -110,7 +134,17 @@ class CheckPage(Page):
     @property
     def notes(self) -> Sequence[str]:
         """The notes in words, without that of an earlier run, which has a place of its own."""
-        return [note_in_words(note) for note in self.preview.notes if note.code != FINISHED_BEFORE]
+        return [
+            note_in_words(note.for_page)
+            for note in self.preview.notes
+            if note.code != FINISHED_BEFORE
+        ]
+
+    @property
+    def has_hidden_rows(self) -> bool:
+        """Whether leaving out hidden rows makes a difference, or was chosen."""
+        is_noted = any(note.code == HIDDEN_ROWS for note in self.preview.notes)
+        return is_noted or self.upload.visible_only
 
     @property
     def is_refused(self) -> bool:
@@ -124,8 +158,13 @@ class CheckPage(Page):
 
     @property
     def ready(self) -> int:
-        """Rows that can be sent."""
-        return self.counts[Result.NOT_SENT]
+        """Rows that a new run sends, with those of which Zoho is asked first."""
+        return self.counts[Result.NOT_SENT] + self.counts[Result.UNKNOWN]
+
+    @property
+    def done(self) -> int:
+        """Rows that an earlier run has done."""
+        return self.counts[Result.UNCHANGED]
 
     @property
     def invalid(self) -> int:
@@ -134,10 +173,18 @@ class CheckPage(Page):
 
 
 def check_page(
-    context: AppContext, upload: Upload, plan: Path, query: Mapping[str, str]
+    context: AppContext,
+    upload: Upload,
+    plan: Path,
+    query: Mapping[str, str],
+    states: Mapping[str, QueueState],
 ) -> CheckPage:
-    """Return the page of a checked upload, with the part of its table that a query names."""
-    with Journal.open(plan) as journal:
+    """Return the page of a checked upload, with the part of its table that a query names.
+
+    `states` are those of the runs that wait, are being sent or are paused.
+    """
+    stored = list(context.history.all())
+    with compared_plan(plan, context.history, stored) as journal:
         info, counts = journal.info, journal.counts()
         selected = query.get("show", "problems" if counts[Result.INVALID] else "all")
         row_filter = RowFilter(
@@ -146,18 +193,16 @@ def check_page(
         table = PageOfTable.requested(query, journal.count_rows(row_filter))
         rows = journal.page(row_filter, offset=table.offset, limit=table.size)
         problems = list(journal.problems([row.row for row in rows]))
-        lookups = journal.to_look_up()
+        lookups, remaining = journal.to_look_up(), journal.remaining()
         causes = causes_of(journal)
         preview = preview_of(journal)
     runs = context.run_list.from_journals()
-    same = [run for run in runs if run.info.identity == info.identity]
-    unfinished = context.history.unfinished(info.identity) if same else None
     return CheckPage(
         upload=upload,
         info=info,
         counts=counts,
         lookups=lookups,
-        forecast=_forecast(context, counts[Result.NOT_SENT] + lookups, runs),
+        forecast=_forecast(context, remaining + lookups, runs),
         causes=[cause for cause in causes if cause.result is Result.INVALID],
         preview=preview,
         titles=info.titles[:MAX_COLUMNS],
@@ -167,10 +212,27 @@ def check_page(
         is_strict=context.settings.input.strict,
         selected=selected,
         table=table,
-        finished_before=earlier_runs(context.history.all(), info).finished_at,
-        unfinished_run=unfinished.stem if unfinished else None,
+        finished_before=earlier_runs(stored, info).finished_at,
+        unfinished=_unfinished_run(stored, info, states),
         modules=context.modules,
     )
+
+
+def _unfinished_run(
+    runs: Sequence[StoredRun], info: RunInfo, states: Mapping[str, QueueState]
+) -> UnfinishedRun | None:
+    unfinished = unfinished_runs(runs, info)
+    if not unfinished:
+        return None
+    run = unfinished[0]
+    with Journal.open(run.path) as journal, journal.snapshot():
+        return UnfinishedRun(
+            run_id=run.info.run_id,
+            remaining=journal.remaining(),
+            rows=sum(journal.counts().values()),
+            is_same=run.info.identity == info.identity,
+            state=states.get(run.info.run_id),
+        )
 
 
 def _forecast(context: AppContext, calls: int, runs: Sequence[ListedRun]) -> Forecast:

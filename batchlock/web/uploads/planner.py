@@ -55,6 +55,7 @@ class UploadPlanner:
                 constants=upload.constants,
                 sheet=upload.sheet,
                 encoding=upload.encoding,
+                visible_only=upload.visible_only,
             )
             self.start(upload.id, choices)
 
@@ -121,6 +122,7 @@ class UploadPlanner:
             sheet=choices.sheet,
             columns=choices.columns,
             constants=choices.constants,
+            visible_only=choices.visible_only,
             encoding=choices.encoding if by_hand else None,
             earlier_encoding=None if by_hand else choices.encoding,
         )

@@ -12,17 +12,16 @@ from aiohttp import BodyPartReader, MultipartReader, web
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.rows import LONGEST_REASON
-from batchlock.report.summaries import refusal_of
-from batchlock.store.earlier import earlier_runs
-from batchlock.store.journal import Journal
 from batchlock.store.page import ReadChoices, Upload, UploadState
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
 from batchlock.web.uploads.check import check_page
 from batchlock.web.uploads.columns import (
+    ENCODINGS,
     FIELDS,
     MAX_CHOICES,
+    EncodingChoice,
     FieldChoice,
     columns_in,
     constants_in,
@@ -30,6 +29,7 @@ from batchlock.web.uploads.columns import (
 )
 from batchlock.web.uploads.files import read_field, safe_name, write_upload
 from batchlock.web.uploads.planner import UploadPlanner
+from batchlock.web.uploads.starting import StartRequest, active_states, run_to_send
 
 # The first page lists what was uploaded, and each file takes a child process for its check.
 _MAX_FILES = 20
@@ -53,6 +53,7 @@ class RefusedPage(Page):
     modules: Sequence[str]
     """The modules that can be chosen for all rows."""
     fields: Sequence[FieldChoice] = FIELDS
+    encodings: Sequence[EncodingChoice] = ENCODINGS
     longest_reason: int = LONGEST_REASON
 
 
@@ -144,7 +145,10 @@ class UploadViews:
             )
         else:
             plan = self._planner.plan_path(upload)
-            page = await asyncio.to_thread(check_page, self._context, upload, plan, request.query)
+            states = active_states(self._context)
+            page = await asyncio.to_thread(
+                check_page, self._context, upload, plan, request.query, states
+            )
         return self._context.templates.render_page(request, page)
 
     async def read_again(self, request: web.Request) -> web.Response:
@@ -156,11 +160,16 @@ class UploadViews:
         encoding = str(form.get("encoding") or "")
         if upload.state is not UploadState.READING:
             choices = ReadChoices(
-                columns=columns, constants=constants, sheet=sheet or None, encoding=encoding or None
+                columns=columns,
+                constants=constants,
+                sheet=sheet or None,
+                encoding=encoding or None,
+                visible_only="visible_only" in form,
             )
             self._planner.start(upload.id, choices, by_hand=True)
             words = [f"{title} as {field}" for field, title in columns.items()]
             words += [f"one {field} for all rows" for field in constants]
+            words += ["visible rows only"] if choices.visible_only else []
             chosen = " ".join([sheet, encoding, ", ".join(words)])
             self._context.log(request, "read again", f"{upload.name}: {chosen.strip()}")
             await self._planner.wait(upload.id)
@@ -171,13 +180,15 @@ class UploadViews:
         upload = upload_in(self._context, request)
         if upload.state is not UploadState.CHECKED:
             raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
-        form = await security.form_of(request)
-        finished_at, fresh = form.get("finished", ""), "fresh" in form
-        user = request[security.NAME]
+        requested = StartRequest.of(await security.form_of(request))
+        plan, user = self._planner.plan_path(upload), request[security.NAME]
 
         async def start() -> str:
             async with self._starting:  # two clicks at once get the same run
-                run_id = await asyncio.to_thread(self._start, upload, finished_at, fresh=fresh)
+                states = active_states(self._context)
+                run_id = await asyncio.to_thread(
+                    run_to_send, self._context, plan, requested, states
+                )
                 self._context.queue.add(run_id, upload.name, user, upload_id=upload.id)
             self._context.log(request, "started", f"{upload.name}, run {run_id}")
             return run_id
@@ -186,29 +197,6 @@ class UploadViews:
         # exists but is not queued would never start.
         run_id = await asyncio.shield(start())
         raise web.HTTPSeeOther(f"/runs/{run_id}")
-
-    def _start(self, upload: Upload, finished_at: object, *, fresh: bool) -> str:
-        """Return the id of the unfinished run of an upload, or of a new one.
-
-        `finished_at` is when the same content was last finished, according to the page on which
-        somebody clicked. Rows that were done then go out again only if `fresh`. Raises
-        BatchlockError if it was finished again since then.
-        """
-        plan = self._planner.plan_path(upload)
-        with Journal.open(plan) as journal:
-            info = journal.info
-            refusal = refusal_of(journal)
-        if self._context.settings.input.strict and refusal is not None:
-            raise BatchlockError(f"{refusal.sentence} (input.strict is set.)")
-        if (unfinished := self._context.history.unfinished(info.identity)) is not None:
-            return unfinished.stem
-        finished = earlier_runs(self._context.history.all(), info).finished_at
-        if finished is not None and finished.isoformat() != finished_at:
-            raise BatchlockError(
-                f"This file was finished meanwhile, at {finished:%H:%M} UTC. See its results "
-                "first; to send rows of it again, open its check again and start there."
-            )
-        return self._context.runner(replace(self._context.options, fresh=fresh)).start(plan)
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove an upload that has no run."""

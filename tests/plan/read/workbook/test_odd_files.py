@@ -215,3 +215,36 @@ def test_a_whole_number_of_an_xlsb_may_be_a_date(tmp_path: Path) -> None:
     parts = zip_parts(path)
     parts["xl/styles.bin"] = binary_record(617, b"\2\0\0\0") + formats + binary_record(618)
     assert load(write_zip(path, parts)).rows == {2: (*LEAD[:3], date(2025, 3, 14))}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(binary_record(7, struct.pack("<II", 3, 0)), id="index-missing"),
+        pytest.param(binary_record(5, struct.pack("<III", 3, 0, 7)), id="half-a-number"),
+        pytest.param(binary_record(0), id="row-without-number"),
+        # The bytes of another type: of a cell with its column, or of a text.
+        pytest.param(binary_record(18, struct.pack("<III", 3, 0, 1)), id="column-in-short-cell"),
+        pytest.param(binary_record(1, struct.pack("<III", 3, 0, 1)), id="value-in-blank-cell"),
+        pytest.param(
+            binary_record(6, struct.pack("<III", 3, 0, 1) + "two".encode("utf-16-le")),
+            id="text-longer-than-it-says",
+        ),
+    ],
+)
+def test_a_record_of_an_xlsb_with_a_wrong_length_is_refused(tmp_path: Path, record: bytes) -> None:
+    cells = b"".join(binary_text(at, text) for at, text in enumerate(LEAD[:3])) + record
+    # The bytes behind a record that is too short could pass for its value.
+    path = write_xlsb(tmp_path / "a.xlsb", (1, cells), (2, b""))
+    assert "damaged" in refusal(path)
+
+
+def test_a_cell_of_an_xlsb_that_should_follow_another_one_is_refused(tmp_path: Path) -> None:
+    first = binary_record(17, struct.pack("<I", 0) + wide_text(LEAD[0]))
+    cells = first + b"".join(binary_text(at, text) for at, text in enumerate(LEAD[1:], 1))
+    assert "damaged" in refusal(write_xlsb(tmp_path / "a.xlsb", (1, cells)))
+
+
+def test_a_nul_in_a_text_of_an_xlsb_is_refused(tmp_path: Path) -> None:
+    cells = b"".join(binary_text(at, text) for at, text in enumerate((*LEAD[:3], "Paid\0late")))
+    assert "damaged" in refusal(write_xlsb(tmp_path / "a.xlsb", (1, cells)))

@@ -102,10 +102,13 @@ class Xlsb:
 
     def hidden_rows(self, entry: SheetEntry) -> Iterator[int]:
         """Yield the number of each row that the spreadsheet does not show."""
-        for kind, content, start, end in self._records(entry):
-            flags = content[start + _ROW_FLAGS : min(start + _ROW_FLAGS + 1, end)]
-            if kind == _Kind.ROW and flags and flags[0] & _ROW_HIDDEN:
-                yield _NUMBER.unpack_from(content, start)[0] + 1
+        try:
+            for kind, content, start, end in self._records(entry):
+                flags = content[start + _ROW_FLAGS : min(start + _ROW_FLAGS + 1, end)]
+                if kind == _Kind.ROW and flags and flags[0] & _ROW_HIDDEN:
+                    yield _NUMBER.unpack_from(content, start)[0] + 1
+        except IndexError as error:
+            raise damaged(self.package.path) from error
 
     def _rows(self, entry: SheetEntry) -> Iterator[RawRow]:
         row, column = 0, -1
@@ -180,7 +183,7 @@ class Xlsb:
                 yield kind, content, start, end
             elif kind == _SHEET_DATA:
                 in_sheet_data = True
-            elif kind == _SHEET_DATA_END:
+            elif kind == _SHEET_DATA_END and in_sheet_data:
                 return
         raise damaged(self.package.path)
 
@@ -199,7 +202,7 @@ def open_workbook(package: Package) -> Xlsb:
                 sheets += _sheet(content, start, end, links, package)
             elif record == _PROPERTIES:
                 since_1904 = bool(content[start] & 1)
-        texts = _shared_texts(package, parts.get("sharedStrings"))
+        texts = _shared_texts(package, parts.get("sharedstrings"))
         formats = _formats(package, parts.get("styles"))
     except (IndexError, ValueError, OverflowError, struct.error) as error:
         raise damaged(package.path) from error

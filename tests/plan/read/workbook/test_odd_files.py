@@ -11,6 +11,8 @@ from support.sheet_xml import LEAD, TITLES
 from support.tables import ROW, load, refusal, write_odfpy, write_text
 from support.zips import write_zip, zip_parts
 
+from batchlock.core.errors import UnreadableFile
+from batchlock.plan.read import ReadOptions, read_table
 from batchlock.plan.read.workbook.xls_records import workbook_stream
 
 CASES = DATA / "cases"
@@ -248,3 +250,24 @@ def test_a_cell_of_an_xlsb_that_should_follow_another_one_is_refused(tmp_path: P
 def test_a_nul_in_a_text_of_an_xlsb_is_refused(tmp_path: Path) -> None:
     cells = b"".join(binary_text(at, text) for at, text in enumerate((*LEAD[:3], "Paid\0late")))
     assert "damaged" in refusal(write_xlsb(tmp_path / "a.xlsb", (1, cells)))
+
+
+def test_an_xlsb_whose_rows_have_no_beginning_is_damaged(tmp_path: Path) -> None:
+    """It was read as an empty sheet."""
+    path = write_xlsb(tmp_path / "a.xlsb", (1, b""))
+    parts = zip_parts(path)
+    name = next(name for name in parts if name.endswith("sheet1.bin"))
+    parts[name] = parts[name].removeprefix(binary_record(145))
+    assert "damaged" in refusal(write_zip(path, parts))
+
+
+def test_the_hidden_rows_of_an_xlsb_that_is_cut_off_are_refused(tmp_path: Path) -> None:
+    """They are looked for before the rows are read."""
+    cells = b"".join(binary_text(at, text) for at, text in enumerate(LEAD))
+    path = write_xlsb(tmp_path / "a.xlsb", (1, cells))
+    parts = zip_parts(path)
+    name = next(name for name in parts if name.endswith("sheet1.bin"))
+    parts[name] = parts[name][:-5]
+    table = read_table(write_zip(path, parts), ReadOptions())
+    with pytest.raises(UnreadableFile, match="is damaged"):
+        list(table.hidden_rows())

@@ -18,18 +18,21 @@ from fuzz.workers import Answer, Worker
 _BATCH = 500
 # The texts of the workbooks by which a reading is recognised: ids and reasons, not "Leads".
 _LONG, _ENOUGH_TEXTS = 8, 6
-# LibreOffice also reads one of so many mutants about which all agree.
+# LibreOffice also reads one of so many other mutants.
 _SAMPLE = 50
 _HIGH_PEAK_BYTES = 300 << 20
 _SECOND_MEMORY_BYTES = 2 << 30
 
+_ALONE_CHANGED = "read by us alone, changed"
 _ALIKE, _ALONE, _BOTH = "alike", "read by us alone", "refused by both"
 _REFUSED, _DIFFERS = "refused by us alone", "DIFFERS"
+# Cells that the other program shows as blank: it does not know their type, or lost their texts.
+_MORE = "shows more"
 _CRASH, _TRACEBACK, _HIGH = "parser crash", "TRACEBACK", "HIGH MEMORY"
 # Of two verdicts the first one here counts: one program that reads the same is enough, and so is
 # one that reads what is refused.
-_ORDER = (_ALIKE, _REFUSED, _DIFFERS, _ALONE, _BOTH).index
-_KEPT = (_REFUSED, _DIFFERS, _CRASH, _TRACEBACK, _HIGH)
+_ORDER = (_ALIKE, _REFUSED, _MORE, _DIFFERS, _ALONE_CHANGED, _ALONE, _BOTH).index
+_KEPT = (_REFUSED, _MORE, _DIFFERS, _ALONE_CHANGED, _CRASH, _TRACEBACK, _HIGH)
 
 _SECOND, _THIRD = "the second reader", "LibreOffice"
 # A reader that loses the cells of a workbook before any change is no opinion about its mutants.
@@ -51,6 +54,7 @@ class Fuzzer:
         self.counts = {ending: Counter[str]() for ending in sorted(endings)}
         self.peaks = dict.fromkeys(endings, 0)
         self._texts: set[str] = set()
+        self._rows: dict[str, Rows] = {}
         self._known: dict[tuple[str, str], Pairs | None] = {}
         self._read_sources()
 
@@ -73,7 +77,7 @@ class Fuzzer:
         unsettled = [
             path
             for path, verdict in verdicts.items()
-            if verdict in (_DIFFERS, _ALONE) or rng.randrange(_SAMPLE) == 0
+            if verdict in (_MORE, _DIFFERS, _ALONE_CHANGED) or rng.randrange(_SAMPLE) == 0
         ]
         convert_with_libreoffice(folder, unsettled)
         for path, verdict in verdicts.items():
@@ -110,8 +114,12 @@ class Fuzzer:
         other_rows = _sheet(sheets, reading[0])
         if other_rows is None or known is None or (reading[1] and not other_rows):
             # A blank sheet is what programs show for a part that they do not find.
-            return _ALONE
-        return _DIFFERS if differences(reading[1], other_rows) - known else _ALIKE
+            unchanged = not differences(reading[1], self._rows[_source(path)])
+            return _ALONE if unchanged else _ALONE_CHANGED
+        differing = differences(reading[1], other_rows) - known
+        if not differing:
+            return _ALIKE
+        return _DIFFERS if any(other for _, other in differing) else _MORE
 
     def _read_sources(self) -> None:
         """Find the cells that programs read differently in the workbooks before any change."""
@@ -124,6 +132,7 @@ class Fuzzer:
             for path in paths:
                 reading = self._batchlock.read(path).value
                 assert isinstance(reading, tuple), (path, reading)
+                self._rows[_source(path)] = reading[1]
                 self._texts.update(cell for row in reading[1] for cell in row if len(cell) > _LONG)
                 second = self._others[path.suffix].read(path).value or {}
                 third = with_libreoffice(folder, path)

@@ -208,9 +208,13 @@ def _changed_bytes(rng: random.Random, content: bytes) -> bytes:
 
 
 def _changed_xlsb(rng: random.Random, content: bytes) -> bytes:
-    if rng.random() < 0.4:
+    try:
+        records = read_records(content) if rng.random() < 0.6 else ()
+        parsed = [(kind, bytearray(content[start:end])) for kind, start, end in records]
+    except IndexError:  # an earlier change has cut off a record
+        parsed = []
+    if not parsed:
         return _changed_bytes(rng, content)
-    parsed = [(kind, bytearray(content[start:end])) for kind, start, end in read_records(content)]
     _change_record(rng, parsed, (0, 1, 2, 5, 6, 7, 12, 18, 62))
     return b"".join(_seven_bits(kind) + _seven_bits(len(body)) + body for kind, body in parsed)
 

@@ -7,6 +7,7 @@ import csv
 import io
 import shutil
 import subprocess
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -21,6 +22,8 @@ from fuzz.readers import MAX_ROWS, Rows, shown, trimmed
 Sheets = Mapping[str, Rows]
 
 _CONVERTED_AT_ONCE = 40
+# Settings of LibreOffice, which takes seconds to write them.
+_PROFILE = tempfile.TemporaryDirectory()
 # A sheet that reaches further is not compared; python-calamine holds all of its rectangle.
 _MAX_COLUMNS = 300
 
@@ -90,7 +93,7 @@ def convert_with_libreoffice(folder: Path, files: Sequence[Path]) -> None:
 
 def _convert(folder: Path, files: Sequence[Path]) -> bool:
     options = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false,false,false,-1"
-    command = ["soffice", "--headless", f"-env:UserInstallation=file://{folder}/profile"]
+    command = ["soffice", "--headless", f"-env:UserInstallation=file://{_PROFILE.name}"]
     command += ["--convert-to", options, "--outdir", str(folder), *map(str, files)]
     try:
         finished = subprocess.run(

@@ -6,7 +6,6 @@ import resource
 import signal
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -76,8 +75,9 @@ def _serve(pipe: Connection, read: Callable[[Path], T], memory_bytes: int, quiet
     if quiet:  # parsers print their warnings
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
-    with suppress(EOFError):  # the parent has ended
-        while True:
+    parent = os.getppid()
+    while os.getppid() == parent:  # other children hold the pipe open when the parent has ended
+        while pipe.poll(1):
             path = pipe.recv()
             _PEAK.write_text("5")  # forget the highest memory so far
             try:

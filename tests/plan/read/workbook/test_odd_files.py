@@ -126,6 +126,15 @@ def test_a_workbook_with_the_name_of_a_lock_file_is_read(tmp_path: Path) -> None
     assert load(path).rows == {2: LEAD}
 
 
+def test_a_text_of_excel_5_whose_format_does_not_exist_is_not_guessed(tmp_path: Path) -> None:
+    content = bytearray((CASES / "biff5-cyrillic-without-codepage.xls").read_bytes())
+    # The record LABEL: row, column, format, length and text.
+    text = content.index("Договор продлён".encode("cp1251"))
+    content[text - 4 : text - 2] = struct.pack("<H", 999)
+    path = write_text(tmp_path, bytes(content), "a.xls")
+    assert "does not say for certain in which encoding" in refusal(path)
+
+
 def write_strings(path: Path) -> bytes:
     """Write an .xls with ten shared strings, and return it."""
     book = xlwt.Workbook()

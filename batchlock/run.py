@@ -146,9 +146,19 @@ class Engine:
         await self._plan(file, path, replace(info, kind="check"))
 
     def start(self, plan_path: Path) -> Run:
-        """Make a run of a plan, for `resume` to send."""
+        """Make a run of a plan, for `resume` to send.
+
+        Raises AlreadyRunning when a run of the same content, which this one replaces, is being
+        sent.
+        """
         with Journal.open(plan_path) as source:
             run_info.check_address(source.info, self.settings)
+            for run in self.store.runs.same_content(source.info):
+                if run.is_alive:
+                    raise AlreadyRunning(
+                        f"Run {run.run_id} of the same file is being sent. Wait for its end, or "
+                        "stop it first."
+                    )
             info = run_info.new_info_like(source.info, self.settings)
             info = replace(info, kind="run", strict=self.settings.input.strict)
             info = self._reporter.with_output(info)
@@ -170,13 +180,13 @@ class Engine:
                 return None
         else:
             run = self._find(run_id)
+        with self._lock(run.info.org) as set_holder:
+            # Another process may have closed it before this one had the lock.
             if reason := self._not_resumable_because(run):
                 self.observer.on_message(f"Run {run.run_id} cannot be resumed. {reason}")
                 return None
-        credentials = self._credentials(run.info.org)
-        with self._lock(run.info.org) as set_holder:
             set_holder(f"run {run.run_id}")
-            return await self._resume(run, credentials)
+            return await self._resume(run, self._credentials(run.info.org))
 
     async def work(self, run_id: str) -> RunResult | None:
         """Execute a run for the page, if it still waits in the queue; return None if it does not.
@@ -318,7 +328,8 @@ class Engine:
 
     async def _execute(self, run: Run, journal: Journal, connection: Connection) -> RunResult:
         """Send the rows that are left, then report, whatever ended the sending."""
-        self.store.runs.start_session(run.run_id)
+        if not self.store.runs.start_session(run.run_id):
+            raise BatchlockError(f"Run {run.run_id} was closed meanwhile. Run the file again.")
         recorder = RunRecorder(self.store.runs, run.run_id, journal.figures())
         try:
             async with recorder.beating(self.cancel_token):
@@ -399,6 +410,7 @@ class Engine:
         newest = self.store.runs.lineage(run)[0]
         if newest.run_id != run.run_id:
             return f"The remaining rows were moved to run {newest.run_id}."
+        run = self.store.runs.get(run.run_id) or run
         if not run.is_closed:
             return ""
         return (run.reason and run.reason.sentence) or "It has ended."

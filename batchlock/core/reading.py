@@ -5,7 +5,7 @@ from the rows of the journal (rows by module, calls, samples) is not stored here
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -72,9 +72,18 @@ class Note:
     """The row numbers in words, such as `2-5, 9`; empty when it is about the file as a whole."""
     spans: tuple[tuple[int, int], ...] = ()
     """First and last row of each range, to mark the rows; empty when there are too many ranges."""
+    page_message: str = ""
+    """`message` for readers of the web page, who have no options; empty when it is the same."""
+
+    @property
+    def for_page(self) -> Self:
+        """The note with the message for readers of the web page."""
+        return replace(self, message=self.page_message or self.message)
 
     @classmethod
-    def of_rows(cls, code: str, message: str, rows: Sequence[int]) -> Self:
+    def of_rows(
+        cls, code: str, message: str, rows: Sequence[int], *, page_message: str = ""
+    ) -> Self:
         """Return the note about some rows, whose numbers ascend."""
         spans = _row_spans(rows)
         return cls(
@@ -83,6 +92,7 @@ class Note:
             rows=len(rows),
             ranges=row_ranges(rows),
             spans=spans if len(spans) <= _MOST_SPANS else (),
+            page_message=page_message,
         )
 
     @classmethod

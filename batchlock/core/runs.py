@@ -6,7 +6,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -39,6 +39,9 @@ class RunState(StrEnum):
 
 CLOSED = frozenset({RunState.FINISHED, RunState.SUPERSEDED, RunState.REFUSED})
 """The states of runs that cannot be resumed."""
+
+# A process writes about twice a second; after this time it is hanging or gone.
+_HEARTBEAT_LIFETIME = timedelta(seconds=10)
 
 ACTIVE = frozenset({RunState.QUEUED, RunState.RUNNING, RunState.PAUSED})
 """The states in which the page shows a run as live."""
@@ -213,6 +216,13 @@ class Run:
     def run_id(self) -> str:
         """The id of the run."""
         return self.info.run_id
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a process sends the run now, by what the record says."""
+        if self.state is not RunState.RUNNING or self.heartbeat_at is None:
+            return False
+        return datetime.now(UTC) - self.heartbeat_at < _HEARTBEAT_LIFETIME
 
     @property
     def is_closed(self) -> bool:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from batchlock.core.errors import UsageError
 from batchlock.core.rows import Field
 from batchlock.plan.faults import Fault, quoted, strip_invisible
-from batchlock.plan.modules import ModuleNames
-from batchlock.plan.reasons import read_reason
+from batchlock.plan.modules import OR_DELETE_TOTALS, ModuleNames
+from batchlock.plan.reasons import OR_DELETE_THE_ROW, read_reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +30,17 @@ def read_constants(values: Mapping[str, str], custom_modules: Sequence[str]) -> 
             ModuleNames(custom_modules).read(text) if field is Field.MODULE else read_reason(text)
         )
         if isinstance(value, Fault):
+            message = value.message
+            for about_a_row in (OR_DELETE_THE_ROW, OR_DELETE_TOTALS):
+                message = message.removesuffix(f"{about_a_row}.").removesuffix(".") + "."
             raise UsageError(
-                f"--{name}: {value.message}",
-                page_message=f"The {name} for all rows: {value.message}",
+                f"--{name}: {message}", page_message=f"The {name} for all rows: {message}"
             )
         if not value:
-            raise UsageError(f"--{name}: the value is blank. Type one, or leave the option out.")
+            raise UsageError(
+                f"--{name}: the value is blank. Type one, or leave the option out.",
+                page_message=f"The {name} for all rows is blank. Type one, or choose none.",
+            )
         constants[field] = value
     return constants
 

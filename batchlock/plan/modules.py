@@ -19,6 +19,8 @@ from batchlock.plan.module_labels import BY_SINGULAR, OLD_NAMES, comparable
 WHERE_API_NAMES_ARE = "Zoho shows API names under Setup → Developer Space → APIs → API names"
 # Zoho's own name of a custom module, which stands in the address of each of its records.
 _NUMBERED_MODULE = re.compile(r"custommodule[0-9]+")
+OR_DELETE_TOTALS = "; if the row holds no record, such as a row of totals, delete the row"
+"""The part of a remedy that fits a row, and not one module for all rows."""
 _CUSTOM = "name its API name under input.custom_modules in the configuration"
 
 
@@ -67,7 +69,7 @@ class ModuleNames:
             )
         else:
             remedy = (
-                f". {WHERE_API_NAMES_ARE}. If it is a custom module of your org, {_CUSTOM}; "
-                "if the row holds no record, such as a row of totals, delete the row."
+                f". {WHERE_API_NAMES_ARE}. If it is a custom module of your org, {_CUSTOM}"
+                f"{OR_DELETE_TOTALS}."
             )
         return Fault("unknown_module", f"{quoted(text)} is not a module that can be locked{remedy}")

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 # All ids of an org begin with the same digits, of which at least this many. A telephone number or
 # an order number that does so is rare.
 _SHARED_DIGITS = 4
+HIDDEN_ROWS = "hidden_rows"
+"""The code of the note about rows that the spreadsheet does not show."""
+
+# Where the page has the choices about a file.
+_BELOW = 'under "Read the file differently" below'
 # How the titles of lookups end in exports, in backups and in the API: those are ids of records too.
 _LOOKUP_ENDINGS = (".id", "name", "owner", "by")
 
@@ -49,13 +54,17 @@ class NoteCollector:
                 code="guessed_encoding",
                 message=f"That the text is in {name} is a guess from its letters. If a letter of "
                 "the samples is wrong, name the right encoding with --encoding.",
+                page_message=f"That the text is in {name} is a guess from its letters. If a letter "
+                f"of the samples is wrong, choose the right encoding {_BELOW}.",
             )
         if self._hidden:
             yield _note(
-                "hidden_rows",
+                HIDDEN_ROWS,
                 self._hidden,
                 "hidden by a filter or by hand, and sent like all others. If only the rows that "
                 "you see are meant, use --visible-only, or copy those rows into a new file.",
+                page_description="hidden by a filter or by hand, and sent like all others. If only "
+                f'the rows that you see are meant, choose "Leave out hidden rows" {_BELOW}.',
             )
         if self._unused_lock_ids is not None:
             yield self._unused_lock_ids
@@ -85,10 +94,11 @@ class _BitSet:
         return number < len(self._flags) and self._flags[number] == 1
 
 
-def _note(code: str, rows: Sequence[int], description: str) -> Note:
+def _note(code: str, rows: Sequence[int], description: str, *, page_description: str = "") -> Note:
     ranges = row_ranges(rows)
     subject = f"Row {ranges} is" if len(rows) == 1 else f"Rows {ranges} are"
-    return Note.of_rows(code, f"{subject} {description}", rows)
+    page_message = f"{subject} {page_description}" if page_description else ""
+    return Note.of_rows(code, f"{subject} {description}", rows, page_message=page_message)
 
 
 def _unused_lock_ids(
@@ -113,11 +123,15 @@ def _unused_lock_ids(
         return None
     listed = ", ".join(f'"{" ".join(name.split())}"' for name in names)
     subject = f"The column {listed} looks" if len(names) == 1 else f"The columns {listed} look"
+    name = " ".join(names[0].split())
     return Note(
         code="unused_lock_ids",
         message=f"{subject} like lock ids, but no title says so: Zoho is asked for the lock of "
         "each row, at one more call for each. If these are the lock ids, add "
-        f'--column lock_id="{" ".join(names[0].split())}".',
+        f'--column lock_id="{name}".',
+        page_message=f"{subject} like lock ids, but no title says so: Zoho is asked for the lock "
+        f'of each row, at one more call for each. If these are the lock ids, choose "{name}" as '
+        f"the lock id {_BELOW}.",
     )
 
 

@@ -18,6 +18,8 @@ _PLACEHOLDERS = frozenset(
         *("#n/a", "#nv", "#n/d"),
     }
 )
+OR_DELETE_THE_ROW = ", or delete the row"
+"""The part of a remedy that fits a row, and not one reason for all rows."""
 _LONGEST_PLACEHOLDER = max(map(len, _PLACEHOLDERS))
 # How a spreadsheet writes the error into a text file. In the cell of a workbook it is a text.
 _NOT_AVAILABLE = "#N/A"
@@ -40,7 +42,7 @@ def read_reason(cell: Cell, *, from_text: bool = True) -> str | Fault | None:
             return Fault(
                 "placeholder_reason",
                 f"{quoted(text)} says that there is no reason, and would be sent as it stands. "
-                "Type the reason, or delete the row.",
+                f"Type the reason{OR_DELETE_THE_ROW}.",
             )
     elif len(text) > LONGEST_REASON:
         return Fault(

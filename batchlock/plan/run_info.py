@@ -38,8 +38,9 @@ def new_run_info(file: Path, settings: Settings, org: str, options: RunOptions) 
     if options.constants or options.visible_only:
         identity = (*identity, dict(options.constants), options.visible_only)
     # A reading that the user corrects by hand must not resume the run with the wrong reading.
-    if (settings.input.encoding, settings.input.delimiter) != ("auto", "auto"):
-        identity = (*identity, settings.input.encoding, settings.input.delimiter)
+    encoding = options.encoding or options.earlier_encoding or settings.input.encoding
+    if (encoding, settings.input.delimiter) != ("auto", "auto"):
+        identity = (*identity, encoding, settings.input.delimiter)
     return RunInfo(
         run_id=new_run_id(now),
         kind="run",

@@ -133,8 +133,11 @@ def closed_because(stop_reason: StopReason) -> str:
     return stop_reason.sentence if stop_reason.is_final else ""
 
 
-def refusal_of(journal: Journal) -> StopReason | None:
-    """Return why a strict run sends nothing; None when there is no problem and no note."""
+def refusal_of(journal: Journal, *, on_page: bool = False) -> StopReason | None:
+    """Return why a strict run sends nothing; None when there is no problem and no note.
+
+    `on_page`: for readers of the web page, who have no options of the command line.
+    """
     counts = journal.counts()
     causes = _strict_causes(counts[Result.INVALID], journal.reading.notes)
     if not causes:
@@ -145,8 +148,14 @@ def refusal_of(journal: Journal) -> StopReason | None:
     sentence = f"{nothing} was sent, because {causes}."
     if has_sent:
         return StopReason(code=StopCode.SETUP, sentence=sentence)
-    advice = "Correct the file, then run it again"
-    if journal.reading.notes:
+    advice = (
+        "Correct the file, then upload it again"
+        if on_page
+        else "Correct the file, then run it again"
+    )
+    if journal.reading.notes and on_page:
+        advice += "; if the notes are as they are meant, ask for input.strict to be switched off"
+    elif journal.reading.notes:
         advice += "; if the notes are as they are meant, run it without --strict"
     return StopReason(code=StopCode.STRICT, sentence=f"{sentence} {advice}.")
 

@@ -140,21 +140,26 @@ class RunTable:
         """Set the requested path of the results."""
         self._update(run_id, output=output)
 
-    def start_session(self, run_id: str) -> None:
-        """Record that this process sends the run now.
+    def start_session(self, run_id: str) -> bool:
+        """Record that this process sends the run now; return False if the run is closed.
 
         A request to end it stays: a person may have made it while the process was starting.
         """
-        self._update(
-            run_id,
-            state=RunState.RUNNING.value,
-            stop_code=None,
-            stop_sentence=None,
-            process=os.getpid(),
-            heartbeat_at=datetime.now(UTC),
-            message="",
-            snapshot=None,
-        )
+        with writing(self._engine) as connection:
+            updated = connection.execute(
+                table.update()
+                .where(table.c.id == run_id, table.c.state.not_in(_values(CLOSED)))
+                .values(
+                    state=RunState.RUNNING.value,
+                    stop_code=None,
+                    stop_sentence=None,
+                    process=os.getpid(),
+                    heartbeat_at=datetime.now(UTC),
+                    message="",
+                    snapshot=None,
+                )
+            )
+        return updated.rowcount > 0
 
     def beat(
         self, run_id: str, *, message: str, snapshot: LimiterSnapshot | None, figures: RunFigures

@@ -36,6 +36,8 @@ class ReadChoices:
     """The one value of all rows, by field."""
     sheet: str | None = None
     encoding: str | None = None
+    visible_only: bool = False
+    """Whether the rows are left out that the spreadsheet does not show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,11 @@ class Upload:
     def encoding(self) -> str | None:
         """The chosen encoding."""
         return self.choices.encoding
+
+    @property
+    def visible_only(self) -> bool:
+        """Whether the rows are left out that the spreadsheet does not show."""
+        return self.choices.visible_only
 
     @property
     def explicit_columns(self) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from batchlock.core.cancel import CancelToken
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.rows import MODULES
-from batchlock.core.runs import Run, RunState
+from batchlock.core.runs import Run, RunInfo, RunState
 from batchlock.run import Engine
 from batchlock.store.store import Store
 from batchlock.web import security
@@ -60,9 +60,13 @@ class AppContext:
 
     def as_it_stands(self, run: Run) -> Run:
         """Return a run; one whose process is gone is stopped, whatever its record says."""
-        if run.state is RunState.RUNNING and not self.queue.is_at_work(run):
+        if run.state is RunState.RUNNING and not run.is_alive:
             return replace(run, state=RunState.STOPPED)
         return run
+
+    def same_content(self, info: RunInfo) -> list[Run]:
+        """Return the other runs of the same content, newest first."""
+        return [self.as_it_stands(run) for run in self.store.runs.same_content(info)]
 
     def all_runs(self) -> list[Run]:
         """Return all runs of the org, newest first."""

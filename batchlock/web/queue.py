@@ -13,7 +13,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.runs import CLOSED, Run, RunState
@@ -24,8 +23,6 @@ _log = logging.getLogger(__name__)
 
 # Other processes change the records, so they are polled; a click wakes the loop at once.
 _POLL_SECONDS = 0.5
-# The process writes about twice a second; after this time it is hanging or gone.
-_HEARTBEAT_SECONDS = 10.0
 # A killed worker (out of memory, for example) is started again, but not for ever.
 _MAX_STARTS = 3
 # How long a run waits after its worker found the lock of the org held by a command at a terminal
@@ -63,7 +60,7 @@ class RunQueue:
         """
         if run.stop_requested is not None:
             raise BatchlockError("It is stopping. Try again in a moment.")
-        if run.state is not RunState.QUEUED and not self.is_at_work(run):
+        if run.state is not RunState.QUEUED and not run.is_alive:
             self._store.runs.enqueue(
                 run.run_id, requested_by=user, file_name=file_name, upload=upload
             )
@@ -82,18 +79,13 @@ class RunQueue:
         order = [*self._at_work(), *self._store.runs.queue(self._org)]
         return next((number for number, run in enumerate(order) if run.run_id == run_id), 0)
 
-    def is_at_work(self, run: Run) -> bool:
-        """Return whether a process sends the run, by what its record says."""
-        if run.state is not RunState.RUNNING or run.heartbeat_at is None:
-            return False
-        return datetime.now(UTC) - run.heartbeat_at < timedelta(seconds=_HEARTBEAT_SECONDS)
-
     def _at_work(self) -> list[Run]:
-        return list(filter(self.is_at_work, self._store.runs.in_state(self._org, RunState.RUNNING)))
+        running = self._store.runs.in_state(self._org, RunState.RUNNING)
+        return [run for run in running if run.is_alive]
 
     def _end(self, run: Run, reason: StopReason) -> None:
         is_starting = self._worker is not None and self._worker.run_id == run.run_id
-        if self.is_at_work(run) or (run.state is RunState.QUEUED and is_starting):
+        if run.is_alive or (run.state is RunState.QUEUED and is_starting):
             self._store.runs.request_stop(run.run_id, reason)
         elif run.state in (RunState.QUEUED, RunState.PAUSED):
             self._end_waiting(run, reason)
@@ -130,7 +122,7 @@ class RunQueue:
             self._worker_ended(worker)
         for run in self._store.runs.in_state(self._org, RunState.RUNNING):
             # Of a run at a terminal that was killed, nobody on the page asked for a new start.
-            if not self.is_at_work(run) and not self._has_worker(run) and run.queued_at is not None:
+            if not run.is_alive and not self._has_worker(run) and run.queued_at is not None:
                 self._start_again(run)
         if self._worker is not None or self._at_work():
             return

@@ -5,11 +5,12 @@ import random
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from xlwt.CompoundDoc import XlsDoc  # type: ignore[import-untyped]  # comes without types
 
 from batchlock.plan.read.workbook.xls_records import workbook_stream
+from batchlock.plan.read.workbook.xlsb import _records as read_records
 
 Change = Callable[[random.Random, str], str]
 
@@ -148,7 +149,7 @@ def mutant(rng: random.Random, name: str, content: bytes) -> bytes:
     for _ in range(rng.choice((0, 1, 1, 1, 2, 3))):
         part = rng.choice([*parts])
         if part.endswith(".bin"):
-            parts[part] = _changed_records(rng, parts[part])
+            parts[part] = _changed_xlsb(rng, parts[part])
         elif part.endswith((".xml", ".rels")):
             text = parts[part].decode("utf-8-sig")
             parts[part] = rng.choice(XML_CHANGES)(rng, text).encode()
@@ -188,8 +189,8 @@ class _OneWay:
         self.write, self.flush = file.write, file.flush
 
 
-def _changed_records(rng: random.Random, content: bytes) -> bytes:
-    """Change bytes of a part in records; most changes hit a number or a text."""
+def _changed_bytes(rng: random.Random, content: bytes) -> bytes:
+    """Change bytes wherever they are; most changes hit a number or a text."""
     changed = bytearray(content)
     at = rng.randrange(max(1, len(changed)))
     match rng.randrange(5):
@@ -206,9 +207,27 @@ def _changed_records(rng: random.Random, content: bytes) -> bytes:
     return bytes(changed)
 
 
+def _changed_xlsb(rng: random.Random, content: bytes) -> bytes:
+    try:
+        records = read_records(content) if rng.random() < 0.6 else ()
+        parsed = [(kind, bytearray(content[start:end])) for kind, start, end in records]
+    except IndexError:  # an earlier change has cut off a record
+        parsed = []
+    if not parsed:
+        return _changed_bytes(rng, content)
+    _change_record(rng, parsed, (0, 1, 2, 5, 6, 7, 12, 18, 62))
+    return b"".join(_seven_bits(kind) + _seven_bits(len(body)) + body for kind, body in parsed)
+
+
+def _seven_bits(number: int) -> bytes:
+    """Return a number as .xlsb has it: the high bit says that another byte follows."""
+    more = number >> 7
+    return bytes([number & 0x7F | 0x80 * bool(more)]) + (_seven_bits(more) if more else b"")
+
+
 def _changed_xls(rng: random.Random, content: bytes) -> bytes:
     if rng.random() < 0.2:
-        return _changed_records(rng, content)
+        return _changed_bytes(rng, content)
     stream, _ = workbook_stream(content)
     records = []
     at = 0
@@ -217,14 +236,16 @@ def _changed_xls(rng: random.Random, content: bytes) -> bytes:
         records.append((kind, bytearray(stream[at + 4 : at + 4 + length])))
         at += 4 + length
     for _ in range(rng.choice((1, 1, 2))):
-        _change_record(rng, records)
+        _change_record(rng, records, (0x00FC, 0x0204, 0x00FD, 0x0042))
     data = b"".join(struct.pack("<HH", kind, len(body)) + body for kind, body in records)
     output = io.BytesIO()
     XlsDoc().save(output, data)
     return output.getvalue()
 
 
-def _change_record(rng: random.Random, records: list[tuple[int, bytearray]]) -> None:
+def _change_record(
+    rng: random.Random, records: list[tuple[int, bytearray]], kinds: Sequence[int]
+) -> None:
     # Half of the changes keep the lengths of records, and with them the offsets of the sheets.
     at = rng.randrange(len(records))
     kind, body = records[at]
@@ -244,4 +265,4 @@ def _change_record(rng: random.Random, records: list[tuple[int, bytearray]]) -> 
         case 2:
             del body[rng.randrange(len(body) + 1) :]
         case _:
-            records[at] = (rng.choice((kind ^ 1, 0x00FC, 0x0204, 0x00FD, 0x0042)), body)
+            records[at] = (rng.choice((kind ^ 1, *kinds)), body)

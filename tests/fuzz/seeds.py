@@ -10,6 +10,7 @@ import xlsxwriter  # type: ignore[import-untyped]  # comes without types
 import xlwt  # type: ignore[import-untyped]  # the same
 from support.paths import DATA
 from support.tables import write_odfpy
+from support.zips import write_zip, zip_parts
 
 ROWS = (
     ("Module", "Record Id", "Lock Id", "Reason", "Note"),
@@ -29,7 +30,6 @@ FOREIGN = (
     "libreoffice.ods",
     "sheetjs.ods",
     "gnumeric-odf.ods",
-    "hand-repeated.ods",
     "libreoffice.xls",
     "gnumeric-excel_biff7.xls",
     "gnumeric-excel_biff8.xls",
@@ -46,7 +46,12 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     yield "openpyxl.xlsx", _openpyxl()
     yield "xlwt.xls", _xlwt()
     with TemporaryDirectory() as folder:
-        yield "odfpy.ods", write_odfpy(Path(folder) / "a.ods", ROWS).read_bytes()
+        odfpy = write_odfpy(Path(folder) / "a.ods", ROWS)
+        yield "odfpy.ods", odfpy.read_bytes()
+        # Without a manifest, only batchlock reads it.
+        content = zip_parts(DATA / "hand-repeated.ods")["content.xml"]
+        repeated = write_zip(odfpy, zip_parts(odfpy) | {"content.xml": content})
+        yield "hand-repeated.ods", repeated.read_bytes()
     for name in FOREIGN:
         yield name, (DATA / name).read_bytes()
 

@@ -11,10 +11,11 @@ import pytest
 from support.journals import END, simple_update
 from support.run_info import run_info
 
-from batchlock.core.errors import UsageError
-from batchlock.store.earlier import earlier_runs, supersede
+from batchlock.core.errors import AlreadyRunning, UsageError
+from batchlock.store.earlier import earlier_runs, none_at_work, supersede, unfinished_runs
 from batchlock.store.history import History, new_run_id, not_resumable_because
 from batchlock.store.journal import Journal
+from batchlock.store.org_lock import current_holder, org_lock
 
 NOW = datetime(2026, 3, 14, 2, 3, 4, tzinfo=UTC)
 IDENTITY, OTHER_IDENTITY = "ab" * 32, "cd" * 32
@@ -247,3 +248,22 @@ def test_a_new_run_closes_the_open_runs_of_its_content(history: History) -> None
     assert not_resumable_because(history, history.path(FIRST)) == (
         f"A new run of the file was started: {THIRD}."
     )
+
+
+def test_a_run_that_is_being_sent_is_not_closed(history: History, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    for run_id in (FIRST, SECOND):
+        add_run(history, run_id, closed=False)
+    runs = unfinished_runs(history.all(), run_info(run_id=THIRD, sha256=CONTENT))
+    assert [run.info.run_id for run in runs] == [SECOND, FIRST]
+    with org_lock(state, "acme") as set_holder:
+        set_holder("another run", THIRD)
+        with none_at_work(state, runs):
+            pass
+        set_holder("one of them", FIRST)
+        with pytest.raises(AlreadyRunning, match=f"Run {FIRST} of the same file is being sent"):
+            none_at_work(state, runs).__enter__()
+    with none_at_work(state, runs):
+        assert current_holder(state, "acme") is not None
+    with none_at_work(state, []):
+        assert current_holder(state, "acme") is None

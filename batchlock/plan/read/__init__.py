@@ -38,7 +38,9 @@ def read_table(path: Path, options: ReadOptions) -> Table:
             return table.build_table(sheet, visible_only=options.visible_only)
         if options.sheet is not None:
             raise UsageError(
-                f"{path.name} is a text file: it has no sheets to choose from. Leave --sheet out."
+                f"{path.name} is a text file: it has no sheets to choose from. Leave --sheet out.",
+                page_message=f"{path.name} is a text file: it has no sheets to choose from. Upload "
+                "it again.",
             )
         return table.build_table(text.open_sheet(path, options))
     except OSError as error:
@@ -62,6 +64,8 @@ def _table_of_archive(path: Path, options: ReadOptions) -> Table:
             f"{path.name} is a ZIP archive or a document, not a spreadsheet. Of the one text file "
             f"in it: {error}",
             columns=error.columns,
+            page_message=f"{path.name} is a ZIP archive or a document, not a spreadsheet. Of the "
+            f"one text file in it: {error.page_message}",
         ) from error
     return replace(
         table_of_member, reading=replace(table_of_member.reading, archive_member=member.name)

@@ -331,16 +331,12 @@ def _fault_error(path: Path, encoding: str, fault: str, source: EncodingSource) 
             f"{SAVE_AS}"
         )
     name = encoding.removesuffix("-sig").upper()
-    why = (
-        "which its first bytes announce"
-        if source is EncodingSource.MARK
-        else "the encoding that --encoding or input.encoding names"
-    )
+    fact = f"{path.name}, line {line}: this line is not in {name}"
+    if source is EncodingSource.MARK:
+        return UnreadableFile(f"{fact}, which its first bytes announce. {SAVE_AS}")
     return UnreadableFile(
-        f"{path.name}, line {line}: this line is not in {name}, {why}. "
-        + (
-            SAVE_AS
-            if source is EncodingSource.MARK
-            else f"Name another, or leave it out. {SAVE_AS}"
-        )
+        f"{fact}, the encoding that --encoding or input.encoding names. "
+        f"Name another, or leave it out. {SAVE_AS}",
+        page_message=f"{fact}, the encoding that was chosen. Choose another one below, or "
+        f"{SAVE_AS[0].lower()}{SAVE_AS[1:]}",
     )

@@ -49,10 +49,14 @@ def header_error(name: str, header: Header, options: ReadOptions) -> BatchlockEr
 def _no_such_column(name: str, header: Header, field: Field, title: str) -> UsageError:
     nearest = _nearest_title(header, [title])
     suggestion = f' Did you mean "{nearest}"?' if nearest else ""
-    return UsageError(
+    fact = (
         f'{name}: there is no column "{title}" for {FIELD_NAMES[field]}. '
-        f"The columns are: {_title_list(_input_titles(header))}.{suggestion}",
+        f"The columns are: {_title_list(_input_titles(header))}.{suggestion}"
+    )
+    return UsageError(
+        fact,
         columns=_input_titles(header),
+        page_message=f"{fact} Choose the right one below.",
     )
 
 

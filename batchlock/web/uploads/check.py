@@ -10,8 +10,9 @@ from batchlock.core.cell_text import display_text
 from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result, ResultRow
 from batchlock.core.rows import LONGEST_REASON, Problem
-from batchlock.core.runs import Run, RunInfo
+from batchlock.core.runs import ACTIVE, Run, RunInfo, RunState
 from batchlock.plan.finished import FINISHED_BEFORE
+from batchlock.plan.notes import HIDDEN_ROWS
 from batchlock.report.preview import (
     NOTE_LABEL,
     SAMPLE_LABEL,
@@ -22,12 +23,19 @@ from batchlock.report.preview import (
 )
 from batchlock.report.summaries import causes_of
 from batchlock.store.earlier import last_finished
-from batchlock.store.journal import Journal, RowFilter
+from batchlock.store.journal import RowFilter
 from batchlock.store.uploads import Upload
 from batchlock.web.context import AppContext
 from batchlock.web.runs.table import MAX_COLUMNS, PageOfTable, search_words
 from batchlock.web.templating import Page
-from batchlock.web.uploads.columns import FIELDS, MAX_CHOICES, FieldChoice
+from batchlock.web.uploads.columns import (
+    ENCODINGS,
+    FIELDS,
+    MAX_CHOICES,
+    EncodingChoice,
+    FieldChoice,
+)
+from batchlock.web.uploads.compared import compared_plan
 
 # Below this number of calls, the start of a run (sign-in, growing window) distorts its pace.
 _MIN_MEASURED_CALLS = 50
@@ -36,7 +44,7 @@ _MIN_MEASURED_CALLS = 50
 _USUAL_CALL_SECONDS = 0.3
 _FILTERS = {
     "problems": frozenset({Result.INVALID}),
-    "ready": frozenset({Result.NOT_SENT}),
+    "ready": frozenset({Result.NOT_SENT, Result.UNKNOWN}),
     "duplicates": frozenset({Result.DUPLICATE}),
     "done": frozenset({Result.UNCHANGED}),
 }
@@ -72,6 +80,20 @@ class CheckedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedRun:
+    """A run of the same content that is not finished."""
+
+    run_id: str
+    remaining: int
+    rows: int
+    is_same: bool
+    """Whether it reads the file in the same way, so that it can be resumed in place of a new run.
+    """
+    state: RunState | None
+    """None when it neither waits nor is being sent nor is paused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPage(Page):
     """The page of a checked upload."""
 
@@ -94,11 +116,12 @@ class CheckPage(Page):
     table: PageOfTable
     finished_before: datetime | None
     """When a run of the same content was finished."""
-    unfinished_run: str | None
-    """The id of an unfinished run of the same content."""
+    unfinished: UnfinishedRun | None
+    """The newest unfinished run of the same content."""
     modules: Sequence[str]
     """The modules that can be chosen for all rows."""
     fields: Sequence[FieldChoice] = FIELDS
+    encodings: Sequence[EncodingChoice] = ENCODINGS
     longest_reason: int = LONGEST_REASON
 
     @property
@@ -110,7 +133,17 @@ class CheckPage(Page):
     @property
     def notes(self) -> Sequence[str]:
         """The notes in words, without that of an earlier run, which has a place of its own."""
-        return [note_in_words(note) for note in self.preview.notes if note.code != FINISHED_BEFORE]
+        return [
+            note_in_words(note.for_page)
+            for note in self.preview.notes
+            if note.code != FINISHED_BEFORE
+        ]
+
+    @property
+    def has_hidden_rows(self) -> bool:
+        """Whether leaving out hidden rows makes a difference, or was chosen."""
+        is_noted = any(note.code == HIDDEN_ROWS for note in self.preview.notes)
+        return is_noted or self.upload.visible_only
 
     @property
     def is_refused(self) -> bool:
@@ -124,8 +157,13 @@ class CheckPage(Page):
 
     @property
     def ready(self) -> int:
-        """Rows that can be sent."""
-        return self.counts[Result.NOT_SENT]
+        """Rows that a new run sends, with those of which Zoho is asked first."""
+        return self.counts[Result.NOT_SENT] + self.counts[Result.UNKNOWN]
+
+    @property
+    def done(self) -> int:
+        """Rows that an earlier run has done."""
+        return self.counts[Result.UNCHANGED]
 
     @property
     def invalid(self) -> int:
@@ -134,10 +172,13 @@ class CheckPage(Page):
 
 
 def check_page(
-    context: AppContext, upload: Upload, plan: Path, query: Mapping[str, str]
+    context: AppContext,
+    upload: Upload,
+    plan: Path,
+    query: Mapping[str, str],
 ) -> CheckPage:
     """Return the page of a checked upload, with the part of its table that a query names."""
-    with Journal.open(plan) as journal:
+    with compared_plan(plan, context.store) as journal:
         info, counts = journal.info, journal.counts()
         selected = query.get("show", "problems" if counts[Result.INVALID] else "all")
         row_filter = RowFilter(
@@ -146,17 +187,16 @@ def check_page(
         table = PageOfTable.requested(query, journal.count_rows(row_filter))
         rows = journal.page(row_filter, offset=table.offset, limit=table.size)
         problems = list(journal.problems([row.row for row in rows]))
-        lookups = journal.to_look_up()
+        lookups, remaining = journal.to_look_up(), journal.remaining()
         causes = causes_of(journal)
         preview = preview_of(journal)
-    runs = context.store.runs.of_orgs([context.org])
-    unfinished = context.store.runs.unfinished(context.org, info.identity)
+    same = context.same_content(info)
     return CheckPage(
         upload=upload,
         info=info,
         counts=counts,
         lookups=lookups,
-        forecast=_forecast(context, counts[Result.NOT_SENT] + lookups, runs),
+        forecast=_forecast(context, remaining + lookups),
         causes=[cause for cause in causes if cause.result is Result.INVALID],
         preview=preview,
         titles=info.titles[:MAX_COLUMNS],
@@ -166,15 +206,33 @@ def check_page(
         is_strict=context.settings.input.strict,
         selected=selected,
         table=table,
-        finished_before=last_finished(context.store.runs.same_content(info)),
-        unfinished_run=unfinished.run_id if unfinished else None,
+        finished_before=last_finished(same),
+        unfinished=_unfinished_run(context, same, info.identity),
         modules=context.modules,
     )
 
 
-def _forecast(context: AppContext, calls: int, runs: Sequence[Run]) -> Forecast:
+def _unfinished_run(
+    context: AppContext, same_content: Sequence[Run], identity: str
+) -> UnfinishedRun | None:
+    run = next((run for run in same_content if not run.is_closed), None)
+    if run is None:
+        return None
+    with context.store.open_journal(run) as journal, journal.snapshot():
+        figures = journal.figures()
+    return UnfinishedRun(
+        run_id=run.run_id,
+        remaining=figures.remaining,
+        rows=figures.rows,
+        is_same=run.info.identity == identity,
+        state=run.state if run.state in ACTIVE else None,
+    )
+
+
+def _forecast(context: AppContext, calls: int) -> Forecast:
     """Forecast the time of some calls: at the pace of the last run, else at a usual pace."""
-    for totals in (run.figures.totals for run in runs):
+    for run in context.store.runs.of_orgs([context.org]):
+        totals = run.figures.totals
         if totals.requests >= _MIN_MEASURED_CALLS and totals.seconds > 0:
             seconds = calls * totals.seconds / totals.requests
             return Forecast(calls=calls, seconds=seconds, is_measured=True)

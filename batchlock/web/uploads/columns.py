@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from batchlock.core.rows import Field
 from batchlock.plan.constants import read_constants
+from batchlock.plan.read.candidates import CANDIDATES, UTF_8
 from batchlock.store.uploads import Upload
 
 # A select with more options cannot be used, and a file may have 16,384 columns.
@@ -24,6 +25,17 @@ class FieldChoice:
     for_all_rows: bool = False
     """Whether one value can be chosen for all rows."""
 
+
+@dataclass(frozen=True, slots=True)
+class EncodingChoice:
+    """An option of the select of encodings."""
+
+    name: str
+    label: str
+
+
+# Those in which spreadsheets are saved, the most frequent ones first.
+ENCODINGS = tuple(EncodingChoice(one.name, one.label) for one in (UTF_8, *CANDIDATES))
 
 FIELDS = (
     FieldChoice("module", "Module", lambda title: "modul" in title, for_all_rows=True),

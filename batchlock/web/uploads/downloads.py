@@ -63,6 +63,9 @@ def _problems_workbook(plan: Path) -> bytes:
             counts=dict.fromkeys(Result, 0) | {Result.INVALID: invalid},
             causes=tuple(cause for cause in summary.causes if cause.result is Result.INVALID),
             resume=None,
+            preview=replace(
+                summary.preview, notes=tuple(note.for_page for note in summary.preview.notes)
+            ),
         )
         rows = (row for row in journal.result_rows() if row.result is Result.INVALID)
         path = Path(folder) / "problems.xlsx"

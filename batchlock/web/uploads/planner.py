@@ -115,6 +115,7 @@ class UploadPlanner:
             sheet=choices.sheet,
             columns=choices.columns,
             constants=choices.constants,
+            visible_only=choices.visible_only,
             encoding=choices.encoding if by_hand else None,
             earlier_encoding=None if by_hand else choices.encoding,
         )

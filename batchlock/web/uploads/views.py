@@ -12,18 +12,16 @@ from aiohttp import BodyPartReader, MultipartReader, web
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.rows import LONGEST_REASON
-from batchlock.core.runs import Run
-from batchlock.report.summaries import refusal_of
-from batchlock.store.earlier import last_finished
-from batchlock.store.journal import Journal
 from batchlock.store.uploads import ReadChoices, Upload, UploadState
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
 from batchlock.web.uploads.check import check_page
 from batchlock.web.uploads.columns import (
+    ENCODINGS,
     FIELDS,
     MAX_CHOICES,
+    EncodingChoice,
     FieldChoice,
     columns_in,
     constants_in,
@@ -31,6 +29,7 @@ from batchlock.web.uploads.columns import (
 )
 from batchlock.web.uploads.files import read_field, safe_name, write_upload
 from batchlock.web.uploads.planner import UploadPlanner
+from batchlock.web.uploads.starting import StartRequest, run_to_send
 
 # The first page lists what was uploaded, and each file takes a child process for its check.
 _MAX_FILES = 20
@@ -54,6 +53,7 @@ class RefusedPage(Page):
     modules: Sequence[str]
     """The modules that can be chosen for all rows."""
     fields: Sequence[FieldChoice] = FIELDS
+    encodings: Sequence[EncodingChoice] = ENCODINGS
     longest_reason: int = LONGEST_REASON
 
 
@@ -157,11 +157,16 @@ class UploadViews:
         encoding = str(form.get("encoding") or "")
         if upload.state is not UploadState.READING:
             choices = ReadChoices(
-                columns=columns, constants=constants, sheet=sheet or None, encoding=encoding or None
+                columns=columns,
+                constants=constants,
+                sheet=sheet or None,
+                encoding=encoding or None,
+                visible_only="visible_only" in form,
             )
             self._planner.start(upload.id, choices, by_hand=True)
             words = [f"{title} as {field}" for field, title in columns.items()]
             words += [f"one {field} for all rows" for field in constants]
+            words += ["visible rows only"] if choices.visible_only else []
             chosen = " ".join([sheet, encoding, ", ".join(words)])
             self._context.log(request, "read again", f"{upload.name}: {chosen.strip()}")
             await self._planner.wait(upload.id)
@@ -172,13 +177,12 @@ class UploadViews:
         upload = upload_in(self._context, request)
         if upload.state is not UploadState.CHECKED:
             raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
-        form = await security.form_of(request)
-        finished_at, fresh = form.get("finished", ""), "fresh" in form
-        user = request[security.NAME]
+        requested = StartRequest.of(await security.form_of(request))
+        plan, user = self._planner.plan_path(upload), request[security.NAME]
 
         async def start() -> str:
             async with self._starting:  # two clicks at once get the same run
-                run = await asyncio.to_thread(self._start, upload, finished_at, fresh=fresh)
+                run = await asyncio.to_thread(run_to_send, self._context, plan, requested)
                 self._context.queue.add(run, user, file_name=upload.name, upload=upload.id)
             self._context.log(request, "started", f"{upload.name}, run {run.run_id}")
             return run.run_id
@@ -187,30 +191,6 @@ class UploadViews:
         # exists but is not queued would never start.
         run_id = await asyncio.shield(start())
         raise web.HTTPSeeOther(f"/runs/{run_id}")
-
-    def _start(self, upload: Upload, finished_at: object, *, fresh: bool) -> Run:
-        """Return the unfinished run of an upload, or a new one.
-
-        `finished_at` is when the same content was last finished, according to the page on which
-        somebody clicked. Rows that were done then go out again only if `fresh`. Raises
-        BatchlockError if it was finished again since then.
-        """
-        plan = self._planner.plan_path(upload)
-        with Journal.open(plan) as journal:
-            info = journal.info
-            refusal = refusal_of(journal)
-        if self._context.settings.input.strict and refusal is not None:
-            raise BatchlockError(f"{refusal.sentence} (input.strict is set.)")
-        runs = self._context.store.runs
-        if (unfinished := runs.unfinished(info.org, info.identity)) is not None:
-            return self._context.as_it_stands(unfinished)
-        finished = last_finished(runs.same_content(info))
-        if finished is not None and finished.isoformat() != finished_at:
-            raise BatchlockError(
-                f"This file was finished meanwhile, at {finished:%H:%M} UTC. See its results "
-                "first; to send rows of it again, open its check again and start there."
-            )
-        return self._context.engine(replace(self._context.options, fresh=fresh)).start(plan)
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove an upload that has no run."""

@@ -17,7 +17,7 @@ from support.browser import (
 )
 from support.page_server import PageServer
 from support.paths import ROOT
-from support.sheets import record, rows, sheet
+from support.sheets import TITLES, record, rows, sheet
 from support.visitor import csv_content
 
 pytestmark = needs_browser
@@ -168,3 +168,28 @@ def test_a_check_of_100_000_rows_is_paged_and_searched(tab: Page) -> None:
     tab.get_by_role("searchbox").fill(record(77_777))
     tab.keyboard.press("Enter")
     expect(row_headers).to_have_text(["77778"])
+
+
+def test_hidden_rows_are_left_out_and_all_rows_are_sent_again_by_clicks(tab: Page) -> None:
+    path = Path("hidden.xlsx")
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in [TITLES, *rows(3, first=45_000)]:
+        book.active.append(row)
+    book.active.row_dimensions[3].hidden = True
+    book.save(path)
+    upload(tab, path)
+    expect(tile(tab, "can be sent")).to_have_text("3")
+    tab.get_by_text("Read the file differently").last.click()
+    tab.get_by_label("Leave out hidden rows").check()
+    button(tab, "Read the file like this").click()
+    expect(tile(tab, "can be sent")).to_have_text("2")
+    check = tab.url
+    button(tab, "Start 2 rows").click()
+    expect(results_heading(tab)).to_be_visible()
+    tab.goto(check)
+    expect(tile(tab, "done by an earlier run")).to_have_text("2")
+    tab.once("dialog", lambda dialog: dialog.accept())
+    button(tab, "Send all again: 2 rows").click()
+    expect(results_heading(tab)).to_be_visible()
+    expect(tile(tab, "Updated")).to_have_text("2")

@@ -117,6 +117,7 @@ def test_a_filled_column_is_not_replaced_by_one_value(someone: Visitor) -> None:
         ("reason", "x" * 3_001, "The reason for all rows: "),
         ("reason", "nan", "The reason for all rows: "),
         ("module", "Leeds", "The module for all rows: "),
+        ("module", "Zzyzx", "in the configuration."),
     ],
 )
 def test_a_value_that_no_row_may_have_is_refused(
@@ -127,6 +128,7 @@ def test_a_value_that_no_row_may_have_is_refused(
     assert answer.status == 409
     assert words in answer.words
     assert "--" not in answer.words
+    assert "delete the row" not in answer.words
 
 
 def test_custom_modules_can_be_chosen(tmp_path: Path) -> None:

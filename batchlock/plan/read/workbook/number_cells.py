@@ -14,6 +14,7 @@ from pathlib import Path
 
 from batchlock.core.rows import Cell
 from batchlock.plan.read.cells import normalise_cell
+from batchlock.plan.read.workbook.zip_safety import damaged
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 """A number as XML Schema writes a double; without INF and NaN, which no spreadsheet shows."""
@@ -65,14 +66,21 @@ class NumberReader:
     known: dict[Number, Cell] = field(default_factory=dict)
 
     def rows(self, rows: Iterable[RawRow]) -> Iterator[Sequence[Cell]]:
-        """Yield every row from row 1 on, with all cells from column A on."""
+        """Yield every row from row 1 on, with all cells from column A on.
+
+        Raises UnreadableFile for a NUL in a text, as `normalise_cell` does.
+        """
         last_row = 0
         for row in rows:
             for _ in range(row.number - last_row - 1):
                 yield ()
             cells: list[Cell] = [None] * (row.cells[-1][0] + 1 if row.cells else 0)
             for column, cell in row.cells:
-                cells[column] = self._shown(cell) if isinstance(cell, Number) else cell
+                if isinstance(cell, Number):
+                    cell = self._shown(cell)
+                elif isinstance(cell, str) and "\0" in cell:
+                    raise damaged(self.path)
+                cells[column] = cell
             yield cells
             last_row = row.number
 

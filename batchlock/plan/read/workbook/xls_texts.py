@@ -61,10 +61,11 @@ class TextDecoder:
         if text.isascii():
             return text
         encodings: list[str | None] = []
-        if self._fonts:
-            font = self._fonts[sheet.cell_xf_index(row, column)]
+        cell_format = sheet.cell_xf_index(row, column) if self._fonts else 0
+        # Report generators name formats that they do not write: such a cell has no known font.
+        for font in self._fonts[cell_format : cell_format + 1]:
             # There is no font 4: the numbers go on with 5 ([MS-XLS] 2.5.129), but xlrd has one.
-            encodings = self._encodings[font : font + 1]
+            encodings += self._encodings[font : font + 1]
         return self._decode(path, text, encodings)
 
     def name(self, path: Path, text: str) -> str:

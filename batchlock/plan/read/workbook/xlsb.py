@@ -43,6 +43,20 @@ class _Kind(IntEnum):
     """A text with formats of its letters."""
 
 
+# What a cell has after its format, in bytes. A text is as long as it says.
+_VALUE_BYTES: Mapping[int, int] = {
+    _Kind.BLANK: 0,
+    _Kind.RK: 4,
+    _Kind.ERROR: 1,
+    _Kind.BOOL: 1,
+    _Kind.REAL: 8,
+    _Kind.SHARED: 4,
+    _Kind.FORMULA_REAL: 8,
+    _Kind.FORMULA_BOOL: 1,
+    _Kind.FORMULA_ERROR: 1,
+}
+# After the result of a formula comes the formula, and after an error SheetJS writes three bytes.
+_EXACT_KINDS = (_Kind.BLANK, _Kind.RK, _Kind.BOOL, _Kind.REAL, _Kind.SHARED)
 # The first seven cells again, without their column: each follows the cell before it. SheetJS
 # writes them.
 _FIRST_SHORT, _LAST_CELL = 12, 18
@@ -88,16 +102,20 @@ class Xlsb:
 
     def hidden_rows(self, entry: SheetEntry) -> Iterator[int]:
         """Yield the number of each row that the spreadsheet does not show."""
-        for kind, content, start, _ in self._records(entry):
-            flags = content[start + _ROW_FLAGS : start + _ROW_FLAGS + 1]
-            if kind == _Kind.ROW and flags and flags[0] & _ROW_HIDDEN:
-                yield _NUMBER.unpack_from(content, start)[0] + 1
+        try:
+            for kind, content, start, end in self._records(entry):
+                flags = content[start + _ROW_FLAGS : min(start + _ROW_FLAGS + 1, end)]
+                if kind == _Kind.ROW and flags and flags[0] & _ROW_HIDDEN:
+                    yield _NUMBER.unpack_from(content, start)[0] + 1
+        except IndexError as error:
+            raise damaged(self.package.path) from error
 
     def _rows(self, entry: SheetEntry) -> Iterator[RawRow]:
         row, column = 0, -1
         cells: dict[int, Cell | Number] = {}
         for kind, content, start, end in self._records(entry):
             if kind == _Kind.ROW:
+                _check_size(start, 4, end)
                 if row:
                     yield RawRow(row, sorted(cells.items()))
                 next_row = _NUMBER.unpack_from(content, start)[0] + 1
@@ -106,6 +124,8 @@ class Xlsb:
                 row, column, cells = next_row, -1, {}
                 continue
             short = _FIRST_SHORT <= kind <= _LAST_CELL
+            if short and column < 0:  # it follows no cell, so its column is unknown
+                raise damaged(self.package.path)
             column = column + 1 if short else _NUMBER.unpack_from(content, start)[0]
             if not row or column >= MAX_COLUMNS or column in cells:
                 raise damaged(self.package.path)
@@ -124,6 +144,11 @@ class Xlsb:
     def _cell(self, kind: int, content: bytes, start: int, end: int) -> Cell | Number:
         """Return what a cell shows, whose format and value begin there; None for a blank one."""
         at = start + 4
+        size = _VALUE_BYTES.get(kind, 0)
+        _check_size(at, size, end)
+        # A longer record is of another type than it says.
+        if kind in _EXACT_KINDS and at + size < end:
+            raise damaged(self.package.path)
         number: float
         match kind:
             case _Kind.RK:
@@ -135,7 +160,10 @@ class Xlsb:
             case _Kind.BOOL | _Kind.FORMULA_BOOL:
                 return bool(content[at])
             case _Kind.TEXT | _Kind.FORMULA_TEXT:
-                return _text(content, at, end)[0]
+                text, text_end = _text(content, at, end)
+                if kind == _Kind.TEXT and text_end < end:
+                    raise damaged(self.package.path)
+                return text
             case _Kind.RICH_TEXT:
                 return _text(content, at + 1, end)[0]  # after a byte of flags
             case _Kind.SHARED:
@@ -155,7 +183,7 @@ class Xlsb:
                 yield kind, content, start, end
             elif kind == _SHEET_DATA:
                 in_sheet_data = True
-            elif kind == _SHEET_DATA_END:
+            elif kind == _SHEET_DATA_END and in_sheet_data:
                 return
         raise damaged(self.package.path)
 
@@ -174,7 +202,7 @@ def open_workbook(package: Package) -> Xlsb:
                 sheets += _sheet(content, start, end, links, package)
             elif record == _PROPERTIES:
                 since_1904 = bool(content[start] & 1)
-        texts = _shared_texts(package, parts.get("sharedStrings"))
+        texts = _shared_texts(package, parts.get("sharedstrings"))
         formats = _formats(package, parts.get("styles"))
     except (IndexError, ValueError, OverflowError, struct.error) as error:
         raise damaged(package.path) from error
@@ -187,6 +215,7 @@ def _sheet(
     content: bytes, start: int, end: int, links: Mapping[str, Link], package: Package
 ) -> Iterator[SheetEntry]:
     """Yield the worksheet of an entry, unless the entry is of a macro, a chart or nothing."""
+    _check_size(start, 12, end)
     state = _NUMBER.unpack_from(content, start)[0]
     if _NUMBER.unpack_from(content, start + 8)[0] == 0xFFFFFFFF:  # no part at all
         return
@@ -217,11 +246,13 @@ def _formats(package: Package, part: str | None) -> Sequence[str]:
     content = b"" if part is None else package.content(part, _MAX_SHEET_BYTES)
     for record, start, end in _records(content):
         if record == _FORMAT:
+            _check_size(start, 2, end)
             codes[_SHORT.unpack_from(content, start)[0]] = _text(content, start + 2, end)[0]
         elif record in (_CELL_FORMATS, _CELL_FORMATS_END):
             in_cell_formats = record == _CELL_FORMATS
         elif record == _CELL_FORMAT and in_cell_formats:
             # After the format of the style that it belongs to.
+            _check_size(start, 4, end)
             formats.append(format_code(_SHORT.unpack_from(content, start + 2)[0], codes))
     return formats
 
@@ -263,6 +294,12 @@ def _records(content: bytes) -> Iterator[tuple[int, int, int]]:
             raise IndexError("a record that is cut off")
         yield kind, at, at + length
         at += length
+
+
+def _check_size(start: int, size: int, end: int) -> None:
+    """Raise IndexError for a record without the bytes that its type has: the next one follows."""
+    if start + size > end:
+        raise IndexError("a record that is too short")
 
 
 def _text(content: bytes, at: int, end: int) -> tuple[str, int]:

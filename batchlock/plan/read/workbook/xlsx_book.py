@@ -39,7 +39,7 @@ _ODD_SHARED = re.compile(rb"<(?!(?:\w+:)?t\s)[^<>]*\sxml:space|_x(?!00)[0-9A-Fa-
 
 # python-calamine looks for these parts beside workbook.xml under these names, whatever the links
 # say. Some programs call them workbook22.xml or sharedStrings22.xml.
-_FIXED_NAMES = {"sharedStrings": "sharedStrings.xml", "styles": "styles.xml"}
+_FIXED_NAMES = {"sharedstrings": "sharedStrings.xml", "styles": "styles.xml"}
 # How a sheet can be hidden (ECMA-376 part 1, 18.18.68). Excel and LibreOffice show a sheet with
 # any other state.
 _HIDDEN_STATES = ("hidden", "veryHidden")
@@ -89,7 +89,7 @@ def open_book(package: Package) -> Book:
     if not sheets:
         raise damaged(package.path)
     parts = {link.kind: link.part for link in links.values() if link.part in package.parts}
-    shared_part = parts.get("sharedStrings")
+    shared_part = parts.get("sharedstrings")
     shared_lengths, usual_texts = _shared_lengths(package, shared_part)
     formats, usual_formats = _formats(package, parts.get("styles"))
     calculation, properties = root.find("{*}calcPr"), root.find("{*}workbookPr")

@@ -56,7 +56,7 @@ _BLANK_BYTES = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 _UTF_16_STARTS = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 
 # The type of the link from the package to the workbook, in both kinds of Open XML.
-_MAIN_KIND = "officeDocument"
+_MAIN_KIND = "officedocument"
 _MAIN_NAMES = ("xl/workbook.xml", "xl/workbook.bin")
 
 _SAVE_AGAIN = "Open it in a spreadsheet program and save it as a new .xlsx file."
@@ -66,7 +66,7 @@ class Link(NamedTuple):
     """A relationship of one part of a workbook to another one."""
 
     kind: str
-    """The last word of its type, such as `worksheet`."""
+    """The last word of its type in lower case, such as `worksheet`."""
     part: str
     """The name of the other part, in lower case and without a leading slash."""
 
@@ -128,7 +128,7 @@ class Package:
             return {}
         return {
             element.get("Id", ""): Link(
-                element.get("Type", "").rpartition("/")[2],
+                element.get("Type", "").rpartition("/")[2].casefold(),
                 normpath(str(PurePosixPath("/", place.parent, element.get("Target", ""))))
                 .lstrip("/")
                 .casefold(),

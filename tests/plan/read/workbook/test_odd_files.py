@@ -11,6 +11,8 @@ from support.sheet_xml import LEAD, TITLES
 from support.tables import ROW, load, refusal, write_odfpy, write_text
 from support.zips import write_zip, zip_parts
 
+from batchlock.core.errors import UnreadableFile
+from batchlock.plan.read import ReadOptions, read_table
 from batchlock.plan.read.workbook.xls_records import workbook_stream
 
 CASES = DATA / "cases"
@@ -124,6 +126,15 @@ def test_a_workbook_with_the_name_of_a_lock_file_is_read(tmp_path: Path) -> None
     assert load(path).rows == {2: LEAD}
 
 
+def test_a_text_of_excel_5_whose_format_does_not_exist_is_not_guessed(tmp_path: Path) -> None:
+    content = bytearray((CASES / "biff5-cyrillic-without-codepage.xls").read_bytes())
+    # The record LABEL: row, column, format, length and text.
+    text = content.index("Договор продлён".encode("cp1251"))
+    content[text - 4 : text - 2] = struct.pack("<H", 999)
+    path = write_text(tmp_path, bytes(content), "a.xls")
+    assert "does not say for certain in which encoding" in refusal(path)
+
+
 def write_strings(path: Path) -> bytes:
     """Write an .xls with ten shared strings, and return it."""
     book = xlwt.Workbook()
@@ -215,3 +226,57 @@ def test_a_whole_number_of_an_xlsb_may_be_a_date(tmp_path: Path) -> None:
     parts = zip_parts(path)
     parts["xl/styles.bin"] = binary_record(617, b"\2\0\0\0") + formats + binary_record(618)
     assert load(write_zip(path, parts)).rows == {2: (*LEAD[:3], date(2025, 3, 14))}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(binary_record(7, struct.pack("<II", 3, 0)), id="index-missing"),
+        pytest.param(binary_record(5, struct.pack("<III", 3, 0, 7)), id="half-a-number"),
+        pytest.param(binary_record(0), id="row-without-number"),
+        # The bytes of another type: of a cell with its column, or of a text.
+        pytest.param(binary_record(18, struct.pack("<III", 3, 0, 1)), id="column-in-short-cell"),
+        pytest.param(binary_record(1, struct.pack("<III", 3, 0, 1)), id="value-in-blank-cell"),
+        pytest.param(
+            binary_record(6, struct.pack("<III", 3, 0, 1) + "two".encode("utf-16-le")),
+            id="text-longer-than-it-says",
+        ),
+    ],
+)
+def test_a_record_of_an_xlsb_with_a_wrong_length_is_refused(tmp_path: Path, record: bytes) -> None:
+    cells = b"".join(binary_text(at, text) for at, text in enumerate(LEAD[:3])) + record
+    # The bytes behind a record that is too short could pass for its value.
+    path = write_xlsb(tmp_path / "a.xlsb", (1, cells), (2, b""))
+    assert "damaged" in refusal(path)
+
+
+def test_a_cell_of_an_xlsb_that_should_follow_another_one_is_refused(tmp_path: Path) -> None:
+    first = binary_record(17, struct.pack("<I", 0) + wide_text(LEAD[0]))
+    cells = first + b"".join(binary_text(at, text) for at, text in enumerate(LEAD[1:], 1))
+    assert "damaged" in refusal(write_xlsb(tmp_path / "a.xlsb", (1, cells)))
+
+
+def test_a_nul_in_a_text_of_an_xlsb_is_refused(tmp_path: Path) -> None:
+    cells = b"".join(binary_text(at, text) for at, text in enumerate((*LEAD[:3], "Paid\0late")))
+    assert "damaged" in refusal(write_xlsb(tmp_path / "a.xlsb", (1, cells)))
+
+
+def test_an_xlsb_whose_rows_have_no_beginning_is_damaged(tmp_path: Path) -> None:
+    """It was read as an empty sheet."""
+    path = write_xlsb(tmp_path / "a.xlsb", (1, b""))
+    parts = zip_parts(path)
+    name = next(name for name in parts if name.endswith("sheet1.bin"))
+    parts[name] = parts[name].removeprefix(binary_record(145))
+    assert "damaged" in refusal(write_zip(path, parts))
+
+
+def test_the_hidden_rows_of_an_xlsb_that_is_cut_off_are_refused(tmp_path: Path) -> None:
+    """They are looked for before the rows are read."""
+    cells = b"".join(binary_text(at, text) for at, text in enumerate(LEAD))
+    path = write_xlsb(tmp_path / "a.xlsb", (1, cells))
+    parts = zip_parts(path)
+    name = next(name for name in parts if name.endswith("sheet1.bin"))
+    parts[name] = parts[name][:-5]
+    table = read_table(write_zip(path, parts), ReadOptions())
+    with pytest.raises(UnreadableFile, match="is damaged"):
+        list(table.hidden_rows())

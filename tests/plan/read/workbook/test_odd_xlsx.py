@@ -95,6 +95,15 @@ def test_shared_strings_keep_their_white_space(tmp_path: Path, texts: str) -> No
     assert load(write_xlsx(tmp_path / "a.xlsx", sheet, texts=texts)).rows == {2: LEAD}
 
 
+@pytest.mark.parametrize("space", ["", ' xml:space="preserve"'])
+def test_a_nul_in_a_text_is_refused_whichever_way_the_sheet_is_read(
+    tmp_path: Path, space: str
+) -> None:
+    sheet = with_reason('<c r="D2" t="s"><v>0</v></c>')
+    texts = f'<sst xmlns="{MAIN}"{space}><si><t>Paid_x0000_late</t></si></sst>'
+    assert "is damaged" in refusal(write_xlsx(tmp_path / "a.xlsx", sheet, texts=texts))
+
+
 @pytest.mark.parametrize(
     "text", ["<t>a</t><t>a</t>", "<t>a</t>\n<t>b</t>", "<r><t>a</t><t>b</t></r>"]
 )

@@ -42,3 +42,17 @@ def test_a_damaged_part_that_is_not_needed_is_ignored(tmp_path: Path) -> None:
     path = write_openpyxl(tmp_path / "a.xlsx", [HEADER, (*ROW[:2], "#REF!", ROW[3])])
     rewrite_zip(path, core=lambda _: b"<broken")
     assert load(path).rows[2][2] == NoValue("#REF!")
+
+
+@pytest.mark.parametrize("kind", ["sharedStrings", "styles", "worksheet"])
+def test_the_type_of_a_link_may_be_in_any_case(tmp_path: Path, kind: str) -> None:
+    """The sheet is read element by element, where python-calamine does not find the parts."""
+    path = write_openpyxl(tmp_path / "a.xlsx", [HEADER, (*ROW[:3], date(2025, 3, 14))])
+    parts = zip_parts(path)
+    name = "xl/_rels/workbook.xml.rels"
+    parts[name] = parts[name].replace(
+        f"relationships/{kind}".encode(), f"relationships/{kind.upper()}".encode()
+    )
+    name = "xl/worksheets/sheet1.xml"
+    parts[name] = parts[name].replace(b"<sheetData>", b"<!-- --><sheetData>")
+    assert load(write_zip(path, parts)).rows == {2: (*ROW[:3], date(2025, 3, 14))}

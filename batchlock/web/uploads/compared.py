@@ -1,0 +1,56 @@
+"""The plan of an upload, compared with the earlier runs of the same content.
+
+The plan itself stays as it was made: a run of it compares anew when it begins. The compared copy is
+kept, since comparing a million rows takes seconds, and made again when an earlier run has changed.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from batchlock.store.earlier import compare_with_earlier_runs
+from batchlock.store.journal import Journal, copy_plan
+from batchlock.store.store import Store
+
+_PREFIX = "compared-"
+# Two people may open the same check at once.
+_copying = threading.Lock()
+
+
+@contextmanager
+def compared_plan(plan: Path, store: Store) -> Iterator[Journal]:
+    """Open a plan, in which the rows are left alone that an earlier run has done."""
+    with _copying:
+        journal = _open(plan, store)
+    with journal:
+        yield journal
+
+
+def _open(plan: Path, store: Store) -> Journal:
+    with Journal.open(plan) as journal:
+        earlier = [store.journal_path(run.info) for run in store.runs.same_content(journal.info)]
+    if not earlier:
+        return Journal.open(plan)
+    versions = "".join(map(_version, (plan, *earlier)))
+    digest = hashlib.sha256(versions.encode()).hexdigest()[:16]
+    copy = plan.with_name(f"{_PREFIX}{digest}.journal")
+    if not copy.exists():
+        for older in plan.parent.glob(f"{_PREFIX}*"):
+            with suppress(OSError):  # on Windows a file that somebody reads cannot be deleted
+                older.unlink()
+        with Journal.open(plan) as journal:
+            copy_plan(journal, copy, journal.info)
+    compared = Journal.open(copy)
+    if not compared.is_compared:
+        compare_with_earlier_runs(compared, store)
+    return compared
+
+
+def _version(path: Path) -> str:
+    """Return a text that changes with a journal, also while another process writes it."""
+    times = [path.stat().st_mtime_ns]
+    with suppress(OSError):  # it exists only while a process has the journal open
+        times.append(path.with_name(f"{path.name}-wal").stat().st_mtime_ns)
+    return f"{path.name} {times}"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from batchlock.store.page import PageStore
+from batchlock.core.runs import Run, RunState
+from batchlock.store.store import Store
 from batchlock.web.auth.passwords import hash_password
 from support.commands import TIMEOUT_SECONDS, command, kill_leftover_runs
 from support.visitor import Visitor, eventually
@@ -55,6 +56,11 @@ class PageServer:
         eventually(lambda: self.link() != link)
         visitor.get("/")
         return visitor
+
+    def running(self, org: str = "default") -> Run | None:
+        """Return the run that is being sent, by its record; None when there is none."""
+        with Store(self.state) as store:
+            return next(iter(store.runs.in_state(org, RunState.RUNNING)), None)
 
     def kill(self) -> None:
         """End the server as a crash would."""
@@ -111,9 +117,8 @@ def page_server(folder: Path, *options: object) -> Iterator[PageServer]:
 
 def add_person(folder: Path, name: str) -> None:
     """Add somebody with the password PASSWORD to the page whose folder this is."""
-    store = PageStore(folder / "state")
-    store.people.put(name, hash_password(PASSWORD))
-    store.close()
+    with Store(folder / "state") as store:
+        store.people.put(name, hash_password(PASSWORD))
 
 
 def signed_in(page: PageServer, name: str, headers: dict[str, str] | None = None) -> Visitor:

@@ -16,7 +16,7 @@ from support.page_server import (
 )
 from support.visitor import Visitor, csv_content, write_config
 
-from batchlock.store.page import PageStore
+from batchlock.store.store import Store
 from batchlock.web.auth.passwords import needs_rehash
 
 
@@ -79,7 +79,7 @@ def test_people_sign_in_with_their_passwords(guarded: PageServer) -> None:
 
 
 def test_a_hash_of_0_1_0_is_replaced_at_the_next_sign_in(guarded: PageServer) -> None:
-    store = PageStore(guarded.state)
+    store = Store(guarded.state)
     store.people.put("Otto", SCRYPT_HASH)
     store.sessions.start("another browser", "Otto")
     signed_in(guarded, "Otto", {"X-Forwarded-For": "10.0.1.2"})

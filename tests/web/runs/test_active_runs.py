@@ -16,8 +16,6 @@ from support.sheets import record, rows, sheet
 from support.visitor import Visitor, csv_content, eventually
 from support.zoho import StandIn
 
-from batchlock.store.org_lock import Holder, current_holder
-
 
 @pytest.fixture
 def someone(slow_page: PageServer) -> Visitor:
@@ -70,7 +68,7 @@ def test_all_viewers_see_the_same_run(slow_page: PageServer, someone: Visitor) -
     run = someone.start("locks.csv", csv_content(300, first=3_000))
     other.wait_for(run, "Sending.")
     views = [json.loads(viewer.get(f"{run}/now").text) for viewer in (someone, other)]
-    assert {view["state"] for view in views} == {"working"}
+    assert {view["state"] for view in views} == {"running"}
     url = urlsplit(slow_page.url)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS)
     connection.request("GET", f"{run}/events", headers={"Cookie": other.cookie})
@@ -87,7 +85,7 @@ def test_a_run_that_is_ending_cannot_be_resumed_yet(
 ) -> None:
     run = someone.start("locks.csv", csv_content(300, first=4_000))
     someone.wait_for(run, "Sending.")
-    with frozen(holder(slow_page).process):
+    with frozen(process_of(slow_page)):
         someone.post(f"{run}/pause")
         assert someone.post(f"{run}/go-on").status == 409
     someone.wait_for(run, "Resume")
@@ -100,12 +98,12 @@ def test_a_run_that_is_ending_cannot_be_resumed_yet(
 def test_a_run_whose_process_is_killed_goes_on(slow_page: PageServer, someone: Visitor) -> None:
     run = someone.start("locks.csv", csv_content(40, first=5_000))
     someone.wait_for(run, "Sending.")
-    os.kill(holder(slow_page).process, signal.SIGKILL)
+    os.kill(process_of(slow_page), signal.SIGKILL)
     assert "40 updated" in someone.results(run).words
 
 
 @POSIX
-def test_a_run_that_is_resumed_at_a_terminal_can_be_ended_only_there(
+def test_a_run_at_a_terminal_can_be_ended_on_the_page(
     slow_page: PageServer, someone: Visitor
 ) -> None:
     run = someone.start("locks.csv", csv_content(300, first=6_000))
@@ -115,16 +113,13 @@ def test_a_run_that_is_resumed_at_a_terminal_can_be_ended_only_there(
     run_id = run.removeprefix("/runs/")
     resume = ("resume", run_id, "--in-flight", 1, "--config", slow_page.config)
     with started(*resume) as process:
-        someone.wait_for(run, "running at a terminal")
-        answer = someone.post(f"{run}/stop")
-        assert answer.status == 409
-        assert "stop it there" in answer.words
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=TIMEOUT_SECONDS)
-    assert f"stopped run {run_id}" not in someone.get("/log").words
-    someone.wait_for(run, "Resume")
-    assert "Paused by" in someone.get(run).words
-    stop(someone, run)
+        someone.wait_for(run, "Sending.")
+        assert someone.post(f"{run}/stop").status == 200
+        output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == 6
+    assert "Stopped by" in output
+    assert f"stopped run {run_id}" in someone.get("/log").words
+    assert "Stopped by" in someone.results(run).words
 
 
 def test_a_run_of_the_command_line_is_waited_for_and_listed(
@@ -132,9 +127,9 @@ def test_a_run_of_the_command_line_is_waited_for_and_listed(
 ) -> None:
     file = sheet("terminal.csv", rows(40, first=7_000))
     with started("run", file, "--json", "--config", slow_page.config) as process:
-        eventually(lambda: "terminal.csv" in str(current_holder(slow_page.state, "default")))
+        eventually(lambda: slow_page.running() is not None)
         run = someone.start("one.csv", csv_content(3, first=7_100))
-        assert "Another run is at work on this org" in someone.get(run).words
+        assert "Waiting in line" in someone.get(run).words
         process.communicate(timeout=TIMEOUT_SECONDS)
     assert "3 updated" in someone.results(run).words
     history = someone.get("/history").words
@@ -142,11 +137,12 @@ def test_a_run_of_the_command_line_is_waited_for_and_listed(
     assert "command line" in history
 
 
-def holder(page: PageServer) -> Holder:
-    """Return the run that holds the org lock, and its process."""
-    holder = current_holder(page.state, "default")
-    assert holder is not None
-    return holder
+def process_of(page: PageServer) -> int:
+    """Return the id of the process that sends a run."""
+    run = page.running()
+    assert run is not None
+    assert run.process is not None
+    return run.process
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def test_a_new_server_finds_a_run_that_has_just_begun(slow_org: StandIn, tmp_pat
     configure_slow(slow_org, tmp_path)
     with page_server(tmp_path) as page:
         run = page.visitor().start("locks.csv", csv_content(300, first=2_000))
-        eventually(lambda: bool(list((page.state / "web/desks").glob("*/said"))))
+        eventually(lambda: page.running() is not None)
         page.kill()
         with page_server(tmp_path) as next_page:
             someone = next_page.visitor()

@@ -16,8 +16,6 @@ docs/architecture.md.
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,33 +23,24 @@ from pathlib import Path
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import AlreadyRunning, BatchlockError
-from batchlock.core.observer import RunObserver, RunObservers
+from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import CheckResult, RunResult, Summary
-from batchlock.core.runs import Run, RunInfo, RunState, state_after
-from batchlock.core.stop import COMPLETED, StopCode, StopReason
+from batchlock.core.runs import Run, RunFigures, RunInfo, superseded_by
+from batchlock.execute import Executor, connection_to
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess, ReadLimits, plan
 from batchlock.plan.finished import note_finished_run
 from batchlock.report import summaries
 from batchlock.report.checked_file import checked_file_target, report_check
 from batchlock.report.destination import displayable_name, run_id_in_name
-from batchlock.report.preview import preview_of
-from batchlock.report.reporter import Reporter, with_error
-from batchlock.send.session import send
+from batchlock.report.reporter import Reporter
 from batchlock.send.stop_rules import deadline
 from batchlock.store.earlier import compare_with_earlier_runs, last_finished
 from batchlock.store.journal import Journal, copy_plan, copy_unsettled_rows
-from batchlock.store.org_lock import org_lock
-from batchlock.store.recorder import RunRecorder
 from batchlock.store.store import Store
-from batchlock.zoho.connect import Connection, connect
 from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.settings import SIMULATOR
-
-_KILLED = StopReason(
-    code=StopCode.KILLED, sentence="Its process ended unexpectedly; it can be resumed."
-)
 
 
 class Engine:
@@ -102,9 +91,9 @@ class Engine:
         is raised; all others become the StopReason of the run.
         """
         org = self._org
-        credentials = self._credentials(org)
+        credentials = load_credentials(self.settings.zoho, self.settings.network, org)
         info = self._new_run_info(file, org)
-        with self._lock(org) as set_holder:
+        with self.store.lock(org) as set_holder:
             unfinished = self.store.runs.unfinished(org, info.identity)
             if unfinished is not None and not self.options.fresh:
                 set_holder(f"run {unfinished.run_id} of {file}")
@@ -115,14 +104,14 @@ class Engine:
             self._check_writable(info)
             set_holder(f"run {info.run_id} of {file}")
             self.store.make_runs_folder(org)
-            # The first token is fetched while the file is read. `_credentials` has checked
+            # The first token is fetched while the file is read. `load_credentials` has checked
             # sign-in and network, so connecting raises nothing while nobody awaits the plan.
             planning = asyncio.create_task(self._plan(file, self.store.journal_path(info), info))
-            async with self._connect(credentials) as connection:
+            async with connection_to(self.settings, credentials) as connection:
                 await planning
                 with Journal.open(self.store.journal_path(info)) as journal:
-                    run = self._add(journal)
-                    return await self._execute(run, journal, connection)
+                    run = self._add(journal.info, journal.figures())
+                    return await self._executor.execute(run, journal, connection)
 
     async def check(self, file: Path) -> CheckResult:
         """Find every problem of a file; nothing is sent, and no run is stored."""
@@ -132,8 +121,8 @@ class Engine:
             path = Path(folder) / "check.journal"
             await self._plan(file, path, info)
             with Journal.open(path) as journal:
-                if Store.exists(self.settings.state):
-                    compare_with_earlier_runs(journal, self.store)
+                if (store := self._existing_store) is not None:
+                    compare_with_earlier_runs(journal, store)
                 return report_check(journal, output)
 
     async def plan(self, file: Path, path: Path) -> None:
@@ -167,7 +156,7 @@ class Engine:
             copy_plan(source, path, info, sends_done_rows=self.options.fresh)
         with Journal.open(path) as journal:
             self._note_finished(journal)
-            return self._add(journal)
+            return self._add(journal.info, journal.figures())
 
     async def resume(self, run_id: str | None) -> RunResult | None:
         """Execute a run that has rows left; None: the newest one. Return None when nothing is left.
@@ -180,37 +169,15 @@ class Engine:
                 return None
         else:
             run = self._find(run_id)
-        with self._lock(run.info.org) as set_holder:
+        with self.store.lock(run.info.org) as set_holder:
             # Another process may have closed it before this one had the lock.
-            if reason := self._not_resumable_because(run):
+            if reason := self.store.not_resumable_because(run):
                 self.observer.on_message(f"Run {run.run_id} cannot be resumed. {reason}")
                 return None
             set_holder(f"run {run.run_id}")
-            return await self._resume(run, self._credentials(run.info.org))
-
-    async def work(self, run_id: str) -> RunResult | None:
-        """Execute a run for the page, if it still waits in the queue; return None if it does not.
-
-        Why it could not begin, or that the machine is being shut down, is recorded for the page.
-        """
-        run = self._find(run_id)
-        if run.state is not RunState.QUEUED:
-            return None
-        try:
-            result = await self.resume(run_id)
-        except BatchlockError as error:
-            reason = StopReason.of(error)
-            if isinstance(error, AlreadyRunning):
-                self.store.runs.requeue(run_id, starts=run.starts, reason=reason)
-            else:
-                self.store.runs.end_session(
-                    run_id, RunState.STOPPED, reason, exit_code=error.exit_code
-                )
-            raise
-        ended = self.store.runs.get(run_id)
-        if ended and ended.reason and ended.reason.code is StopCode.SIGNAL and not ended.is_closed:
-            self.store.runs.requeue(run_id, starts=run.starts)
-        return result
+            return await self._resume(
+                run, load_credentials(self.settings.zoho, self.settings.network, run.info.org)
+            )
 
     async def retry(self, run_id: str, *, refused: bool = True) -> RunResult | None:
         """Execute the rows of a run that were not updated as a new run; None when there are none.
@@ -218,8 +185,8 @@ class Engine:
         Without `refused`, the rows that Zoho refused are not sent.
         """
         run = self._find(run_id)
-        credentials = self._credentials(run.info.org)
-        with self._lock(run.info.org) as set_holder:
+        credentials = load_credentials(self.settings.zoho, self.settings.network, run.info.org)
+        with self.store.lock(run.info.org) as set_holder:
             set_holder(f"a retry of run {run.run_id}")
             retry = self._start_retry(run, refused=refused)
             if retry is None:
@@ -235,7 +202,7 @@ class Engine:
         run = self._find(run_id)
         if not self.store.runs.lineage(run)[0].figures.remaining:
             return self._start_retry(run, refused=refused)
-        with self._lock(run.info.org):
+        with self.store.lock(run.info.org):
             return self._start_retry(run, refused=refused)
 
     def report(self, run_id: str) -> RunResult:
@@ -269,27 +236,32 @@ class Engine:
             self._note_finished(journal)
 
     def _note_finished(self, journal: Journal) -> None:
-        if Store.exists(self.settings.state):  # a check needs no state folder
-            finished_at = last_finished(self.store.runs.same_content(journal.info))
+        if (store := self._existing_store) is not None:
+            finished_at = last_finished(store.runs.same_content(journal.info))
             note_finished_run(journal, finished_at, is_fresh=self.options.fresh)
 
-    def _add(self, journal: Journal) -> Run:
-        """Add the run of a new journal to the store, and end the older runs that it replaces."""
-        info = journal.info
-        parent = info.retry_of or run_id_in_name(Path(info.file))
-        known = None if parent is None else self.store.runs.get(parent)
-        relatives = [known] if known is not None else self.store.runs.same_content(info)
+    @property
+    def _existing_store(self) -> Store | None:
+        """The store; None when there is none that can be used, since a check needs no store."""
+        if self._store is None and not Store.exists(self.settings.state):
+            return None
+        try:
+            return self.store
+        except BatchlockError:  # a run has opened the store before, and stopped there
+            return None
+
+    def _add(self, info: RunInfo, figures: RunFigures) -> Run:
+        """Add a run to the store; the older runs whose place it takes end."""
+        original_id = info.retry_of or run_id_in_name(Path(info.file))
+        original = None if original_id is None else self.store.runs.get(original_id)
+        relatives = self.store.runs.same_content(info) if original is None else [original]
         run = Run(
             info=info,
             parent=relatives[0].parent if relatives else info.run_id,
-            figures=journal.figures(),
+            figures=figures,
             file_name=displayable_name(info.file),
         )
-        sentence = f"A new run of the file was started: {info.run_id}."
-        if info.retry_of is not None:
-            sentence = f"The remaining rows were moved to run {info.run_id}."
-        superseded = StopReason(code=StopCode.SUPERSEDED, sentence=sentence)
-        self.store.runs.add(run, superseded=superseded)
+        self.store.runs.add(run, superseded=superseded_by(info))
         return run
 
     def _start_retry(self, run: Run, *, refused: bool) -> Run | None:
@@ -310,7 +282,7 @@ class Engine:
             paths = [self.store.journal_path(each.info) for each in earlier] if refused else []
             copy_unsettled_rows(source, path, info, refused=refused, earlier=paths)
         with Journal.open(path) as journal:
-            return self._add(journal)
+            return self._add(journal.info, journal.figures())
 
     async def _resume(self, run: Run, credentials: Credentials) -> RunResult:
         with self.store.open_journal(run) as journal:
@@ -323,97 +295,24 @@ class Engine:
             self._check_writable(info)
             if info != run.info:
                 self.store.runs.set_output(run.run_id, info.output)
-            async with self._connect(credentials) as connection:
-                return await self._execute(replace(run, info=info), journal, connection)
+            async with connection_to(self.settings, credentials) as connection:
+                return await self._executor.execute(replace(run, info=info), journal, connection)
 
-    async def _execute(self, run: Run, journal: Journal, connection: Connection) -> RunResult:
-        """Send the rows that are left, then report, whatever ended the sending."""
-        if not self.store.runs.start_session(run.run_id):
-            raise BatchlockError(f"Run {run.run_id} was closed meanwhile. Run the file again.")
-        recorder = RunRecorder(self.store.runs, run.run_id, journal.figures())
-        try:
-            async with recorder.beating(self.cancel_token):
-                reason = await self._send(
-                    run, journal, connection, RunObservers(self.observer, recorder)
-                )
-                recorder.on_message("Writing the results.")
-                # In a thread, so that heartbeats go on: a million rows take 20 seconds.
-                result = await asyncio.to_thread(self._reporter.finish, journal, run.info, reason)
-        except Exception:
-            reason = StopReason(code=StopCode.ERROR, sentence="It ended with an unexpected error.")
-            self._record_end(run, journal, reason, 1, None)
-            raise
-        try:
-            output = None if result.output is None else str(result.output)
-            self._record_end(run, journal, reason, result.summary.exit_code, output)
-        except BatchlockError as error:
-            return replace(result, summary=with_error(result.summary, error))
-        return result
-
-    async def _send(
-        self, run: Run, journal: Journal, connection: Connection, observer: RunObserver
-    ) -> StopReason:
-        # A run that was killed after its plan, or one of the page, has not compared yet.
-        is_new = not journal.totals.requests
-        if is_new and run.info.kind == "run" and not journal.is_compared:
-            await self._leave_done_rows(journal)
-        # Also when all rows are done: the notes say when that was.
-        if is_new:
-            observer.on_preview(preview_of(journal))
-        if not journal.remaining():
-            return COMPLETED
-        is_strict = run.info.strict or self.settings.input.strict
-        if is_strict and (refusal := summaries.refusal_of(journal)) is not None:
-            return refusal
-        return await send(
-            journal,
-            connection,
-            self.settings,
+    @property
+    def _executor(self) -> Executor:
+        return Executor(
+            settings=self.settings,
+            store=self.store,
+            reporter=self._reporter,
+            cancel_token=self.cancel_token,
+            observer=self.observer,
             deadline_monotonic=deadline(
                 self.settings.stop,
                 started_monotonic=self._started_monotonic,
                 started_at=self._started_at,
             ),
-            cancel_token=self.cancel_token,
-            observer=observer,
+            fresh=self.options.fresh,
         )
-
-    async def _leave_done_rows(self, journal: Journal) -> None:
-        """Mark the rows that an earlier run of the same content has done, and tell about it."""
-        fresh = self.options.fresh
-        # In a thread, since a million rows take seconds, and the first token comes meanwhile.
-        await asyncio.to_thread(compare_with_earlier_runs, journal, self.store, fresh=fresh)
-        if (sentence := summaries.left_alone(journal, fresh=fresh)) is not None:
-            self.observer.on_message(sentence)
-
-    def _record_end(
-        self, run: Run, journal: Journal, reason: StopReason, exit_code: int, output: str | None
-    ) -> None:
-        figures = journal.figures()
-        state = state_after(reason, remaining=figures.remaining)
-        self.store.runs.end_session(
-            run.run_id, state, reason, exit_code=exit_code, results=output, figures=figures
-        )
-
-    @contextmanager
-    def _lock(self, org: str) -> Iterator[Callable[[str], None]]:
-        """Hold the lock of an org; the runs that are recorded as running then are not any more."""
-        with org_lock(self.settings.state, org, self.store.orgs) as set_holder:
-            for run in self.store.runs.in_state(org, RunState.RUNNING):
-                with self.store.open_journal(run) as journal:
-                    figures = journal.figures()
-                self.store.runs.end_session(run.run_id, RunState.STOPPED, _KILLED, figures=figures)
-            yield set_holder
-
-    def _not_resumable_because(self, run: Run) -> str:
-        """Return why a run cannot be resumed, in a sentence; empty when it can be."""
-        newest = self.store.runs.lineage(run)[0]
-        if newest.run_id != run.run_id:
-            return f"The remaining rows were moved to run {newest.run_id}."
-        run = self.store.runs.get(run.run_id) or run
-        if not run.is_closed:
-            return ""
-        return (run.reason and run.reason.sentence) or "It has ended."
 
     def _check_writable(self, info: RunInfo) -> None:
         """Tell before the first call when the results cannot be written at their place."""
@@ -436,16 +335,3 @@ class Engine:
     def _new_run_info(self, file: Path, org: str) -> RunInfo:
         info = run_info.new_run_info(file, self.settings, org, self.options)
         return self._reporter.with_output(info)
-
-    def _credentials(self, org: str) -> Credentials:
-        return load_credentials(self.settings.zoho, self.settings.network, org)
-
-    def _connect(self, credentials: Credentials) -> AbstractAsyncContextManager[Connection]:
-        return connect(
-            self.settings.zoho,
-            self.settings.network,
-            credentials,
-            call_timeout=self.settings.retry.timeout,
-            max_wait=self.settings.retry.give_up_after,
-            token_folder=self.settings.state / "tokens",
-        )

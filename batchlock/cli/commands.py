@@ -289,7 +289,8 @@ def serve(context: Context, options: CommandOptions, page: ServeOptions) -> int:
 def work(context: Context, options: CommandOptions, *, run_id: str) -> int:
     """Send RUN for the web page, if it still waits in the queue."""
     from batchlock.cli.output import print_result
+    from batchlock.web.worker import work as send_run
 
     with open_engine(context, options) as engine:
-        result = context.signals.run_async(engine.work(run_id))
+        result = context.signals.run_async(send_run(engine, run_id))
     return print_result(context, result, nothing="The run does not wait any more.")

@@ -130,6 +130,14 @@ class RunInfo:
         return cls(**values)
 
 
+def superseded_by(info: RunInfo) -> StopReason:
+    """Return why the runs end whose place a new run takes."""
+    sentence = f"A new run of the file was started: {info.run_id}."
+    if info.retry_of is not None:
+        sentence = f"The remaining rows were moved to run {info.run_id}."
+    return StopReason(code=StopCode.SUPERSEDED, sentence=sentence)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """The cost of a run so far, over all its sessions."""

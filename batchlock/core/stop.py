@@ -66,6 +66,9 @@ class StopReason:
 
 
 COMPLETED = StopReason()
+KILLED = StopReason(
+    code=StopCode.KILLED, sentence="Its process ended unexpectedly; it can be resumed."
+)
 TIME_IS_OVER = StopReason(
     code=StopCode.DEADLINE,
     sentence="Stopped: the time for this run is over.",

@@ -7,16 +7,20 @@
 
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from batchlock.core.runs import Run, RunInfo
+from batchlock.core.errors import BatchlockError
+from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
+from batchlock.core.stop import KILLED
 from batchlock.store.audit_log import AuditLog
 from batchlock.store.carry_over import carry_over
 from batchlock.store.choices import ChoiceTable
 from batchlock.store.database import NAME, make_state_folder, open_database
 from batchlock.store.journal import Journal
+from batchlock.store.org_lock import org_lock
 from batchlock.store.orgs import OrgTable
 from batchlock.store.people import People, Sessions
 from batchlock.store.runs import RunTable
@@ -74,6 +78,36 @@ class Store:
     def open_journal(self, run: Run) -> Journal:
         """Open the journal of a run. Raises BatchlockError as `Journal.open` does."""
         return Journal.open(self.journal_path(run.info))
+
+    @contextmanager
+    def lock(self, org: str) -> Iterator[Callable[[str], None]]:
+        """Hold the lock of an org, and yield the function that says for what.
+
+        The runs that are recorded as running are not any more then: their processes were killed.
+        Raises AlreadyRunning and UsageError as `org_lock` does.
+        """
+        with org_lock(self.state, org, self.orgs) as set_holder:
+            for run in self.runs.in_state(org, RunState.RUNNING):
+                self.runs.end_session(
+                    run.run_id, RunState.STOPPED, KILLED, figures=self.figures(run)
+                )
+            yield set_holder
+
+    def figures(self, run: Run) -> RunFigures:
+        """Return how far a run has come, by its journal; as recorded if that cannot be read."""
+        with suppress(BatchlockError), self.open_journal(run) as journal:
+            return journal.figures()
+        return run.figures
+
+    def not_resumable_because(self, run: Run) -> str:
+        """Return why a run cannot be resumed, in a sentence; empty when it can be."""
+        newest = self.runs.lineage(run)[0]
+        if newest.run_id != run.run_id:
+            return f"The remaining rows were moved to run {newest.run_id}."
+        run = self.runs.get(run.run_id) or run
+        if not run.is_closed:
+            return ""
+        return (run.reason and run.reason.sentence) or "It has ended."
 
     def make_runs_folder(self, org: str) -> None:
         """Make the folder of the journals, and delete the drafts of plans that were killed there.

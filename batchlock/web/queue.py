@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.runs import CLOSED, Run, RunState
-from batchlock.core.stop import StopCode, StopReason
+from batchlock.core.stop import KILLED, StopCode, StopReason
 from batchlock.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -28,9 +28,6 @@ _MAX_STARTS = 3
 # How long a run waits after its worker found the lock of the org held by a command at a terminal
 # whose plan is not finished. Its process takes a second of CPU to find that out.
 _BLOCKED_SECONDS = 5.0
-_UNEXPECTED_END = StopReason(
-    code=StopCode.KILLED, sentence="It ended unexpectedly and can be resumed."
-)
 
 
 @dataclass(slots=True)
@@ -167,4 +164,4 @@ class RunQueue:
         elif run.starts + 1 < _MAX_STARTS:
             self._store.runs.requeue(run.run_id, starts=run.starts + 1)
         else:
-            self._store.runs.end_session(run.run_id, RunState.STOPPED, _UNEXPECTED_END)
+            self._store.runs.end_session(run.run_id, RunState.STOPPED, KILLED)

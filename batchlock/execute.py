@@ -1,0 +1,126 @@
+"""Execute a run: send the rows that it has left, then write its results, whatever ended it.
+
+journal ─ rows left ─▶ send ─▶ StopReason ─▶ report ─▶ results
+observers: the terminal or nobody, and the record of the run in the store
+"""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+
+from batchlock.config import Settings
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import BatchlockError
+from batchlock.core.observer import RunObserver, RunObservers
+from batchlock.core.results import RunResult
+from batchlock.core.runs import Run, state_after
+from batchlock.core.stop import COMPLETED, StopCode, StopReason
+from batchlock.report import summaries
+from batchlock.report.preview import preview_of
+from batchlock.report.reporter import Reporter, with_error
+from batchlock.send.session import send
+from batchlock.store.earlier import compare_with_earlier_runs
+from batchlock.store.journal import Journal
+from batchlock.store.recorder import RunRecorder
+from batchlock.store.store import Store
+from batchlock.zoho.connect import Connection, connect
+from batchlock.zoho.credentials import Credentials
+
+_UNEXPECTED_ERROR = StopReason(
+    code=StopCode.ERROR, sentence="It ended with an unexpected error.", exit_code=1
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """Executes runs, with the settings and options of one command."""
+
+    settings: Settings
+    store: Store
+    reporter: Reporter
+    cancel_token: CancelToken
+    observer: RunObserver
+    deadline_monotonic: float | None
+    fresh: bool
+    """Whether the rows are sent again that an earlier run of the same content has done."""
+
+    async def execute(self, run: Run, journal: Journal, connection: Connection) -> RunResult:
+        """Send the rows that are left, then report, whatever ended the sending.
+
+        The caller holds the lock of the org. Raises BatchlockError when the run is closed, and an
+        unexpected error as it is; the record of the run says so then.
+        """
+        if not self.store.runs.start_session(run.run_id):
+            raise BatchlockError(f"Run {run.run_id} was closed meanwhile. Run the file again.")
+        recorder = RunRecorder(self.store.runs, run.run_id, journal.figures())
+        observers = RunObservers(self.observer, recorder)
+        try:
+            async with recorder.beating(self.cancel_token):
+                reason = await self._send(run, journal, connection, observers)
+                recorder.on_message("Writing the results.")
+                # In a thread, so that heartbeats go on: a million rows take 20 seconds.
+                result = await asyncio.to_thread(self.reporter.finish, journal, run.info, reason)
+        except Exception:
+            self._record_end(run, journal, _UNEXPECTED_ERROR, exit_code=1, results=None)
+            raise
+        output = None if result.output is None else str(result.output)
+        try:
+            self._record_end(run, journal, reason, result.summary.exit_code, output)
+        except BatchlockError as error:
+            return replace(result, summary=with_error(result.summary, error))
+        return result
+
+    async def _send(
+        self, run: Run, journal: Journal, connection: Connection, observer: RunObserver
+    ) -> StopReason:
+        """Send the rows that are left, unless `strict` forbids it; return why it ended."""
+        is_new = not journal.totals.requests
+        # A run that was killed after its plan, or one of the page, has not compared yet.
+        if is_new and run.info.kind == "run" and not journal.is_compared:
+            await self._leave_done_rows(journal)
+        # Also when all rows are done: the notes say when that was.
+        if is_new:
+            observer.on_preview(preview_of(journal))
+        if not journal.remaining():
+            return COMPLETED
+        is_strict = run.info.strict or self.settings.input.strict
+        if is_strict and (refusal := summaries.refusal_of(journal)) is not None:
+            return refusal
+        return await send(
+            journal,
+            connection,
+            self.settings,
+            deadline_monotonic=self.deadline_monotonic,
+            cancel_token=self.cancel_token,
+            observer=observer,
+        )
+
+    async def _leave_done_rows(self, journal: Journal) -> None:
+        """Mark the rows that an earlier run of the same content has done, and tell about it."""
+        # In a thread, since a million rows take seconds, and the first token comes meanwhile.
+        await asyncio.to_thread(compare_with_earlier_runs, journal, self.store, fresh=self.fresh)
+        if (sentence := summaries.left_alone(journal, fresh=self.fresh)) is not None:
+            self.observer.on_message(sentence)
+
+    def _record_end(
+        self, run: Run, journal: Journal, reason: StopReason, exit_code: int, results: str | None
+    ) -> None:
+        figures = journal.figures()
+        state = state_after(reason, remaining=figures.remaining)
+        self.store.runs.end_session(
+            run.run_id, state, reason, exit_code=exit_code, results=results, figures=figures
+        )
+
+
+def connection_to(
+    settings: Settings, credentials: Credentials
+) -> AbstractAsyncContextManager[Connection]:
+    """Return the connection to the org of the credentials; see `connect`."""
+    return connect(
+        settings.zoho,
+        settings.network,
+        credentials,
+        call_timeout=settings.retry.timeout,
+        max_wait=settings.retry.give_up_after,
+        token_folder=settings.state / "tokens",
+    )

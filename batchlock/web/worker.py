@@ -1,0 +1,32 @@
+"""The process that sends one run for the page: `batchlock work`."""
+
+from batchlock.core.errors import AlreadyRunning, BatchlockError
+from batchlock.core.results import RunResult
+from batchlock.core.runs import RunState
+from batchlock.core.stop import StopCode, StopReason
+from batchlock.run import Engine
+
+
+async def work(engine: Engine, run_id: str) -> RunResult | None:
+    """Execute a run if it still waits in the queue; return None if it does not.
+
+    The record of the run says why it could not begin. When the machine is shut down, the run waits
+    in the queue for the next server.
+    """
+    runs = engine.store.runs
+    run = runs.get(run_id)
+    if run is None or run.state is not RunState.QUEUED:
+        return None
+    try:
+        result = await engine.resume(run_id)
+    except BatchlockError as error:
+        reason = StopReason.of(error)
+        if isinstance(error, AlreadyRunning):
+            runs.requeue(run_id, starts=run.starts, reason=reason)
+        else:
+            runs.end_session(run_id, RunState.STOPPED, reason, exit_code=error.exit_code)
+        raise
+    ended = runs.get(run_id)
+    if ended and ended.reason and ended.reason.code is StopCode.SIGNAL and not ended.is_closed:
+        runs.requeue(run_id, starts=run.starts)
+    return result

@@ -26,7 +26,7 @@ TOPICS = (
     ("Sign-in", ("zoho/oauth.py", "zoho/tokens.py", "zoho/token_file.py", "zoho/credentials.py")),
     ("What Zoho refuses", ("zoho/error_codes.py", "zoho/replies.py")),
     ("The network", ("zoho/",)),
-    ("Why a run stops", ("send/", "run.py", "report/summaries.py")),
+    ("Why a run stops", ("send/", "engine.py", "execute.py", "report/summaries.py")),
     ("Results", ("report/",)),
     ("Runs, state folder and journal", ("store/", "core/")),
     ("The web page", ("web/",)),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchlock.config import Settings
     from batchlock.plan.child import ReaderProcess
-    from batchlock.run import Engine
+    from batchlock.engine import Engine
 
 # Paths that name a file of the process which opens them. The child process that reads the table
 # would open its own standard input under such a name.
@@ -75,7 +75,7 @@ def _engine(
     from batchlock.cli.logs import log_to
     from batchlock.cli.progress import TerminalProgress
     from batchlock.core.options import RunOptions
-    from batchlock.run import Engine
+    from batchlock.engine import Engine
 
     settings = load_settings(options)
     progress = TerminalProgress(bar=not options.no_progress and not options.quiet)

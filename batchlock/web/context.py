@@ -11,7 +11,7 @@ from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.rows import MODULES
 from batchlock.core.runs import Run, RunInfo, RunState
-from batchlock.run import Engine
+from batchlock.engine import Engine
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.queue import RunQueue

@@ -4,7 +4,7 @@ from batchlock.core.errors import AlreadyRunning, BatchlockError
 from batchlock.core.results import RunResult
 from batchlock.core.runs import RunState
 from batchlock.core.stop import StopCode, StopReason
-from batchlock.run import Engine
+from batchlock.engine import Engine
 
 
 async def work(engine: Engine, run_id: str) -> RunResult | None:

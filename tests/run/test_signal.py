@@ -114,7 +114,7 @@ main()
 
 
 @pytest.mark.parametrize("name", EXIT_CODES)
-@pytest.mark.parametrize("module", ["click", "batchlock.cli.output", "asyncio", "batchlock.run"])
+@pytest.mark.parametrize("module", ["click", "batchlock.cli.output", "asyncio", "batchlock.engine"])
 def test_a_signal_while_the_program_loads_has_its_exit_code_and_no_traceback(
     org: StandIn, name: str, module: str
 ) -> None:

@@ -38,7 +38,7 @@ from batchlock.core.errors import Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import RunListing, RunResult
-from batchlock.run import Runner
+from batchlock.engine import Runner
 from batchlock.simulator import Behaviour, Fault, Simulator, serving
 
 IN_FLIGHT = 4

@@ -14,7 +14,7 @@ from batchlock.core.cancel import CancelToken
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.runs import Run
-from batchlock.run import Engine
+from batchlock.engine import Engine
 from batchlock.store.store import Store
 from support.commands import TIMEOUT_SECONDS
 from support.sheets import lines

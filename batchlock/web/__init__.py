@@ -5,7 +5,7 @@
                            ─▶ uploads     receive a file, check it, start its run
                            ─▶ runs        live view, results, actions, downloads, history, log
     auth, uploads, runs    ─▶ templating  the templates, one frozen dataclass for each page
-                           ─▶ store.page  the page's database (SQLite)
+                           ─▶ store       runs, people, uploads, choices, audit log
     uploads, runs          ─▶ queue ─▶ worker   one run at a time, each in a process of its own
     server                 ─▶ app         listens; puts all of the above together
     app                    ─▶ retention   removes what is older than web.keep

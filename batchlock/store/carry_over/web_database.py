@@ -137,6 +137,7 @@ def _upload(row: _Row) -> Upload:
             constants=json.loads(row.get("constants", "{}")),
             sheet=row["sheet"],
             encoding=row.get("encoding"),
+            visible_only=bool(row.get("visible_only", False)),
         ),
         are_remembered=bool(row["remembered"]),
     )

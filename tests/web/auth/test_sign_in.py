@@ -157,8 +157,8 @@ def test_the_log_says_who_did_what(guarded: PageServer) -> None:
 
 def test_no_password_and_no_cookie_is_on_the_disk(guarded: PageServer) -> None:
     anna = signed_in(guarded, "Anna", {"X-Forwarded-For": "10.0.7.1"})
-    database = guarded.state / "web/web.sqlite"
-    content = b"".join(path.read_bytes() for path in database.parent.glob("web.sqlite*"))
+    database = guarded.state / "store.sqlite"
+    content = b"".join(path.read_bytes() for path in database.parent.glob("store.sqlite*"))
     assert PASSWORD.encode() not in content
     assert anna.cookie.partition("=")[2].encode() not in content
     if sys.platform != "win32":

@@ -1,3 +1,45 @@
-"""Update the locking information of many Zoho CRM records from a spreadsheet."""
+"""Update the locking information of many Zoho CRM records from a spreadsheet.
+
+For Python: `batchlock.check(frame_or_path)` and `batchlock.run(frame_or_path)`; see docs/python.md.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from batchlock.api import check, run
+    from batchlock.core.errors import (
+        AlreadyRunning,
+        BatchlockError,
+        SignInRefused,
+        UnreadableFile,
+        UsageError,
+    )
+
+_FUNCTIONS = ("check", "run")
+_ERRORS = ("AlreadyRunning", "BatchlockError", "SignInRefused", "UnreadableFile", "UsageError")
+
+__all__ = [
+    "AlreadyRunning",
+    "BatchlockError",
+    "SignInRefused",
+    "UnreadableFile",
+    "UsageError",
+    "__version__",
+    "check",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a function when it is first used: the command line needs none of them."""
+    if name in _FUNCTIONS:
+        from batchlock import api
+
+        return getattr(api, name)
+    if name in _ERRORS:
+        from batchlock.core import errors
+
+        return getattr(errors, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

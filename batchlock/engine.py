@@ -16,6 +16,8 @@ docs/architecture.md.
 import asyncio
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,13 +119,19 @@ class Engine:
         """Find every problem of a file; nothing is sent, and no run is stored."""
         info = replace(self._new_run_info(file, self._org), kind="check")
         output = checked_file_target(info, self.settings, overwrite=self.options.overwrite)
+        async with self.checked_plan(file) as journal:
+            return report_check(journal, output)
+
+    @asynccontextmanager
+    async def checked_plan(self, file: Path) -> AsyncIterator[Journal]:
+        """Plan a file into a temporary journal, in which rows that are done are left alone."""
         with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
             path = Path(folder) / "check.journal"
-            await self._plan(file, path, info)
+            await self.plan(file, path)
             with Journal.open(path) as journal:
                 if (store := self._existing_store) is not None:
                     compare_with_earlier_runs(journal, store)
-                return report_check(journal, output)
+                yield journal
 
     async def plan(self, file: Path, path: Path) -> None:
         """Plan a file into a journal at `path`, from which `start` can make a run.
@@ -164,7 +172,7 @@ class Engine:
         Rows in doubt are looked up first.
         """
         if run_id is None:
-            run = self.store.runs.unfinished(self._orgs[0])
+            run = self.store.runs.unfinished(self.orgs[0])
             if run is None:
                 return None
         else:
@@ -224,7 +232,7 @@ class Engine:
 
     def runs(self) -> list[Run]:
         """Return the runs of this org, then the rehearsals, newest first each."""
-        return self.store.runs.of_orgs(self._orgs)
+        return self.store.runs.of_orgs(self.orgs)
 
     async def _plan(self, file: Path, path: Path, info: RunInfo) -> None:
         request = run_info.plan_request(file, path, info, self.settings, self.options)
@@ -320,14 +328,14 @@ class Engine:
             self.observer.on_message(sentence)
 
     def _find(self, run_id: str) -> Run:
-        return self.store.runs.find(self._orgs, run_id)
+        return self.store.runs.find(self.orgs, run_id)
 
     @property
     def _org(self) -> str:
         return SIMULATOR if self.options.simulate else self.settings.org
 
     @property
-    def _orgs(self) -> list[str]:
+    def orgs(self) -> list[str]:
         """The orgs whose runs this command can name, its own first: a rehearsal is a run, too."""
         orgs = [self.settings.org, SIMULATOR]
         return orgs[::-1] if self.options.simulate else orgs

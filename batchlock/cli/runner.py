@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchlock.config import Settings
-    from batchlock.plan.child import ReaderProcess
     from batchlock.engine import Engine
+    from batchlock.plan.child import ReaderProcess
 
 # Paths that name a file of the process which opens them. The child process that reads the table
 # would open its own standard input under such a name.

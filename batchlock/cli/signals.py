@@ -14,7 +14,7 @@ from batchlock.core.stop import StopCode, StopReason
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
     from types import FrameType
 
 _T = TypeVar("_T")
@@ -42,7 +42,9 @@ class Signals:
         """Run a coroutine to its end in an event loop that the handlers can wake."""
         import asyncio
 
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        from batchlock.core.event_loop import loop_factory
+
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             self._loop = runner.get_loop()
             try:
                 return runner.run(work)
@@ -82,11 +84,3 @@ class Signals:
             # The handler may run while the loop waits for sockets: only the thread-safe call
             # wakes it.
             self._loop.call_soon_threadsafe(self.cancel_token.cancel, reason)
-
-
-def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
-    try:
-        import uvloop  # not available on Windows and PyPy
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

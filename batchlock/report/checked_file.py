@@ -58,7 +58,7 @@ def report_check(journal: Journal, target: Path | None) -> CheckResult:
 
 def _write(target: Path, journal: Journal, check: CheckResult) -> None:
     titles = journal.info.titles
-    rows = _rows(journal, check.preview.notes)
+    rows = checked_rows(journal, check.preview.notes)
     draft = target.with_name(f".batchlock-{secrets.token_hex(4)}.part")
     try:
         if target.suffix.lower() == ".csv":
@@ -77,7 +77,7 @@ def _write(target: Path, journal: Journal, check: CheckResult) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _rows(journal: Journal, notes: Sequence[Note]) -> Iterator[ResultRow]:
+def checked_rows(journal: Journal, notes: Sequence[Note]) -> Iterator[ResultRow]:
     """Yield the rows as results, with the notes about each row."""
     for row in journal.result_rows():
         if row.result is Result.NOT_SENT:

@@ -1,0 +1,288 @@
+"""The functions of batchlock for Python: notebooks, schedulers and scripts.
+
+They use the engine, the store and the settings of the command line. So a run that a kernel left
+unfinished is resumed by the next call with the same table, and `batchlock runs` lists it.
+"""
+
+import asyncio
+import csv
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from batchlock.cli.progress import TerminalProgress
+from batchlock.config import load
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import UsageError
+from batchlock.core.event_loop import loop_factory
+from batchlock.core.observer import RunObserver
+from batchlock.core.options import RunOptions
+from batchlock.core.results import CheckResult, RunResult
+from batchlock.core.rows import Field
+from batchlock.core.stop import COMPLETED, StopCode, StopReason
+from batchlock.engine import Engine
+from batchlock.report.checked_file import checked_rows
+from batchlock.report.frame import results_frame
+from batchlock.report.json import check_json, run_json
+from batchlock.report.summaries import check_result_of, closed_because
+from batchlock.store.database import make_state_folder
+
+Table = pd.DataFrame | str | os.PathLike[str]
+"""A table of rows, or the path of a spreadsheet."""
+
+_T = TypeVar("_T")
+
+# Above this number a float does not hold every whole number, so it may be a rounded id. Written as
+# a float, it is refused as one.
+_LARGEST_EXACT_FLOAT = 2**53
+_INTERRUPTED = StopReason(code=StopCode.SIGNAL, sentence="Interrupted.", exit_code=130)
+
+
+def check(
+    table: Table,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    sheet: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    module: str | None = None,
+    reason: str | None = None,
+    visible_only: bool = False,
+    simulate: bool = False,
+) -> pd.DataFrame:
+    """Find every problem of a table; nothing is sent, and no sign-in is needed.
+
+    `config` is the configuration file, and `settings` are keys that replace those of the file, such
+    as `{"input": {"encoding": "windows-1250"}}`. `columns` names the title of a column by its field
+    (`module`, `record_id`, `lock_id`, `reason`); `module` and `reason` are one value for all rows.
+
+    Returns the table with the columns of the results: `Result` is `not_sent` for a row that `run`
+    would send, and `Message` has the problems and notes of a row. A frame keeps its index. The
+    attribute `attrs["batchlock"]` is the object that `batchlock check --json` prints.
+
+    Raises BatchlockError: UsageError for a wrong argument or setting, UnreadableFile for a file
+    that is no table.
+    """
+    options = _options(sheet, columns, module, reason, visible_only=visible_only, simulate=simulate)
+    with _Call.opened(table, config, settings, options) as call:
+        frame, result = call.await_(_check)
+    frame.attrs["batchlock"] = check_json(result)
+    return frame
+
+
+def run(
+    table: Table,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    sheet: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    module: str | None = None,
+    reason: str | None = None,
+    visible_only: bool = False,
+    simulate: bool = False,
+    strict: bool = False,
+    fresh: bool = False,
+    output: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Send every row of a table to Zoho, and return the result of each.
+
+    An unfinished run of the same table is resumed, and rows that an earlier run has done are left
+    alone, unless `fresh`. With `strict` nothing is sent if there is any problem or note. `output`
+    is the path of the results file (.xlsx or .csv); that of a frame is in the state folder when
+    none is named. `progress` shows a bar at a terminal, and logs the first rows that are not
+    updated. The other arguments are those of `check`.
+
+    Returns the table with the columns of the results. A frame keeps its index. The attribute
+    `attrs["batchlock"]` is the object that `batchlock run --json` prints; its `exit_code` is 0 when
+    every row is as the table asks.
+
+    Raises BatchlockError for what ends the run before anything is sent: UsageError, UnreadableFile
+    or AlreadyRunning. Ctrl-C ends the run as at a terminal: the results are written, the run can be
+    resumed, and KeyboardInterrupt is raised then.
+    """
+    options = replace(
+        _options(sheet, columns, module, reason, visible_only=visible_only, simulate=simulate),
+        fresh=fresh,
+        output=None if output is None else Path(output),
+    )
+    if strict:
+        settings = {
+            **(settings or {}),
+            "input": {**(settings or {}).get("input", {}), "strict": True},
+        }
+    with _Call.opened(table, config, settings, options, progress=progress) as call:
+        frame, result = call.await_(_run)
+    frame.attrs["batchlock"] = run_json(result.summary, result.output)
+    return frame
+
+
+async def _check(engine: Engine, file: Path) -> tuple[pd.DataFrame, CheckResult]:
+    async with engine.checked_plan(file) as journal:
+        result = check_result_of(journal)
+        rows = checked_rows(journal, result.preview.notes)
+        return results_frame(journal.info.titles, rows), result
+
+
+async def _run(engine: Engine, file: Path) -> tuple[pd.DataFrame, RunResult]:
+    result = await engine.run(file)
+    run = engine.store.runs.find(engine.orgs, result.summary.run_id)
+    with engine.store.open_journal(run) as journal:
+        rows = journal.result_rows(closed_because=closed_because(run.reason or COMPLETED))
+        return results_frame(run.info.titles, rows), result
+
+
+def _options(
+    sheet: str | None,
+    columns: Mapping[str, str] | None,
+    module: str | None,
+    reason: str | None,
+    *,
+    visible_only: bool,
+    simulate: bool,
+) -> RunOptions:
+    for name in columns or {}:
+        if name not in set(Field):
+            raise UsageError(
+                f'columns: "{name}" is no field. Name a title for one of {", ".join(Field)}.'
+            )
+    constants = {"module": module, "reason": reason}
+    return RunOptions(
+        sheet=sheet,
+        columns=dict(columns or {}),
+        constants={name: value for name, value in constants.items() if value is not None},
+        visible_only=visible_only,
+        simulate=simulate,
+    )
+
+
+def _replacements(settings: Mapping[str, Any] | None) -> dict[tuple[str, ...], Any]:
+    """Return nested settings by their paths, such as `("limits", "in_flight")`."""
+    return {
+        path: value
+        for name, section in (settings or {}).items()
+        for path, value in (
+            (((name, key), each) for key, each in section.items())
+            if isinstance(section, Mapping)
+            else [((name,), section)]
+        )
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call of a function: its engine, the file that it reads, and the frame it comes from."""
+
+    engine: Engine
+    file: Path
+    index: "pd.Index[Any] | None"
+    """The index of the frame; None for a path."""
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls,
+        table: Table,
+        config: str | os.PathLike[str] | None,
+        settings: Mapping[str, Any] | None,
+        options: RunOptions,
+        *,
+        progress: bool = False,
+    ) -> Iterator["_Call"]:
+        """Build the engine and, for a frame, write its file; both are closed and removed again."""
+        loaded = load(
+            file=None if config is None else Path(config),
+            environment=os.environ,
+            options=_replacements(settings),
+        )
+        options = replace(options, config=None if config is None else Path(config))
+        observer = TerminalProgress(bar=True) if progress else RunObserver()
+        with ExitStack() as stack:
+            if isinstance(table, pd.DataFrame):
+                index = table.index
+                folder = loaded.results.directory or loaded.state / "results"
+                # Else they would be beside the file of the frame, which is removed at the end.
+                loaded = replace(loaded, results=replace(loaded.results, directory=folder))
+                file = stack.enter_context(_frame_file(table, folder))
+            else:
+                index, file = None, Path(table)
+            engine = Engine(loaded, options, CancelToken(), observer)
+            stack.callback(engine.close)
+            if isinstance(observer, TerminalProgress):
+                stack.callback(observer.close)
+            yield cls(engine, file, index)
+
+    def await_(
+        self,
+        function: Callable[[Engine, Path], Coroutine[Any, Any, tuple[pd.DataFrame, _T]]],
+    ) -> tuple[pd.DataFrame, _T]:
+        """Run a coroutine in a thread, since a notebook has an event loop in its own thread."""
+        frame, result = _run_in_thread(function(self.engine, self.file), self.engine.cancel_token)
+        if self.index is not None:
+            # The first row of the frame is row 2 of its file. Blank rows have no result.
+            frame = frame.reindex(range(2, len(self.index) + 2))
+            frame.index = self.index
+        return frame, result
+
+
+@contextmanager
+def _frame_file(frame: pd.DataFrame, folder: Path) -> Iterator[Path]:
+    """Write a frame as CSV in a folder, and remove the file at the end.
+
+    Equal frames become equal files of the same name, so that an unfinished run is found again. The
+    run keeps the cells in its journal, and does not need the file later.
+    """
+    make_state_folder(folder)
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow([str(title) for title in frame.columns])
+    # Objects, because a row of numbers of several types would become one of floats.
+    for row in frame.astype(object).itertuples(index=False, name=None):
+        writer.writerow([_cell_text(cell) for cell in row])
+    content = text.getvalue().encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(content).hexdigest()
+    # A folder for each call: two calls with the same frame must not remove each other's file.
+    with tempfile.TemporaryDirectory(dir=folder, prefix="frame-") as own:
+        file = Path(own) / f"frame-{digest[:8]}.csv"
+        file.write_bytes(content)
+        yield file
+
+
+def _cell_text(cell: Any) -> str:
+    """Return a cell as text; a missing value is blank."""
+    if isinstance(cell, str):
+        return cell
+    if pd.api.types.is_scalar(cell) and pd.isna(cell):
+        return ""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _LARGEST_EXACT_FLOAT:
+        return str(int(cell))
+    return str(cell)
+
+
+def _run_in_thread(work: Coroutine[Any, Any, _T], cancel_token: CancelToken) -> _T:
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def run_loop() -> _T:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            loops.append(runner.get_loop())
+            return runner.run(work)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(run_loop)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            for loop in loops:
+                loop.call_soon_threadsafe(cancel_token.cancel, _INTERRUPTED)
+            future.result()
+            raise

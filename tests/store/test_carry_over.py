@@ -161,7 +161,8 @@ def test_what_newer_databases_of_the_page_hold_is_carried_over(state: Path) -> N
             ALTER TABLE files ADD COLUMN readings TEXT NOT NULL DEFAULT '[]';
             ALTER TABLE files ADD COLUMN constants TEXT NOT NULL DEFAULT '{}';
             ALTER TABLE files ADD COLUMN visible_only INTEGER NOT NULL DEFAULT 0;
-            UPDATE files SET visible_only = 1, encoding = 'cp1250', constants = '{"reason": "audit"}',
+            UPDATE files SET visible_only = 1, encoding = 'cp1250',
+             constants = '{"reason": "audit"}',
              readings = '[{"encoding": "cp1250", "label": "Central", "samples": ["a"]}]';
             CREATE TABLE encodings (titles TEXT PRIMARY KEY, chosen TEXT NOT NULL);
             INSERT INTO encodings VALUES ('["Was", "Wer"]', 'cp1250');

@@ -24,6 +24,12 @@ class RunRecorder(RunObserver):
         """Record `run_id`, which has come as far as `figures`."""
         self._runs = runs
         self._run_id = run_id
+        self._message = ""
+        self._snapshot: LimiterSnapshot | None = None
+        self.set_figures(figures)
+
+    def set_figures(self, figures: RunFigures) -> None:
+        """Count from these figures on."""
         self._figures = figures
         # Rows in doubt are looked up first, so they are as little done as those that are pending.
         in_doubt = figures.counts[Result.UNKNOWN]
@@ -32,8 +38,6 @@ class RunRecorder(RunObserver):
             Result.UNKNOWN: 0,
         }
         self._settled = figures.settled
-        self._message = ""
-        self._snapshot: LimiterSnapshot | None = None
 
     def on_message(self, sentence: str) -> None:
         """Keep a sentence for the next heartbeat."""
@@ -56,23 +60,27 @@ class RunRecorder(RunObserver):
     @asynccontextmanager
     async def beating(self, cancel_token: CancelToken) -> AsyncIterator[None]:
         """Write a heartbeat now and then during the block; cancel the token on a request to end."""
-        task = asyncio.create_task(self._beat_repeatedly(cancel_token))
+        ended = asyncio.Event()
+        task = asyncio.create_task(self._beat_repeatedly(cancel_token, ended))
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            # Not cancelled: the thread of a heartbeat would go on, and might write its older
+            # figures over those of the end.
+            ended.set()
+            await task
 
-    async def _beat_repeatedly(self, cancel_token: CancelToken) -> None:
-        while True:
+    async def _beat_repeatedly(self, cancel_token: CancelToken, ended: asyncio.Event) -> None:
+        while not ended.is_set():
             # In a thread, since a commit waits for the disk. A record that cannot be written does
             # not end the run: its journal holds what counts.
             with suppress(BatchlockError):
                 reason = await asyncio.to_thread(self._beat)
                 if reason is not None:
                     cancel_token.cancel(reason)
-            await asyncio.sleep(_BEAT_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BEAT_SECONDS):
+                    await ended.wait()
 
     def _beat(self) -> StopReason | None:
         figures = replace(self._figures, counts=self._counts.copy(), settled=self._settled)

@@ -14,6 +14,7 @@ docs/architecture.md.
 """
 
 import asyncio
+import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import AlreadyRunning, BatchlockError
+from batchlock.core.errors import AlreadyRunning, BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import CheckResult, RunResult, Summary
@@ -38,11 +39,13 @@ from batchlock.report.checked_file import checked_file_target, report_check
 from batchlock.report.destination import displayable_name, run_id_in_name
 from batchlock.report.reporter import Reporter
 from batchlock.send.stop_rules import deadline
-from batchlock.store.earlier import compare_with_earlier_runs, last_finished
+from batchlock.store.earlier import compare_with_earlier_runs, last_finished, needs_comparison
 from batchlock.store.journal import Journal, copy_plan, copy_unsettled_rows
 from batchlock.store.store import Store
 from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.settings import SIMULATOR
+
+_log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -96,7 +99,7 @@ class Engine:
         credentials = load_credentials(self.settings.zoho, self.settings.network, org)
         info = self._new_run_info(file, org)
         with self.store.lock(org) as set_holder:
-            unfinished = self.store.runs.unfinished(org, info.identity)
+            unfinished = self._unfinished(org, info.identity)
             if unfinished is not None and not self.options.fresh:
                 set_holder(f"run {unfinished.run_id} of {file}")
                 self.observer.on_message(
@@ -172,7 +175,7 @@ class Engine:
         Rows in doubt are looked up first.
         """
         if run_id is None:
-            run = self.store.runs.unfinished(self.orgs[0])
+            run = self._unfinished(self.orgs[0])
             if run is None:
                 return None
         else:
@@ -228,11 +231,12 @@ class Engine:
         with self.store.open_journal(run) as journal, journal.snapshot():
             reason = summaries.stop_reason_of(run, remaining=journal.remaining())
             summary = self._reporter.summary(journal, run.info, reason)
-        return summary, run, self.store.runs.family(run)
+        family = map(self.store.with_current_figures, self.store.runs.family(run))
+        return summary, run, list(family)
 
     def runs(self) -> list[Run]:
         """Return the runs of this org, then the rehearsals, newest first each."""
-        return self.store.runs.of_orgs(self.orgs)
+        return list(map(self.store.with_current_figures, self.store.runs.of_orgs(self.orgs)))
 
     async def _plan(self, file: Path, path: Path, info: RunInfo) -> None:
         request = run_info.plan_request(file, path, info, self.settings, self.options)
@@ -279,6 +283,8 @@ class Engine:
         if newest.run_id != run.run_id and not newest.is_closed:
             return newest
         with self.store.open_journal(newest) as source:
+            if needs_comparison(source):
+                compare_with_earlier_runs(source, self.store)
             info = run_info.retry_info(
                 source, self.settings, has_earlier=bool(earlier), refused=refused
             )
@@ -326,6 +332,18 @@ class Engine:
         """Tell before the first call when the results cannot be written at their place."""
         if (sentence := self._reporter.elsewhere(info)) is not None:
             self.observer.on_message(sentence)
+
+    def _unfinished(self, org: str, identity: str | None = None) -> Run | None:
+        """Return the newest run that can be resumed; those without a usable journal cannot be."""
+        for run in self.store.runs.all_unfinished(org, identity):
+            try:
+                with self.store.open_journal(run):
+                    return run
+            except Stopped:  # the disk is full
+                raise
+            except BatchlockError as error:
+                _log.warning("%s Its run cannot be resumed.", error)
+        return None
 
     def _find(self, run_id: str) -> Run:
         return self.store.runs.find(self.orgs, run_id)

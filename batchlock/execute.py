@@ -5,7 +5,7 @@ observers: the terminal or nobody, and the record of the run in the store
 """
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 
 from batchlock.config import Settings
@@ -19,7 +19,7 @@ from batchlock.report import summaries
 from batchlock.report.preview import preview_of
 from batchlock.report.reporter import Reporter, with_error
 from batchlock.send.session import send
-from batchlock.store.earlier import compare_with_earlier_runs
+from batchlock.store.earlier import compare_with_earlier_runs, needs_comparison
 from batchlock.store.journal import Journal
 from batchlock.store.recorder import RunRecorder
 from batchlock.store.store import Store
@@ -56,12 +56,18 @@ class Executor:
         observers = RunObservers(self.observer, recorder)
         try:
             async with recorder.beating(self.cancel_token):
+                if await self._leave_done_rows(journal):
+                    recorder.set_figures(journal.figures())
                 reason = await self._send(run, journal, connection, observers)
                 recorder.on_message("Writing the results.")
                 # In a thread, so that heartbeats go on: a million rows take 20 seconds.
                 result = await asyncio.to_thread(self.reporter.finish, journal, run.info, reason)
-        except Exception:
-            self._record_end(run, journal, _UNEXPECTED_ERROR, exit_code=1, results=None)
+        except Exception as error:
+            reason = _UNEXPECTED_ERROR
+            if isinstance(error, BatchlockError):
+                reason = StopReason.of(error)
+            with suppress(BatchlockError):  # it must not hide the first error
+                self._record_end(run, journal, reason, reason.exit_code, None)
             raise
         output = None if result.output is None else str(result.output)
         try:
@@ -74,12 +80,8 @@ class Executor:
         self, run: Run, journal: Journal, connection: Connection, observer: RunObserver
     ) -> StopReason:
         """Send the rows that are left, unless `strict` forbids it; return why it ended."""
-        is_new = not journal.totals.requests
-        # A run that was killed after its plan, or one of the page, has not compared yet.
-        if is_new and run.info.kind == "run" and not journal.is_compared:
-            await self._leave_done_rows(journal)
         # Also when all rows are done: the notes say when that was.
-        if is_new:
+        if not journal.totals.requests:
             observer.on_preview(preview_of(journal))
         if not journal.remaining():
             return COMPLETED
@@ -95,12 +97,18 @@ class Executor:
             observer=observer,
         )
 
-    async def _leave_done_rows(self, journal: Journal) -> None:
-        """Mark the rows that an earlier run of the same content has done, and tell about it."""
+    async def _leave_done_rows(self, journal: Journal) -> bool:
+        """Mark the rows that an earlier run of the same content has done, and tell about it.
+
+        Return False when that was done before.
+        """
+        if not needs_comparison(journal):
+            return False
         # In a thread, since a million rows take seconds, and the first token comes meanwhile.
         await asyncio.to_thread(compare_with_earlier_runs, journal, self.store, fresh=self.fresh)
         if (sentence := summaries.left_alone(journal, fresh=self.fresh)) is not None:
             self.observer.on_message(sentence)
+        return True
 
     def _record_end(
         self, run: Run, journal: Journal, reason: StopReason, exit_code: int, results: str | None

@@ -17,6 +17,16 @@ def last_finished(runs: Sequence[Run]) -> datetime | None:
     return next((run.finished_at for run in runs if run.state is RunState.FINISHED), None)
 
 
+def needs_comparison(journal: Journal) -> bool:
+    """Return whether a run has not considered the earlier runs of its content yet.
+
+    It does so when it is sent first, so a run that was killed after its plan, or one of the page,
+    has not.
+    """
+    is_new = not journal.totals.requests
+    return is_new and journal.info.kind == "run" and not journal.is_compared
+
+
 def compare_with_earlier_runs(journal: Journal, store: Store, *, fresh: bool = False) -> None:
     """Leave the rows alone that an earlier run has done; a fresh run sends all rows."""
     if fresh:

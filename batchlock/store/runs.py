@@ -12,7 +12,7 @@ from batchlock.core.errors import UsageError
 from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.results import Result
 from batchlock.core.runs import CLOSED, Run, RunFigures, RunInfo, RunState, Totals
-from batchlock.core.stop import StopCode, StopReason
+from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.store.database import reading, writing
 from batchlock.store.schema import runs as table
 
@@ -62,10 +62,14 @@ class RunTable:
 
     def unfinished(self, org: str, identity: str | None = None) -> Run | None:
         """Return the newest run that can be resumed; with `identity`, only one of that identity."""
+        return next(iter(self.all_unfinished(org, identity)), None)
+
+    def all_unfinished(self, org: str, identity: str | None = None) -> list[Run]:
+        """Return the runs that can be resumed, newest first; `identity` as in `unfinished`."""
         conditions = [table.c.org == org, table.c.state.not_in(_values(CLOSED))]
         if identity is not None:
             conditions.append(table.c.identity == identity)
-        return next(iter(self._select(*conditions, limit=1)), None)
+        return self._select(*conditions)
 
     def same_content(self, info: RunInfo) -> list[Run]:
         """Return the other runs of the same content for the same org, newest first.
@@ -115,24 +119,29 @@ class RunTable:
         )
 
     def add(self, run: Run, *, superseded: StopReason | None = None) -> None:
-        """Add a run; with `superseded`, the runs whose place it takes end if they have rows left.
+        """Add a run; with `superseded`, the runs whose place it takes end.
 
         A retry takes the place of the run that it retries, another run that of the runs of the
         same content. Both happen in one commit: a resumed older run would overwrite in Zoho what
-        the new run has written.
+        the new run has written. A run without rows left was killed before it had its results: it
+        is finished then.
         """
         info = run.info
         older = [table.c.id == info.retry_of] if info.retry_of else _same_content(info)
+        is_open = [*older, table.c.state.not_in(_values(CLOSED))]
+        # Retention removes a closed run by the time of its end.
+        ended = {"finished_at": datetime.now(UTC)}
         with writing(self._engine) as connection:
             if superseded is not None:
                 connection.execute(
                     table.update()
-                    .where(
-                        *older,
-                        table.c.state.not_in(_values(CLOSED)),
-                        table.c.remaining > 0,
-                    )
-                    .values(_state_values(RunState.SUPERSEDED, superseded))
+                    .where(*is_open, table.c.remaining > 0)
+                    .values(_state_values(RunState.SUPERSEDED, superseded) | ended)
+                )
+                connection.execute(
+                    table.update()
+                    .where(*is_open)
+                    .values(_state_values(RunState.FINISHED, COMPLETED) | ended)
                 )
             connection.execute(table.insert().values(to_columns(run)))
 
@@ -153,6 +162,10 @@ class RunTable:
                     state=RunState.RUNNING.value,
                     stop_code=None,
                     stop_sentence=None,
+                    # A session that is killed must not show the end of an older one.
+                    exit_code=None,
+                    finished_at=None,
+                    results=None,
                     process=os.getpid(),
                     heartbeat_at=datetime.now(UTC),
                     message="",

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -98,6 +99,15 @@ class Store:
         with suppress(BatchlockError), self.open_journal(run) as journal:
             return journal.figures()
         return run.figures
+
+    def with_current_figures(self, run: Run) -> Run:
+        """Return a run with the figures of its journal if its process runs, or was killed.
+
+        Its record is as old as the last heartbeat then.
+        """
+        if run.state is not RunState.RUNNING:
+            return run
+        return replace(run, figures=self.figures(run))
 
     def not_resumable_because(self, run: Run) -> str:
         """Return why a run cannot be resumed, in a sentence; empty when it can be."""

@@ -87,7 +87,8 @@ def send_done_rows(journal: Journal) -> None:
 def _find_done_rows(sql: sqlite3.Connection, path: Path) -> None:
     """Add the rows that the journal at `path` decides to the temporary tables."""
     with readable_errors(path):
-        sql.execute("ATTACH ? AS earlier", (str(path),))
+        # Without a mode, SQLite makes an empty file when there is none.
+        sql.execute("ATTACH ? AS earlier", (f"{path.absolute().as_uri()}?mode=rw",))
         try:
             sql.execute(
                 "INSERT INTO temp.done"

@@ -1,12 +1,13 @@
-import sqlite3
+from contextlib import closing
 
 import pytest
 from support.commands import RunCommand
-from support.runs import BROKEN, REJECTED, STATE, by_row, journals, new_runner, results
+from support.runs import BROKEN, REJECTED, STATE, by_row, journals, new_engine, recorded, results
 from support.sheets import balanced, lines, lock, record, rows, sheet
 from support.zoho import StandIn, Start
 
 from batchlock.core.errors import UsageError
+from batchlock.core.runs import RunState
 
 
 def test_no_retry_starts_for_another_address(org: StandIn, run_in_process: RunCommand) -> None:
@@ -14,8 +15,11 @@ def test_no_retry_starts_for_another_address(org: StandIn, run_in_process: RunCo
         "run", sheet("in.csv", [("Leads", REJECTED, lock(8), "why")]), "--json"
     ).json
     org.config(state_directory=str(STATE), zoho={"environment": "sandbox"})
-    with pytest.raises(UsageError, match=r"belongs to production .* says sandbox"):
-        new_runner().start_retry(result["run_id"])
+    with (
+        closing(new_engine()) as engine,
+        pytest.raises(UsageError, match=r"belongs to production .* says sandbox"),
+    ):
+        engine.start_retry(result["run_id"])
     assert len(journals()) == 1
 
 
@@ -76,19 +80,18 @@ def test_an_interrupted_retry_is_resumed(stand_in: Start, run_in_process: RunCom
     assert stopped.json["run_id"] == gone_on.json["run_id"]
 
 
-def test_a_retry_owns_the_rows_even_if_it_was_killed_before_it_closed_the_run(
+def test_a_retry_owns_the_rows_as_soon_as_it_is_recorded(
     stand_in: Start, run_in_process: RunCommand
 ) -> None:
     zoho = stand_in()
     zoho.config(state_directory=str(STATE))
     left = run_in_process("run", sheet("in.csv", rows(5)), "--json", "--max-runtime", "1ms").json
-    new = new_runner().start_retry(left["run_id"])
-    (old,) = (path for path in journals() if path.stem == left["run_id"])
-    with sqlite3.connect(old) as sql:
-        sql.execute("DELETE FROM run WHERE name = 'end'")
-    sql.close()
+    with closing(new_engine()) as engine:
+        new = engine.start_retry(left["run_id"])
+    assert new is not None
+    assert recorded(left["run_id"]).state is RunState.SUPERSEDED
     finished = run_in_process("resume", "--json").json
-    assert (finished["run_id"], balanced(finished)) == (new, {"updated": 5})
+    assert (finished["run_id"], balanced(finished)) == (new.run_id, {"updated": 5})
     assert "no unfinished run" in run_in_process("resume").out
     assert "no unfinished run" in run_in_process("resume", left["run_id"]).out
     assert {one["state"] for one in run_in_process("runs", "--json").json["runs"]} == {"finished"}

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
@@ -34,15 +34,17 @@ from support.zoho import StandIn
 
 from batchlock import config
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
-from batchlock.core.results import RunListing, RunResult
-from batchlock.engine import Runner
+from batchlock.core.results import RunResult
+from batchlock.core.runs import Run
+from batchlock.core.stop import Cancelled, StopCode, StopReason
+from batchlock.engine import Engine
 from batchlock.simulator import Behaviour, Fault, Simulator, serving
 
 IN_FLIGHT = 4
 REFUSED = "990000000000000103"
+STOPPED = StopReason(code=StopCode.STOPPED, sentence="Stopped by the test.", exit_code=6)
 SETTLED = {"updated", "unchanged"}
 PERFECT = Behaviour()
 FAULTS = (
@@ -142,11 +144,11 @@ class Runs(RuleBasedStateMachine):
 
     @rule(after=st.none() | st.integers(0, 12), hard=st.booleans())
     def run(self, after: int | None, hard: bool) -> None:
-        self.go(lambda runner: runner.run(self.file), after, hard=hard)
+        self.go(lambda engine: engine.run(self.file), after, hard=hard)
 
     @rule(after=st.none() | st.integers(0, 8), hard=st.booleans())
     def resume(self, after: int | None, hard: bool) -> None:
-        self.go(lambda runner: runner.resume(None), after, hard=hard)
+        self.go(lambda engine: engine.resume(None), after, hard=hard)
 
     @rule(
         after=st.none() | st.integers(0, 8),
@@ -160,14 +162,14 @@ class Runs(RuleBasedStateMachine):
         # The oldest run may have retries already.
         if oldest and self.file.name == "in.csv":
             run_id = self.runs()[-1].run_id
-        self.go(lambda runner: runner.retry(run_id, refused=refused), after, hard=hard)
+        self.go(lambda engine: engine.retry(run_id, refused=refused), after, hard=hard)
 
     @rule()
     def use_results_as_input(self) -> None:
         """Run the results file next; the results of a retry contain some of the rows only."""
         if self.newest is None or self.is_unfinished():
             return
-        output = self.runner().report(self.newest).output
+        output = self.report(self.newest).output
         assert output is not None
         self.file = output.rename(f"results-of-{self.newest}.csv")
         self.newest = None
@@ -176,8 +178,9 @@ class Runs(RuleBasedStateMachine):
     def every_row_has_one_true_line(self) -> None:
         if self.newest is None:
             return
-        report = self.runner().report(self.newest)
+        report = self.report(self.newest)
         summary = report.summary
+        assert self.listed(self.newest).figures.counts == summary.counts
         assert report.output is not None
         result_lines = lines(report.output)
         results = [line["Result"] for line in result_lines]
@@ -189,7 +192,7 @@ class Runs(RuleBasedStateMachine):
         assert (
             len(result_lines) == summary.rows == self.rows_of.setdefault(self.newest, summary.rows)
         )
-        if self.file.name == "in.csv" and self.kind_of(self.newest) == "run":
+        if self.file.name == "in.csv" and self.listed(self.newest).info.kind == "run":
             assert numbers == [row for row, cells in enumerate(self.content, 2) if any(cells)]
         locks: dict[str, Any] = dict(self.org.simulator.locks.state())
         for line in result_lines:
@@ -206,34 +209,41 @@ class Runs(RuleBasedStateMachine):
         repeated = sum(max(0, lock["updates"] - 1) for lock in locks.values())
         assert repeated <= self.org.lost + self.kills * IN_FLIGHT
 
-    def runner(self, cancel_token: CancelToken | None = None) -> Runner:
+    @contextlib.contextmanager
+    def engine(self, cancel_token: CancelToken | None = None) -> Iterator[Engine]:
         org_settings = config.load(environment={})
-        return Runner(org_settings, RunOptions(), cancel_token or CancelToken(), RunObserver())
+        engine = Engine(org_settings, RunOptions(), cancel_token or CancelToken(), RunObserver())
+        with contextlib.closing(engine):
+            yield engine
 
-    def runs(self) -> list[RunListing]:
-        return self.runner().runs()
+    def runs(self) -> list[Run]:
+        with self.engine() as engine:
+            return engine.runs()
 
-    def kind_of(self, run_id: str) -> str:
-        return next(run.kind for run in self.runs() if run.run_id == run_id)
+    def report(self, run_id: str) -> RunResult:
+        with self.engine() as engine:
+            return engine.report(run_id)
+
+    def listed(self, run_id: str) -> Run:
+        return next(run for run in self.runs() if run.run_id == run_id)
 
     def is_unfinished(self) -> bool:
         (newest, *_) = self.runs()
-        return newest.state == "unfinished"
+        return not newest.is_closed
 
     def go(
         self,
-        work: Callable[[Runner], Coroutine[Any, Any, RunResult | None]],
+        work: Callable[[Engine], Coroutine[Any, Any, RunResult | None]],
         after: int | None,
         *,
         hard: bool,
     ) -> None:
         """Do `work`; stop it after some more calls, `hard` without a chance to write anything."""
         cancel_token = CancelToken()
-        runner = self.runner(cancel_token)
         api_calls = self.org.simulator.ledger.api_calls
 
-        async def main() -> None:
-            task = asyncio.ensure_future(work(runner))
+        async def main(engine: Engine) -> None:
+            task = asyncio.ensure_future(work(engine))
             while after is not None and not task.done():
                 await asyncio.sleep(0.001)
                 if self.org.simulator.ledger.api_calls >= api_calls + after:
@@ -241,12 +251,13 @@ class Runs(RuleBasedStateMachine):
                         self.kills += 1
                         task.cancel()
                     else:
-                        cancel_token.cancel(Stopped("Stopped by the test."))
+                        cancel_token.cancel(STOPPED)
                     break
-            with contextlib.suppress(asyncio.CancelledError, Stopped):
+            with contextlib.suppress(asyncio.CancelledError, Cancelled):
                 await task
 
-        asyncio.run(main())
+        with self.engine(cancel_token) as engine:
+            asyncio.run(main(engine))
         self.find_newest()
 
     def find_newest(self) -> None:

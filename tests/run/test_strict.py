@@ -1,9 +1,10 @@
 import asyncio
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from support.commands import RunCommand
-from support.runs import STATE, new_runner, results
+from support.runs import STATE, new_engine, results
 from support.sheets import balanced, lock, record, rows, sheet
 from support.zoho import StandIn, Start
 
@@ -53,8 +54,9 @@ def test_a_strict_run_stays_strict_when_it_is_resumed(
 ) -> None:
     file = sheet("in.csv", [*rows(2), ("Leeds", record(4), lock(4), "why")])
     monkeypatch.setenv("BATCHLOCK_INPUT__STRICT", "yes")
-    asyncio.run(new_runner().plan(file, Path("in.plan")))
-    new_runner().start(Path("in.plan"))
+    with closing(new_engine()) as engine:
+        asyncio.run(engine.plan(file, Path("in.plan")))
+        engine.start(Path("in.plan"))
     monkeypatch.delenv("BATCHLOCK_INPUT__STRICT")
     completed = run_in_process("resume", "--json")
     assert (completed.code, balanced(completed.json)) == (3, {"invalid": 1, "not_sent": 2})

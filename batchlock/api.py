@@ -204,6 +204,7 @@ class _Call:
             file=None if config is None else Path(config),
             environment=os.environ,
             options=_replacements(settings),
+            from_python=True,
         )
         options = replace(options, config=None if config is None else Path(config))
         observer = TerminalProgress(bar=True) if progress else RunObserver()

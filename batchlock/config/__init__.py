@@ -67,16 +67,19 @@ def load(
     file: Path | None = None,
     environment: Mapping[str, str],
     options: Mapping[_Path, Any] | None = None,
+    from_python: bool = False,
 ) -> Settings:
     """Return the settings.
 
     `file` is the one named on the command line; `options` are settings given there, by their
-    path, such as `("limits", "in_flight")`. Raises UsageError that lists every problem.
+    path, such as `("limits", "in_flight")`; `from_python`, messages name the path of a setting in
+    place of an option. Raises UsageError that lists every problem.
     """
     problems: list[str] = []
     entries = dict(_entries(file, environment, problems))
     for path, value in (options or {}).items():
-        entries[path] = _Entry(value, f"--{path[-1].replace('_', '-')}")
+        option = f"--{path[-1].replace('_', '-')}"
+        entries[path] = _Entry(value, f"settings: {'.'.join(path)}" if from_python else option)
     for path, entry in list(entries.items()):
         if (problem := _unknown_key(path)) is not None:
             problems.append(f"{entry.source}: {problem}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from batchlock.core.results import Cause, CheckResult, Result, RunListing, Summary
-from batchlock.report.json_preview import NO_PREVIEW, PreviewJson, preview_json
+from batchlock.report.json_preview import NO_PREVIEW, PreviewJson, encoding_json, preview_json
 
 
 class CauseJson(TypedDict):
@@ -185,7 +185,7 @@ def check_json(check: CheckResult, *, exit_code: int | None = None) -> CheckJson
             }
             for problem in check.problems
         ],
-        "encoding": check.encoding,
+        "encoding": encoding_json(check.encoding),
         "delimiter": check.delimiter,
         "exit_code": check.exit_code if exit_code is None else exit_code,
         "message": check.sentence,

@@ -120,7 +120,7 @@ class Runner:
 
     async def check(self, file: Path) -> CheckResult:
         """Find every problem of a file; nothing is sent, and no run is stored."""
-        info = replace(self._new_run_info(file, self.settings.org), kind="check")
+        info = replace(self._new_run_info(file, self._org), kind="check")
         output = checked_file_target(info, self.settings, overwrite=self.options.overwrite)
         with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
             path = Path(folder) / "check.journal"

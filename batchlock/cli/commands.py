@@ -74,6 +74,7 @@ def run(context: Context, options: CommandOptions, *, file: Path) -> int:
 @check_output_option
 @overwrite_option
 @reading_options
+@simulate_option
 @json_option
 @collected(CommandOptions)
 def check(context: Context, options: CommandOptions, *, file: Path) -> int:

@@ -40,9 +40,9 @@ def seconds(text: str) -> float:
 def _delimiter(text: str) -> str:
     # The words, because a tab and a comma are hard to see or to quote in YAML and in a shell.
     names = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "bar": "|"}
-    delimiter = names.get(text, text)
+    delimiter = names.get(text.strip().casefold(), text)
     if delimiter != "auto" and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise ValueError("a delimiter is auto, tab or a single character")
+        raise ValueError("a delimiter is auto, comma, semicolon, tab, bar or a single character")
     return delimiter
 
 

@@ -53,6 +53,23 @@ _SPELLINGS = {
 }
 
 
+# Codecs whose usual name differs from Python's by more than its letters and signs.
+_USUAL_NAMES = {
+    "utf-8-sig": "UTF-8",
+    "cp874": "Windows-874",
+    "cp932": "Shift-JIS",
+    "cp949": "EUC-KR",
+    "cp950": "Big5",
+    "big5hkscs": "Big5-HKSCS",
+    "gb18030": "GB18030",
+    "koi8-r": "KOI8-R",
+    "koi8-u": "KOI8-U",
+    "mac-latin2": "Mac-Latin2",
+    "latin-1": "ISO-8859-1",
+    "ascii": "ASCII",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextReading:
     """How a text file reads in one of the encodings that it may be in."""
@@ -90,3 +107,22 @@ def encoding_named(name: str) -> str:
         "there is no such encoding; usual ones are auto, utf-8, windows-1252, windows-1250, "
         "gb18030, big5, shift-jis and euc-kr"
     )
+
+
+def usual_name(codec: str) -> str:
+    """Return the name of a codec that people know, such as `Windows-1250` for cp1250.
+
+    `--encoding` takes it too.
+    """
+    spelling = codec.replace("_", "-")
+    if spelling in _USUAL_NAMES:
+        return _USUAL_NAMES[spelling]
+    if re.fullmatch(r"cp125\d", spelling):
+        return f"Windows-{spelling.removeprefix('cp')}"
+    if spelling.startswith("windows-"):
+        return spelling.capitalize()
+    if spelling.startswith("mac-"):
+        return spelling.title()
+    if spelling.startswith("iso8859-"):
+        return f"ISO-{spelling.removeprefix('iso')}"
+    return spelling.upper()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from batchlock.core.errors import UsageError
 from batchlock.core.rows import Field
 from batchlock.plan.faults import Fault, quoted, strip_invisible
-from batchlock.plan.modules import OR_DELETE_TOTALS, ModuleNames
-from batchlock.plan.reasons import OR_DELETE_THE_ROW, read_reason
+from batchlock.plan.modules import ModuleNames
+from batchlock.plan.reasons import read_reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,11 +30,10 @@ def read_constants(values: Mapping[str, str], custom_modules: Sequence[str]) -> 
             ModuleNames(custom_modules).read(text) if field is Field.MODULE else read_reason(text)
         )
         if isinstance(value, Fault):
-            message = value.message
-            for about_a_row in (OR_DELETE_THE_ROW, OR_DELETE_TOTALS):
-                message = message.removesuffix(f"{about_a_row}.").removesuffix(".") + "."
+            message = _message(value, text, custom_modules)
             raise UsageError(
-                f"--{name}: {message}", page_message=f"The {name} for all rows: {message}"
+                f"--{name}: {message}",
+                page_message=f"The {name} for all rows: {message}",
             )
         if not value:
             raise UsageError(
@@ -43,6 +42,23 @@ def read_constants(values: Mapping[str, str], custom_modules: Sequence[str]) -> 
             )
         constants[field] = value
     return constants
+
+
+def _message(fault: Fault, text: str, custom_modules: Sequence[str]) -> str:
+    """Return what is wrong with a value for all rows: it stands in no cell and in no row."""
+    if fault.code == "unknown_module":
+        return ModuleNames(custom_modules).unknown_for_all_rows(text)
+    if fault.code == "placeholder_reason":
+        return (
+            f"{quoted(text)} says that there is no reason, and would be sent to every row as it "
+            "stands. Type the reason."
+        )
+    if fault.code == "bad_value":
+        return (
+            f"{quoted(text)} is an error of a spreadsheet, or holds a character that is not "
+            "allowed in text. Type it again."
+        )
+    return fault.message
 
 
 def check_blank(

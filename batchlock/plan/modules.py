@@ -54,15 +54,32 @@ class ModuleNames:
             return None
         return self.find(text) or text_fault(text) or self._unknown(text)
 
-    def _unknown(self, text: str) -> Fault:
+    def nearest(self, text: str) -> str | None:
+        """Return the module that an unknown name may stand for, if one is similar."""
         # Cut, since comparing a very long text with every name takes long.
         name = comparable(text)[:MAX_QUOTED]
         if (module := BY_SINGULAR.get(name)) is not None:
-            remedy = f'; did you mean "{module}"? {WHERE_API_NAMES_ARE}.'
+            return module
+        nearest = get_close_matches(name, self._by_comparable_name, n=1)
+        return self._by_comparable_name[nearest[0]] if nearest else None
+
+    def unknown_for_all_rows(self, text: str) -> str:
+        """Return the message about an unknown module that was named for all rows."""
+        nearest = self.nearest(text)
+        suggestion = f' Did you mean "{nearest}"?' if nearest else ""
+        known = ", ".join(sorted({*self._by_comparable_name.values()}))
+        return (
+            f"{quoted(text)} is not a module that can be locked.{suggestion} These can: {known}. "
+            f"If it is a custom module of your org, {_CUSTOM}. {WHERE_API_NAMES_ARE}."
+        )
+
+    def _unknown(self, text: str) -> Fault:
+        name = comparable(text)[:MAX_QUOTED]
+        if name in BY_SINGULAR:
+            remedy = f'; did you mean "{self.nearest(text)}"? {WHERE_API_NAMES_ARE}.'
         elif _NUMBERED_MODULE.fullmatch(name):
             remedy = f". {WHERE_API_NAMES_ARE}: find the custom module there and {_CUSTOM}."
-        elif nearest := get_close_matches(name, self._by_comparable_name, n=1):
-            module = self._by_comparable_name[nearest[0]]
+        elif (module := self.nearest(text)) is not None:
             remedy = (
                 f'; did you mean "{module}"? {WHERE_API_NAMES_ARE}. '
                 f"If it is a custom module of your org, {_CUSTOM}."

@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from batchlock.core.encodings import usual_name
 from batchlock.core.reading import EncodingSource, Note, row_ranges
 from batchlock.core.rows import Cell, Field
 from batchlock.plan.ids import read_id
@@ -49,11 +50,12 @@ class NoteCollector:
     def notes(self) -> Iterator[Note]:
         """Yield the notes about all rows so far."""
         if self._table.reading.encoding_source is EncodingSource.GUESS:
-            name = (self._table.encoding or "").upper().replace("WINDOWS", "Windows")
+            name = usual_name(self._table.encoding or "")
             yield Note(
                 code="guessed_encoding",
-                message=f"That the text is in {name} is a guess from its letters. If a letter of "
-                "the samples is wrong, name the right encoding with --encoding.",
+                message=f"That the text is in {name} is a guess from its letters. If the letters "
+                f"of the samples are right, --encoding {name.lower()} says so and ends this note; "
+                "if one is wrong, name the right encoding with --encoding.",
                 page_message=f"That the text is in {name} is a guess from its letters. If a letter "
                 f"of the samples is wrong, choose the right encoding {_BELOW}.",
             )

@@ -110,7 +110,7 @@ def check(
             or isinstance(reason, Fault)
         ):
             cells = zip(names, (module, record_id, lock_id, reason), strict=True)
-            checked.problems.extend(_problems(row, cells, beyond))
+            checked.problems.extend(_problems(row, cells, beyond, rules))
             continue
         lock = None if lock_id is None else LockId(lock_id)
         update = Update(row, module, RecordId(record_id), lock, reason)
@@ -119,10 +119,10 @@ def check(
             checked.locks_like_records.append(row)
         previous_result, previous_checksum = previous
         if beyond is not None:
-            checked.problems.extend(_problems(row, (), beyond))
+            checked.problems.extend(_problems(row, (), beyond, rules))
         elif previous_result == _INVALID_RESULT:
             cells = zip(names, _remaining_faults(update, previous_checksum), strict=True)
-            checked.problems.extend(_problems(row, cells, None))
+            checked.problems.extend(_problems(row, cells, None, rules))
         elif previous_result in _FINISHED_RESULTS and previous_checksum in _row_checksums(update):
             checked.finished.append(row)
     _add_other_problems(checked, chunk, titles, fields, modules)
@@ -230,18 +230,24 @@ def _rows(
 
 
 def _problems(
-    row: int, cells: Iterable[tuple[str, object]], beyond: tuple[str, str] | None
+    row: int,
+    cells: Iterable[tuple[str, object]],
+    beyond: tuple[str, str] | None,
+    rules: ValidationRules,
 ) -> Iterator[Problem]:
     for column, cell in cells:
         if isinstance(cell, Fault):
             yield Problem(row, column, cell.code, cell.message)
     if beyond is not None:
         column, text = beyond
+        remedy = (
+            "Put the cell that holds the delimiter in quotation marks."
+            if rules.from_text
+            else "Empty the cell, or give its column a title."
+        )
         yield Problem(
             row,
             f"column {column}",
             "bad_value",
-            f"{quoted(text)} is to the right of the last title. In a text file, put the cell that "
-            "holds the delimiter in quotation marks; in a workbook, empty the cell or give it a "
-            "title.",
+            f"{quoted(text)} is to the right of the last title. {remedy}",
         )

@@ -27,7 +27,7 @@ def requested_output(output: Path | None) -> str | None:
     if output.suffix.lower() not in (".xlsx", ".csv"):
         raise UsageError(
             f"The results are a workbook or a CSV file, and {output} is neither by its name. Let "
-            f"the name end in .xlsx or .csv, such as {output.name}.xlsx."
+            f"the name end in .xlsx or .csv, such as {output.stem}.xlsx."
         )
     return str(output.absolute())
 

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
+<<<<<<< HEAD
 from batchlock.core.results import Cause, CheckResult, Result, Summary
 from batchlock.core.runs import Run
 from batchlock.report.json_preview import NO_PREVIEW, PreviewJson, preview_json
 from batchlock.report.story import Story, story_of
+=======
+from batchlock.core.results import Cause, CheckResult, Result, RunListing, Summary
+from batchlock.report.json_preview import NO_PREVIEW, PreviewJson, encoding_json, preview_json
+>>>>>>> origin/main
 
 
 class CauseJson(TypedDict):
@@ -204,7 +209,7 @@ def check_json(check: CheckResult, *, exit_code: int | None = None) -> CheckJson
             }
             for problem in check.problems
         ],
-        "encoding": check.encoding,
+        "encoding": encoding_json(check.encoding),
         "delimiter": check.delimiter,
         "exit_code": check.exit_code if exit_code is None else exit_code,
         "message": check.sentence,

@@ -5,6 +5,7 @@ See `report/json.py`; the same rules hold for these keys.
 
 from typing import TypedDict
 
+from batchlock.core.encodings import usual_name
 from batchlock.core.preview import ACTION_UPDATE, Preview, ReadAs
 
 
@@ -93,11 +94,16 @@ def preview_json(preview: Preview) -> PreviewJson:
     }
 
 
+def encoding_json(codec: str | None) -> str | None:
+    """Return the name of an encoding as it is given to --encoding."""
+    return None if codec is None else usual_name(codec).lower()
+
+
 def _read_as_json(read_as: ReadAs) -> ReadAsJson:
     source = read_as.encoding_source
     return {
         "sheet": read_as.sheet,
-        "encoding": read_as.encoding,
+        "encoding": encoding_json(read_as.encoding),
         "encoding_source": None if source is None else source.value,
         "delimiter": read_as.delimiter,
         "header_row": read_as.header_row,

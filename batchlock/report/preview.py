@@ -6,6 +6,7 @@ The command line, the page and the sheet `Summary` show the same lines.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from batchlock.core.encodings import usual_name
 from batchlock.core.preview import ACTION_UPDATE, ModuleRows, Preview, ReadAs, Sample
 from batchlock.core.reading import EncodingSource, FieldSource, Note, Origin
 from batchlock.store.journal import Journal
@@ -114,9 +115,7 @@ def _form_in_words(read_as: ReadAs) -> str:
     if read_as.encoding is not None:
         source = read_as.encoding_source
         reason = "" if source is None else f" ({_ENCODING_SOURCES[source]})"
-        # As it is usually written: UTF-8, Windows-1252.
-        name = read_as.encoding.upper().replace("WINDOWS", "Windows")
-        parts.append(f"text in {name}{reason}")
+        parts.append(f"text in {usual_name(read_as.encoding)}{reason}")
     if read_as.delimiter is not None:
         named = _DELIMITERS.get(read_as.delimiter, f'"{read_as.delimiter}"')
         parts.append(f"cells separated by {named}")

@@ -148,16 +148,36 @@ def refusal_of(journal: Journal, *, on_page: bool = False) -> StopReason | None:
     sentence = f"{nothing} was sent, because {causes}."
     if has_sent:
         return StopReason(code=StopCode.SETUP, sentence=sentence)
-    advice = (
-        "Correct the file, then upload it again"
-        if on_page
-        else "Correct the file, then run it again"
-    )
-    if journal.reading.notes and on_page:
-        advice += "; if the notes are as they are meant, ask for input.strict to be switched off"
-    elif journal.reading.notes:
-        advice += "; if the notes are as they are meant, run it without --strict"
+    notes = journal.reading.notes
+    if not on_page:
+        advice = _strict_advice(counts[Result.INVALID], notes)
+    elif notes:
+        advice = (
+            "Correct the file, then upload it again; if the notes are as they are meant, ask for "
+            "input.strict to be switched off"
+        )
+    else:
+        advice = "Correct the file, then upload it again"
     return StopReason(code=StopCode.STRICT, sentence=f"{sentence} {advice}.")
+
+
+# How a note ends that is not about the content of the file.
+_WAYS_ON = {
+    "finished_before": "to send every row again, add --fresh",
+    "guessed_encoding": "to confirm the encoding, name it with --encoding",
+}
+
+
+def _strict_advice(invalid: int, notes: Sequence[Note]) -> str:
+    """Return what to do after a strict refusal, in one sentence without its full stop."""
+    advice = []
+    if invalid or any(note.code not in _WAYS_ON for note in notes):
+        advice.append("correct the file, then run it again")
+    advice += [_WAYS_ON[note.code] for note in notes if note.code in _WAYS_ON]
+    if notes:
+        advice.append("if the notes are as they are meant, run it without --strict")
+    text = "; ".join(advice)
+    return text[0].upper() + text[1:]
 
 
 def _strict_causes(invalid: int, notes: Sequence[Note]) -> str:

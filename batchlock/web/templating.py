@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from batchlock import __version__
+from batchlock.core.encodings import usual_name
 from batchlock.core.messages import RESULT_LABELS
 from batchlock.core.results import Result
 from batchlock.web import security
@@ -64,6 +65,7 @@ class Templates:
         )
         self._env.filters |= {
             "n": grouped, "when": when, "span": span, "size": size, "cell": cell,
+            "encoding": usual_name,
         }  # fmt: skip
         self._env.globals |= {
             "org": org,

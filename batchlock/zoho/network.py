@@ -16,8 +16,9 @@ from pydantic import AfterValidator, SecretStr
 from batchlock.core.errors import UsageError
 from batchlock.core.paths import UserPath
 
-# A name or an address. Anything else, such as a blank, can never be looked up.
-_HOST = re.compile(r"[A-Za-z0-9._~-]+|[0-9A-Fa-f:.]+(%.+)?")
+# A name or an address. Anything else, such as a blank, can never be looked up. A bare number is a
+# port without its host; it would be taken for an IPv4 address (3128: 0.0.12.56), and never answer.
+_HOST = re.compile(r"(?![0-9]+$)([A-Za-z0-9._~-]+|[0-9A-Fa-f:.]+(%.+)?)")
 
 
 def _proxy_url(text: str) -> str:
@@ -65,6 +66,20 @@ def _system_ssl_context() -> ssl.SSLContext:
     return context
 
 
+def _load_certificates(context: ssl.SSLContext, path: Path | str, setting: str) -> None:
+    """Let `context` trust the certificates of a file. Raises UsageError when it has none."""
+    try:
+        context.load_verify_locations(path)
+    except OSError as error:  # ssl.SSLError is one
+        why = (error.strerror or "it cannot be read").lower()
+        if isinstance(error, ssl.SSLError):
+            why = "it holds no certificates"  # OpenSSL's own words name a function of it
+        raise UsageError(
+            f"{setting}: {path}: {why}. Name a file of certificates in PEM format, or remove the "
+            "setting."
+        ) from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSettings:
     """How calls leave this network."""
@@ -110,6 +125,9 @@ class NetworkSettings:
                     f"{variable}: there is nothing at {path}, so no server would be trusted. "
                     "Correct the path, or remove the variable."
                 )
+        if path := os.environ.get("SSL_CERT_FILE"):
+            # OpenSSL ignores a file without certificates too.
+            _load_certificates(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path, "SSL_CERT_FILE")
         if self.ca_file is not None:
             self.ssl_context()
 
@@ -120,16 +138,7 @@ class NetworkSettings:
         """
         context = _system_ssl_context()
         if self.ca_file is not None:
-            try:
-                context.load_verify_locations(self.ca_file)
-            except OSError as error:  # ssl.SSLError is one
-                why = (error.strerror or "it cannot be read").lower()
-                if isinstance(error, ssl.SSLError):
-                    why = "it holds no certificates"  # OpenSSL's own words name a function of it
-                raise UsageError(
-                    f"network.ca_file: {self.ca_file}: {why}. Name a file of certificates in PEM "
-                    "format, or remove the setting."
-                ) from None
+            _load_certificates(context, self.ca_file, "network.ca_file")
         return context
 
 

@@ -72,7 +72,7 @@ def test_a_guessed_encoding_is_a_note(run_in_process: RunCommand) -> None:
     assert result["read_as"]["encoding_source"] == "guess"
     (note,) = result["notes"]
     assert (note["code"], note["rows"]) == ("guessed_encoding", 0)
-    assert "Windows-1252" in note["message"]
+    assert "--encoding windows-1252 says so and ends this note" in note["message"]
     assert (
         run_in_process("check", "in.csv", "--encoding", "windows-1252", "--json").json["notes"]
         == []

@@ -1,6 +1,7 @@
 import pytest
 
-from batchlock.core.encodings import encoding_named
+from batchlock.core.encodings import encoding_named, usual_name
+from batchlock.plan.read.candidates import CANDIDATES
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,20 @@ def test_an_encoding_is_known_as_people_spell_it(name: str, codec: str) -> None:
 def test_what_is_no_text_encoding_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="there is no such encoding"):
         encoding_named(name)
+
+
+def test_each_encoding_has_a_usual_name_that_the_option_takes() -> None:
+    for candidate in CANDIDATES:
+        named = encoding_named(usual_name(candidate.codec).lower())
+        # The set of Windows holds that of ISO 8859-9.
+        assert named == ("cp1254" if candidate.codec == "iso8859-9" else candidate.codec)
+    shown = {codec: usual_name(codec) for codec in ("cp1250", "cp932", "gb18030", "utf-8-sig")}
+    assert shown == {
+        "cp1250": "Windows-1250",
+        "cp932": "Shift-JIS",
+        "gb18030": "GB18030",
+        "utf-8-sig": "UTF-8",
+    }
+    assert usual_name("iso8859-2") == "ISO-8859-2"
+    assert usual_name("mac_roman") == "Mac-Roman"
+    assert usual_name("windows-1252") == "Windows-1252"

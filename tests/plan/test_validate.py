@@ -54,7 +54,18 @@ def test_a_cell_beyond_the_last_title_is_a_problem() -> None:
         (3, "Record Id", "missing_value"),
         (3, "column AB", "bad_value"),
     ]
-    assert problems[0].message.startswith('"of the text" is to the right of the last title.')
+    assert problems[0].message == (
+        '"of the text" is to the right of the last title. Put the cell that holds the delimiter in '
+        "quotation marks."
+    )
+
+
+def test_a_cell_beyond_the_last_title_of_a_workbook_is_not_blamed_on_a_delimiter() -> None:
+    rules = ValidationRules(from_text=False)
+    problems = check_rows(VALID_ROW, rules=rules, beyond=[("F", "x")]).problems
+    assert [problem.message for problem in problems] == [
+        '"x" is to the right of the last title. Empty the cell, or give its column a title.'
+    ]
 
 
 def test_a_problem_names_the_title_in_the_file() -> None:

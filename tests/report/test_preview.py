@@ -156,10 +156,23 @@ def test_a_strict_refusal_names_the_notes(open_plan: OpenPlan) -> None:
     assert refusal is not None
     assert refusal.sentence == (
         "Nothing was sent, because 1 row has problems and there are 2 notes (hidden rows, guessed "
-        "encoding). Correct the file, then run it again; if the notes are as they are meant, run "
-        "it without --strict."
+        "encoding). Correct the file, then run it again; to confirm the encoding, name it with "
+        "--encoding; if the notes are as they are meant, run it without --strict."
     )
     assert refusal.is_final
+
+
+def test_a_strict_refusal_of_a_file_that_was_finished_names_the_way_to_send_it_again(
+    open_plan: OpenPlan,
+) -> None:
+    journal = open_plan([locked(2)])
+    journal.set_reading(FileReading(notes=(Note(code="finished_before", message="So."),)))
+    refusal = refusal_of(journal)
+    assert refusal is not None
+    assert refusal.sentence == (
+        "Nothing was sent, because there is a note (finished before). To send every row again, add "
+        "--fresh; if the notes are as they are meant, run it without --strict."
+    )
 
 
 def test_notes_without_problems_refuse_a_strict_run_too(open_plan: OpenPlan) -> None:

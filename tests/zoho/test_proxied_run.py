@@ -146,7 +146,10 @@ def test_a_refusing_proxy_stops_the_run_and_the_password_stays_hidden(
     ("environment", "network", "message"),
     [
         ({"HTTPS_PROXY": "no proxy here"}, {}, "HTTPS_PROXY: a proxy is like"),
+        ({"HTTPS_PROXY": "3128"}, {}, "HTTPS_PROXY: a proxy is like"),
         ({"SSL_CERT_FILE": "/no/such.pem"}, {}, "SSL_CERT_FILE: there is nothing at /no/such.pem"),
+        ({"SSL_CERT_FILE": "config.yaml"}, {}, "SSL_CERT_FILE: config.yaml: it holds no certif"),
+        ({"SSL_CERT_FILE": "."}, {}, "SSL_CERT_FILE: .: is a directory"),
         ({"HTTPS_PROXY": f"socks5://me:{PASSWORD}@x.test"}, {}, "HTTPS_PROXY: a proxy is like"),
         ({}, {"ca_file": "missing.pem"}, "network.ca_file: missing.pem: no such file"),
         ({}, {"proxy": f"ftp://me:{PASSWORD}@x.test"}, "network.proxy: a proxy is like"),

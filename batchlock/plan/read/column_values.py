@@ -17,6 +17,8 @@ from batchlock.plan.modules import ModuleNames
 # The form of ids in Zoho's exports. Lookups have it too; their titles end in `.id`.
 _ZCRM_ID = re.compile(r"zcrm_[0-9]{10,20}", re.IGNORECASE)
 _LOOKUP_ENDING = ".id"
+# A number of a telephone, an order or an article has at most 14 digits; ids of today have 18 or 19.
+_LONG_ID = 15
 # Numbers, amounts and percentages, with the signs that spreadsheets write around them.
 _NUMBER = re.compile(r"[\s0-9.,'%€$£¥()+\-]+")
 # `2026-03-01`, `1.3.2026`, `03/01/26 10:00`: a time or a zone may follow.
@@ -48,6 +50,15 @@ def zcrm_columns(
 def fits(field: Field, cells: Sequence[Cell], modules: ModuleNames) -> bool:
     """Tell whether these cells may be the values of a field."""
     return bool(cells) and _FITS[field](cells, modules)
+
+
+def are_long_ids(cells: Sequence[Cell]) -> bool:
+    """Tell whether these ids are as long as those of an org: 15 digits or more.
+
+    Shorter ones may be telephone numbers, or numbers of orders.
+    """
+    ids = [read_id(cell) for cell in cells]
+    return all(isinstance(one, RecordAddress) or len(str(one)) >= _LONG_ID for one in ids)
 
 
 def has_sentences(cells: Sequence[Cell]) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchlock.core.encodings import encoding_named
+from batchlock.core.encodings import encoding_named, usual_name
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.reading import EncodingSource
 from batchlock.plan.read.candidates import UTF_8, WESTERN, Candidate
@@ -31,6 +31,7 @@ from batchlock.plan.read.readings import (
     margin,
     parse_line,
 )
+from batchlock.plan.read.strange_signs import has_strange_signs
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -170,6 +171,8 @@ def _detect_by_letters(
                 numbers[position],
                 f"likelier in {candidate.label}, unlike the other lines",
             )
+        if has_strange_signs(path):
+            return Undecided(tuple(_whole_file(path, readings)))
         return Detected(_display_name(WESTERN.codec), EncodingSource.GUESS)
     return Undecided(tuple(_whole_file(path, readings)))
 
@@ -330,7 +333,7 @@ def _fault_error(path: Path, encoding: str, fault: str, source: EncodingSource) 
             f"{path.name}, line {line}: holds a NUL character, so it cannot be read as text. "
             f"{SAVE_AS}"
         )
-    name = encoding.removesuffix("-sig").upper()
+    name = usual_name(encoding)
     fact = f"{path.name}, line {line}: this line is not in {name}"
     if source is EncodingSource.MARK:
         return UnreadableFile(f"{fact}, which its first bytes announce. {SAVE_AS}")

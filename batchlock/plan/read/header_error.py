@@ -8,9 +8,16 @@ from batchlock.core.rows import Cell, Field
 from batchlock.plan.faults import quoted
 from batchlock.plan.locked_column import locked_column
 from batchlock.plan.modules import WHERE_API_NAMES_ARE, ModuleNames
-from batchlock.plan.read.column_values import column_cells, fits, has_sentences
+from batchlock.plan.read.column_values import are_long_ids, column_cells, fits, has_sentences
 from batchlock.plan.read.table import Header, ReadOptions, title_text
-from batchlock.plan.read.titles import FIELD_NAMES, TITLES, comparable
+from batchlock.plan.read.titles import (
+    FIELD_NAMES,
+    TITLES,
+    comparable,
+    names_other_thing,
+    title_allows,
+    title_resembles,
+)
 
 # A table may have hundreds of columns, and a header that is really text has very long titles: a
 # message with all of them would fill the screen.
@@ -177,14 +184,18 @@ def _proposals(header: Header, options: ReadOptions) -> dict[Field, int]:
             for position, title in enumerate(header.titles)
             if title.strip()
             and position not in used
+            and title_allows(field, title)
             and (
                 fits(field, cells := column_cells(header.sample, position), modules)
                 or not header.sample  # nothing can be sent from a table without rows
             )
         }
-        position = _nearest_column(header, fitting, [one for tier in TITLES[field] for one in tier])
-        if position is None and len(fitting) == 1 and field is not Field.REASON:
-            position = next(iter(fitting))
+        similar = [
+            position for position in fitting if title_resembles(field, header.titles[position])
+        ]
+        position = _nearest_column(header, similar, [one for tier in TITLES[field] for one in tier])
+        if position is None and field is not Field.REASON:
+            position = _only_column(field, fitting)
         if position is None and field is Field.REASON:
             position = _only_column_of_reasons(header, fitting)
         if position is not None:
@@ -193,11 +204,25 @@ def _proposals(header: Header, options: ReadOptions) -> dict[Field, int]:
     return proposals
 
 
+def _only_column(field: Field, fitting: dict[int, list[Cell]]) -> int | None:
+    """Return the only column whose cells fit, if they do without the help of a title."""
+    positions = [
+        position
+        for position, cells in fitting.items()
+        if cells and (field is Field.MODULE or are_long_ids(cells))
+    ]
+    return positions[0] if len(positions) == 1 else None
+
+
 def _only_column_of_reasons(header: Header, fitting: dict[int, list[Cell]]) -> int | None:
     # Every column of names in a file of Zoho's own would pass for one of reasons.
     if header.file_module is not None and header.file_module.is_zohos:
         return None
-    sentences = [position for position, cells in fitting.items() if has_sentences(cells)]
+    sentences = [
+        position
+        for position, cells in fitting.items()
+        if has_sentences(cells) and not names_other_thing(header.titles[position])
+    ]
     return sentences[0] if len(sentences) == 1 else None
 
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -91,6 +91,7 @@ def open_sheet(path: Path, options: ReadOptions) -> Sheet:
         raise (
             best.error
             or _quoted_lines_error(path, best, options)
+            or _delimiter_error(path, best, options)
             or _low_header_error(best, options)
             or problem
         )
@@ -140,6 +141,34 @@ def _quoted_lines_error(path: Path, trial: _Trial, options: ReadOptions) -> Unre
         f"{path.name}: each line stands in quotation marks as a whole, so that it is one cell. "
         "Save the file from a spreadsheet program, with the cells in columns of their own."
     )
+
+
+def _delimiter_error(path: Path, trial: _Trial, options: ReadOptions) -> UsageError | None:
+    """Return an error when the titles are missing because of the delimiter that the user named."""
+    if options.delimiter == "auto" or not trial.header.missing:
+        return None
+    found = _best_trial(path, trial.dialect.encoding, replace(options, delimiter="auto"))
+    delimiter = found.dialect.delimiter
+    if delimiter == trial.dialect.delimiter or len(found.header.titles) < 2:
+        return None
+    # Titles that no delimiter brings to light are another fault, unless this one splits nothing.
+    if found.header.missing and len(trial.header.titles) > 1:
+        return None
+    named, right = _shown_delimiter(trial.dialect.delimiter), _shown_delimiter(delimiter)
+    fact = f"{path.name}: the titles are not separated by {named}"
+    return UsageError(
+        f"{fact}, which --delimiter or input.delimiter names, but by {right}. Name that one, or "
+        "leave it out.",
+        page_message=f"{fact}, which input.delimiter in the configuration names, but by {right}. "
+        "Correct the configuration.",
+    )
+
+
+def _shown_delimiter(delimiter: str) -> str:
+    names = {",": "comma", ";": "semicolon", "|": "bar"}
+    if delimiter == "\t":
+        return "tabs"
+    return f'"{delimiter}" ({names[delimiter]})' if delimiter in names else f'"{delimiter}"'
 
 
 def _low_header_error(trial: _Trial, options: ReadOptions) -> UnreadableFile | None:

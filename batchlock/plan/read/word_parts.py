@@ -68,6 +68,8 @@ def _symbol_cost(character: str, left: str, right: str) -> float:
         # ¿ and ¡ begin sentences; in ISO 8859-2 and the Mac they are ż and a degree sign.
         usual = 9.0 if character == "‹" or (character in "¿¡" and right.islower()) else 5.0
         return _MISPLACED if left.isalnum() else usual
+    if character == "’" and left == " " and right.isalpha():
+        return 6.0  # Afrikaans 'n, Dutch 's and English 'til begin so
     if character in _CLOSING:
         return _MISPLACED if right.isalnum() or left == " " else 5.0
     if character == "…":

@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 from support.tables import HEADER, ROW, csv_text, load, refusal, usage_error, write_text
 
+from batchlock.plan.read.encoding import Undecided, detect_encoding
+
 
 @pytest.mark.parametrize(
     ("encoding", "name"),
@@ -144,3 +146,32 @@ def test_utf_8_as_a_setting_accepts_a_byte_order_mark(tmp_path: Path) -> None:
 def test_an_unknown_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
     message = usage_error(write_text(tmp_path, csv_text(HEADER, ROW)), encoding=encoding)
     assert "There is no encoding named" in message
+
+
+@pytest.mark.parametrize(
+    ("encoding", "texts"),
+    [
+        ("gbk", ("Keine gültige Auswahl", "Passwort zurücksetzen")),
+        ("gbk", ("Das “Passwort” ist ungültig",)),
+        ("hp_roman8", ("Vælg nedadpilen i det højre hjørne",)),
+        ("hp_roman8", ("mits alleen één datum in het systeem",)),
+        ("cp865", ("Dizimplij eo ar gont-mañ.",)),
+        ("cp720", ("Mae gan y defnyddiwr bob caniatâd posibl.",)),
+        ("cp1257", ("Aksepter klassiske bankoverføringsmetoder",)),
+        ("big5", ("Egilearen web orria gune honen barruan…",)),
+        ("euc_kr", ("Verander “SITE_TITLE” in die instellings",)),
+        ("cp932", ("статичний метод",)),
+        ("iso8859-2", ("Seçilen aileleri birleştir",)),
+        ("iso8859-15", ("Francúzske južné a antarktické územia",)),
+        ("mac_roman", ("oor \u2019n sekonde",)),
+    ],
+)
+def test_signs_that_stand_in_no_word_are_never_read_as_windows_1252(
+    tmp_path: Path, encoding: str, texts: tuple[str, ...]
+) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("Module,Record Id,Reason\n", encoding="ascii")
+    with path.open("ab") as file:
+        for text in texts:
+            file.write(f"Leads,5843104000000425560,{text}\n".encode(encoding))
+    assert isinstance(detect_encoding(path, "auto"), Undecided)

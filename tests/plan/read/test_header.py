@@ -180,6 +180,12 @@ def test_the_marks_of_forms_at_the_end_of_a_title_do_not_count(
         ("Reason code", ("12", "13.5")),
         ("Lock", ("5843104000000574404", "5843104000000574405")),
         ("Reason module", ("Leads", "Deals")),
+        ("Reason For Loss__s", ("Too expensive", "Other supplier")),
+        ("Lost Reason", ("Too expensive", "Other supplier")),
+        ("Season", ("Spring", "Winter")),
+        ("Region", ("Europe", "Asia")),
+        ("Description", ("A large order", "A small order")),
+        ("Deal Name", ("Renewal of A", "Renewal of B")),
     ],
 )
 def test_no_column_is_proposed_whose_cells_do_not_fit(
@@ -209,3 +215,34 @@ def test_a_proposed_column_is_shown_with_two_of_its_values(tmp_path: Path) -> No
         '"Nr", for the record id, holds "5843104000000425560", "5843104000000425561". '
         '"Anmerkung", for the reason, holds "Frozen for audit 0", "Frozen for audit 1".'
     ) in message
+
+
+@pytest.mark.parametrize("title", ["Raeson", "Reasons", "Reason for lock", "Locked_Reasn__s"])
+def test_a_title_with_a_typing_mistake_is_proposed_for_the_reason(
+    tmp_path: Path, title: str
+) -> None:
+    rows = [("Leads", f"584310400000042556{n}", "Audit") for n in range(3)]
+    message = refusal(write_text(tmp_path, csv_text(("Module", "Record Id", title), *rows)))
+    assert f'--column reason="{title}"' in message
+
+
+@pytest.mark.parametrize(
+    ("title", "cell"),
+    [
+        ("Telefon", "5551234567"),
+        ("Bestellung", "20260312001"),
+        ("Kontakt.id", "zcrm_5843104000000574404"),
+        ("Anzahl", "12"),
+    ],
+)
+def test_no_column_is_proposed_for_the_record_id_whose_cells_are_no_ids_of_records(
+    tmp_path: Path, title: str, cell: str
+) -> None:
+    rows = [("Leads", cell, "Frozen for audit")] * 2
+    message = refusal(write_text(tmp_path, csv_text(("Module", title, "Reason"), *rows)))
+    assert 'Name it with --column record_id="TITLE".' in message
+
+
+def test_no_column_is_proposed_by_its_cells_when_there_are_none(tmp_path: Path) -> None:
+    message = refusal(write_text(tmp_path, csv_text(("Module", "Menge", "Reason"))))
+    assert 'Name it with --column record_id="TITLE".' in message

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from support.commands import RunCommand
 from support.journals import problem_keys
-from support.plans import open_plan_of
+from support.plans import open_plan_of, plan_of_file
 from support.tables import HEADER
 
-from batchlock.core.errors import UnreadableFile
+from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.results import Result
 from batchlock.core.rows import Field
 from batchlock.plan.read import ReadOptions, read_table
@@ -334,3 +334,17 @@ def test_a_damaged_id_is_never_repaired(column: int) -> None:
     codes = [problem.code for problem in problems if problem.column == HEADER[column]]
     assert codes == [*DAMAGED_IDS.values()]
     assert {problem.row for problem in problems} == set(range(2, len(rows) + 2))
+
+
+@pytest.mark.parametrize(("delimiter", "shown"), [("x", '"x"'), ("e", '"e"'), ("tab", "tabs")])
+def test_a_delimiter_that_does_not_separate_the_titles_is_named(
+    tmp_path: Path, delimiter: str, shown: str
+) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text(table(A, delimiter=";"))
+    with pytest.raises(UsageError) as caught:
+        plan_of_file(path, delimiter=delimiter)
+    assert str(caught.value) == (
+        f"in.csv: the titles are not separated by {shown}, which --delimiter or input.delimiter "
+        'names, but by ";" (semicolon). Name that one, or leave it out.'
+    )

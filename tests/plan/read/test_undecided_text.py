@@ -96,7 +96,7 @@ def test_western_text_is_read_and_said_to_be_a_guess(tmp_path: Path, text: str) 
 def test_text_of_a_mac_that_fits_utf_8_by_chance_is_refused(tmp_path: Path, text: str) -> None:
     detected = detect_encoding(text_file(tmp_path, text, "mac_roman"), "auto")
     assert isinstance(detected, Undecided)
-    assert detected.candidates[0].codec == "mac_roman"
+    assert detected.candidates[0].codec == "mac-roman"
 
 
 def test_one_line_of_another_encoding_is_named(tmp_path: Path) -> None:

@@ -245,9 +245,28 @@ def test_an_archive_that_grows_too_much_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("constants", "expected"),
     [
-        ({"module": "Deal"}, '--module: "Deal" is not a module that can be locked; did you mean'),
+        (
+            {"module": "Deal"},
+            '--module: "Deal" is not a module that can be locked. Did you mean "Deals"?',
+        ),
+        (
+            {"module": "Bogus"},
+            (
+                '--module: "Bogus" is not a module that can be locked. These can: Accounts, Cases, '
+                "Contacts, Deals, Invoices, Leads, Price_Books, Products, Purchase_Orders, Quotes, "
+                "Sales_Orders, Solutions, Tasks, Vendors. If it is a custom module of your org, "
+                "name its API name under input.custom_modules in the configuration."
+            ),
+        ),
         ({"module": " "}, "--module: the value is blank."),
-        ({"reason": "n/a"}, '--reason: "n/a" says that there is no reason'),
+        (
+            {"reason": "n/a"},
+            (
+                '--reason: "n/a" says that there is no reason, and would be sent to every row as '
+                "it stands. Type the reason."
+            ),
+        ),
+        ({"reason": "#REF!"}, '--reason: "#REF!" is an error of a spreadsheet, or holds a'),
         ({"reason": "x" * 3001}, "has 3,001 characters, and Zoho takes 3,000"),
         (
             {"module": "Deals"},

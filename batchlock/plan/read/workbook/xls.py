@@ -43,6 +43,15 @@ _ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
 _BIFF8 = 80
 
 
+class _FromZero(list[str]):
+    """A list without indices that count from its end."""
+
+    def __getitem__(self, index: Any) -> Any:
+        if index < 0:
+            raise IndexError(index)
+        return super().__getitem__(index)
+
+
 def sheet_handles(path: Path) -> Sequence[SheetHandle]:
     """Return the worksheets; raises UnreadableFile for a damaged or encrypted file."""
     content = path.read_bytes()
@@ -89,6 +98,8 @@ def _open_book(stream: bytes, *, with_formats: bool = False) -> Any:
         encoding_override=RAW_ENCODING,  # BIFF8 is in Unicode, whatever is said here
         formatting_info=with_formats,
     )
+    # An index of four bytes, which xlrd takes for a signed one: -1 would be the last text.
+    book._sharedstrings = _FromZero(book._sharedstrings)  # noqa: SLF001  its only place
     for index, cell_format in enumerate(book.xf_list):
         number_format = book.format_map.get(cell_format.format_key)
         # Formats beyond 24 hours, such as `[h]:mm`. A built-in format may have no text.

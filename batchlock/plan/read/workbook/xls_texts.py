@@ -39,6 +39,7 @@ _CHARACTER_SETS = {
 # The set 0 is what a program writes that knows of no other, so it says nothing against a code page,
 # and counts without one only where the texts read as a Western European language.
 _NEUTRAL = "cp1252"
+_ASCII = bytes(range(0x20, 0x7F))
 # Texts that are looked at for that; hundreds show what thousands do.
 _SAMPLE = 400
 
@@ -86,7 +87,7 @@ class TextDecoder:
         readings = set()
         for encoding in named:
             try:
-                readings.add(text.encode(RAW_ENCODING).decode(encoding or ""))
+                readings.add(_decoded(text.encode(RAW_ENCODING), encoding or ""))
             except (UnicodeError, LookupError):
                 readings.clear()
                 break
@@ -97,6 +98,16 @@ class TextDecoder:
                 "right, and save it as .xlsx."
             )
         return readings.pop()
+
+
+def _decoded(content: bytes, encoding: str) -> str:
+    """Decode a text; raises LookupError for an encoding that is none of a spreadsheet program.
+
+    Those of mainframes (EBCDIC) and UTF-16, which a damaged code page may name, have no ASCII.
+    """
+    if _ASCII.decode(encoding) != _ASCII.decode():
+        raise LookupError(encoding)
+    return content.decode(encoding)
 
 
 def _encoding_of_code_page(code_page: int | None) -> str | None:

@@ -135,6 +135,28 @@ def test_a_text_of_excel_5_whose_format_does_not_exist_is_not_guessed(tmp_path: 
     assert "does not say for certain in which encoding" in refusal(path)
 
 
+@pytest.mark.parametrize("code_page", [1026, 500, 1200])
+def test_a_code_page_that_no_spreadsheet_program_writes_is_refused(
+    tmp_path: Path, code_page: int
+) -> None:
+    """1026 is the one of Turkish mainframes: only ASCII letters would read as something else."""
+    content = (DATA / "gnumeric-excel_biff7.xls").read_bytes()
+    record = struct.pack("<HHH", 0x42, 2, 1252)
+    assert content.count(record) == 1
+    changed = content.replace(record, struct.pack("<HHH", 0x42, 2, code_page))
+    path = write_text(tmp_path, changed, "a.xls")
+    assert "does not say for certain in which encoding" in refusal(path)
+
+
+def test_the_index_of_a_shared_string_of_an_xls_is_not_negative(tmp_path: Path) -> None:
+    """xlrd reads -1, which is the last text in Python."""
+    content = bytearray((DATA / "gnumeric-excel_biff8.xls").read_bytes())
+    # LABELSST of A3: row, column, format and index.
+    cell = content.index(struct.pack("<HHHH", 0xFD, 10, 2, 0)) + 4
+    content[cell + 6 : cell + 10] = b"\xff\xff\xff\xff"
+    assert "is damaged" in refusal(write_text(tmp_path, bytes(content), "a.xls"))
+
+
 def write_strings(path: Path) -> bytes:
     """Write an .xls with ten shared strings, and return it."""
     book = xlwt.Workbook()

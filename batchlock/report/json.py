@@ -7,15 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-<<<<<<< HEAD
 from batchlock.core.results import Cause, CheckResult, Result, Summary
 from batchlock.core.runs import Run
-from batchlock.report.json_preview import NO_PREVIEW, PreviewJson, preview_json
-from batchlock.report.story import Story, story_of
-=======
-from batchlock.core.results import Cause, CheckResult, Result, RunListing, Summary
 from batchlock.report.json_preview import NO_PREVIEW, PreviewJson, encoding_json, preview_json
->>>>>>> origin/main
+from batchlock.report.story import Story, story_of
 
 
 class CauseJson(TypedDict):

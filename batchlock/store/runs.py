@@ -222,14 +222,13 @@ class RunTable:
         values = _state_values(RunState.QUEUED, None)
         values |= {"starts": 0, "queued_at": datetime.now(UTC)}
         first = {"requested_by": requested_by, "file_name": file_name, "upload": upload}
+        first = {name: value for name, value in first.items() if value}
         with writing(self._engine) as connection:
             is_run = table.c.id == run_id
             connection.execute(table.update().where(is_run).values(values))
-            connection.execute(
-                table.update()
-                .where(is_run, table.c.requested_by == "")
-                .values({name: value for name, value in first.items() if value})
-            )
+            if first:
+                is_first = table.c.requested_by == ""
+                connection.execute(table.update().where(is_run, is_first).values(first))
 
     def requeue(self, run_id: str, *, starts: int, reason: StopReason | None = None) -> None:
         """Let a run wait again at its place in the queue, because its worker did not send it."""
@@ -252,8 +251,8 @@ class RunTable:
         with writing(self._engine) as connection:
             connection.execute(table.update().where(table.c.id == run_id).values(values))
 
-    def _select(self, *conditions: sa.ColumnElement[bool], limit: int | None = None) -> list[Run]:
-        query = table.select().where(*conditions).order_by(table.c.id.desc()).limit(limit)
+    def _select(self, *conditions: sa.ColumnElement[bool]) -> list[Run]:
+        query = table.select().where(*conditions).order_by(table.c.id.desc())
         with reading(self._engine) as connection:
             return [_to_run(row) for row in connection.execute(query).mappings()]
 

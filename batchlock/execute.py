@@ -50,8 +50,11 @@ class Executor:
         The caller holds the lock of the org. Raises BatchlockError when the run is closed, and an
         unexpected error as it is; the record of the run says so then.
         """
-        if not self.store.runs.start_session(run.run_id):
-            raise BatchlockError(f"Run {run.run_id} was closed meanwhile. Run the file again.")
+        if not self.store.runs.start_session(run):
+            raise BatchlockError(
+                f"Run {run.run_id} was stopped or closed meanwhile, by somebody else. Run the file "
+                "again to send what is left."
+            )
         recorder = RunRecorder(self.store.runs, run.run_id, journal.figures())
         observers = RunObservers(self.observer, recorder)
         try:

@@ -214,7 +214,7 @@ class Run:
     upload: str | None = None
     """The id of the upload that it was made from."""
     queued_at: datetime | None = None
-    """When it was last put into the queue of the page; None for a run that never was."""
+    """When it was put into the queue of the page; None when its last session began elsewhere."""
     starts: int = 0
     """How often a worker was started for it since a person last requested it."""
     stop_requested: StopReason | None = None

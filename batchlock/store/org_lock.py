@@ -29,10 +29,9 @@ def org_lock(state: Path, org: str, orgs: OrgTable) -> Iterator[Callable[[str], 
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        holder = orgs.holder(org)
-        run = f": {holder}" if holder else ""
         raise AlreadyRunning(
-            f"Another run is at work on {org}{run}. Wait for its end, or stop it first."
+            f"Another run is at work on {org}{_holder(orgs, org)}. Wait for its end, or stop it "
+            "first."
         ) from None
     except OSError as error:
         raise UsageError(
@@ -44,8 +43,17 @@ def org_lock(state: Path, org: str, orgs: OrgTable) -> Iterator[Callable[[str], 
         with suppress(BatchlockError):  # only messages use it, so a failure must not end the run
             orgs.set_holder(org, holder)
 
+    set_holder(None)  # a process that was killed has left its own
     try:
         yield set_holder
     finally:
         set_holder(None)
         lock.release()
+
+
+def _holder(orgs: OrgTable, org: str) -> str:
+    """Return what holds the lock, as it stands behind the org; empty when that is not known."""
+    with suppress(BatchlockError):
+        if (holder := orgs.holder(org)) is not None:
+            return f": {holder}"
+    return ""

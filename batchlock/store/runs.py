@@ -149,17 +149,26 @@ class RunTable:
         """Set the requested path of the results."""
         self._update(run_id, output=output)
 
-    def start_session(self, run_id: str) -> bool:
-        """Record that this process sends the run now; return False if the run is closed.
+    def start_session(self, run: Run) -> bool:
+        """Record that this process sends a run now.
 
-        A request to end it stays: a person may have made it while the process was starting.
+        Return False if the run is closed, or if it waited in the queue when it was read, and a
+        person has paused or stopped it since then. A request to end it stays: a person may have
+        made it while the process was starting.
         """
+        is_queued = table.c.state == RunState.QUEUED.value
+        if run.state is RunState.QUEUED:
+            can_start = is_queued
+        else:
+            can_start = table.c.state.not_in(_values(CLOSED))
         with writing(self._engine) as connection:
             updated = connection.execute(
                 table.update()
-                .where(table.c.id == run_id, table.c.state.not_in(_values(CLOSED)))
+                .where(table.c.id == run.run_id, can_start)
                 .values(
                     state=RunState.RUNNING.value,
+                    # The queue starts a killed run again only if it was started from the queue.
+                    queued_at=sa.case((is_queued, table.c.queued_at), else_=None),
                     stop_code=None,
                     stop_sentence=None,
                     # A session that is killed must not show the end of an older one.
@@ -177,18 +186,33 @@ class RunTable:
     def beat(
         self, run_id: str, *, message: str, snapshot: LimiterSnapshot | None, figures: RunFigures
     ) -> StopReason | None:
-        """Record the progress of a run that is being sent; return a person's request to end it."""
+        """Record the progress of a run that is being sent; return why it is to end.
+
+        A process that was suspended, with the whole machine for example, has no heartbeat, so that
+        others take it for dead. If they have only put the run back into the queue, it is running
+        again. If they have paused, stopped or superseded it, that is why it is to end.
+        """
+        runs_again = sa.or_(
+            table.c.state.in_(_values((RunState.RUNNING, RunState.QUEUED))),
+            table.c.stop_code == StopCode.KILLED.value,
+        )
         with writing(self._engine) as connection:
             row = connection.execute(
                 table.update()
                 .where(table.c.id == run_id)
                 .values(
+                    state=sa.case((runs_again, RunState.RUNNING.value), else_=table.c.state),
+                    stop_code=sa.case((runs_again, sa.null()), else_=table.c.stop_code),
+                    stop_sentence=sa.case((runs_again, sa.null()), else_=table.c.stop_sentence),
                     message=message,
                     snapshot=None if snapshot is None else snapshot._asdict(),
                     heartbeat_at=datetime.now(UTC),
                     **_figure_values(figures),
                 )
-                .returning(table.c.stop_request, table.c.stop_request_sentence)
+                .returning(
+                    sa.func.coalesce(table.c.stop_request, table.c.stop_code),
+                    sa.func.coalesce(table.c.stop_request_sentence, table.c.stop_sentence),
+                )
             ).one_or_none()
         return None if row is None else _stop_request(*row)
 
@@ -222,22 +246,31 @@ class RunTable:
         values = _state_values(RunState.QUEUED, None)
         values |= {"starts": 0, "queued_at": datetime.now(UTC)}
         first = {"requested_by": requested_by, "file_name": file_name, "upload": upload}
+        first = {name: value for name, value in first.items() if value}
         with writing(self._engine) as connection:
             is_run = table.c.id == run_id
             connection.execute(table.update().where(is_run).values(values))
-            connection.execute(
-                table.update()
-                .where(is_run, table.c.requested_by == "")
-                .values({name: value for name, value in first.items() if value})
-            )
+            if first:
+                is_first = table.c.requested_by == ""
+                connection.execute(table.update().where(is_run, is_first).values(first))
 
-    def requeue(self, run_id: str, *, starts: int, reason: StopReason | None = None) -> None:
-        """Let a run wait again at its place in the queue, because its worker did not send it."""
-        self._update(run_id, **_state_values(RunState.QUEUED, reason), starts=starts)
+    def requeue(self, run_id: str, *, starts: int) -> None:
+        """Let a run wait again at its place in the queue, because its worker has ended."""
+        self._update(run_id, **_state_values(RunState.QUEUED, None), starts=starts)
 
-    def count_start(self, run_id: str, starts: int) -> None:
-        """Record how often a worker was started for a run."""
-        self._update(run_id, starts=starts)
+    def set_waiting_reason(self, run_id: str, reason: StopReason) -> None:
+        """Record why a run in the queue could not begin; no effect if it is not in the queue.
+
+        A request to end it stays, for the page to carry it out.
+        """
+        values = {"stop_code": reason.code.value, "stop_sentence": reason.sentence}
+        self._update(run_id, table.c.state == RunState.QUEUED.value, **values)
+
+    def end_waiting(self, run_id: str, reason: StopReason) -> None:
+        """End a run that cannot begin; no effect if it is not in the queue."""
+        values = _state_values(RunState.STOPPED, reason)
+        values |= {"finished_at": datetime.now(UTC), "exit_code": reason.exit_code}
+        self._update(run_id, table.c.state == RunState.QUEUED.value, **values)
 
     def request_stop(self, run_id: str, reason: StopReason) -> None:
         """Ask the process that sends a run to end it."""
@@ -248,12 +281,13 @@ class RunTable:
         with writing(self._engine) as connection:
             connection.execute(table.delete().where(table.c.id == run_id))
 
-    def _update(self, run_id: str, **values: Any) -> None:
+    def _update(self, run_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> None:
         with writing(self._engine) as connection:
-            connection.execute(table.update().where(table.c.id == run_id).values(values))
+            is_run = table.c.id == run_id
+            connection.execute(table.update().where(is_run, *conditions).values(values))
 
-    def _select(self, *conditions: sa.ColumnElement[bool], limit: int | None = None) -> list[Run]:
-        query = table.select().where(*conditions).order_by(table.c.id.desc()).limit(limit)
+    def _select(self, *conditions: sa.ColumnElement[bool]) -> list[Run]:
+        query = table.select().where(*conditions).order_by(table.c.id.desc())
         with reading(self._engine) as connection:
             return [_to_run(row) for row in connection.execute(query).mappings()]
 

@@ -59,8 +59,12 @@ class AppContext:
         return self.as_it_stands(run)
 
     def as_it_stands(self, run: Run) -> Run:
-        """Return a run; one whose process is gone is stopped, whatever its record says."""
-        if run.state is RunState.RUNNING and not run.is_alive:
+        """Return a run; one at a terminal is stopped if its process is gone.
+
+        One of the queue stays as its record says: the queue starts it again in a moment.
+        """
+        is_gone = run.state is RunState.RUNNING and not run.is_alive
+        if is_gone and run.queued_at is None:
             return replace(run, state=RunState.STOPPED)
         return run
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from batchlock.core.errors import BatchlockError
-from batchlock.core.runs import CLOSED, Run, RunState
+from batchlock.core.errors import AlreadyRunning, BatchlockError
+from batchlock.core.runs import Run, RunState, state_after
 from batchlock.core.stop import KILLED, StopCode, StopReason
 from batchlock.store.store import Store
 
@@ -55,9 +55,10 @@ class RunQueue:
 
         Raises BatchlockError if a person has stopped it and its process is still ending.
         """
-        if run.stop_requested is not None:
-            raise BatchlockError("It is stopping. Try again in a moment.")
-        if run.state is not RunState.QUEUED and not run.is_alive:
+        if run.state in (RunState.QUEUED, RunState.RUNNING):
+            if run.stop_requested is not None:
+                raise BatchlockError("It is stopping. Try again in a moment.")
+        else:
             self._store.runs.enqueue(
                 run.run_id, requested_by=user, file_name=file_name, upload=upload
             )
@@ -82,18 +83,18 @@ class RunQueue:
 
     def _end(self, run: Run, reason: StopReason) -> None:
         is_starting = self._worker is not None and self._worker.run_id == run.run_id
-        if run.is_alive or (run.state is RunState.QUEUED and is_starting):
+        if run.state is RunState.RUNNING or (run.state is RunState.QUEUED and is_starting):
             self._store.runs.request_stop(run.run_id, reason)
         elif run.state in (RunState.QUEUED, RunState.PAUSED):
-            self._end_waiting(run, reason)
+            self._end_without_process(run, reason)
         else:
             raise BatchlockError("This run has ended already.")
         self._wake.set()
 
-    def _end_waiting(self, run: Run, reason: StopReason) -> None:
-        is_pause = reason.code is StopCode.PAUSED
-        state = RunState.PAUSED if is_pause else RunState.STOPPED
-        self._store.runs.end_session(run.run_id, state, reason)
+    def _end_without_process(self, run: Run, reason: StopReason) -> None:
+        figures = self._store.figures(run)
+        state = state_after(reason, remaining=figures.remaining)
+        self._store.runs.end_session(run.run_id, state, reason, figures=figures)
 
     async def process_queue(self) -> None:
         """Start each run when its turn comes; runs until cancelled."""
@@ -121,6 +122,10 @@ class RunQueue:
             # Of a run at a terminal that was killed, nobody on the page asked for a new start.
             if not run.is_alive and not self._has_worker(run) and run.queued_at is not None:
                 self._start_again(run)
+        for run in self._store.runs.queue(self._org):
+            # Its process could not begin, or the server was killed while that was starting.
+            if run.stop_requested is not None and not self._has_worker(run):
+                self._end_without_process(run, run.stop_requested)
         if self._worker is not None or self._at_work():
             return
         if time.monotonic() < self._blocked_until_monotonic:
@@ -146,22 +151,19 @@ class RunQueue:
     def _worker_ended(self, worker: _Worker) -> None:
         """Look at a run whose process has ended: it recorded how, unless it was killed."""
         run = self._store.runs.get(worker.run_id)
-        if run is None or run.state in CLOSED:
-            return
-        if run.stop_requested is not None:  # the process ended before it read the request
-            self._end_waiting(run, run.stop_requested)
-        elif run.state is RunState.RUNNING:
-            self._start_again(run)
-        elif run.state is RunState.QUEUED and run.reason is not None:  # another run was at work
+        exit_code = worker.process.returncode
+        if exit_code == AlreadyRunning.exit_code:
             self._blocked_until_monotonic = time.monotonic() + _BLOCKED_SECONDS
-        elif run.state is RunState.QUEUED and worker.process.returncode:
+        # With exit code 0, the run is being sent by another process, which a server started that
+        # was killed then.
+        elif exit_code and run is not None and run.state in (RunState.QUEUED, RunState.RUNNING):
             self._start_again(run)
 
     def _start_again(self, run: Run) -> None:
         """Let a run whose process is gone wait again, or end it after several such starts."""
         if run.stop_requested is not None:
-            self._end_waiting(run, run.stop_requested)
+            self._end_without_process(run, run.stop_requested)
         elif run.starts + 1 < _MAX_STARTS:
             self._store.runs.requeue(run.run_id, starts=run.starts + 1)
         else:
-            self._store.runs.end_session(run.run_id, RunState.STOPPED, KILLED)
+            self._end_without_process(run, KILLED)

@@ -22,9 +22,9 @@ async def work(engine: Engine, run_id: str) -> RunResult | None:
     except BatchlockError as error:
         reason = StopReason.of(error)
         if isinstance(error, AlreadyRunning):
-            runs.requeue(run_id, starts=run.starts, reason=reason)
+            runs.set_waiting_reason(run_id, reason)
         else:
-            runs.end_session(run_id, RunState.STOPPED, reason, exit_code=error.exit_code)
+            runs.end_waiting(run_id, reason)
         raise
     ended = runs.get(run_id)
     if ended and ended.reason and ended.reason.code is StopCode.SIGNAL and not ended.is_closed:

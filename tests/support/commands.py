@@ -83,13 +83,15 @@ def run_with_input(
 def kill_leftover_runs(*folders: Path) -> None:
     """Kill the processes that send runs for the page: they outlive its server and the test.
 
-    A process is killed only if its command line names the run's folder, so that a process id that
-    the system has reused hits nothing else.
+    A process that was just started has no record yet, so all processes of the machine are looked
+    at: those that work in one of the folders, or name one in their command line.
     """
-    heartbeats = [path for folder in folders for path in folder.rglob("web/desks/*/pulse")]
-    for path in heartbeats:
-        with suppress(OSError):  # the process has ended meanwhile
-            process_id = json.loads(path.read_text())["process"]
-            command_line = Path(f"/proc/{process_id}/cmdline").read_bytes()
-            if os.fsencode(path.parent) in command_line:
-                os.kill(process_id, signal.SIGKILL)
+    served = [folder for folder in folders if next(folder.rglob("web/*.lock"), None) is not None]
+    if not served:
+        return
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile, or belongs to another user
+            command_line = (process / "cmdline").read_bytes()
+            place = os.fsencode((process / "cwd").readlink()) + b"\0" + command_line
+            if b"\0work\0" in command_line and any(os.fsencode(path) in place for path in served):
+                os.kill(int(process.name), signal.SIGKILL)

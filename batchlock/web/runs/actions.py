@@ -50,7 +50,12 @@ class RunActions:
                 retry = await asyncio.to_thread(engine.start_retry, run.run_id, refused=refused)
                 if retry is None:
                     raise BatchlockError("Every row of this run is as its file asks.")
-                self._context.queue.add(retry, user, file_name=run.file_name, upload=run.upload)
+                self._context.queue.add(
+                    self._context.as_it_stands(retry),
+                    user,
+                    file_name=run.file_name,
+                    upload=run.upload,
+                )
                 return retry.run_id
 
         # Shielded, because the handler is cancelled when the browser leaves, and a run that

@@ -114,7 +114,7 @@ def test_a_run_at_a_terminal_can_be_ended_on_the_page(
     resume = ("resume", run_id, "--in-flight", 1, "--config", slow_page.config)
     with started(*resume) as process:
         someone.wait_for(run, "Sending.")
-        assert someone.post(f"{run}/stop").status == 200
+        assert someone.post(f"{run}/stop").location == run
         output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 6
     assert "Stopped by" in output

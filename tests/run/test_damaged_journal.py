@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import RunCommand
-from support.run_info import figures_of
+from support.run_info import INTERRUPTED, figures_of
 from support.runs import STATE, journals, open_store
 from support.sheets import rows, sheet
 from support.zoho import StandIn
@@ -27,8 +27,8 @@ def lost(request: pytest.FixtureRequest, org: StandIn, run_in_process: RunComman
     (journal,) = journals()
     request.param(journal)
     with open_store() as store:
+        store.runs.end_session(run_id, RunState.STOPPED, INTERRUPTED, figures=figures_of(left=3))
         store.runs.start_session(run_id)
-        store.runs.beat(run_id, message="", snapshot=None, figures=figures_of(left=3))
     return run_id
 
 

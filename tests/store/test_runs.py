@@ -221,6 +221,7 @@ def test_a_new_run_ends_the_runs_of_its_content_that_have_rows_left(store: Store
     add(store, THIRD, superseded=NEWER_RUN)
     first = got(store, FIRST)
     assert (first.state, first.reason) == (RunState.SUPERSEDED, NEWER_RUN)
+    assert first.finished_at is not None  # so that it can be pruned
     assert got(store, SECOND).state is RunState.STOPPED
     assert got(store, THIRD).state is RunState.PLANNED
     assert store.runs.unfinished("acme", OTHER_IDENTITY) == got(store, SECOND)
@@ -233,11 +234,13 @@ def test_a_new_run_leaves_runs_alone_that_are_closed(state: RunState, store: Sto
     assert got(store, FIRST).state is state
 
 
-def test_a_new_run_leaves_a_run_alone_that_has_no_rows_left(store: Store) -> None:
-    # It was killed while it wrote its results, which it still can.
+def test_a_run_without_rows_left_is_finished_when_a_new_run_takes_its_place(store: Store) -> None:
+    # It was killed while it wrote its results.
     add(store, FIRST, state=RunState.STOPPED, figures=figures_of(updated=3))
     add(store, THIRD, superseded=NEWER_RUN)
-    assert got(store, FIRST).state is RunState.STOPPED
+    first = got(store, FIRST)
+    assert (first.state, first.reason) == (RunState.FINISHED, COMPLETED)
+    assert first.finished_at is not None
 
 
 def test_rows_in_doubt_are_rows_left(store: Store) -> None:
@@ -276,13 +279,20 @@ def test_a_session_starts_without_the_end_of_the_one_before(store: Store) -> Non
     add(store, FIRST)
     snapshot = LimiterSnapshot(in_flight=1, window=5, reason="", seconds=0.0)
     store.runs.beat(FIRST, message="Sending.", snapshot=snapshot, figures=figures_of(left=3))
-    store.runs.end_session(FIRST, RunState.STOPPED, INTERRUPTED, exit_code=130)
-    store.runs.start_session(FIRST)
+    store.runs.end_session(FIRST, RunState.STOPPED, INTERRUPTED, exit_code=130, results="/out.csv")
+    assert store.runs.start_session(FIRST)
     run = got(store, FIRST)
     assert (run.state, run.reason, run.message, run.snapshot) == (RunState.RUNNING, None, "", None)
+    assert (run.exit_code, run.finished_at, run.results) == (None, None, None)
     assert run.process == os.getpid()
-    assert run.heartbeat_at is not None
-    assert run.exit_code == 130  # the last session that ended
+    assert run.is_alive
+
+
+@pytest.mark.parametrize("state", sorted(CLOSED))
+def test_a_closed_run_is_not_started(state: RunState, store: Store) -> None:
+    before = add(store, FIRST, state=state)
+    assert not store.runs.start_session(FIRST)
+    assert got(store, FIRST) == before
 
 
 def test_a_heartbeat_records_how_far_a_run_has_come(store: Store) -> None:

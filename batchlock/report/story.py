@@ -30,11 +30,12 @@ def story_of(family: Sequence[Run]) -> Story:
     """Return the total of a family, which is in the order of time.
 
     A retry has only the rows that were not done before it, so its rows add to those that are done.
-    Every other run has all rows of the file, and counts those that were done before it.
+    Every other run has all rows of the file, and counts those that were done before it. A retry
+    whose run was removed begins the story.
     """
     rows = settled = 0
-    for run in family:
-        if run.info.retry_of is not None:
+    for position, run in enumerate(family):
+        if position and run.info.retry_of is not None:
             settled += run.figures.settled
         else:
             rows, settled = run.figures.rows, run.figures.settled

@@ -133,7 +133,7 @@ class NoRunsJson(RunsJson):
     sheet: str | None
 
 
-AnyJson = RunJson | CheckJson | RunsJson
+AnyJson = RunJson | ShowJson | CheckJson | RunsJson
 
 
 def run_json(summary: Summary, output: Path | None, *, exit_code: int | None = None) -> RunJson:
@@ -280,7 +280,7 @@ def empty_json(command: str, file: str | None, *, exit_code: int, message: str) 
         )
     if command == "runs":
         return NoRunsJson(runs=[], file=file, sheet=None, exit_code=exit_code, message=message)
-    return RunJson(
+    run = RunJson(
         run_id=None,
         **NO_PREVIEW,
         file=file,
@@ -297,3 +297,6 @@ def empty_json(command: str, file: str | None, *, exit_code: int, message: str) 
         seconds=0.0,
         resume=None,
     )
+    if command == "show":
+        return ShowJson(**run, family=[], story=_story_json(story_of([])))
+    return run

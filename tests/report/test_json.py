@@ -2,12 +2,16 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pytest
 from support.previews import NOTE, preview
+from support.run_info import figures_of, run_info, run_record
 
-from batchlock.core.results import Cause, CheckResult, Example, Result, RunListing, Summary
+from batchlock.core.results import Cause, CheckResult, Example, Result, Summary
 from batchlock.core.rows import Problem
-from batchlock.report.json import check_json, empty_json, run_json, runs_json
+from batchlock.core.runs import CLOSED, Run, RunState, Totals
+from batchlock.report.json import check_json, empty_json, run_json, runs_json, show_json
 from batchlock.report.json_preview import NO_PREVIEW
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -206,46 +210,69 @@ def test_the_json_of_a_check_has_every_problem() -> None:
     }
 
 
+LISTED = {
+    "run_id": "20260314-1200-a1b2",
+    "kind": "run",
+    "state": "unfinished",
+    "exit_code": None,
+    "rows": 2,
+    "settled": 0,
+    "org": "acme",
+    "environment": "production",
+    "file": "/in/locks.csv",
+    "started_at": "2026-03-14T12:00:00+00:00",
+    "output": None,
+}
+
+
+def listed_run(**changes: Any) -> Run:
+    info = run_info(run_id=LISTED["run_id"], file="/in/locks.csv", started_at=NOW)
+    return run_record(info, **{"figures": figures_of(left=2)} | changes)
+
+
 def test_the_json_of_the_list_of_runs_has_one_object_for_each() -> None:
-    listing = RunListing(
-        run_id="20260314-1200-a1b2",
-        kind="run",
-        state="unfinished",
-        exit_code=None,
-        rows=2,
-        settled=1,
-        org="acme",
-        environment="production",
-        file="/in/locks.csv",
-        started_at=NOW,
-        output=None,
-    )
-    assert json.loads(json.dumps(runs_json([listing]))) == {
-        "runs": [
-            {
-                "run_id": "20260314-1200-a1b2",
-                "kind": "run",
-                "state": "unfinished",
-                "exit_code": None,
-                "rows": 2,
-                "settled": 1,
-                "org": "acme",
-                "environment": "production",
-                "file": "/in/locks.csv",
-                "started_at": "2026-03-14T12:00:00+00:00",
-                "output": None,
-            }
-        ],
+    assert json.loads(json.dumps(runs_json([listed_run()]))) == {
+        "runs": [LISTED],
         "exit_code": 0,
         "message": "1 runs",
     }
+
+
+def test_the_json_of_a_run_that_ended_has_its_exit_code_and_results() -> None:
+    run = listed_run(
+        state=RunState.FINISHED, exit_code=3, results="/out.csv", figures=figures_of(updated=2)
+    )
+    ended = {"state": "finished", "exit_code": 3, "settled": 2, "output": "/out.csv"}
+    assert json.loads(json.dumps(runs_json([run])))["runs"] == [LISTED | ended]
+
+
+@pytest.mark.parametrize("state", list(RunState))
+def test_a_run_is_finished_for_a_script_when_it_cannot_be_resumed(state: RunState) -> None:
+    (listed,) = runs_json([listed_run(state=state)])["runs"]
+    assert listed["state"] == ("finished" if state in CLOSED else "unfinished")
+
+
+def test_the_json_of_show_has_the_family_and_its_total() -> None:
+    totals = Totals(requests=5, credits_used=4)
+    first = listed_run(figures=replace(figures_of(updated=1, left=1), totals=totals))
+    value = json.loads(json.dumps(show_json(SUMMARY, Path("/out.csv"), [first])))
+    assert value["family"] == [LISTED | {"settled": 1}]
+    assert value["story"] == {
+        "runs": 1,
+        "rows": 2,
+        "settled": 1,
+        "requests": 5,
+        "credits_used": 4,
+    }
+    assert list(value)[: len(RUN_KEYS)] == RUN_KEYS
 
 
 def test_an_error_has_every_key_of_its_command() -> None:
     run = empty_json("run", "in.csv", exit_code=2, message="No.")
     assert list(run) == RUN_KEYS
     assert NO_PREVIEW.items() <= run.items()
-    assert empty_json("show", None, exit_code=2, message="No.").keys() == run.keys()
+    show = empty_json("show", None, exit_code=2, message="No.")
+    assert show.keys() == show_json(SUMMARY, None, []).keys() == run.keys() | {"family", "story"}
     check = empty_json("check", "in.csv", exit_code=4, message="No.")
     assert check.keys() == {
         *("file", "sheet", "rows", "valid", "invalid", "duplicate", "problems"),

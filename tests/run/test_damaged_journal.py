@@ -28,7 +28,7 @@ def lost(request: pytest.FixtureRequest, org: StandIn, run_in_process: RunComman
     request.param(journal)
     with open_store() as store:
         store.runs.end_session(run_id, RunState.STOPPED, INTERRUPTED, figures=figures_of(left=3))
-        store.runs.start_session(run_id)
+        store.runs.start_session(store.runs.find(["default"], run_id))
     return run_id
 
 

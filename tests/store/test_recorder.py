@@ -30,7 +30,7 @@ def recorder_of(store: Store, figures: RunFigures | None = None) -> RunRecorder:
     """Add a run to the store, and return its recorder."""
     figures = figures or figures_of(left=3)
     store.runs.add(replace(RUN, figures=figures))
-    store.runs.start_session(RUN.run_id)
+    store.runs.start_session(RUN)
     return RunRecorder(store.runs, RUN.run_id, figures)
 
 

@@ -280,7 +280,7 @@ def test_a_session_starts_without_the_end_of_the_one_before(store: Store) -> Non
     snapshot = LimiterSnapshot(in_flight=1, window=5, reason="", seconds=0.0)
     store.runs.beat(FIRST, message="Sending.", snapshot=snapshot, figures=figures_of(left=3))
     store.runs.end_session(FIRST, RunState.STOPPED, INTERRUPTED, exit_code=130, results="/out.csv")
-    assert store.runs.start_session(FIRST)
+    assert store.runs.start_session(got(store, FIRST))
     run = got(store, FIRST)
     assert (run.state, run.reason, run.message, run.snapshot) == (RunState.RUNNING, None, "", None)
     assert (run.exit_code, run.finished_at, run.results) == (None, None, None)
@@ -291,7 +291,7 @@ def test_a_session_starts_without_the_end_of_the_one_before(store: Store) -> Non
 @pytest.mark.parametrize("state", sorted(CLOSED))
 def test_a_closed_run_is_not_started(state: RunState, store: Store) -> None:
     before = add(store, FIRST, state=state)
-    assert not store.runs.start_session(FIRST)
+    assert not store.runs.start_session(got(store, FIRST))
     assert got(store, FIRST) == before
 
 
@@ -313,7 +313,9 @@ def test_a_heartbeat_records_how_far_a_run_has_come(store: Store) -> None:
 def test_a_request_to_end_a_run_is_returned_by_its_heartbeats(store: Store) -> None:
     add(store, FIRST)
     store.runs.request_stop(FIRST, PAUSED)
-    store.runs.start_session(FIRST)  # the request was made while the process was starting
+    store.runs.start_session(
+        got(store, FIRST)
+    )  # the request was made while the process was starting
     assert got(store, FIRST).stop_requested == PAUSED
     for _ in range(2):
         assert store.runs.beat(FIRST, message="", snapshot=None, figures=figures_of()) == PAUSED
@@ -326,7 +328,7 @@ def test_a_heartbeat_of_a_run_that_was_removed_is_ignored(store: Store) -> None:
 
 def test_the_end_of_a_session_is_recorded_and_answers_the_request(store: Store) -> None:
     add(store, FIRST)
-    store.runs.start_session(FIRST)
+    store.runs.start_session(got(store, FIRST))
     store.runs.request_stop(FIRST, PAUSED)
     before, figures = datetime.now(UTC), figures_of(updated=1, left=2)
     store.runs.end_session(
@@ -360,7 +362,7 @@ def test_the_queue_is_in_the_order_of_the_requests(store: Store) -> None:
     for run_id in (SECOND, THIRD, FIRST):
         store.runs.enqueue(run_id)
     assert ids(store.runs.queue("acme")) == [SECOND, THIRD, FIRST]
-    store.runs.start_session(SECOND)
+    store.runs.start_session(got(store, SECOND))
     assert ids(store.runs.queue("acme")) == [THIRD, FIRST]
     store.runs.requeue(SECOND, starts=1)  # its worker did not send it, so it keeps its place
     assert ids(store.runs.queue("acme")) == [SECOND, THIRD, FIRST]
@@ -372,9 +374,8 @@ def test_the_queue_is_in_the_order_of_the_requests(store: Store) -> None:
 def test_a_request_of_a_person_counts_the_starts_anew_and_forgets_the_reason(store: Store) -> None:
     add(store, FIRST)
     store.runs.enqueue(FIRST)
-    store.runs.count_start(FIRST, 2)
-    assert got(store, FIRST).starts == 2
-    store.runs.requeue(FIRST, starts=3, reason=INTERRUPTED)
+    store.runs.requeue(FIRST, starts=3)
+    store.runs.set_waiting_reason(FIRST, INTERRUPTED)
     run = got(store, FIRST)
     assert (run.state, run.starts) == (RunState.QUEUED, 3)
     assert run.reason is not None

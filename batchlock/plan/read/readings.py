@@ -114,6 +114,8 @@ class ScoredReading:
     candidate: Candidate
     totals: dict[str, float]
     texts: list[str] = field(default_factory=list)
+    is_given_up: bool = False
+    """Whether it is far behind, and its likelihood may be of the first lines only."""
 
     @property
     def codec(self) -> str:
@@ -154,8 +156,10 @@ def compare(lines: Sequence[TextLine]) -> list[ScoredReading]:
         seen_words.update(new_words)
         seen_latin.update(new_latin)
         best = max((one.likelihood for one in readings), default=0.0)
-        hopeless += [one for one in readings if one.likelihood <= best - _HOPELESS]
-        readings = [one for one in readings if one.likelihood > best - _HOPELESS]
+        for one in readings:
+            one.is_given_up = one.likelihood <= best - _HOPELESS
+        hopeless += [one for one in readings if one.is_given_up]
+        readings = [one for one in readings if not one.is_given_up]
     return _by_likelihood(readings) + _by_likelihood(hopeless)
 
 
@@ -173,8 +177,17 @@ def likelihood_in(candidate: Candidate, lines: Sequence[TextLine]) -> float:
 
 
 def margin(readings: Sequence[ScoredReading], chosen: ScoredReading) -> float:
-    """Return how much likelier a reading is than every one with other letters."""
-    others = [one.likelihood for one in readings if one.texts != chosen.texts]
+    """Return how much likelier a reading is than every one with other letters.
+
+    A reading that was given up is not likelier than any other, and is no rival of another.
+    """
+    if chosen.is_given_up:
+        return -_HOPELESS
+    # Each further line makes every reading less likely, so the likelihood of a reading that was
+    # given up cannot be compared with that of one which goes on.
+    others = [
+        one.likelihood for one in readings if one.texts != chosen.texts and not one.is_given_up
+    ]
     return chosen.likelihood - max(others, default=-math.inf)
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from support.tables import HEADER, ROW, csv_text, load, refusal, usage_error, write_text
 
-from batchlock.plan.read.encoding import Undecided, detect_encoding
+from batchlock.core.reading import EncodingSource
+from batchlock.plan.read.encoding import Detected, Undecided, detect_encoding
 
 
 @pytest.mark.parametrize(
@@ -175,3 +176,17 @@ def test_signs_that_stand_in_no_word_are_never_read_as_windows_1252(
         for text in texts:
             file.write(f"Leads,5843104000000425560,{text}\n".encode(encoding))
     assert isinstance(detect_encoding(path, "auto"), Undecided)
+
+
+@pytest.mark.parametrize("rows", [30, 90])
+def test_a_file_with_many_different_words_is_read_as_windows_1252(
+    tmp_path: Path, rows: int
+) -> None:
+    starts = ("Prüfungs", "Änderungs", "Kündigungs", "Verlängerungs", "Rückzahlungs")
+    ends = ("akte", "antrag", "beleg", "bericht", "brief", "datum", "entwurf", "formular", "frist")
+    ends += ("kopie", "liste", "mappe", "notiz", "ordner", "plan", "stelle", "termin", "vorlage")
+    reasons = [f"{start}{end} fehlt" for end in ends for start in starts][:rows]
+    path = tmp_path / "in.csv"
+    text = "".join(f"Leads,5843104000000425560,{reason}\n" for reason in reasons)
+    path.write_text(f"Module,Record Id,Reason\n{text}", encoding="cp1252")
+    assert detect_encoding(path, "auto") == Detected("windows-1252", EncodingSource.GUESS)

@@ -3,9 +3,7 @@
 import logging
 import sys
 import time
-from typing import Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from batchlock.cli.output import preview_text
 from batchlock.cli.wrapping import width_of
@@ -13,6 +11,9 @@ from batchlock.core.observer import LimiterSnapshot, RunObserver
 from batchlock.core.preview import Preview
 from batchlock.core.results import SETTLED, Outcome
 from batchlock.report.preview import preview_lines
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class TerminalProgress(RunObserver):
     def __init__(self, *, bar: bool) -> None:
         # tqdm's own `disable=None` is not used: it hides the bar without a line in its place.
         self._wants_bar = bar and sys.stderr is not None and sys.stderr.isatty()
-        self._bar: tqdm[Any] | None = None
+        self._bar: "tqdm[Any] | None" = None
         self._done = self._failed = self._remaining = 0
         self._started_monotonic = self._last_line_monotonic = time.monotonic()
 
@@ -51,6 +52,9 @@ class TerminalProgress(RunObserver):
         self._remaining = remaining
         self._started_monotonic = self._last_line_monotonic = time.monotonic()
         if self._wants_bar:
+            # Here, because a run without a terminal has no bar, and tqdm takes 50 ms to load.
+            from tqdm import tqdm
+
             self._bar = tqdm(
                 total=rows,
                 initial=rows - remaining,

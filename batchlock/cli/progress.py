@@ -33,7 +33,7 @@ class TerminalProgress(RunObserver):
     def __init__(self, *, bar: bool) -> None:
         # tqdm's own `disable=None` is not used: it hides the bar without a line in its place.
         self._wants_bar = bar and sys.stderr is not None and sys.stderr.isatty()
-        self._bar: "tqdm[Any] | None" = None
+        self._bar: tqdm[Any] | None = None
         self._done = self._failed = self._remaining = 0
         self._started_monotonic = self._last_line_monotonic = time.monotonic()
 

@@ -1,4 +1,6 @@
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -113,7 +115,7 @@ def test_an_unfinished_run_whose_journal_is_lost_stops_no_other_run(
         (journal,) = journals()
         journal.unlink()
     with open_store() as store:  # as if its process had been killed
-        store.runs.start_session(left["run_id"])
+        store.runs.start_session(recorded(left["run_id"]))
     resumed = run_in_process("resume")
     assert "no unfinished run" in resumed.out
     assert "Its run cannot be resumed" in resumed.err
@@ -123,6 +125,22 @@ def test_an_unfinished_run_whose_journal_is_lost_stops_no_other_run(
     assert completed.json["run_id"] != left["run_id"]
     assert recorded(left["run_id"]).state is RunState.SUPERSEDED
     assert (left["run_id"] in [path.stem for path in journals()]) is (loss == "damaged")
+
+
+def test_an_error_that_ends_a_run_is_recorded_with_its_sentence(
+    run_in_process: RunCommand, org: StandIn
+) -> None:
+    left = run_in_process("run", sheet("orders.csv", rows(2)), "--json", "--max-runtime", "1ms")
+    (journal,) = journals()
+    with closing(sqlite3.connect(journal, isolation_level=None)) as sql:
+        sql.execute("UPDATE run SET value = '{}' WHERE name = 'reading'")
+    resumed = run_in_process("resume")
+    run = recorded(left.json["run_id"])
+    assert run.reason is not None
+    assert "was made by another version of batchlock" in run.reason.sentence
+    assert run.reason.sentence in resumed.err
+    assert (run.state, run.exit_code, resumed.code) == (RunState.STOPPED, 1, 1)
+    assert (run.figures.remaining, org.state()["calls"]["put"]) == (2, 0)
 
 
 @pytest.mark.parametrize(

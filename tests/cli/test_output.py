@@ -91,8 +91,11 @@ def test_runs_and_show_print_the_history(org: StandIn, run_in_process: RunComman
     text = run_in_process("runs").out
     assert real["run_id"] in text
     assert rehearsed["run_id"] in text
-    summary = run_in_process("show", real["run_id"], "--json").json
-    assert summary == {**real, "seconds": summary["seconds"]}
+    shown = run_in_process("show", real["run_id"], "--json").json
+    family, story = shown.pop("family"), shown.pop("story")
+    assert shown == {**real, "seconds": shown["seconds"]}
+    assert family == [listed[0]]
+    assert story == {"runs": 1, "rows": 2, "settled": 2, "requests": 2, "credits_used": 2}
     assert real["output"] in run_in_process("show", rehearsed["run_id"]).out.replace(
         rehearsed["output"], real["output"]
     )

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,9 +5,6 @@ from support.commands import RunCommand
 from support.runs import STATE, journals
 from support.sheets import TITLES, balanced, lines, lock, rows, sheet
 from support.zoho import StandIn, Start
-
-from batchlock.core.rows import LockId, RecordId, Update
-from batchlock.store.journal import Journal
 
 # The stand-in refuses every call for this record.
 REFUSED = "990000000000000103"
@@ -51,28 +47,6 @@ def test_rows_that_a_retry_did_are_left_alone_too(
     again = run_in_process("run", file, "--json")
     assert (again.code, balanced(again.json)) == (0, {"unchanged": 3})
     assert zoho.state()["updates"] == 3
-
-
-def test_a_run_that_was_killed_after_its_plan_leaves_done_rows_alone(
-    org: StandIn, run_in_process: RunCommand
-) -> None:
-    file = sheet("in.csv", rows(3))
-    first = run_in_process("run", file, "--json").json
-    # What a kill leaves between the plan's journal and the first call.
-    (journal,) = journals()
-    with Journal.open(journal) as source:
-        info = replace(source.info, run_id="30000101-000000-0000")
-    with Journal.create(journal.with_stem(info.run_id), info) as plan:
-        updates = [
-            Update(n + 1, module, RecordId(record_id), LockId(lock_id), reason)
-            for n, (module, record_id, lock_id, reason) in enumerate(rows(3), 1)
-        ]
-        cells = [(update.row, ("a", "b", "c", "d")) for update in updates]
-        plan.add(cells, updates=updates, problems=[])
-    again = run_in_process("run", file, "--json")
-    assert again.json["run_id"] == info.run_id != first["run_id"]
-    assert (again.code, balanced(again.json)) == (0, {"unchanged": 3})
-    assert org.state()["calls"]["put"] == 3
 
 
 def test_a_strict_refusal_is_no_earlier_run(org: StandIn, run_in_process: RunCommand) -> None:

@@ -1,13 +1,16 @@
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from support.commands import RunCommand
-from support.runs import STATE
-from support.sheets import rows, sheet
+from support.runs import STATE, journals, open_store, recorded
+from support.sheets import balanced, rows, sheet
 from support.zoho import StandIn
 
 from batchlock.core.errors import UsageError
+from batchlock.core.runs import RunState
 
 
 def test_the_state_is_readable_by_this_user_only(org: StandIn, run_in_process: RunCommand) -> None:
@@ -85,16 +88,59 @@ def test_a_state_path_that_is_a_file_is_not_an_empty_state_folder(
     assert "Set state_directory to" in completed.err
 
 
+def damage(run_id: str) -> None:
+    (journal,) = STATE.glob(f"runs/*/{run_id}.journal")
+    journal.write_bytes(b"SQLite format 3" + bytes(4096))
+
+
 def test_a_damaged_journal_is_reported_and_stops_no_other_run(
     run_in_process: RunCommand, org: StandIn
 ) -> None:
-    sheet("orders.csv", rows(1))
-    run_id = run_in_process("run", "orders.csv", "--json").json["run_id"]
-    (journal,) = STATE.glob(f"runs/*/{run_id}.journal")
-    journal.write_bytes(b"SQLite format 3" + bytes(4096))
-    completed = run_in_process("run", "orders.csv")
-    assert completed.code == 0
-    assert "Its run cannot be resumed" in completed.err
+    file = sheet("orders.csv", rows(1))
+    damage(run_in_process("run", file, "--json").json["run_id"])
+    completed = run_in_process("run", file, "--json")
+    assert (completed.code, balanced(completed.json)) == (0, {"updated": 1})
+    assert "is damaged. What it did is not known, so its rows go out again." in completed.err
+
+
+@pytest.mark.parametrize("loss", ["damaged", "missing"])
+def test_an_unfinished_run_whose_journal_is_lost_stops_no_other_run(
+    run_in_process: RunCommand, org: StandIn, loss: str
+) -> None:
+    file = sheet("orders.csv", rows(2))
+    left = run_in_process("run", file, "--json", "--max-runtime", "1ms").json
+    if loss == "damaged":
+        damage(left["run_id"])
+    else:
+        (journal,) = journals()
+        journal.unlink()
+    with open_store() as store:  # as if its process had been killed
+        store.runs.start_session(recorded(left["run_id"]))
+    resumed = run_in_process("resume")
+    assert "no unfinished run" in resumed.out
+    assert "Its run cannot be resumed" in resumed.err
+    assert len(run_in_process("runs", "--json").json["runs"]) == 1
+    completed = run_in_process("run", file, "--json")
+    assert (completed.code, balanced(completed.json)) == (0, {"updated": 2})
+    assert completed.json["run_id"] != left["run_id"]
+    assert recorded(left["run_id"]).state is RunState.SUPERSEDED
+    assert (left["run_id"] in [path.stem for path in journals()]) is (loss == "damaged")
+
+
+def test_an_error_that_ends_a_run_is_recorded_with_its_sentence(
+    run_in_process: RunCommand, org: StandIn
+) -> None:
+    left = run_in_process("run", sheet("orders.csv", rows(2)), "--json", "--max-runtime", "1ms")
+    (journal,) = journals()
+    with closing(sqlite3.connect(journal, isolation_level=None)) as sql:
+        sql.execute("UPDATE run SET value = '{}' WHERE name = 'reading'")
+    resumed = run_in_process("resume")
+    run = recorded(left.json["run_id"])
+    assert run.reason is not None
+    assert "was made by another version of batchlock" in run.reason.sentence
+    assert run.reason.sentence in resumed.err
+    assert (run.state, run.exit_code, resumed.code) == (RunState.STOPPED, 1, 1)
+    assert (run.figures.remaining, org.state()["calls"]["put"]) == (2, 0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ import pandas as pd
 from batchlock.cli.progress import TerminalProgress
 from batchlock.config import load
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.core.event_loop import loop_factory
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
@@ -283,7 +283,11 @@ def _run_in_thread(work: Coroutine[Any, Any, _T], cancel_token: CancelToken) -> 
         try:
             return future.result()
         except KeyboardInterrupt:
-            for loop in loops:
-                loop.call_soon_threadsafe(cancel_token.cancel, _INTERRUPTED)
-            future.result()
+            if loops:
+                with suppress(RuntimeError):  # the loop is closed, because the run has ended
+                    loops[0].call_soon_threadsafe(cancel_token.cancel, _INTERRUPTED)
+            else:
+                cancel_token.cancel(_INTERRUPTED)
+            with suppress(BatchlockError):  # the interruption itself, before a row was sent
+                future.result()
             raise

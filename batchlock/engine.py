@@ -25,11 +25,11 @@ from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import AlreadyRunning, BatchlockError, Stopped
+from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import CheckResult, RunResult, Summary
-from batchlock.core.runs import Run, RunFigures, RunInfo, superseded_by
+from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
 from batchlock.execute import Executor, connection_to
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess, ReadLimits, plan
@@ -154,25 +154,20 @@ class Engine:
         with Journal.open(plan_path) as source:
             run_info.check_address(source.info, self.settings)
             for run in self.store.runs.same_content(source.info):
-                if run.is_alive:
-                    raise AlreadyRunning(
-                        f"Run {run.run_id} of the same file is being sent. Wait for its end, or "
-                        "stop it first."
-                    )
+                if run.state is RunState.RUNNING and not run.is_alive:
+                    self.store.settle_killed(run)
             info = run_info.new_info_like(source.info, self.settings)
             info = replace(info, kind="run", strict=self.settings.input.strict)
             info = self._reporter.with_output(info)
             self.store.make_runs_folder(info.org)
             path = self.store.journal_path(info)
             copy_plan(source, path, info, sends_done_rows=self.options.fresh)
-        with Journal.open(path) as journal:
-            self._note_finished(journal)
-            return self._add(journal.info, journal.figures())
+        return self._add_from(path)
 
-    async def resume(self, run_id: str | None) -> RunResult | None:
+    async def resume(self, run_id: str | None, *, only_queued: bool = False) -> RunResult | None:
         """Execute a run that has rows left; None: the newest one. Return None when nothing is left.
 
-        Rows in doubt are looked up first.
+        Rows in doubt are looked up first. `only_queued`: not if it does not wait in the queue.
         """
         if run_id is None:
             run = self._unfinished(self.orgs[0])
@@ -180,6 +175,8 @@ class Engine:
                 return None
         else:
             run = self._find(run_id)
+        if only_queued and run.state is not RunState.QUEUED:
+            return None
         with self.store.lock(run.info.org) as set_holder:
             # Another process may have closed it before this one had the lock.
             if reason := self.store.not_resumable_because(run):
@@ -273,8 +270,20 @@ class Engine:
             figures=figures,
             file_name=displayable_name(info.file),
         )
-        self.store.runs.add(run, superseded=superseded_by(info))
-        return run
+        return self.store.runs.add(run)
+
+    def _add_from(self, path: Path) -> Run:
+        """Add the run of a new journal; the journal is removed if another run takes its place."""
+        added = None
+        try:
+            with Journal.open(path) as journal:
+                if journal.info.kind == "run":
+                    self._note_finished(journal)
+                added = self._add(journal.info, journal.figures())
+        finally:
+            if added is None or self.store.journal_path(added.info) != path:
+                path.unlink(missing_ok=True)
+        return added
 
     def _start_retry(self, run: Run, *, refused: bool) -> Run | None:
         """Make the retry of a run, or return its unfinished one; None when no row is to be sent."""
@@ -295,8 +304,7 @@ class Engine:
             path = self.store.journal_path(info)
             paths = [self.store.journal_path(each.info) for each in earlier] if refused else []
             copy_unsettled_rows(source, path, info, refused=refused, earlier=paths)
-        with Journal.open(path) as journal:
-            return self._add(journal.info, journal.figures())
+        return self._add_from(path)
 
     async def _resume(self, run: Run, credentials: Credentials) -> RunResult:
         with self.store.open_journal(run) as journal:

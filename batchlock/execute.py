@@ -50,12 +50,12 @@ class Executor:
         The caller holds the lock of the org. Raises BatchlockError when the run is closed, and an
         unexpected error as it is; the record of the run says so then.
         """
+        recorder = RunRecorder(self.store.runs, run.run_id, journal.figures())
         if not self.store.runs.start_session(run):
             raise BatchlockError(
                 f"Run {run.run_id} was stopped or closed meanwhile, by somebody else. Run the file "
                 "again to send what is left."
             )
-        recorder = RunRecorder(self.store.runs, run.run_id, journal.figures())
         observers = RunObservers(self.observer, recorder)
         try:
             async with recorder.beating(self.cancel_token):
@@ -70,11 +70,11 @@ class Executor:
             if isinstance(error, BatchlockError):
                 reason = StopReason.of(error)
             with suppress(BatchlockError):  # it must not hide the first error
-                self._record_end(run, journal, reason, reason.exit_code, None)
+                self._record_end(run, reason, reason.exit_code, None)
             raise
         output = None if result.output is None else str(result.output)
         try:
-            self._record_end(run, journal, reason, result.summary.exit_code, output)
+            self._record_end(run, reason, result.summary.exit_code, output)
         except BatchlockError as error:
             return replace(result, summary=with_error(result.summary, error))
         return result
@@ -114,9 +114,9 @@ class Executor:
         return True
 
     def _record_end(
-        self, run: Run, journal: Journal, reason: StopReason, exit_code: int, results: str | None
+        self, run: Run, reason: StopReason, exit_code: int, results: str | None
     ) -> None:
-        figures = journal.figures()
+        figures = self.store.figures(run)  # as recorded if the journal cannot be read any more
         state = state_after(reason, remaining=figures.remaining)
         self.store.runs.end_session(
             run.run_id, state, reason, exit_code=exit_code, results=results, figures=figures

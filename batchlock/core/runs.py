@@ -28,7 +28,7 @@ class RunState(StrEnum):
     PAUSED = "paused"
     """A person paused it on the page, and a person must resume it."""
     STOPPED = "stopped"
-    """It ended with rows left, and can be resumed."""
+    """It ended with rows left, or before its results were written; it can be resumed."""
     FINISHED = "finished"
     """No row is left to send."""
     SUPERSEDED = "superseded"

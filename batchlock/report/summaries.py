@@ -9,8 +9,8 @@ from pathlib import Path
 from batchlock.core.cell_text import display_text
 from batchlock.core.reading import Note, row_ranges
 from batchlock.core.results import Cause, CheckResult, Example, Result, Summary
-from batchlock.core.runs import Run, RunInfo
-from batchlock.core.stop import COMPLETED, StopCode, StopReason
+from batchlock.core.runs import Run, RunInfo, RunState
+from batchlock.core.stop import COMPLETED, KILLED, StopCode, StopReason
 from batchlock.report.preview import preview_of
 from batchlock.store.journal import Journal
 
@@ -105,6 +105,8 @@ def causes_of(
 def stop_reason_of(run: Run, *, remaining: int) -> StopReason:
     """Return why the last session of a run ended; a run without a reason may be running now."""
     reason = run.reason
+    if run.state is RunState.RUNNING and not run.is_alive:
+        return KILLED
     if reason is None:
         return StopReason(sentence="It has not ended yet.") if remaining else COMPLETED
     # A closed run is reported by its rows: the refusal of a strict run ends with 3.

@@ -1,17 +1,19 @@
 """Write the progress of a run into its record while the run is sent."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import LimiterSnapshot, RunObserver
 from batchlock.core.results import SETTLED, Outcome, Result
 from batchlock.core.runs import RunFigures
 from batchlock.core.stop import StopReason
 from batchlock.store.runs import RunTable
+
+_log = logging.getLogger(__name__)
 
 # A click on Pause seems immediate, and a commit costs 0.2 ms of CPU.
 _BEAT_SECONDS = 0.4
@@ -72,10 +74,12 @@ class RunRecorder(RunObserver):
 
     async def _beat_repeatedly(self, cancel_token: CancelToken, ended: asyncio.Event) -> None:
         while not ended.is_set():
-            # In a thread, since a commit waits for the disk. A record that cannot be written does
-            # not end the run: its journal holds what counts.
-            with suppress(BatchlockError):
+            try:
+                # In a thread, since a commit waits for the disk.
                 reason = await asyncio.to_thread(self._beat)
+            except Exception as error:
+                _log.warning("The progress of the run cannot be recorded: %s", error)
+            else:
                 if reason is not None:
                     cancel_token.cancel(reason)
             with suppress(TimeoutError):

@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import AlreadyRunning, Stopped, UsageError
 from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.results import Result
-from batchlock.core.runs import CLOSED, Run, RunFigures, RunInfo, RunState, Totals
+from batchlock.core.runs import CLOSED, Run, RunFigures, RunInfo, RunState, Totals, superseded_by
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.store.database import reading, writing
 from batchlock.store.schema import runs as table
@@ -118,32 +119,43 @@ class RunTable:
             table.c.finished_at < moment,
         )
 
-    def add(self, run: Run, *, superseded: StopReason | None = None) -> None:
-        """Add a run; with `superseded`, the runs whose place it takes end.
+    def add(self, run: Run) -> Run:
+        """Add a run and end the runs whose place it takes; return it, or the run to use instead.
 
         A retry takes the place of the run that it retries, another run that of the runs of the
         same content. Both happen in one commit: a resumed older run would overwrite in Zoho what
-        the new run has written. A run without rows left was killed before it had its results: it
-        is finished then.
+        the new run has written. An older run without rows left was killed before it had its
+        results: it is finished then. When the same run has an unfinished retry already, nothing is
+        added, and that retry is returned.
+
+        Raises AlreadyRunning when one of the older runs is being sent.
         """
         info = run.info
         older = [table.c.id == info.retry_of] if info.retry_of else _same_content(info)
-        is_open = [*older, table.c.state.not_in(_values(CLOSED))]
+        is_open = table.c.state.not_in(_values(CLOSED))
         # Retention removes a closed run by the time of its end.
         ended = {"finished_at": datetime.now(UTC)}
         with writing(self._engine) as connection:
-            if superseded is not None:
-                connection.execute(
-                    table.update()
-                    .where(*is_open, table.c.remaining > 0)
-                    .values(_state_values(RunState.SUPERSEDED, superseded) | ended)
+            if info.retry_of is not None:
+                for retry in self._select(
+                    table.c.retry_of == info.retry_of, is_open, connection=connection
+                ):
+                    return retry
+            for each in self._select(*older, is_open, connection=connection):
+                if each.is_alive:
+                    raise AlreadyRunning(
+                        f"Run {each.run_id} of the same file is being sent. Wait for its end, or "
+                        "stop it first."
+                    )
+            update = table.update().where(*older, is_open)
+            connection.execute(
+                update.where(table.c.remaining > 0).values(
+                    _state_values(RunState.SUPERSEDED, superseded_by(info)) | ended
                 )
-                connection.execute(
-                    table.update()
-                    .where(*is_open)
-                    .values(_state_values(RunState.FINISHED, COMPLETED) | ended)
-                )
+            )
+            connection.execute(update.values(_state_values(RunState.FINISHED, COMPLETED) | ended))
             connection.execute(table.insert().values(to_columns(run)))
+        return run
 
     def set_output(self, run_id: str, output: str | None) -> None:
         """Set the requested path of the results."""
@@ -179,6 +191,10 @@ class RunTable:
                     heartbeat_at=datetime.now(UTC),
                     message="",
                     snapshot=None,
+                    stop_request=sa.case((is_queued, table.c.stop_request), else_=None),
+                    stop_request_sentence=sa.case(
+                        (is_queued, table.c.stop_request_sentence), else_=None
+                    ),
                 )
             )
         return updated.rowcount > 0
@@ -226,22 +242,30 @@ class RunTable:
         results: str | None = None,
         figures: RunFigures | None = None,
     ) -> None:
-        """Record how a session ended; what is None stays as it is."""
-        values = _state_values(state, reason) | {"finished_at": datetime.now(UTC)}
+        """Record how a session ended; what is None stays as it is.
+
+        A run that was superseded meanwhile keeps its state: a newer run has its rows.
+        """
+        values: dict[str, Any] = {"finished_at": datetime.now(UTC)}
         if exit_code is not None:
             values["exit_code"] = exit_code
         if results is not None:
             values["results"] = results
         if figures is not None:
             values |= _figure_values(figures)
-        self._update(run_id, **values)
+        is_open = table.c.state.not_in(_values(CLOSED))
+        with writing(self._engine) as connection:
+            update = table.update().where(table.c.id == run_id)
+            connection.execute(update.where(is_open).values(_state_values(state, reason)))
+            connection.execute(update.values(values))
 
     def enqueue(
         self, run_id: str, *, requested_by: str = "", file_name: str = "", upload: str | None = None
-    ) -> None:
+    ) -> bool:
         """Put a run at the end of the queue, because a person requested it.
 
-        A run keeps the person who requested it first, with the name of the file and the upload.
+        Return False if the run is closed. A run keeps the person who requested it first, with the
+        name of the file and the upload.
         """
         values = _state_values(RunState.QUEUED, None)
         values |= {"starts": 0, "queued_at": datetime.now(UTC)}
@@ -249,10 +273,12 @@ class RunTable:
         first = {name: value for name, value in first.items() if value}
         with writing(self._engine) as connection:
             is_run = table.c.id == run_id
-            connection.execute(table.update().where(is_run).values(values))
+            is_open = table.c.state.not_in(_values(CLOSED))
+            update = table.update().where(is_run, is_open)
+            is_queued = connection.execute(update.values(values)).rowcount > 0
             if first:
-                is_first = table.c.requested_by == ""
-                connection.execute(table.update().where(is_run, is_first).values(first))
+                connection.execute(update.where(table.c.requested_by == "").values(first))
+        return is_queued
 
     def requeue(self, run_id: str, *, starts: int) -> None:
         """Let a run wait again at its place in the queue, because its worker has ended."""
@@ -273,8 +299,10 @@ class RunTable:
         self._update(run_id, table.c.state == RunState.QUEUED.value, **values)
 
     def request_stop(self, run_id: str, reason: StopReason) -> None:
-        """Ask the process that sends a run to end it."""
-        self._update(run_id, stop_request=reason.code.value, stop_request_sentence=reason.sentence)
+        """Ask the process that sends a run to end it; no effect if the run has ended."""
+        can_end = table.c.state.in_(_values((RunState.RUNNING, RunState.QUEUED)))
+        values = {"stop_request": reason.code.value, "stop_request_sentence": reason.sentence}
+        self._update(run_id, can_end, **values)
 
     def remove(self, run_id: str) -> None:
         """Remove a run; the caller removes its journal."""
@@ -286,10 +314,13 @@ class RunTable:
             is_run = table.c.id == run_id
             connection.execute(table.update().where(is_run, *conditions).values(values))
 
-    def _select(self, *conditions: sa.ColumnElement[bool]) -> list[Run]:
+    def _select(
+        self, *conditions: sa.ColumnElement[bool], connection: sa.Connection | None = None
+    ) -> list[Run]:
+        """Return runs, newest first; with a `connection`, as its transaction sees them."""
         query = table.select().where(*conditions).order_by(table.c.id.desc())
-        with reading(self._engine) as connection:
-            return [_to_run(row) for row in connection.execute(query).mappings()]
+        with nullcontext(connection) if connection else reading(self._engine) as used:
+            return [_to_run(row) for row in used.execute(query).mappings()]
 
 
 def _same_content(info: RunInfo) -> list[sa.ColumnElement[bool]]:
@@ -329,7 +360,7 @@ def _figure_values(figures: RunFigures) -> dict[str, Any]:
 def _stop_request(code: str | None, sentence: str | None) -> StopReason | None:
     if code is None:
         return None
-    return StopReason(code=StopCode(code), sentence=sentence or "", exit_code=6)
+    return StopReason(code=StopCode(code), sentence=sentence or "", exit_code=Stopped.exit_code)
 
 
 def to_columns(run: Run) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from batchlock.core.errors import BatchlockError
-from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
+from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, state_after
 from batchlock.core.stop import KILLED
 from batchlock.store.audit_log import AuditLog
 from batchlock.store.carry_over import carry_over
@@ -30,6 +30,9 @@ from batchlock.store.uploads import UploadTable
 # A plan writes its draft all the time, and is stopped after 15 minutes unless the settings allow
 # more. A draft that nobody has written to for an hour is left from a killed process.
 _DRAFT_LIFETIME_SECONDS = 3600.0
+
+# A killed worker of the page (out of memory, for example) is started again, but not for ever.
+_MAX_STARTS = 3
 
 
 class Store:
@@ -89,10 +92,24 @@ class Store:
         """
         with org_lock(self.state, org, self.orgs) as set_holder:
             for run in self.runs.in_state(org, RunState.RUNNING):
-                self.runs.end_session(
-                    run.run_id, RunState.STOPPED, KILLED, figures=self.figures(run)
-                )
+                self.settle_killed(run)
             yield set_holder
+
+    def settle_killed(self, run: Run) -> None:
+        """Record what becomes of a run whose process is gone.
+
+        A person's request to end it is carried out. A run of the page waits again at its place in
+        the queue, but not for ever. Every other run is stopped; also one without rows left, whose
+        results are not written yet.
+        """
+        figures, request = self.figures(run), run.stop_requested
+        if request is not None:
+            state = state_after(request, remaining=figures.remaining)
+            self.runs.end_session(run.run_id, state, request, figures=figures)
+        elif run.queued_at is not None and run.starts + 1 < _MAX_STARTS:
+            self.runs.requeue(run.run_id, starts=run.starts + 1)
+        else:
+            self.runs.end_session(run.run_id, RunState.STOPPED, KILLED, figures=figures)
 
     def figures(self, run: Run) -> RunFigures:
         """Return how far a run has come, by its journal; as recorded if that cannot be read."""

@@ -16,15 +16,13 @@ from dataclasses import dataclass
 
 from batchlock.core.errors import AlreadyRunning, BatchlockError
 from batchlock.core.runs import Run, RunState, state_after
-from batchlock.core.stop import KILLED, StopCode, StopReason
+from batchlock.core.stop import StopCode, StopReason
 from batchlock.store.store import Store
 
 _log = logging.getLogger(__name__)
 
 # Other processes change the records, so they are polled; a click wakes the loop at once.
 _POLL_SECONDS = 0.5
-# A killed worker (out of memory, for example) is started again, but not for ever.
-_MAX_STARTS = 3
 # How long a run waits after its worker found the lock of the org held by a command at a terminal
 # whose plan is not finished. Its process takes a second of CPU to find that out.
 _BLOCKED_SECONDS = 5.0
@@ -58,10 +56,10 @@ class RunQueue:
         if run.state in (RunState.QUEUED, RunState.RUNNING):
             if run.stop_requested is not None:
                 raise BatchlockError("It is stopping. Try again in a moment.")
-        else:
-            self._store.runs.enqueue(
-                run.run_id, requested_by=user, file_name=file_name, upload=upload
-            )
+        elif not self._store.runs.enqueue(
+            run.run_id, requested_by=user, file_name=file_name, upload=upload
+        ):
+            raise BatchlockError("A newer run of the same file took its rows over.")
         self._wake.set()
 
     def pause(self, run: Run, user: str) -> None:
@@ -121,7 +119,7 @@ class RunQueue:
         for run in self._store.runs.in_state(self._org, RunState.RUNNING):
             # Of a run at a terminal that was killed, nobody on the page asked for a new start.
             if not run.is_alive and not self._has_worker(run) and run.queued_at is not None:
-                self._start_again(run)
+                self._store.settle_killed(run)
         for run in self._store.runs.queue(self._org):
             # Its process could not begin, or the server was killed while that was starting.
             if run.stop_requested is not None and not self._has_worker(run):
@@ -157,13 +155,4 @@ class RunQueue:
         # With exit code 0, the run is being sent by another process, which a server started that
         # was killed then.
         elif exit_code and run is not None and run.state in (RunState.QUEUED, RunState.RUNNING):
-            self._start_again(run)
-
-    def _start_again(self, run: Run) -> None:
-        """Let a run whose process is gone wait again, or end it after several such starts."""
-        if run.stop_requested is not None:
-            self._end_without_process(run, run.stop_requested)
-        elif run.starts + 1 < _MAX_STARTS:
-            self._store.runs.requeue(run.run_id, starts=run.starts + 1)
-        else:
-            self._end_without_process(run, KILLED)
+            self._store.settle_killed(run)

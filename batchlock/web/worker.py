@@ -2,7 +2,6 @@
 
 from batchlock.core.errors import AlreadyRunning, BatchlockError
 from batchlock.core.results import RunResult
-from batchlock.core.runs import RunState
 from batchlock.core.stop import StopCode, StopReason
 from batchlock.engine import Engine
 
@@ -15,10 +14,10 @@ async def work(engine: Engine, run_id: str) -> RunResult | None:
     """
     runs = engine.store.runs
     run = runs.get(run_id)
-    if run is None or run.state is not RunState.QUEUED:
+    if run is None:
         return None
     try:
-        result = await engine.resume(run_id)
+        result = await engine.resume(run_id, only_queued=True)
     except BatchlockError as error:
         reason = StopReason.of(error)
         if isinstance(error, AlreadyRunning):

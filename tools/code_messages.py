@@ -17,8 +17,17 @@ EXIT_CODES = {
     "SignInRefused": "5",
     "Stopped": "6",
     "AlreadyRunning": "7",
-    "Interrupted": "129, 130, 143",
     "TemporarilyUnavailable": "6",
+    "_stopped": "6",  # of a stop rule
+}
+# The exit codes of the reasons why a run ends; by the name of the code.
+STOP_CODES = {
+    "SIGNAL": "129, 130, 143",
+    "DEADLINE": "6",
+    "ERROR": "1",
+    "PAUSED": "6",
+    "STOPPED": "6",
+    "KILLED": "",
 }
 # Calls whose texts are messages: the position of the code, if there is one, and of the first text.
 ROW_CALLS = {
@@ -218,6 +227,15 @@ def arguments(call: ast.Call, place: str, texts: Texts) -> tuple[str, list[ast.e
     keywords = {one.arg: one.value for one in call.keywords if one.arg}
     if name in EXIT_CODES and positional:
         return EXIT_CODES[name], positional[:1]
+    # Those of report/summaries.py stand in tables.
+    if (
+        name == "StopReason"
+        and place != "report/summaries.py"
+        and is_text(keywords.get("sentence", call))
+    ):
+        code = keywords.get("code")
+        code_name = code.attr if isinstance(code, ast.Attribute) else ""
+        return STOP_CODES.get(code_name, ""), [keywords["sentence"]]
     if name == "Note":
         message = keywords.get("message")
         return code_of(keywords.get("code"), texts), [] if message is None else [message]

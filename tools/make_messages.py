@@ -26,7 +26,10 @@ TOPICS = (
     ("Sign-in", ("zoho/oauth.py", "zoho/tokens.py", "zoho/token_file.py", "zoho/credentials.py")),
     ("What Zoho refuses", ("zoho/error_codes.py", "zoho/replies.py")),
     ("The network", ("zoho/",)),
-    ("Why a run stops", ("send/", "engine.py", "execute.py", "report/summaries.py")),
+    (
+        "Why a run stops",
+        ("send/", "core/stop.py", "engine.py", "execute.py", "report/summaries.py"),
+    ),
     ("Results", ("report/",)),
     ("Runs, state folder and journal", ("store/", "core/")),
     ("The web page", ("web/",)),
@@ -64,6 +67,7 @@ def document(messages: Sequence[Message], previous: str) -> str:
         cells = cells_of(line)
         if len(cells) == 5:
             text, code, cause, remedy, _ = cells
+            by_hand.setdefault((text, code, ""), (cause, remedy))
             by_hand[text, code, remedy if remedy in generated else ""] = cause, remedy
     parts = [HEADER]
     remaining = list(messages)

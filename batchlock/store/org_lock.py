@@ -29,9 +29,9 @@ def org_lock(state: Path, org: str, orgs: OrgTable) -> Iterator[Callable[[str], 
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
+        run = _holder(orgs, org)
         raise AlreadyRunning(
-            f"Another run is at work on {org}{_holder(orgs, org)}. Wait for its end, or stop it "
-            "first."
+            f"Another run is at work on {org}{run}. Wait for its end, or stop it first."
         ) from None
     except OSError as error:
         raise UsageError(

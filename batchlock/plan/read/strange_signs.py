@@ -30,8 +30,14 @@ _STRANGE = re.compile(
     rb"|[\xa1\xbf](?:[\x80-\x84\x86-\x90\x92\x94-\xa0\xa2-\xaa\xac-\xbe]|[B-Z](?![%(letter)s]))"
     # `„@„r„„`
     rb"|[\x82\x84](?:[\x80-\x90\x92\x94-\xbf]|[@-Za-z{|}~][\x82\x84])"
-    # A capital inside of a word, and two of them before small letters: `hÖjre`, `ÅÅn`
-    rb"|(?<=[%(small)s])[%(beyond)s]|[%(beyond)s]{2}(?=[%(small)s])"
+    # A capital inside of a word, and two of them before small letters: `hÖjre`, `ÅÅn`. Irish puts
+    # h, n or t before a capital vowel: `na hÉireann`. ASCII letters stand so in `JavaScript`.
+    rb"|(?<=[%(small)s])(?<![^%(letter)s][hnt](?=[\xc1\xc9\xcd\xd3\xda]))[%(beyond)s]"
+    rb"|[%(beyond)s]{2}(?=[%(small)s])"
+    # Letters that end no word of western Europe: `Dilkeº`, `Gurmukhî`, and `Kar-ý`.
+    rb"|(?<=[aeiou])\xba(?![%(letter)s])|(?<=[%(small)s])\xee(?![%(letter)s])"
+    # ý, a Turkish i without its dot, ends short words in Icelandic, and not `Kapalý`.
+    rb"|(?:(?<![%(letter)s])|(?<=[aeiou][a-z]))\xfd(?![%(letter)s])"
     # The signs of multiplication and division before a small letter.
     rb"|(?<=[%(letter)s])[\xd7\xf7](?=[%(small)s])"
     % {b"letter": _LETTER, b"small": _SMALL, b"beyond": _BEYOND_CAPITAL}

@@ -189,6 +189,8 @@ def test_signs_that_stand_in_no_word_are_never_read_as_windows_1252(
         ("Hicaz Dilkeº", True),
         ("Bahasa Punjabi (Tulisan Gurmukhî)", True),
         ("høÉre", True),
+        ("ªedd-i Saba", True),
+        ("Horizontaal (¡÷)", True),
         ("na hÉireann, an tÚdarás agus ón nÁisiún", False),
         ("JavaScript und OAuth für GitHub, geprüft", False),
         ("nº 5, Engº, Profª, 2ª", False),

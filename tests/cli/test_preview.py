@@ -62,6 +62,18 @@ def test_a_file_that_was_finished_before_is_said_to_be(
     assert run_in_process("show", first["run_id"], "--json").json["finished_before"] is None
 
 
+def test_check_with_simulate_compares_a_file_with_the_rehearsals(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    file = sheet("in.csv", rows(2))
+    assert run_in_process("run", file, "--simulate").code == 0
+    assert run_in_process("check", file, "--json").json["finished_before"] is None
+    result = run_in_process("check", file, "--simulate", "--json").json
+    assert result["finished_before"] is not None
+    assert [note["code"] for note in result["notes"]] == ["finished_before"]
+    assert org.state()["calls"]["put"] == 0
+
+
 def test_a_guessed_encoding_is_a_note(run_in_process: RunCommand) -> None:
     reasons = ("Prüfung läuft bis März", "Freigabe durch die Buchhaltung", "Vertrag wird geprüft")
     text = "\r\n".join(

@@ -19,7 +19,7 @@ def chunk(*rows: Sequence[object], **others: Sequence[object]) -> pd.DataFrame:
     """Return a chunk whose first row has number 2; `others` are the columns beside the cells."""
     blanks = [None] * len(rows)
     columns: dict[object, Sequence[object]] = dict(enumerate(zip(*rows, strict=True)))
-    for name in ("beyond", "short", "previous_result", "previous_checksum"):
+    for name in ("beyond", "above", "previous_result", "previous_checksum"):
         columns[name] = others.get(name, blanks)
     return pd.DataFrame(columns, index=range(2, len(rows) + 2), dtype=object)
 

@@ -48,7 +48,7 @@ def load(path: Path, **options: object) -> LoadedTable:
         assert list(chunk.columns) == [
             *positions,
             "beyond",
-            "short",
+            "above",
             "previous_result",
             "previous_checksum",
         ]

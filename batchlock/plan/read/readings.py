@@ -14,7 +14,7 @@ The rule by which a text is taken for Windows-1252:
    costs `_OTHER_LANGUAGE` at most, since names and quotations are common.
 5. Encodings of older systems cost `Candidate.cost` more: they are rarer than those of Windows.
 6. Windows-1252 is taken when it is more likely than every reading with other letters by `MARGIN`.
-   Readings with the same letters do not count: then the choice changes nothing.
+   Readings with the same letters count as one: the choice between them changes nothing.
 7. And when no single line is likelier in another encoding by as much: such a line comes from
    another file.
 8. All else is for a person to decide.
@@ -177,18 +177,21 @@ def likelihood_in(candidate: Candidate, lines: Sequence[TextLine]) -> float:
 
 
 def margin(readings: Sequence[ScoredReading], chosen: ScoredReading) -> float:
-    """Return how much likelier a reading is than every one with other letters.
+    """Return how much likelier the letters of a reading are than those of every other one.
 
-    A reading that was given up is not likelier than any other, and is no rival of another.
+    Readings with the same letters count as one: Turkish reads the same in Windows-1252 when it has
+    only letters such as ö and ü, and is likelier in Windows-1254. A reading that was given up is
+    not likelier than any other, and is no rival of another.
     """
     if chosen.is_given_up:
         return -_HOPELESS
     # Each further line makes every reading less likely, so the likelihood of a reading that was
     # given up cannot be compared with that of one which goes on.
-    others = [
-        one.likelihood for one in readings if one.texts != chosen.texts and not one.is_given_up
-    ]
-    return chosen.likelihood - max(others, default=-math.inf)
+    likelihoods: dict[bool, list[float]] = {True: [], False: []}
+    for one in readings:
+        if not one.is_given_up:
+            likelihoods[one.texts == chosen.texts].append(one.likelihood)
+    return max(likelihoods[True]) - max(likelihoods[False], default=-math.inf)
 
 
 def foreign_line(lines: Sequence[TextLine]) -> tuple[int, Candidate] | None:

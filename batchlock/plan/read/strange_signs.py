@@ -24,14 +24,21 @@ _STRANGE = re.compile(
     rb"|(?<=[%(letter)s-])[\x82-\x84\x88\x8b\x98\xa1-\xa6\xa8\xac\xaf\xb8\xb9\xbf]"
     # The acute accent at the end of a word, which is no apostrophe there.
     rb"|(?<=[%(small)s])\xb4(?![%(letter)s])"
-    # Before a small letter: `£tjefte`
+    # Before a small letter: `£tjefte`, `ªedd-i`. `1ªedición` is a typing error.
     rb"|[\x80\x83\x88\x98\xa2-\xa6\xa8\xac\xaf\xb8-\xba](?=[%(small)s])"
+    rb"|(?<![%(letter)s0-9.])\xaa(?=[%(small)s])"
     # What opens a sentence, and no letter behind it: `¡¦`, `¡V ` for an ellipsis and a dash.
-    rb"|[\xa1\xbf](?:[\x80-\x84\x86-\x90\x92\x94-\xa0\xa2-\xaa\xac-\xbe]|[B-Z](?![%(letter)s]))"
+    rb"|[\xa1\xbf](?:[\x80-\x84\x86-\x90\x92\x94-\xa0\xa2-\xaa\xac-\xbe\xd7\xf7]|[B-Z](?![%(letter)s]))"
     # `„@„r„„`
     rb"|[\x82\x84](?:[\x80-\x90\x92\x94-\xbf]|[@-Za-z{|}~][\x82\x84])"
-    # A capital inside of a word, and two of them before small letters: `hÖjre`, `ÅÅn`
-    rb"|(?<=[%(small)s])[%(beyond)s]|[%(beyond)s]{2}(?=[%(small)s])"
+    # A capital inside of a word, and two of them before small letters: `hÖjre`, `ÅÅn`. Irish puts
+    # h, n or t before a capital vowel: `na hÉireann`. ASCII letters stand so in `JavaScript`.
+    rb"|(?<=[%(small)s])(?<![^%(letter)s][hnt](?=[\xc1\xc9\xcd\xd3\xda]))[%(beyond)s]"
+    rb"|[%(beyond)s]{2}(?=[%(small)s])"
+    # Letters that end no word of western Europe: `Dilkeº`, `Gurmukhî`, and `Kar-ý`.
+    rb"|(?<=[aeiou])\xba(?![%(letter)s])|(?<=[%(small)s])\xee(?![%(letter)s])"
+    # ý, a Turkish i without its dot, ends short words in Icelandic, and not `Kapalý`.
+    rb"|(?:(?<![%(letter)s])|(?<=[aeiou][a-z]))\xfd(?![%(letter)s])"
     # The signs of multiplication and division before a small letter.
     rb"|(?<=[%(letter)s])[\xd7\xf7](?=[%(small)s])"
     % {b"letter": _LETTER, b"small": _SMALL, b"beyond": _BEYOND_CAPITAL}

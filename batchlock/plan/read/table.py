@@ -10,6 +10,7 @@ import pandas as pd
 
 from batchlock.core.reading import EncodingSource, FieldSource, FileReading, Origin
 from batchlock.core.rows import Cell, Field, NoValue
+from batchlock.plan.read.row_above import NumberedRow, RowAbove, is_prose, rows_above
 from batchlock.plan.read.zoho_files import FileModule
 
 # A chunk of 2,000 rows is large enough for the cost of a DataFrame to be spread over many rows,
@@ -30,19 +31,6 @@ HiddenRows = Callable[[], Iterable[int]]
 
 They are looked up when it is called, by one more pass over a sheet that has any.
 """
-_NumberedRow = tuple[int, Sequence[Cell]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShortRow:
-    """What a row of a text file with fewer cells than titles may be the rest of."""
-
-    row_above: int
-    """The number of the filled row above."""
-    title_above: str
-    """The title of the last cell of that row."""
-    completes: bool
-    """Whether both rows together, with the two cells at the break as one, are a whole row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +142,7 @@ class Table:
     the text of a filled cell beyond the last title. `previous_result` and `previous_checksum`
     are the texts under Result and Row check of a results file that is read again, None in any
     other file.
-    `short` is None, or a `ShortRow` for a row of a text file with fewer cells than titles.
+    `above` is None, or a `RowAbove` for a row of a text file that may be the rest of a cell.
     Wholly blank rows are left out.
     """
 
@@ -226,7 +214,7 @@ def _chunks(
     sheet: Sheet, positions: Sequence[int], left_out: "array[int] | None"
 ) -> Iterator[pd.DataFrame]:
     """Yield the chunks; hidden rows are appended to `left_out` instead, if that is a list."""
-    filled_rows: Iterator[_NumberedRow] = (
+    filled_rows: Iterator[NumberedRow] = (
         (number, row)
         for number, row in enumerate(sheet.rows(), 1)
         if number > sheet.header.row and any(map(is_filled, row))
@@ -234,15 +222,15 @@ def _chunks(
     if left_out is not None:
         filled_rows = _visible_rows(filled_rows, sheet.hidden_rows(), left_out)
     size = min(_CHUNK_ROWS, max(1, _CHUNK_CELLS // max(1, len(sheet.header.titles))))
-    above: _NumberedRow | None = None
+    above: NumberedRow | None = None
     while batch := list(islice(filled_rows, size)):
-        yield _frame(batch, above, sheet, positions)
+        yield _frame(batch, above, sheet, positions, is_last=len(batch) < size)
         above = batch[-1]
 
 
 def _visible_rows(
-    rows: Iterator[_NumberedRow], hidden_rows: Iterable[int], left_out: "array[int]"
-) -> Iterator[_NumberedRow]:
+    rows: Iterator[NumberedRow], hidden_rows: Iterable[int], left_out: "array[int]"
+) -> Iterator[NumberedRow]:
     hidden = iter(hidden_rows)
     next_hidden = next(hidden, None)
     for number, row in rows:
@@ -255,22 +243,29 @@ def _visible_rows(
 
 
 def _frame(
-    batch: Sequence[_NumberedRow],
-    above: _NumberedRow | None,
+    batch: Sequence[NumberedRow],
+    above: NumberedRow | None,
     sheet: Sheet,
     positions: Sequence[int],
+    *,
+    is_last: bool,
 ) -> pd.DataFrame:
-    """Return the chunk of a batch of rows; `above` is the row before the first of them."""
+    """Return the chunk of a batch of rows; `above` is the row before the first of them.
+
+    `is_last` tells that no row follows; a last batch of the full size is not known to be the last.
+    """
     header = sheet.header
     width = len(header.titles)
     rows = [row for _, row in batch]
     beyond: list[tuple[str, str] | None] = [None] * len(rows)
-    short: list[ShortRow | None] = [None] * len(rows)
+    row_above: list[RowAbove | None] = [None] * len(rows)
+    is_uneven = {*map(len, rows)} != {width}
+    record = header.fields.get(Field.RECORD_ID, 0)
+    if sheet.is_text and (is_uneven or any(is_prose(row, record) for row in rows)):
+        row_above = [*rows_above(batch, above, header.titles, record, is_last=is_last)]
     # Most files have rows of equal width: only others pay for the padding below.
-    if {*map(len, rows)} != {width}:
+    if is_uneven:
         beyond = [_excess(row, width) for row in rows]
-        if sheet.is_text:
-            short = [*_short_rows(batch, above, header.titles)]
         rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
     columns = list(zip(*rows, strict=True))
     blank_column = [None] * len(rows)
@@ -278,7 +273,7 @@ def _frame(
         i: columns[position] for i, position in enumerate(positions)
     }
     data["beyond"] = beyond
-    data["short"] = short
+    data["above"] = row_above
     for name, title in (("previous_result", "Result"), ("previous_checksum", "Row check")):
         position = header.result_columns.get(title)
         data[name] = (
@@ -288,23 +283,6 @@ def _frame(
         )
     # dtype object: pandas would otherwise turn a column of ids with blanks into floats.
     return pd.DataFrame(data, index=pd.Index([number for number, _ in batch]), dtype=object)
-
-
-def _short_rows(
-    batch: Sequence[_NumberedRow], above: _NumberedRow | None, titles: Sequence[str]
-) -> Iterator[ShortRow | None]:
-    """Yield for each row whether it has fewer cells than titles, and a row above it."""
-    for number, row in batch:
-        if above is None or len(row) >= len(titles):
-            yield None
-        else:
-            number_above, width_above = above[0], min(len(above[1]), len(titles))
-            yield ShortRow(
-                row_above=number_above,
-                title_above=titles[width_above - 1],
-                completes=width_above + len(row) - 1 == len(titles),
-            )
-        above = number, row
 
 
 def _excess(row: Sequence[Cell], width: int) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ from support.tables import HEADER, ROW, csv_text, load, refusal, usage_error, wr
 
 from batchlock.core.reading import EncodingSource
 from batchlock.plan.read.encoding import Detected, Undecided, detect_encoding
+from batchlock.plan.read.strange_signs import has_strange_signs
 
 
 @pytest.mark.parametrize(
@@ -165,6 +166,10 @@ def test_an_unknown_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
         ("iso8859-2", ("Seçilen aileleri birleştir",)),
         ("iso8859-15", ("Francúzske južné a antarktické územia",)),
         ("mac_roman", ("oor \u2019n sekonde",)),
+        # Turkish, in whose encoding ý is the small i without a dot, beside lines in Estonian and
+        # Norwegian.
+        ("cp1252", ("Kar-ý Nev", "Uus näidis on üles laaditud", "Näita kõiki üksikuid ridu")),
+        ("cp1252", ("Kapalý Curcuna", "Må ikke endres før revisjonen", "Venter på svar")),
     ],
 )
 def test_signs_that_stand_in_no_word_are_never_read_as_windows_1252(
@@ -178,14 +183,43 @@ def test_signs_that_stand_in_no_word_are_never_read_as_windows_1252(
     assert isinstance(detect_encoding(path, "auto"), Undecided)
 
 
+@pytest.mark.parametrize(
+    ("text", "is_strange"),
+    [
+        ("Hicaz Dilkeº", True),
+        ("Bahasa Punjabi (Tulisan Gurmukhî)", True),
+        ("høÉre", True),
+        ("ªedd-i Saba", True),
+        ("Horizontaal (¡÷)", True),
+        ("na hÉireann, an tÚdarás agus ón nÁisiún", False),
+        ("JavaScript und OAuth für GitHub, geprüft", False),
+        ("nº 5, Engº, Profª, 2ª", False),
+        ("ný útgáfa, því endurný", False),
+        ("Ábyrgð: ÁBYRGÐ", False),
+    ],
+)
+def test_signs_that_stand_in_no_word(tmp_path: Path, text: str, is_strange: bool) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text(text, encoding="cp1252")
+    assert has_strange_signs(path) is is_strange
+
+
+def test_turkish_with_letters_that_are_the_same_in_windows_1252_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    lines = ("Feltet må fylles ut", "Örnek: Öz", "Hver rad må ha en egen id", "Prøv på nytt")
+    text = "".join(f"Leads,5843104000000425560,{line}\n" for line in lines)
+    path.write_text(f"Module,Record Id,Reason\n{text}", encoding="cp1252")
+    assert detect_encoding(path, "auto") == Detected("windows-1252", EncodingSource.GUESS)
+
+
 @pytest.mark.parametrize("rows", [30, 90])
 def test_a_file_with_many_different_words_is_read_as_windows_1252(
     tmp_path: Path, rows: int
 ) -> None:
     starts = ("Prüfungs", "Änderungs", "Kündigungs", "Verlängerungs", "Rückzahlungs")
     ends = ("akte", "antrag", "beleg", "bericht", "brief", "datum", "entwurf", "formular", "frist")
-    ends += ("kopie", "liste", "mappe", "notiz", "ordner", "plan", "stelle", "termin", "vorlage")
-    reasons = [f"{start}{end} fehlt" for end in ends for start in starts][:rows]
+    others = ("kopie", "liste", "mappe", "notiz", "ordner", "plan", "stelle", "termin", "vorlage")
+    reasons = [f"{start}{end} fehlt" for end in ends + others for start in starts][:rows]
     path = tmp_path / "in.csv"
     text = "".join(f"Leads,5843104000000425560,{reason}\n" for reason in reasons)
     path.write_text(f"Module,Record Id,Reason\n{text}", encoding="cp1252")

@@ -1,15 +1,24 @@
 """The product in one class: plan, start, execute, report.
 
+A spreadsheet has a row for each locked record of a Zoho org, with a new reason for its lock. A run
+sends each row to Zoho, and writes a results file with one line for each row.
+
     run      plan ─▶ start ─▶ execute       an unfinished run of the same file: execute
     check    plan
     resume                    execute
-    retry            start ─▶ execute       the rows come from another run
+    retry            start ─▶ execute       rows of another run that were not updated
     report                                  write the results again
+    show, runs                              what the store has
 
-`plan` turns a spreadsheet into a journal: its rows, and what is wrong with them. `start` makes a
-run of it: a record in the store. `execute` sends the rows that the run has left, and writes the
-results at its end, whatever ended the sending. The command line, the page, its workers and the
-functions of `batchlock` all use this class. States of a run, identity and family: see
+- plan: read the spreadsheet into a journal: its rows, and what is wrong with them.
+- start: make the record of a run in the store. `Starter`
+- execute: send the rows that the run has left, then write its results. `Executor`
+
+The command line, the functions for Python, the page and its workers all use this class. On the page
+a plan is made for each upload, a run when a person clicks, and a worker process resumes the run. A
+process that is killed loses nothing: the journal says which rows are done and which are in doubt,
+and the next `run` of the same file, or `resume`, continues. At any time, one process of the machine
+executes a run of an org: it holds the lock of the org. See "States of a run" in
 docs/architecture.md.
 """
 
@@ -29,18 +38,17 @@ from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import CheckResult, RunResult, Summary
-from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
+from batchlock.core.runs import Run, RunInfo, RunState
 from batchlock.execute import Executor, connection_to
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess, ReadLimits, plan
-from batchlock.plan.finished import note_finished_run
 from batchlock.report import summaries
 from batchlock.report.checked_file import checked_file_target, report_check
-from batchlock.report.destination import displayable_name, run_id_in_name
 from batchlock.report.reporter import Reporter
 from batchlock.send.stop_rules import deadline
-from batchlock.store.earlier import compare_with_earlier_runs, last_finished, needs_comparison
-from batchlock.store.journal import Journal, copy_plan, copy_unsettled_rows
+from batchlock.start import Starter, note_finished
+from batchlock.store.earlier import compare_with_earlier_runs
+from batchlock.store.journal import Journal
 from batchlock.store.store import Store
 from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.settings import SIMULATOR
@@ -106,7 +114,7 @@ class Engine:
                     "A run of the same file was not finished. (Use --fresh to start a new run.)"
                 )
                 return await self._resume(unfinished, credentials)
-            self._check_writable(info)
+            self._reporter.check_writable(info, self.observer)
             set_holder(f"run {info.run_id} of {file}")
             self.store.make_runs_folder(org)
             # The first token is fetched while the file is read. `load_credentials` has checked
@@ -115,7 +123,7 @@ class Engine:
             async with connection_to(self.settings, credentials) as connection:
                 await planning
                 with Journal.open(self.store.journal_path(info)) as journal:
-                    run = self._add(journal.info, journal.figures())
+                    run = self._starter.add(journal.info, journal.figures())
                     return await self._executor.execute(run, journal, connection)
 
     async def check(self, file: Path) -> CheckResult:
@@ -151,18 +159,7 @@ class Engine:
         Raises AlreadyRunning when a run of the same content, which this one replaces, is being
         sent.
         """
-        with Journal.open(plan_path) as source:
-            run_info.check_address(source.info, self.settings)
-            for run in self.store.runs.same_content(source.info):
-                if run.state is RunState.RUNNING and not run.is_alive:
-                    self.store.settle_killed(run)
-            info = run_info.new_info_like(source.info, self.settings)
-            info = replace(info, kind="run", strict=self.settings.input.strict)
-            info = self._reporter.with_output(info)
-            self.store.make_runs_folder(info.org)
-            path = self.store.journal_path(info)
-            copy_plan(source, path, info, sends_done_rows=self.options.fresh)
-        return self._add_from(path)
+        return self._starter.start(plan_path)
 
     async def resume(self, run_id: str | None, *, only_queued: bool = False) -> RunResult | None:
         """Execute a run that has rows left; None: the newest one. Return None when nothing is left.
@@ -196,7 +193,7 @@ class Engine:
         credentials = load_credentials(self.settings.zoho, self.settings.network, run.info.org)
         with self.store.lock(run.info.org) as set_holder:
             set_holder(f"a retry of run {run.run_id}")
-            retry = self._start_retry(run, refused=refused)
+            retry = self._starter.start_retry(run, refused=refused)
             if retry is None:
                 return None
             set_holder(f"run {retry.run_id}")
@@ -209,16 +206,16 @@ class Engine:
         """
         run = self._find(run_id)
         if not self.store.runs.lineage(run)[0].figures.remaining:
-            return self._start_retry(run, refused=refused)
+            return self._starter.start_retry(run, refused=refused)
         with self.store.lock(run.info.org):
-            return self._start_retry(run, refused=refused)
+            return self._starter.start_retry(run, refused=refused)
 
     def report(self, run_id: str) -> RunResult:
         """Write the results of a run again; rows without an outcome are `not_sent` or `unknown`."""
         run = self._find(run_id)
         with self.store.open_journal(run) as journal, journal.snapshot():
             info = self._reporter.with_output(run.info)
-            self._check_writable(info)
+            self._reporter.check_writable(info, self.observer)
             reason = summaries.stop_reason_of(run, remaining=journal.remaining())
             return self._reporter.write(journal, info, reason)
 
@@ -241,13 +238,9 @@ class Engine:
         limits = ReadLimits(timeout_seconds=settings.max_seconds, memory_bytes=settings.max_memory)
         self.observer.on_message(f"Reading {file.name}.")
         await plan(request, limits, cancel_token=self.cancel_token, reader=self._reader)
-        with Journal.open(path) as journal:
-            self._note_finished(journal)
-
-    def _note_finished(self, journal: Journal) -> None:
         if (store := self._existing_store) is not None:
-            finished_at = last_finished(store.runs.same_content(journal.info))
-            note_finished_run(journal, finished_at, is_fresh=self.options.fresh)
+            with Journal.open(path) as journal:
+                note_finished(journal, store, is_fresh=self.options.fresh)
 
     @property
     def _existing_store(self) -> Store | None:
@@ -259,53 +252,6 @@ class Engine:
         except BatchlockError:  # a run has opened the store before, and stopped there
             return None
 
-    def _add(self, info: RunInfo, figures: RunFigures) -> Run:
-        """Add a run to the store; the older runs whose place it takes end."""
-        original_id = info.retry_of or run_id_in_name(Path(info.file))
-        original = None if original_id is None else self.store.runs.get(original_id)
-        relatives = self.store.runs.same_content(info) if original is None else [original]
-        run = Run(
-            info=info,
-            parent=relatives[0].parent if relatives else info.run_id,
-            figures=figures,
-            file_name=displayable_name(info.file),
-        )
-        return self.store.runs.add(run)
-
-    def _add_from(self, path: Path) -> Run:
-        """Add the run of a new journal; the journal is removed if another run takes its place."""
-        added = None
-        try:
-            with Journal.open(path) as journal:
-                if journal.info.kind == "run":
-                    self._note_finished(journal)
-                added = self._add(journal.info, journal.figures())
-        finally:
-            if added is None or self.store.journal_path(added.info) != path:
-                path.unlink(missing_ok=True)
-        return added
-
-    def _start_retry(self, run: Run, *, refused: bool) -> Run | None:
-        """Make the retry of a run, or return its unfinished one; None when no row is to be sent."""
-        newest, *earlier = self.store.runs.lineage(run)
-        run_info.check_address(newest.info, self.settings)
-        if newest.run_id != run.run_id and not newest.is_closed:
-            return newest
-        with self.store.open_journal(newest) as source:
-            if needs_comparison(source):
-                compare_with_earlier_runs(source, self.store)
-            info = run_info.retry_info(
-                source, self.settings, has_earlier=bool(earlier), refused=refused
-            )
-            if info is None:
-                return None
-            info = self._reporter.with_output(info)
-            self._check_writable(info)
-            path = self.store.journal_path(info)
-            paths = [self.store.journal_path(each.info) for each in earlier] if refused else []
-            copy_unsettled_rows(source, path, info, refused=refused, earlier=paths)
-        return self._add_from(path)
-
     async def _resume(self, run: Run, credentials: Credentials) -> RunResult:
         with self.store.open_journal(run) as journal:
             run_info.check_address(run.info, self.settings)
@@ -314,11 +260,21 @@ class Engine:
                 f"{journal.remaining():,} of {journal.figures().rows:,} rows are left."
             )
             info = self._reporter.with_output(run.info)
-            self._check_writable(info)
+            self._reporter.check_writable(info, self.observer)
             if info != run.info:
                 self.store.runs.set_output(run.run_id, info.output)
             async with connection_to(self.settings, credentials) as connection:
                 return await self._executor.execute(replace(run, info=info), journal, connection)
+
+    @property
+    def _starter(self) -> Starter:
+        return Starter(
+            settings=self.settings,
+            store=self.store,
+            reporter=self._reporter,
+            observer=self.observer,
+            fresh=self.options.fresh,
+        )
 
     @property
     def _executor(self) -> Executor:
@@ -335,11 +291,6 @@ class Engine:
             ),
             fresh=self.options.fresh,
         )
-
-    def _check_writable(self, info: RunInfo) -> None:
-        """Tell before the first call when the results cannot be written at their place."""
-        if (sentence := self._reporter.elsewhere(info)) is not None:
-            self.observer.on_message(sentence)
 
     def _unfinished(self, org: str, identity: str | None = None) -> Run | None:
         """Return the newest run that can be resumed; those without a usable journal cannot be."""

@@ -14,7 +14,7 @@ LAYERS = (
     {"core"},
     {"config", "zoho", "store"},
     {"plan", "send", "report"},
-    {"execute"},
+    {"start", "execute"},
     {"engine"},
     {"web", "cli", "api", "__main__"},
     {"__init__"},  # names the functions of `api`

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from batchlock.config import Settings
 from batchlock.core.errors import BatchlockError
+from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.reply import sentences
 from batchlock.core.results import RunResult, Summary
@@ -31,8 +32,8 @@ class Reporter:
         output = requested_output(self.options.output)
         return info if output is None else replace(info, output=output)
 
-    def elsewhere(self, info: RunInfo) -> str | None:
-        """Return in a sentence where the results go when they cannot go to their target.
+    def check_writable(self, info: RunInfo, observer: RunObserver) -> None:
+        """Tell the observer when the results cannot be written at their place.
 
         Raises UsageError when they would replace the input or a file of somebody else, and
         BatchlockError when they cannot be written anywhere.
@@ -40,7 +41,8 @@ class Reporter:
         target = target_path(info, self.settings)
         overwrite = self.options.overwrite
         place = writable_place(target, fallback_folder(self.settings), overwrite=overwrite)
-        return f"{place.path} will have the results, because {place.why}." if place.why else None
+        if place.why:
+            observer.on_message(f"{place.path} will have the results, because {place.why}.")
 
     def summary(self, journal: Journal, info: RunInfo, stop_reason: StopReason) -> Summary:
         """Return the summary of a run so far."""

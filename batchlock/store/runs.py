@@ -1,27 +1,30 @@
 """The runs of all orgs: one record each, and the queries that find them."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from batchlock.core.errors import AlreadyRunning, Stopped, UsageError
+from batchlock.core.errors import AlreadyRunning, UsageError
 from batchlock.core.observer import LimiterSnapshot
-from batchlock.core.results import Result
-from batchlock.core.runs import CLOSED, Run, RunFigures, RunInfo, RunState, Totals, superseded_by
+from batchlock.core.runs import CLOSED, Run, RunFigures, RunInfo, RunState, superseded_by
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.store.database import reading, writing
+from batchlock.store.run_columns import (
+    figure_values,
+    state_values,
+    stop_request_of,
+    to_columns,
+    to_run,
+    values_of,
+)
 from batchlock.store.schema import runs as table
 
-_INFO_FIELDS = tuple(field.name for field in fields(RunInfo) if field.name != "run_id")
-_TOTALS_FIELDS = tuple(field.name for field in fields(Totals))
 # More ids than these show nothing more about an ambiguous beginning of an id.
 _LISTED_MATCHES = 5
-_NO_STOP_REQUEST = {"stop_request": None, "stop_request_sentence": None}
 
 
 class RunTable:
@@ -67,7 +70,7 @@ class RunTable:
 
     def all_unfinished(self, org: str, identity: str | None = None) -> list[Run]:
         """Return the runs that can be resumed, newest first; `identity` as in `unfinished`."""
-        conditions = [table.c.org == org, table.c.state.not_in(_values(CLOSED))]
+        conditions = [table.c.org == org, table.c.state.not_in(values_of(CLOSED))]
         if identity is not None:
             conditions.append(table.c.identity == identity)
         return self._select(*conditions)
@@ -104,7 +107,7 @@ class RunTable:
 
     def in_state(self, org: str, *states: RunState) -> list[Run]:
         """Return the runs of an org in any of these states, newest first."""
-        return self._select(table.c.org == org, table.c.state.in_(_values(states)))
+        return self._select(table.c.org == org, table.c.state.in_(values_of(states)))
 
     def queue(self, org: str) -> list[Run]:
         """Return the runs that wait for their turn, in the order of the queue."""
@@ -115,7 +118,7 @@ class RunTable:
         """Return the closed runs of an org whose last session ended before a moment."""
         return self._select(
             table.c.org == org,
-            table.c.state.in_(_values(CLOSED)),
+            table.c.state.in_(values_of(CLOSED)),
             table.c.finished_at < moment,
         )
 
@@ -132,7 +135,7 @@ class RunTable:
         """
         info = run.info
         older = [table.c.id == info.retry_of] if info.retry_of else _same_content(info)
-        is_open = table.c.state.not_in(_values(CLOSED))
+        is_open = table.c.state.not_in(values_of(CLOSED))
         # Retention removes a closed run by the time of its end.
         ended = {"finished_at": datetime.now(UTC)}
         with writing(self._engine) as connection:
@@ -150,10 +153,10 @@ class RunTable:
             update = table.update().where(*older, is_open)
             connection.execute(
                 update.where(table.c.remaining > 0).values(
-                    _state_values(RunState.SUPERSEDED, superseded_by(info)) | ended
+                    state_values(RunState.SUPERSEDED, superseded_by(info)) | ended
                 )
             )
-            connection.execute(update.values(_state_values(RunState.FINISHED, COMPLETED) | ended))
+            connection.execute(update.values(state_values(RunState.FINISHED, COMPLETED) | ended))
             connection.execute(table.insert().values(to_columns(run)))
         return run
 
@@ -172,7 +175,7 @@ class RunTable:
         if run.state is RunState.QUEUED:
             can_start = is_queued
         else:
-            can_start = table.c.state.not_in(_values(CLOSED))
+            can_start = table.c.state.not_in(values_of(CLOSED))
         with writing(self._engine) as connection:
             updated = connection.execute(
                 table.update()
@@ -209,7 +212,7 @@ class RunTable:
         again. If they have paused, stopped or superseded it, that is why it is to end.
         """
         runs_again = sa.or_(
-            table.c.state.in_(_values((RunState.RUNNING, RunState.QUEUED))),
+            table.c.state.in_(values_of((RunState.RUNNING, RunState.QUEUED))),
             table.c.stop_code == StopCode.KILLED.value,
         )
         with writing(self._engine) as connection:
@@ -223,14 +226,14 @@ class RunTable:
                     message=message,
                     snapshot=None if snapshot is None else snapshot._asdict(),
                     heartbeat_at=datetime.now(UTC),
-                    **_figure_values(figures),
+                    **figure_values(figures),
                 )
                 .returning(
                     sa.func.coalesce(table.c.stop_request, table.c.stop_code),
                     sa.func.coalesce(table.c.stop_request_sentence, table.c.stop_sentence),
                 )
             ).one_or_none()
-        return None if row is None else _stop_request(*row)
+        return None if row is None else stop_request_of(*row)
 
     def end_session(
         self,
@@ -252,11 +255,11 @@ class RunTable:
         if results is not None:
             values["results"] = results
         if figures is not None:
-            values |= _figure_values(figures)
-        is_open = table.c.state.not_in(_values(CLOSED))
+            values |= figure_values(figures)
+        is_open = table.c.state.not_in(values_of(CLOSED))
         with writing(self._engine) as connection:
             update = table.update().where(table.c.id == run_id)
-            connection.execute(update.where(is_open).values(_state_values(state, reason)))
+            connection.execute(update.where(is_open).values(state_values(state, reason)))
             connection.execute(update.values(values))
 
     def enqueue(
@@ -267,13 +270,13 @@ class RunTable:
         Return False if the run is closed. A run keeps the person who requested it first, with the
         name of the file and the upload.
         """
-        values = _state_values(RunState.QUEUED, None)
+        values = state_values(RunState.QUEUED, None)
         values |= {"starts": 0, "queued_at": datetime.now(UTC)}
         first = {"requested_by": requested_by, "file_name": file_name, "upload": upload}
         first = {name: value for name, value in first.items() if value}
         with writing(self._engine) as connection:
             is_run = table.c.id == run_id
-            is_open = table.c.state.not_in(_values(CLOSED))
+            is_open = table.c.state.not_in(values_of(CLOSED))
             update = table.update().where(is_run, is_open)
             is_queued = connection.execute(update.values(values)).rowcount > 0
             if first:
@@ -282,7 +285,7 @@ class RunTable:
 
     def requeue(self, run_id: str, *, starts: int) -> None:
         """Let a run wait again at its place in the queue, because its worker has ended."""
-        self._update(run_id, **_state_values(RunState.QUEUED, None), starts=starts)
+        self._update(run_id, **state_values(RunState.QUEUED, None), starts=starts)
 
     def set_waiting_reason(self, run_id: str, reason: StopReason) -> None:
         """Record why a run in the queue could not begin; no effect if it is not in the queue.
@@ -294,13 +297,13 @@ class RunTable:
 
     def end_waiting(self, run_id: str, reason: StopReason) -> None:
         """End a run that cannot begin; no effect if it is not in the queue."""
-        values = _state_values(RunState.STOPPED, reason)
+        values = state_values(RunState.STOPPED, reason)
         values |= {"finished_at": datetime.now(UTC), "exit_code": reason.exit_code}
         self._update(run_id, table.c.state == RunState.QUEUED.value, **values)
 
     def request_stop(self, run_id: str, reason: StopReason) -> None:
         """Ask the process that sends a run to end it; no effect if the run has ended."""
-        can_end = table.c.state.in_(_values((RunState.RUNNING, RunState.QUEUED)))
+        can_end = table.c.state.in_(values_of((RunState.RUNNING, RunState.QUEUED)))
         values = {"stop_request": reason.code.value, "stop_request_sentence": reason.sentence}
         self._update(run_id, can_end, **values)
 
@@ -320,7 +323,7 @@ class RunTable:
         """Return runs, newest first; with a `connection`, as its transaction sees them."""
         query = table.select().where(*conditions).order_by(table.c.id.desc())
         with nullcontext(connection) if connection else reading(self._engine) as used:
-            return [_to_run(row) for row in used.execute(query).mappings()]
+            return [to_run(row) for row in used.execute(query).mappings()]
 
 
 def _same_content(info: RunInfo) -> list[sa.ColumnElement[bool]]:
@@ -332,85 +335,3 @@ def _same_content(info: RunInfo) -> list[sa.ColumnElement[bool]]:
         table.c.sheet.is_not_distinct_from(info.sheet),
         table.c.id != info.run_id,
     ]
-
-
-def _values(states: Collection[RunState]) -> list[str]:
-    return [state.value for state in states]
-
-
-def _state_values(state: RunState, reason: StopReason | None) -> dict[str, Any]:
-    """Return the columns of a state; every change of the state answers an older stop request."""
-    return {
-        "state": state.value,
-        "stop_code": None if reason is None else reason.code.value,
-        "stop_sentence": None if reason is None else reason.sentence,
-        **_NO_STOP_REQUEST,
-    }
-
-
-def _figure_values(figures: RunFigures) -> dict[str, Any]:
-    return {
-        "counts": {result.value: count for result, count in figures.counts.items()},
-        "remaining": figures.remaining,
-        "settled": figures.settled,
-        **asdict(figures.totals),
-    }
-
-
-def _stop_request(code: str | None, sentence: str | None) -> StopReason | None:
-    if code is None:
-        return None
-    return StopReason(code=StopCode(code), sentence=sentence or "", exit_code=Stopped.exit_code)
-
-
-def to_columns(run: Run) -> dict[str, Any]:
-    """Return a run as a row of the table."""
-    info = run.info
-    return {
-        "id": info.run_id,
-        **{name: getattr(info, name) for name in _INFO_FIELDS},
-        "titles": list(info.titles),
-        "settings": dict(info.settings),
-        "parent": run.parent,
-        **_state_values(run.state, run.reason),
-        "exit_code": run.exit_code,
-        "finished_at": run.finished_at,
-        "results": run.results,
-        **_figure_values(run.figures),
-        "requested_by": run.requested_by,
-        "file_name": run.file_name,
-        "upload": run.upload,
-        "queued_at": run.queued_at,
-        "starts": run.starts,
-    }
-
-
-def _to_run(row: sa.RowMapping) -> Run:
-    info = {name: row[name] for name in _INFO_FIELDS} | {"titles": tuple(row["titles"])}
-    code, snapshot = row["stop_code"], row["snapshot"]
-    return Run(
-        info=RunInfo(run_id=row["id"], **info),
-        parent=row["parent"],
-        state=RunState(row["state"]),
-        reason=None
-        if code is None
-        else StopReason(code=StopCode(code), sentence=row["stop_sentence"] or ""),
-        exit_code=row["exit_code"],
-        finished_at=row["finished_at"],
-        results=row["results"],
-        figures=RunFigures(
-            counts={Result(name): count for name, count in row["counts"].items()},
-            settled=row["settled"],
-            totals=Totals(**{name: row[name] for name in _TOTALS_FIELDS}),
-        ),
-        message=row["message"],
-        snapshot=None if snapshot is None else LimiterSnapshot(**snapshot),
-        heartbeat_at=row["heartbeat_at"],
-        process=row["process"],
-        requested_by=row["requested_by"],
-        file_name=row["file_name"],
-        upload=row["upload"],
-        queued_at=row["queued_at"],
-        starts=row["starts"],
-        stop_requested=_stop_request(row["stop_request"], row["stop_request_sentence"]),
-    )

@@ -18,7 +18,7 @@ from batchlock.core.errors import AlreadyRunning
 from batchlock.store.carry_over.old_runs import read_runs
 from batchlock.store.carry_over.web_database import read_web_database
 from batchlock.store.database import NAME, reading, writing
-from batchlock.store.runs import to_columns
+from batchlock.store.run_columns import to_columns
 from batchlock.store.schema import audit_log, choices, facts, people, runs, sessions, uploads
 
 _FACT = "carried_over"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.observer import RunObserver
-from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
+from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, superseded_by
 from batchlock.plan import run_info
 from batchlock.plan.finished import note_finished_run
 from batchlock.report.destination import displayable_name, run_id_in_name
@@ -86,7 +86,8 @@ class Starter:
                 parent=relatives[0].parent if relatives else info.run_id,
                 figures=figures,
                 file_name=displayable_name(info.file),
-            )
+            ),
+            superseded=superseded_by(info),
         )
 
     def _add_from(self, path: Path) -> Run:

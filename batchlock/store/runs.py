@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from batchlock.core.errors import AlreadyRunning, UsageError
 from batchlock.core.observer import LimiterSnapshot
-from batchlock.core.runs import CLOSED, Run, RunFigures, RunInfo, RunState, superseded_by
+from batchlock.core.runs import CLOSED, Run, RunFigures, RunInfo, RunState
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.store.database import reading, writing
 from batchlock.store.run_columns import (
@@ -70,7 +70,7 @@ class RunTable:
 
     def all_unfinished(self, org: str, identity: str | None = None) -> list[Run]:
         """Return the runs that can be resumed, newest first; `identity` as in `unfinished`."""
-        conditions = [table.c.org == org, table.c.state.not_in(values_of(CLOSED))]
+        conditions = [table.c.org == org, _is_open()]
         if identity is not None:
             conditions.append(table.c.identity == identity)
         return self._select(*conditions)
@@ -122,43 +122,51 @@ class RunTable:
             table.c.finished_at < moment,
         )
 
-    def add(self, run: Run) -> Run:
-        """Add a run and end the runs whose place it takes; return it, or the run to use instead.
+    def add(self, run: Run, *, superseded: StopReason | None = None) -> Run:
+        """Add a run, and return it, or the run to use instead.
 
-        A retry takes the place of the run that it retries, another run that of the runs of the
-        same content. Both happen in one commit: a resumed older run would overwrite in Zoho what
-        the new run has written. An older run without rows left was killed before it had its
-        results: it is finished then. When the same run has an unfinished retry already, nothing is
-        added, and that retry is returned.
+        With `superseded`, the runs whose place it takes end for this reason. A retry takes the
+        place of the run that it retries, another run that of the runs of the same content. Both
+        happen in one commit: a resumed older run would overwrite in Zoho what the new run has
+        written. An older run without rows left was killed before it had its results: it is
+        finished then. When the same run has an unfinished retry already, that retry is returned,
+        and nothing is added.
 
         Raises AlreadyRunning when one of the older runs is being sent.
         """
-        info = run.info
-        older = [table.c.id == info.retry_of] if info.retry_of else _same_content(info)
-        is_open = table.c.state.not_in(values_of(CLOSED))
-        # Retention removes a closed run by the time of its end.
-        ended = {"finished_at": datetime.now(UTC)}
         with writing(self._engine) as connection:
-            if info.retry_of is not None:
-                for retry in self._select(
-                    table.c.retry_of == info.retry_of, is_open, connection=connection
-                ):
+            if superseded is not None:
+                if (retry := self._open_retry(run.info, connection)) is not None:
                     return retry
-            for each in self._select(*older, is_open, connection=connection):
-                if each.is_alive:
-                    raise AlreadyRunning(
-                        f"Run {each.run_id} of the same file is being sent. Wait for its end, or "
-                        "stop it first."
-                    )
-            update = table.update().where(*older, is_open)
-            connection.execute(
-                update.where(table.c.remaining > 0).values(
-                    state_values(RunState.SUPERSEDED, superseded_by(info)) | ended
-                )
-            )
-            connection.execute(update.values(state_values(RunState.FINISHED, COMPLETED) | ended))
+                self._supersede_older(run.info, superseded, connection)
             connection.execute(table.insert().values(to_columns(run)))
         return run
+
+    def _open_retry(self, info: RunInfo, connection: sa.Connection) -> Run | None:
+        if info.retry_of is None:
+            return None
+        retries = self._select(table.c.retry_of == info.retry_of, _is_open(), connection=connection)
+        return next(iter(retries), None)
+
+    def _supersede_older(
+        self, info: RunInfo, reason: StopReason, connection: sa.Connection
+    ) -> None:
+        older = [table.c.id == info.retry_of] if info.retry_of else _same_content(info)
+        for run in self._select(*older, _is_open(), connection=connection):
+            if run.is_alive:
+                raise AlreadyRunning(
+                    f"Run {run.run_id} of the same file is being sent. Wait for its end, or stop "
+                    "it first."
+                )
+        # Retention removes a closed run by the time of its end.
+        ended = {"finished_at": datetime.now(UTC)}
+        update = table.update().where(*older, _is_open())
+        connection.execute(
+            update.where(table.c.remaining > 0).values(
+                state_values(RunState.SUPERSEDED, reason) | ended
+            )
+        )
+        connection.execute(update.values(state_values(RunState.FINISHED, COMPLETED) | ended))
 
     def set_output(self, run_id: str, output: str | None) -> None:
         """Set the requested path of the results."""
@@ -172,10 +180,7 @@ class RunTable:
         made it while the process was starting.
         """
         is_queued = table.c.state == RunState.QUEUED.value
-        if run.state is RunState.QUEUED:
-            can_start = is_queued
-        else:
-            can_start = table.c.state.not_in(values_of(CLOSED))
+        can_start = is_queued if run.state is RunState.QUEUED else _is_open()
         with writing(self._engine) as connection:
             updated = connection.execute(
                 table.update()
@@ -256,10 +261,9 @@ class RunTable:
             values["results"] = results
         if figures is not None:
             values |= figure_values(figures)
-        is_open = table.c.state.not_in(values_of(CLOSED))
         with writing(self._engine) as connection:
             update = table.update().where(table.c.id == run_id)
-            connection.execute(update.where(is_open).values(state_values(state, reason)))
+            connection.execute(update.where(_is_open()).values(state_values(state, reason)))
             connection.execute(update.values(values))
 
     def enqueue(
@@ -276,8 +280,7 @@ class RunTable:
         first = {name: value for name, value in first.items() if value}
         with writing(self._engine) as connection:
             is_run = table.c.id == run_id
-            is_open = table.c.state.not_in(values_of(CLOSED))
-            update = table.update().where(is_run, is_open)
+            update = table.update().where(is_run, _is_open())
             is_queued = connection.execute(update.values(values)).rowcount > 0
             if first:
                 connection.execute(update.where(table.c.requested_by == "").values(first))
@@ -324,6 +327,10 @@ class RunTable:
         query = table.select().where(*conditions).order_by(table.c.id.desc())
         with nullcontext(connection) if connection else reading(self._engine) as used:
             return [to_run(row) for row in used.execute(query).mappings()]
+
+
+def _is_open() -> sa.ColumnElement[bool]:
+    return table.c.state.not_in(values_of(CLOSED))
 
 
 def _same_content(info: RunInfo) -> list[sa.ColumnElement[bool]]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.run_info import INTERRUPTED, figures_of, run_info, run_record
 
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import AlreadyRunning, UsageError
 from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.results import Result
 from batchlock.core.runs import CLOSED, Run, RunFigures, RunState, Totals
@@ -311,11 +311,10 @@ def test_a_heartbeat_records_how_far_a_run_has_come(store: Store) -> None:
 
 
 def test_a_request_to_end_a_run_is_returned_by_its_heartbeats(store: Store) -> None:
-    add(store, FIRST)
+    add(store, FIRST, state=RunState.QUEUED)
     store.runs.request_stop(FIRST, PAUSED)
-    store.runs.start_session(
-        got(store, FIRST)
-    )  # the request was made while the process was starting
+    # The request was made while the process was starting.
+    store.runs.start_session(got(store, FIRST))
     assert got(store, FIRST).stop_requested == PAUSED
     for _ in range(2):
         assert store.runs.beat(FIRST, message="", snapshot=None, figures=figures_of()) == PAUSED
@@ -435,3 +434,44 @@ def test_the_store_keeps_its_runs_after_it_was_closed(store: Store) -> None:
     store.close()
     with Store(store.state) as again:
         assert again.runs.get(FIRST) == run
+
+
+def test_the_end_of_a_session_does_not_reopen_a_run_that_was_superseded(store: Store) -> None:
+    add(store, FIRST)
+    add(store, SECOND, superseded=NEWER_RUN)
+    store.runs.end_session(FIRST, RunState.STOPPED, INTERRUPTED, exit_code=130, results="/r.csv")
+    run = got(store, FIRST)
+    assert (run.state, run.reason) == (RunState.SUPERSEDED, NEWER_RUN)
+    assert (run.exit_code, run.results) == (130, "/r.csv")
+
+
+def test_a_second_retry_of_a_run_is_not_added_while_the_first_is_open(store: Store) -> None:
+    add(store, FIRST, state=RunState.FINISHED)
+    first = retry(store, SECOND, of=FIRST, superseded=NEWER_RUN)
+    second = run_record(run_info(run_id=THIRD, retry_of=FIRST, identity=f"retry {FIRST}"))
+    assert store.runs.add(second, superseded=NEWER_RUN) == first
+    assert store.runs.get(THIRD) is None
+
+
+def test_a_run_that_is_being_sent_is_not_superseded(store: Store) -> None:
+    add(store, FIRST)
+    assert store.runs.start_session(got(store, FIRST))
+    with pytest.raises(AlreadyRunning, match=f"Run {FIRST} of the same file is being sent"):
+        add(store, SECOND, superseded=NEWER_RUN)
+    assert got(store, FIRST).state is RunState.RUNNING
+    assert store.runs.get(SECOND) is None
+
+
+def test_a_request_to_end_a_run_that_has_ended_does_not_end_its_next_session(store: Store) -> None:
+    add(store, FIRST)
+    store.runs.end_session(FIRST, RunState.STOPPED, INTERRUPTED)
+    store.runs.request_stop(FIRST, PAUSED)
+    assert store.runs.start_session(got(store, FIRST))
+    reason = store.runs.beat(FIRST, message="", snapshot=None, figures=figures_of(left=3))
+    assert reason is None
+
+
+def test_a_closed_run_is_not_queued(store: Store) -> None:
+    add(store, FIRST, state=RunState.SUPERSEDED)
+    assert not store.runs.enqueue(FIRST, requested_by="Anna")
+    assert got(store, FIRST).state is RunState.SUPERSEDED

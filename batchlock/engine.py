@@ -296,7 +296,8 @@ class Engine:
         """Return the newest run that can be resumed; those without a usable journal cannot be."""
         for run in self.store.runs.all_unfinished(org, identity):
             try:
-                with self.store.open_journal(run):
+                with self.store.open_journal(run) as journal:
+                    journal.remaining()  # an empty file can be opened
                     return run
             except Stopped:  # the disk is full
                 raise

@@ -65,12 +65,17 @@ class AppContext:
         """
         is_gone = run.state is RunState.RUNNING and not run.is_alive
         if is_gone and run.queued_at is None:
-            return replace(run, state=RunState.STOPPED)
+            # Its record is as old as its last heartbeat.
+            return replace(run, state=RunState.STOPPED, figures=self.store.figures(run))
         return run
 
     def same_content(self, info: RunInfo) -> list[Run]:
         """Return the other runs of the same content, newest first."""
         return [self.as_it_stands(run) for run in self.store.runs.same_content(info)]
+
+    def family(self, run: Run) -> list[Run]:
+        """Return a run and the runs that belong to it, oldest first."""
+        return [self.as_it_stands(each) for each in self.store.runs.family(run)]
 
     def all_runs(self) -> list[Run]:
         """Return all runs of the org, newest first."""

@@ -14,7 +14,6 @@ from batchlock.report.story import Story, story_of
 from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
 from batchlock.store.audit_log import LogEntry
 from batchlock.store.journal import RowFilter
-from batchlock.store.store import Store
 from batchlock.store.uploads import Upload
 from batchlock.web.context import AppContext
 from batchlock.web.runs.chart import Chart, chart
@@ -114,7 +113,7 @@ class RunPages:
         if run.state in ACTIVE:
             page = await self._live.running_page(run)
         else:
-            page = await asyncio.to_thread(_results_page, self._context.store, run, request.query)
+            page = await asyncio.to_thread(_results_page, self._context, run, request.query)
         return self._context.templates.render_page(request, page)
 
     async def history(self, request: web.Request) -> web.Response:
@@ -148,9 +147,9 @@ def _matches(run: Run, words: str) -> bool:
     return all(word in text for word in words.casefold().split())
 
 
-def _results_page(store: Store, run: Run, query: Mapping[str, str]) -> ResultsPage:
-    family = store.runs.family(run)
-    with store.open_journal(run) as journal:
+def _results_page(context: AppContext, run: Run, query: Mapping[str, str]) -> ResultsPage:
+    family = context.family(run)
+    with context.store.open_journal(run) as journal:
         reason = stop_reason_of(run, remaining=journal.remaining())
         summary = summary_of(journal, run.info, reason, run.run_id)
         names = query.get("show", "all").split(",")

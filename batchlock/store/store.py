@@ -143,14 +143,19 @@ class Store:
         """
         folder = self._runs_folder(org)
         make_state_folder(folder)
-        for draft in folder.glob("*.partial"):
-            with suppress(OSError):
-                if time.time() - draft.stat().st_mtime <= _DRAFT_LIFETIME_SECONDS:
-                    continue
-                if draft.is_dir():  # the table of an archive
-                    shutil.rmtree(draft)
-                else:
-                    draft.unlink()
+        remove_drafts(folder, min_age_seconds=_DRAFT_LIFETIME_SECONDS)
 
     def _runs_folder(self, org: str) -> Path:
         return self.state / "runs" / org
+
+
+def remove_drafts(folder: Path, *, min_age_seconds: float = 0.0) -> None:
+    """Delete the drafts of plans in a folder that were last written some time ago."""
+    for draft in folder.glob("*.partial"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime < min_age_seconds:
+                continue
+            if draft.is_dir():  # the table of an archive
+                shutil.rmtree(draft)
+            else:
+                draft.unlink()

@@ -51,7 +51,10 @@ def test_refused_rows_are_grouped_and_can_be_retried(someone: Visitor) -> None:
     retry = someone.post(f"{run}/retry").location
     assert retry != run
     assert "retry of the rest" in someone.get("/history").words
-    assert someone.results(retry).status == 200
+    page = someone.results(retry)
+    assert "The whole story Together: 2 runs" in page.words
+    assert page.text.count(f'href="{run}"') == 1
+    assert f'href="{retry}" aria-current="page"' in page.text
 
 
 def test_only_the_corrected_rows_are_sent_again(someone: Visitor) -> None:
@@ -67,10 +70,14 @@ def test_only_the_corrected_rows_are_sent_again(someone: Visitor) -> None:
     book["Results"]["B22"] = "5843104000000000099"
     corrected = io.BytesIO()
     book.save(corrected)
-    upload = someone.check("corrected.xlsx", corrected.getvalue())
+    # The browser saves the results under this name, by which they are recognised.
+    name = f"locks-results-{run.removeprefix('/runs/')}.xlsx"
+    upload = someone.check(name, corrected.getvalue())
     assert "done by an earlier run" in someone.get(upload).words
     run = someone.post(f"{upload}/start").location
-    assert "1 updated, 20 unchanged" in someone.results(run).words
+    results = someone.results(run).words
+    assert "1 updated, 20 unchanged" in results
+    assert "Together: 2 runs, 21 of 21 rows done, 21 calls, 21 credits." in results
 
 
 def test_the_rows_with_problems_can_be_downloaded_alone(someone: Visitor) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.journal import Journal
+from batchlock.store.store import remove_drafts
 from batchlock.store.uploads import ReadChoices, Upload
 from batchlock.web.context import AppContext
 
@@ -110,6 +111,7 @@ class UploadPlanner:
     async def _plan(self, upload: Upload, choices: ReadChoices, *, by_hand: bool) -> None:
         path = self.plan_path(upload)
         path.unlink(missing_ok=True)
+        remove_drafts(path.parent)  # of a server that was killed while it planned this upload
         options = replace(
             self._context.options,
             sheet=choices.sheet,

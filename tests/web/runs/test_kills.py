@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -117,14 +118,18 @@ def test_a_run_that_is_killed_while_it_reports_is_finished_by_the_next_process(
 def test_an_upload_is_read_by_the_next_server(tmp_path: Path, slow_org: StandIn) -> None:
     configure_slow(slow_org, tmp_path)
     with page_server(tmp_path) as page:
-        someone = page.visitor()
-        answer = someone.upload(("locks.csv", duplicates(300_000, first=13_000)))
-        assert "The file is being read" in someone.get(answer.location).words
-        page.kill()
+        content = duplicates(100_000, first=13_000)
+        with ThreadPoolExecutor() as threads:
+            upload = threads.submit(page.visitor().upload, ("locks.csv", content))
+            files = page.state / "web/files"
+            eventually(lambda: next(files.rglob("plan*.partial"), None) is not None)
+            page.kill()
+            upload.exception()  # its answer came if the plan took more than 1.5 s to begin
+        [folder] = files.iterdir()
         with page_server(tmp_path) as next_page:
             someone = next_page.visitor()
-            someone.wait_for(answer.location, "can be sent 1")
-            assert "Start" in someone.get(answer.location).words
+            someone.wait_for(f"/files/{folder.name}", "can be sent 1")
+        assert list(folder.glob("*.partial")) == []
 
 
 def test_a_suspended_process_sends_the_rest_itself(slow_org: StandIn, tmp_path: Path) -> None:

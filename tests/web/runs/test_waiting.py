@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.page_server import PageServer
 from support.sheets import record
-from support.visitor import Visitor, csv_content, eventually
+from support.visitor import Visitor, csv_content
 from support.zoho import StandIn
 
 from batchlock.store.store import Store
 
 ROWS = 20
+PAUSED = "Nothing is sent until somebody resumes the run."
 
 
 @pytest.fixture
@@ -32,10 +33,12 @@ def test_a_request_while_the_process_is_starting_is_carried_out(
     run = someone.start("locks.csv", csv_content(ROWS, first=first))
     answer = someone.post(f"{run}/{action}")
     assert answer.location == run, answer.words
-    words = {"pause": "Nothing is sent until somebody resumes the run.", "stop": "Not finished"}
-    someone.wait_for(run if action == "pause" else "/", words[action])
+    if action == "pause":
+        someone.wait_for(run, PAUSED)
+    else:
+        assert "Stopped by" in someone.results(run).words
     assert sum(updates(slow_org, first)) < ROWS
-    eventually(lambda: someone.post(f"{run}/go-on").status == 303)
+    assert someone.post(f"{run}/go-on").location == run
     assert f"{ROWS} updated" in someone.results(run).words
     assert updates(slow_org, first) == [1] * ROWS
 
@@ -62,13 +65,13 @@ def test_a_run_that_waits_for_a_command_can_be_paused(
     with Store(slow_page.state) as store, store.lock("default"):
         run = someone.start("locks.csv", csv_content(ROWS, first=23_000))
         someone.post(f"{run}/pause")  # its process is starting, and finds the lock held
-        someone.wait_for(run, "Nothing is sent until somebody resumes the run.")
-        someone.post(f"{run}/go-on")
+        someone.wait_for(run, PAUSED)
+        assert someone.post(f"{run}/go-on").location == run
         someone.wait_for(run, "Another run is at work on default")
         someone.post(f"{run}/pause")
-        someone.wait_for(run, "Paused by")
+        someone.wait_for(run, PAUSED)
     assert updates(slow_org, 23_000) == [0] * ROWS
-    someone.post(f"{run}/go-on")
+    assert someone.post(f"{run}/go-on").location == run
     assert f"{ROWS} updated" in someone.results(run).words
     assert updates(slow_org, 23_000) == [1] * ROWS
 
@@ -77,7 +80,7 @@ def test_many_clicks_at_once_resume_a_run_once(slow_org: StandIn, someone: Visit
     run = someone.start("locks.csv", csv_content(ROWS, first=24_000))
     someone.wait_for(run, "Sending.")
     someone.post(f"{run}/pause")
-    someone.wait_for(run, "Nothing is sent until somebody resumes the run.")
+    someone.wait_for(run, PAUSED)
     with ThreadPoolExecutor() as threads:
         answers = [threads.submit(someone.post, f"{run}/go-on") for _ in range(5)]
     assert {answer.result().status for answer in answers} == {303}

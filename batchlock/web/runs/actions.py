@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 
 from batchlock.core.errors import BatchlockError
-from batchlock.core.runs import ACTIVE
+from batchlock.core.runs import ACTIVE, RunState
 from batchlock.web import security
 from batchlock.web.context import AppContext
 
@@ -43,6 +43,10 @@ class RunActions:
         refused = (await security.form_of(request)).get("only") != "failed"
         if run.state in ACTIVE:
             raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
+        if run.state is RunState.SUPERSEDED:
+            # Its rows belong to the newer run, whose reasons a retry would overwrite.
+            sentence = "" if run.reason is None else f"{run.reason.sentence} "
+            raise web.HTTPConflict(text=f"{sentence}Retry the rest of that run instead.")
         engine, user = self._context.engine(), request[security.NAME]
 
         async def start() -> str:

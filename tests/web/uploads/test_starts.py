@@ -115,14 +115,18 @@ def test_a_new_run_closes_the_unfinished_one(anna: Visitor, slow_org: StandIn) -
     assert f"A new run of the file was started: {new_run.removeprefix('/runs/')}." in old
     assert "Resume the run" not in old
     assert anna.post(f"{run}/go-on").status == 409
+    assert "Retry the rest" not in old
+    answer = anna.post(f"{run}/retry")
+    assert answer.status == 409
+    assert "Retry the rest of that run instead." in answer.words
     assert updates(slow_org, 34_000, 30) == [1] * 30
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [("working", "is being sent"), ("paused", "is paused")]
+    ("state", "words"), [("running", "is being sent"), ("paused", "is paused")]
 )
 def test_a_run_that_is_under_way_is_not_closed(anna: Visitor, state: str, words: str) -> None:
-    content = csv_content(200, first=35_000 if state == "working" else 36_000)
+    content = csv_content(200, first=35_000 if state == "running" else 36_000)
     run = anna.start("locks.csv", content)
     anna.wait_for(run, "Sending.")
     if state == "paused":

@@ -103,17 +103,20 @@ def test_a_damaged_journal_is_reported_and_stops_no_other_run(
     assert "is damaged. What it did is not known, so its rows go out again." in completed.err
 
 
-@pytest.mark.parametrize("loss", ["damaged", "missing"])
+@pytest.mark.parametrize("loss", ["damaged", "empty", "missing"])
 def test_an_unfinished_run_whose_journal_is_lost_stops_no_other_run(
     run_in_process: RunCommand, org: StandIn, loss: str
 ) -> None:
     file = sheet("orders.csv", rows(2))
     left = run_in_process("run", file, "--json", "--max-runtime", "1ms").json
-    if loss == "damaged":
-        damage(left["run_id"])
-    else:
-        (journal,) = journals()
-        journal.unlink()
+    (journal,) = journals()
+    match loss:
+        case "damaged":
+            damage(left["run_id"])
+        case "empty":
+            journal.write_bytes(b"")
+        case _:
+            journal.unlink()
     with open_store() as store:  # as if its process had been killed
         store.runs.start_session(recorded(left["run_id"]))
     resumed = run_in_process("resume")
@@ -124,7 +127,7 @@ def test_an_unfinished_run_whose_journal_is_lost_stops_no_other_run(
     assert (completed.code, balanced(completed.json)) == (0, {"updated": 2})
     assert completed.json["run_id"] != left["run_id"]
     assert recorded(left["run_id"]).state is RunState.SUPERSEDED
-    assert (left["run_id"] in [path.stem for path in journals()]) is (loss == "damaged")
+    assert (left["run_id"] in [path.stem for path in journals()]) is (loss != "missing")
 
 
 def test_an_error_that_ends_a_run_is_recorded_with_its_sentence(

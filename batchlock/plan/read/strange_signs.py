@@ -37,6 +37,12 @@ _STRANGE = re.compile(
     rb"|[%(beyond)s]{2}(?=[%(small)s])"
     # Letters that end no word of western Europe: `Dilkeº`, `Gurmukhî`, and `Kar-ý`.
     rb"|(?<=[aeiou])\xba(?![%(letter)s])|(?<=[%(small)s])\xee(?![%(letter)s])"
+    # ñ stands before vowels: the ń of `zakończona` does not.
+    rb"|(?<=[%(letter)s])\xf1(?![%(letter)s]|['\x92])|\xf1(?=[b-df-hj-np-tv-z])"
+    # ô before g or h: a long o in Baltic.
+    rb"|\xf4(?=[gh])"
+    # The en dash behind a word: ñ of the Mac in `treiñ emgefre`.
+    rb"|(?<=[%(small)s])\x96(?= [%(small)s])"
     # ý, a Turkish i without its dot, ends short words in Icelandic, and not `Kapalý`.
     rb"|(?:(?<![%(letter)s])|(?<=[aeiou][a-z]))\xfd(?![%(letter)s])"
     # The signs of multiplication and division before a small letter.

@@ -34,7 +34,6 @@ from batchlock.report.checked_file import checked_rows
 from batchlock.report.frame import results_frame
 from batchlock.report.json import check_json, run_json
 from batchlock.report.summaries import check_result_of, closed_because
-from batchlock.store.database import make_state_folder
 
 Table = pd.DataFrame | str | os.PathLike[str]
 """A table of rows, or the path of a spreadsheet."""
@@ -75,7 +74,7 @@ def check(
     options = _options(sheet, columns, module, reason, visible_only=visible_only, simulate=simulate)
     with _Call.opened(table, config, settings, options) as call:
         frame, result = call.await_(_check)
-    frame.attrs["batchlock"] = check_json(result)
+    frame.attrs["batchlock"] = _Attribute(check_json(result))
     return frame
 
 
@@ -123,8 +122,15 @@ def run(
         }
     with _Call.opened(table, config, settings, options, progress=progress) as call:
         frame, result = call.await_(_run)
-    frame.attrs["batchlock"] = run_json(result.summary, result.output)
+    frame.attrs["batchlock"] = _Attribute(run_json(result.summary, result.output))
     return frame
+
+
+class _Attribute(dict[str, Any]):
+    """An attribute of a frame. pandas copies attributes deeply with every selection of rows."""
+
+    def __deepcopy__(self, _: object) -> "_Attribute":
+        return self
 
 
 async def _check(engine: Engine, file: Path) -> tuple[pd.DataFrame, CheckResult]:
@@ -211,10 +217,15 @@ class _Call:
         with ExitStack() as stack:
             if isinstance(table, pd.DataFrame):
                 index = table.index
-                folder = loaded.results.directory or loaded.state / "results"
                 # Else they would be beside the file of the frame, which is removed at the end.
-                loaded = replace(loaded, results=replace(loaded.results, directory=folder))
-                file = stack.enter_context(_frame_file(table, folder))
+                folder = loaded.results.directory or loaded.state / "results"
+                loaded = replace(
+                    loaded,
+                    results=replace(loaded.results, directory=folder),
+                    # As the file of the frame is written, whatever files are.
+                    input=replace(loaded.input, encoding="utf-8", delimiter="comma"),
+                )
+                file = stack.enter_context(_frame_file(table))
             else:
                 index, file = None, Path(table)
             engine = Engine(loaded, options, CancelToken(), observer)
@@ -237,13 +248,12 @@ class _Call:
 
 
 @contextmanager
-def _frame_file(frame: pd.DataFrame, folder: Path) -> Iterator[Path]:
-    """Write a frame as CSV in a folder, and remove the file at the end.
+def _frame_file(frame: pd.DataFrame) -> Iterator[Path]:
+    """Write a frame as CSV in a temporary folder, which is removed at the end.
 
     Equal frames become equal files of the same name, so that an unfinished run is found again. The
     run keeps the cells in its journal, and does not need the file later.
     """
-    make_state_folder(folder)
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow([str(title) for title in frame.columns])
@@ -253,8 +263,8 @@ def _frame_file(frame: pd.DataFrame, folder: Path) -> Iterator[Path]:
     content = text.getvalue().encode("utf-8", "surrogatepass")
     digest = hashlib.sha256(content).hexdigest()
     # A folder for each call: two calls with the same frame must not remove each other's file.
-    with tempfile.TemporaryDirectory(dir=folder, prefix="frame-") as own:
-        file = Path(own) / f"frame-{digest[:8]}.csv"
+    with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
+        file = Path(folder) / f"frame-{digest[:8]}.csv"
         file.write_bytes(content)
         yield file
 
@@ -282,7 +292,9 @@ def _run_in_thread(work: Coroutine[Any, Any, _T], cancel_token: CancelToken) -> 
         future = pool.submit(run_loop)
         try:
             return future.result()
-        except KeyboardInterrupt:
+        except BaseException:  # also what a scheduler raises when the time of a task is over
+            if future.done():
+                raise
             if loops:
                 with suppress(RuntimeError):  # the loop is closed, because the run has ended
                     loops[0].call_soon_threadsafe(cancel_token.cancel, _INTERRUPTED)

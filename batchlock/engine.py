@@ -46,7 +46,7 @@ from batchlock.report import summaries
 from batchlock.report.checked_file import checked_file_target, report_check
 from batchlock.report.reporter import Reporter
 from batchlock.send.stop_rules import deadline
-from batchlock.start import Starter, note_finished
+from batchlock.start import Starter, note_finished, send_rows_done_elsewhere
 from batchlock.store.earlier import compare_with_earlier_runs
 from batchlock.store.journal import Journal
 from batchlock.store.store import Store
@@ -240,6 +240,7 @@ class Engine:
         await plan(request, limits, cancel_token=self.cancel_token, reader=self._reader)
         if (store := self._existing_store) is not None:
             with Journal.open(path) as journal:
+                send_rows_done_elsewhere(journal, store)
                 note_finished(journal, store, is_fresh=self.options.fresh)
 
     @property

@@ -8,15 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchlock.config import Settings
+from batchlock.core.errors import UsageError
 from batchlock.core.observer import RunObserver
+from batchlock.core.reading import Note
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, superseded_by
 from batchlock.plan import run_info
 from batchlock.plan.finished import note_finished_run
 from batchlock.report.destination import displayable_name, run_id_in_name
 from batchlock.report.reporter import Reporter
 from batchlock.store.earlier import compare_with_earlier_runs, last_finished, needs_comparison
-from batchlock.store.journal import Journal, copy_plan, copy_unsettled_rows
+from batchlock.store.journal import Journal, copy_plan, copy_unsettled_rows, forget_results
 from batchlock.store.store import Store
+from batchlock.zoho.settings import SIMULATOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class Starter:
         run_info.check_address(newest.info, self.settings)
         if newest.run_id != run.run_id and not newest.is_closed:
             return newest
+        self._refuse_outdated(newest)
         with self.store.open_journal(newest) as source:
             if needs_comparison(source):
                 compare_with_earlier_runs(source, self.store)
@@ -75,10 +79,26 @@ class Starter:
             copy_unsettled_rows(source, path, info, refused=refused, earlier=paths)
         return self._add_from(path)
 
+    def _refuse_outdated(self, run: Run) -> None:
+        """Raise UsageError when a newer run of the same file decides what becomes of its rows.
+
+        A retry would write the reasons of the older run over those of the newer one.
+        """
+        for newer in self.store.runs.same_content(run.info):
+            is_newer = newer.run_id > run.run_id and newer.info.retry_of is None
+            if is_newer and newer.state is not RunState.REFUSED:
+                raise UsageError(
+                    f"Run {newer.run_id} of the same file is newer than run {run.run_id}. Retry "
+                    f"that one with `batchlock retry {newer.run_id}`, or run the file again.",
+                    page_message=f"Run {newer.run_id} of the same file is newer. Open that one in "
+                    "the history and retry it, or upload the file again.",
+                )
+
     def add(self, info: RunInfo, figures: RunFigures) -> Run:
         """Add a run to the store; the older runs whose place it takes end."""
-        original_id = info.retry_of or run_id_in_name(Path(info.file))
-        original = None if original_id is None else self.store.runs.get(original_id)
+        original = original_of(info, self.store)
+        if original is not None and not _is_same_org(original.info, info):
+            original = None
         relatives = self.store.runs.same_content(info) if original is None else [original]
         return self.store.runs.add(
             Run(
@@ -100,6 +120,34 @@ class Starter:
             if added is None or self.store.journal_path(added.info) != path:
                 path.unlink(missing_ok=True)
         return added
+
+
+def original_of(info: RunInfo, store: Store) -> Run | None:
+    """Return the run that a retry retries, or whose results a file is; None when none is known."""
+    run_id = info.retry_of or run_id_in_name(Path(info.file))
+    return None if run_id is None else store.runs.get(run_id)
+
+
+def _is_same_org(one: RunInfo, other: RunInfo) -> bool:
+    return (one.org, one.environment, one.api_url) == (other.org, other.environment, other.api_url)
+
+
+def send_rows_done_elsewhere(plan: Journal, store: Store) -> None:
+    """Let all rows of a results file go out that a run of another org, or a rehearsal, has made.
+
+    The file reports rows as done. But nothing of them has reached this org.
+    """
+    original = original_of(plan.info, store)
+    if original is None or _is_same_org(original.info, plan.info) or not forget_results(plan):
+        return
+    reading = plan.reading
+    place = "a rehearsal" if original.info.org == SIMULATOR else f"the org {original.info.org}"
+    note = Note(
+        code="results_of_another_org",
+        message=f"The file has the results of run {original.run_id} of {place}. Nothing of it has "
+        "reached this org, so every row goes out.",
+    )
+    plan.set_reading(replace(reading, notes=(*reading.notes, note)))
 
 
 def note_finished(journal: Journal, store: Store, *, is_fresh: bool) -> None:

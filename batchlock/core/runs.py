@@ -230,7 +230,8 @@ class Run:
         """Whether a process sends the run now, by what the record says."""
         if self.state is not RunState.RUNNING or self.heartbeat_at is None:
             return False
-        return datetime.now(UTC) - self.heartbeat_at < _HEARTBEAT_LIFETIME
+        # The clock may have been put back since the heartbeat.
+        return abs(datetime.now(UTC) - self.heartbeat_at) < _HEARTBEAT_LIFETIME
 
     @property
     def is_closed(self) -> bool:

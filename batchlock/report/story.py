@@ -34,11 +34,14 @@ def story_of(family: Sequence[Run]) -> Story:
     whose run was removed begins the story.
     """
     rows = settled = 0
+    counted: set[str] = set()  # the last run of the whole file, and the retries that continue it
     for position, run in enumerate(family):
-        if position and run.info.retry_of is not None:
-            settled += run.figures.settled
-        else:
+        if not position or run.info.retry_of is None:
             rows, settled = run.figures.rows, run.figures.settled
+            counted = {run.run_id}
+        elif run.info.retry_of in counted:
+            settled += run.figures.settled
+            counted.add(run.run_id)
     return Story(
         runs=len(family),
         rows=rows,

@@ -97,9 +97,9 @@ class RunTable:
         family = self.family(run)
         by_id = {each.run_id: each for each in family}
         newest = run
-        for each in family:  # oldest first, to follow a chain of retries
-            if each.info.retry_of == newest.run_id:
-                newest = each
+        # By their links, since ids are out of order after the clock was put back.
+        while retries := [each for each in family if each.info.retry_of == newest.run_id]:
+            newest = next((each for each in retries if not each.is_closed), retries[-1])
         chain = [newest]
         while (info := chain[-1].info).excludes_refused and info.retry_of in by_id:
             chain.append(by_id[info.retry_of])
@@ -126,11 +126,11 @@ class RunTable:
         """Add a run, and return it, or the run to use instead.
 
         With `superseded`, the runs whose place it takes end for this reason. A retry takes the
-        place of the run that it retries, another run that of the runs of the same content. Both
-        happen in one commit: a resumed older run would overwrite in Zoho what the new run has
-        written. An older run without rows left was killed before it had its results: it is
-        finished then. When the same run has an unfinished retry already, that retry is returned,
-        and nothing is added.
+        place of the run that it retries, another run that of its family and of the runs of the
+        same content. Both happen in one commit: a resumed older run would overwrite in Zoho what
+        the new run has written. An older run without rows left was killed before it had its
+        results: it is finished then. When the same run has an unfinished retry already, that retry
+        is returned, and nothing is added.
 
         Raises AlreadyRunning when one of the older runs is being sent.
         """
@@ -138,7 +138,7 @@ class RunTable:
             if superseded is not None:
                 if (retry := self._open_retry(run.info, connection)) is not None:
                     return retry
-                self._supersede_older(run.info, superseded, connection)
+                self._supersede_older(run, superseded, connection)
             connection.execute(table.insert().values(to_columns(run)))
         return run
 
@@ -148,19 +148,21 @@ class RunTable:
         retries = self._select(table.c.retry_of == info.retry_of, _is_open(), connection=connection)
         return next(iter(retries), None)
 
-    def _supersede_older(
-        self, info: RunInfo, reason: StopReason, connection: sa.Connection
-    ) -> None:
-        older = [table.c.id == info.retry_of] if info.retry_of else _same_content(info)
-        for run in self._select(*older, _is_open(), connection=connection):
-            if run.is_alive:
+    def _supersede_older(self, run: Run, reason: StopReason, connection: sa.Connection) -> None:
+        info = run.info
+        if info.retry_of is not None:
+            older = table.c.id == info.retry_of
+        else:
+            older = sa.or_(sa.and_(*_same_content(info)), table.c.parent == run.parent)
+        for each in self._select(older, _is_open(), connection=connection):
+            if each.is_alive:
                 raise AlreadyRunning(
-                    f"Run {run.run_id} of the same file is being sent. Wait for its end, or stop "
+                    f"Run {each.run_id} of the same file is being sent. Wait for its end, or stop "
                     "it first."
                 )
         # Retention removes a closed run by the time of its end.
         ended = {"finished_at": datetime.now(UTC)}
-        update = table.update().where(*older, _is_open())
+        update = table.update().where(older, _is_open())
         connection.execute(
             update.where(table.c.remaining > 0).values(
                 state_values(RunState.SUPERSEDED, reason) | ended
@@ -287,8 +289,14 @@ class RunTable:
         return is_queued
 
     def requeue(self, run_id: str, *, starts: int) -> None:
-        """Let a run wait again at its place in the queue, because its worker has ended."""
-        self._update(run_id, **state_values(RunState.QUEUED, None), starts=starts)
+        """Let a run wait again at its place in the queue, because its worker has ended.
+
+        No effect if it was paused or closed meanwhile.
+        """
+        has_ended = table.c.state.in_(
+            values_of((RunState.RUNNING, RunState.STOPPED, RunState.QUEUED))
+        )
+        self._update(run_id, has_ended, **state_values(RunState.QUEUED, None), starts=starts)
 
     def set_waiting_reason(self, run_id: str, reason: StopReason) -> None:
         """Record why a run in the queue could not begin; no effect if it is not in the queue.

@@ -2,7 +2,7 @@
 
 <state>/store.sqlite                  runs, people, uploads, choices, audit log
 <state>/runs/<org>/<run id>.journal   the rows of a run
-<state>/uploads/<id>/                 the file of an upload, and its plan
+<state>/web/files/<id>/               the file of an upload, and its plan
 """
 
 import shutil

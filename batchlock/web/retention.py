@@ -44,8 +44,9 @@ def remove_abandoned(folder: Path, upload_ids: Collection[str]) -> None:
     """
     newest = time.time() - _ABANDONED_SECONDS
     for path in folder.glob("*"):
-        if path.name not in upload_ids and path.stat().st_mtime < newest:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):  # the server of another org may remove it at the same time
+            if path.name not in upload_ids and path.stat().st_mtime < newest:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_runs(store: Store, org: str, before: float) -> None:

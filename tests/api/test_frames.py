@@ -1,8 +1,11 @@
 """`batchlock.check` and `batchlock.run` with frames and paths."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
+import threading
 from datetime import date
 from pathlib import Path
 
@@ -158,3 +161,37 @@ def test_the_command_line_does_not_load_pandas_for_the_package() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert completed.stdout.strip() == "[]"
+
+
+def test_a_frame_is_read_as_it_is_written_whatever_the_settings_say(stand_in: Start) -> None:
+    org = stand_in()
+    config = org.config(input={"encoding": "windows-1252", "delimiter": "semicolon"})
+    frame = frame_of(1)
+    frame.loc[0, "Reason"] = "Prüfung in Łódź, bis auf weiteres"
+    done = batchlock.run(frame, config=config, progress=False)
+    assert list(done["Result"]) == ["updated"]
+    assert [value["reason"] for value in org.locks().values()] == [frame.loc[0, "Reason"]]
+
+
+def test_what_a_scheduler_raises_at_its_time_limit_ends_the_run(stand_in: Start) -> None:
+    org = stand_in("--latency", "100ms")
+    config = org.config(limits={"in_flight": 1})
+
+    class TaskTimeout(Exception):
+        pass
+
+    def raise_timeout(*_: object) -> None:
+        raise TaskTimeout
+
+    old = signal.signal(signal.SIGUSR1, raise_timeout)
+    try:
+        threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        with pytest.raises(TaskTimeout):
+            batchlock.run(frame_of(200), config=config, progress=False)
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+    assert 0 < org.state()["calls"]["put"] < 200
+    assert set(batchlock.run(frame_of(200), config=org.config(), progress=False)["Result"]) == {
+        "updated"
+    }
+    assert {value["updates"] for value in org.locks().values()} == {1}

@@ -65,9 +65,9 @@ def _carry_over(engine: sa.Engine, state: Path) -> None:
 
 @contextmanager
 def _org_locks(state: Path) -> Iterator[None]:
-    """Hold the lock of every org during the block, so that no run of 0.1.0 is at work or starts.
+    """Hold the locks of 0.1.0 during the block, so that it sends no run and serves no page.
 
-    Raises AlreadyRunning, which names the run of 0.1.0.
+    Raises AlreadyRunning, which names the run or the page.
     """
     folder = state / "locks"
     with ExitStack() as stack:
@@ -79,6 +79,14 @@ def _org_locks(state: Path) -> Iterator[None]:
                     f"Another run is at work on {path.stem}{_holder(path.with_suffix('.run'))}, "
                     "and an earlier version of batchlock started it. This version can use the "
                     "state folder when that run has ended. Wait for its end, or stop it first."
+                ) from None
+        for path in sorted((state / "web").glob("*.lock")):
+            try:
+                stack.enter_context(FileLock(path, mode=0o600).acquire(timeout=_LOCK_WAIT_SECONDS))
+            except Timeout:
+                raise AlreadyRunning(
+                    f"An earlier version of batchlock serves the page of {path.stem}, and what "
+                    "people do there would be lost. Stop it, then start again."
                 ) from None
         yield
 

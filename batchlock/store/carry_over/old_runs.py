@@ -4,6 +4,7 @@
 """
 
 import logging
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -89,7 +90,15 @@ def _read_all(folder: Path) -> Iterator[_OldRun]:
         except Stopped:  # the disk is full
             raise
         except BatchlockError as error:
+            if _is_temporary(error):
+                raise
             _log.warning("%s Its run cannot be resumed.", error)
+
+
+def _is_temporary(error: BatchlockError) -> bool:
+    """Return whether a journal may be readable later: it is locked, or its owner is another."""
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.OperationalError) and "no such table" not in str(cause)
 
 
 def _read(path: Path) -> _OldRun:

@@ -19,7 +19,7 @@ tables, and recording an outcome rewrites a short line only.
 
 from batchlock.store.journal.copying import copy_plan, copy_unsettled_rows
 from batchlock.store.journal.database import atomic_journal
-from batchlock.store.journal.earlier import leave_done_rows, send_done_rows
+from batchlock.store.journal.earlier import forget_results, leave_done_rows, send_done_rows
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.search import RowFilter, Throughput
@@ -32,6 +32,7 @@ __all__ = [
     "atomic_journal",
     "copy_plan",
     "copy_unsettled_rows",
+    "forget_results",
     "leave_done_rows",
     "send_done_rows",
 ]

@@ -84,6 +84,15 @@ def send_done_rows(journal: Journal) -> None:
         journal.put_compared()
 
 
+def forget_results(plan: Journal) -> bool:
+    """Make the rows of a plan pending that its file reports as done; return whether it has any."""
+    with plan.database.transaction() as sql:
+        updated = sql.execute(
+            "UPDATE progress SET status = 'pending', message = '' WHERE status = 'unchanged'"
+        )
+    return updated.rowcount > 0
+
+
 def _find_done_rows(sql: sqlite3.Connection, path: Path) -> None:
     """Add the rows that the journal at `path` decides to the temporary tables."""
     with readable_errors(path):

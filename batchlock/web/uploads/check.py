@@ -218,8 +218,7 @@ def _unfinished_run(
     run = next((run for run in same_content if not run.is_closed), None)
     if run is None:
         return None
-    with context.store.open_journal(run) as journal, journal.snapshot():
-        figures = journal.figures()
+    figures = context.store.figures(run)
     return UnfinishedRun(
         run_id=run.run_id,
         remaining=figures.remaining,

@@ -1,0 +1,87 @@
+"""Runs that belong together: what a retry, a corrected file or foreign results send."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.commands import RunCommand
+from support.sheets import lines, lock, record, rows, sheet
+from support.zoho import StandIn, Start
+
+TITLES = ("Module", "Record Id", "Lock Id")
+
+
+@pytest.fixture
+def org(stand_in: Start) -> StandIn:
+    org = stand_in()
+    org.config()
+    return org
+
+
+def reasons(org: StandIn) -> set[str]:
+    return {value["reason"] for value in org.locks().values()}
+
+
+def without_reasons(count: int) -> Path:
+    return sheet("locks.csv", [row[:3] for row in rows(count)], TITLES)
+
+
+def test_a_retry_does_not_write_old_reasons_over_those_of_a_newer_run(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    file = without_reasons(4)
+    stopped = run_in_process("run", file, "--reason", "OLD", "--max-runtime", "0.001s", "--json")
+    assert stopped.json["counts"]["not_sent"] > 0
+    newer = run_in_process("run", file, "--reason", "NEW", "--json").json["run_id"]
+    assert reasons(org) == {"NEW"}
+    retried = run_in_process("retry", stopped.json["run_id"], "--json")
+    assert retried.code == 2
+    assert f"batchlock retry {newer}" in retried.json["message"]
+    assert reasons(org) == {"NEW"}
+
+
+def test_a_corrected_results_file_takes_the_rows_of_its_unfinished_run(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    file = sheet("locks.csv", rows(3))
+    stopped = run_in_process("run", file, "--max-runtime", "0.001s", "--json", "-o", "a.csv").json
+    assert stopped["counts"]["not_sent"] == 3
+    name = f"locks-results-{stopped['run_id']}.csv"
+    Path(name).write_text(Path("a.csv").read_text("utf-8-sig").replace("reason 2", "corrected"))
+    done = run_in_process("run", name, "--json").json
+    assert done["counts"]["updated"] == 3
+    assert run_in_process("resume").out == "There is no unfinished run to resume.\n"
+    assert reasons(org) == {"reason 1", "corrected", "reason 3"}
+    story = run_in_process("show", done["run_id"], "--json").json
+    assert [run["run_id"] for run in story["family"]] == [stopped["run_id"], done["run_id"]]
+    assert (story["story"]["rows"], story["story"]["settled"]) == (3, 3)
+
+
+def test_the_results_of_a_rehearsal_are_sent_to_the_org(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    rehearsal = run_in_process("run", sheet("locks.csv", rows(3)), "--simulate", "--json").json
+    results = Path(rehearsal["output"])
+    assert {line["Result"] for line in lines(results)} == {"updated"}
+    checked = run_in_process("check", results, "--json").json
+    assert [note["code"] for note in checked["notes"]] == ["results_of_another_org"]
+    done = run_in_process("run", results, "--json").json
+    assert done["counts"]["updated"] == 3
+    assert set(org.locks()) == {f"Leads/{record(number)}" for number in (1, 2, 3)}
+    assert {run["run_id"] for run in shown(run_in_process, done)["family"]} == {done["run_id"]}
+
+
+def test_a_retry_counts_once_in_the_total_when_the_file_is_run_again(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    file = sheet("locks.csv", [*rows(2), ("Leads", record(3), lock(3), "")])
+    first = run_in_process("run", file, "--json").json
+    second = run_in_process("run", file, "--fresh", "--json").json
+    story = shown(run_in_process, first)["story"]
+    assert (story["runs"], story["rows"], story["settled"]) == (2, 3, 2)
+    assert second["counts"]["updated"] == 2
+
+
+def shown(run_in_process: RunCommand, result: dict[str, Any]) -> dict[str, Any]:
+    printed: dict[str, Any] = run_in_process("show", result["run_id"], "--json").json
+    return printed

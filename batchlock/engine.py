@@ -31,6 +31,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
@@ -47,11 +48,13 @@ from batchlock.report.checked_file import checked_file_target, report_check
 from batchlock.report.reporter import Reporter
 from batchlock.send.stop_rules import deadline
 from batchlock.start import Starter, note_finished, send_rows_done_elsewhere
-from batchlock.store.earlier import compare_with_earlier_runs
+from batchlock.store.earlier import compare_with_earlier_runs, has_state
 from batchlock.store.journal import Journal
-from batchlock.store.store import Store
 from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.settings import SIMULATOR
+
+if TYPE_CHECKING:
+    from batchlock.store.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +70,7 @@ class Engine:
         observer: RunObserver,
         *,
         reader: ReaderProcess | None = None,
-        store: Store | None = None,
+        store: "Store | None" = None,
     ) -> None:
         """Use a reader process that was started early, and a store that is open already, if any."""
         self.settings = settings
@@ -84,9 +87,12 @@ class Engine:
         self._reporter = Reporter(settings, options)
 
     @property
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The store of the state folder; opened when it is first needed."""
         if self._store is None:
+            # Here, since SQLAlchemy takes 0.2 s to load, and a check mostly needs no store.
+            from batchlock.store.store import Store
+
             self._store = Store(self.settings.state)
         return self._store
 
@@ -244,9 +250,9 @@ class Engine:
                 note_finished(journal, store, is_fresh=self.options.fresh)
 
     @property
-    def _existing_store(self) -> Store | None:
+    def _existing_store(self) -> "Store | None":
         """The store; None when there is none that can be used, since a check needs no store."""
-        if self._store is None and not Store.exists(self.settings.state):
+        if self._store is None and not has_state(self.settings.state):
             return None
         try:
             return self.store

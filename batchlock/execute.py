@@ -7,6 +7,7 @@ observers: the terminal or nobody, and the record of the run in the store
 import asyncio
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
@@ -22,9 +23,11 @@ from batchlock.send.session import send
 from batchlock.store.earlier import compare_with_earlier_runs, needs_comparison
 from batchlock.store.journal import Journal
 from batchlock.store.recorder import RunRecorder
-from batchlock.store.store import Store
 from batchlock.zoho.connect import Connection, connect
 from batchlock.zoho.credentials import Credentials
+
+if TYPE_CHECKING:
+    from batchlock.store.store import Store
 
 _UNEXPECTED_ERROR = StopReason(
     code=StopCode.ERROR, sentence="It ended with an unexpected error.", exit_code=1
@@ -36,7 +39,7 @@ class Executor:
     """Executes runs, with the settings and options of one command."""
 
     settings: Settings
-    store: Store
+    store: "Store"
     reporter: Reporter
     cancel_token: CancelToken
     observer: RunObserver

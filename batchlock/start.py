@@ -6,6 +6,7 @@ rows of a run that were not updated ─▶ journal of a retry ─▶ record; tha
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
@@ -18,8 +19,10 @@ from batchlock.report.destination import displayable_name, run_id_in_name
 from batchlock.report.reporter import Reporter
 from batchlock.store.earlier import compare_with_earlier_runs, last_finished, needs_comparison
 from batchlock.store.journal import Journal, copy_plan, copy_unsettled_rows, forget_results
-from batchlock.store.store import Store
 from batchlock.zoho.settings import SIMULATOR
+
+if TYPE_CHECKING:
+    from batchlock.store.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,7 @@ class Starter:
     """Starts runs, with the settings and options of one command."""
 
     settings: Settings
-    store: Store
+    store: "Store"
     reporter: Reporter
     observer: RunObserver
     fresh: bool
@@ -122,7 +125,7 @@ class Starter:
         return added
 
 
-def original_of(info: RunInfo, store: Store) -> Run | None:
+def original_of(info: RunInfo, store: "Store") -> Run | None:
     """Return the run that a retry retries, or whose results a file is; None when none is known."""
     run_id = info.retry_of or run_id_in_name(Path(info.file))
     return None if run_id is None else store.runs.get(run_id)
@@ -132,7 +135,7 @@ def _is_same_org(one: RunInfo, other: RunInfo) -> bool:
     return (one.org, one.environment, one.api_url) == (other.org, other.environment, other.api_url)
 
 
-def send_rows_done_elsewhere(plan: Journal, store: Store) -> None:
+def send_rows_done_elsewhere(plan: Journal, store: "Store") -> None:
     """Let all rows of a results file go out that a run of another org, or a rehearsal, has made.
 
     The file reports rows as done. But nothing of them has reached this org.
@@ -150,7 +153,7 @@ def send_rows_done_elsewhere(plan: Journal, store: Store) -> None:
     plan.set_reading(replace(reading, notes=(*reading.notes, note)))
 
 
-def note_finished(journal: Journal, store: Store, *, is_fresh: bool) -> None:
+def note_finished(journal: Journal, store: "Store", *, is_fresh: bool) -> None:
     """Store in a plan when its content was last finished, with a note about it."""
     finished_at = last_finished(store.runs.same_content(journal.info))
     note_finished_run(journal, finished_at, is_fresh=is_fresh)

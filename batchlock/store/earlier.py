@@ -2,10 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchlock.core.runs import Run, RunState
 from batchlock.store.journal import Journal, leave_done_rows, send_done_rows
-from batchlock.store.store import Store
+
+if TYPE_CHECKING:
+    from batchlock.store.store import Store
+
+
+def has_state(state: Path) -> bool:
+    """Return whether anything was ever kept in a state folder."""
+    return (state / "store.sqlite").exists() or (state / "runs").exists()
 
 
 def last_finished(runs: Sequence[Run]) -> datetime | None:
@@ -27,7 +36,7 @@ def needs_comparison(journal: Journal) -> bool:
     return is_new and journal.info.kind == "run" and not journal.is_compared
 
 
-def compare_with_earlier_runs(journal: Journal, store: Store, *, fresh: bool = False) -> None:
+def compare_with_earlier_runs(journal: Journal, store: "Store", *, fresh: bool = False) -> None:
     """Leave the rows alone that an earlier run has done; a fresh run sends all rows."""
     if fresh:
         send_done_rows(journal)

@@ -5,13 +5,16 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from batchlock.core.cancel import CancelToken
 from batchlock.core.observer import LimiterSnapshot, RunObserver
 from batchlock.core.results import SETTLED, Outcome, Result
 from batchlock.core.runs import RunFigures
 from batchlock.core.stop import StopReason
-from batchlock.store.runs import RunTable
+
+if TYPE_CHECKING:
+    from batchlock.store.runs import RunTable
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +25,7 @@ _BEAT_SECONDS = 0.4
 class RunRecorder(RunObserver):
     """Keeps the record of one run up to date, and passes on a person's request to end it."""
 
-    def __init__(self, runs: RunTable, run_id: str, figures: RunFigures) -> None:
+    def __init__(self, runs: "RunTable", run_id: str, figures: RunFigures) -> None:
         """Record `run_id`, which has come as far as `figures`."""
         self._runs = runs
         self._run_id = run_id

@@ -19,7 +19,7 @@ from batchlock.core.stop import KILLED
 from batchlock.store.audit_log import AuditLog
 from batchlock.store.carry_over import carry_over
 from batchlock.store.choices import ChoiceTable
-from batchlock.store.database import NAME, make_state_folder, open_database
+from batchlock.store.database import make_state_folder, open_database
 from batchlock.store.journal import Journal
 from batchlock.store.org_lock import org_lock
 from batchlock.store.orgs import OrgTable
@@ -59,11 +59,6 @@ class Store:
         self.uploads = UploadTable(engine, state / "web" / "files")
         self.choices = ChoiceTable(engine)
         self.audit_log = AuditLog(engine)
-
-    @staticmethod
-    def exists(state: Path) -> bool:
-        """Return whether anything was ever kept in a state folder."""
-        return (state / NAME).exists() or (state / "runs").exists()
 
     def close(self) -> None:
         """Close the connections."""

@@ -11,6 +11,7 @@ import pytest
 
 from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.store.database import NAME
+from batchlock.store.earlier import has_state
 from batchlock.store.store import Store
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
@@ -18,6 +19,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other pe
 _OPEN = """
 import sys
 from pathlib import Path
+from batchlock.store.earlier import has_state
 from batchlock.store.store import Store
 
 with Store(Path(sys.argv[1])) as store:
@@ -119,9 +121,9 @@ def test_a_store_that_needs_no_migration_loads_no_alembic(tmp_path: Path) -> Non
 
 
 def test_a_folder_without_store_and_runs_holds_no_state(tmp_path: Path) -> None:
-    assert not Store.exists(tmp_path / "nowhere")
-    assert not Store.exists(tmp_path)
+    assert not has_state(tmp_path / "nowhere")
+    assert not has_state(tmp_path)
     (tmp_path / "runs").mkdir()  # of 0.1.0
-    assert Store.exists(tmp_path)
+    assert has_state(tmp_path)
     Store(tmp_path / "new").close()
-    assert Store.exists(tmp_path / "new")
+    assert has_state(tmp_path / "new")

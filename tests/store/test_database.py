@@ -117,7 +117,7 @@ def test_a_store_that_needs_no_migration_loads_no_alembic(tmp_path: Path) -> Non
     outputs = [
         subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)
     ]
-    assert outputs == ["True\n", "False\n"]
+    assert outputs == ["False\n", "False\n"]
 
 
 def test_a_folder_without_store_and_runs_holds_no_state(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from support.commands import (
+    MEASUREMENT,
     SIGNALS,
     TIMEOUT_SECONDS,
     CommandResult,
@@ -44,13 +45,22 @@ def pytest_configure() -> None:
             )
 
 
+@pytest.fixture
+def measured(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the processes that a test starts measure their coverage."""
+    for name, value in MEASUREMENT.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(autouse=True)
 def isolated(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """Give every test an empty home and current folder, and none of the user's settings."""
     for name in list(os.environ):
-        if name.startswith(("BATCHLOCK_", "XDG_")):
+        # Measuring its coverage doubles the CPU time of a process. Tests in this process, and those
+        # that ask for `measured`, cover the code that other processes run.
+        if name.startswith(("BATCHLOCK_", "XDG_")) or name in MEASUREMENT:
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     work = tmp_path_factory.mktemp("work")

@@ -23,6 +23,8 @@ from batchlock.plan import child
 from batchlock.plan.child_main import ReadFailure, ReadRequest
 from batchlock.store.journal import Journal
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 def refusal(request: ReadRequest) -> BatchlockError:
     """Return why there is no plan; nothing of it may stay in the folder."""

@@ -24,6 +24,8 @@ from support.zoho import StandIn, Start
 
 from batchlock.simulator import lock_id_of
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 def test_every_row_is_updated_and_reported_in_the_order_of_the_file(
     stand_in: Start, run_subprocess: RunCommand

@@ -288,7 +288,7 @@ def test_every_row_has_one_true_line_after_any_sequence_of_commands() -> None:
     run_state_machine_as_test(
         Runs,
         settings=settings(
-            max_examples=int(os.environ.get("STATEFUL_EXAMPLES", "12")),
+            max_examples=int(os.environ.get("STATEFUL_EXAMPLES", "8")),
             stateful_step_count=8,
             deadline=None,
             derandomize="STATEFUL_EXAMPLES" not in os.environ,

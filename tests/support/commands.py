@@ -19,6 +19,11 @@ SIGNALS = [
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
+# What makes a process measure its own coverage, when pytest runs with --cov.
+MEASUREMENT = {
+    name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS")
+}
+
 # A test fails after this time instead of hanging. No test waits for it to pass.
 TIMEOUT_SECONDS = 60.0
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from batchlock.core.runs import Run, RunState
 from batchlock.store.store import Store
 from batchlock.web.auth.passwords import hash_password
-from support.commands import TIMEOUT_SECONDS, command, kill_leftover_runs
+from support.commands import MEASUREMENT, TIMEOUT_SECONDS, command, kill_leftover_runs
 from support.visitor import Visitor, eventually
 from support.zoho import StandIn
 
@@ -79,6 +79,7 @@ def page_server(folder: Path, *options: object) -> Iterator[PageServer]:
         for name, value in os.environ.items()
         if not name.startswith(("BATCHLOCK_", "XDG_"))
     }
+    environment |= MEASUREMENT  # the code of the page runs in this process only
     environment |= dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"), str(folder))
     with subprocess.Popen(
         command("serve", "--port", 0, "--config", folder / "config.yaml", *options),

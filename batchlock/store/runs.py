@@ -64,12 +64,8 @@ class RunTable:
         runs = self._select(table.c.org.in_(orgs))
         return sorted(runs, key=lambda run: orgs.index(run.info.org))  # a stable sort
 
-    def unfinished(self, org: str, identity: str | None = None) -> Run | None:
-        """Return the newest run that can be resumed; with `identity`, only one of that identity."""
-        return next(iter(self.all_unfinished(org, identity)), None)
-
     def all_unfinished(self, org: str, identity: str | None = None) -> list[Run]:
-        """Return the runs that can be resumed, newest first; `identity` as in `unfinished`."""
+        """Return the runs that can be resumed, newest first; with `identity`, only those of it."""
         conditions = [table.c.org == org, _is_open()]
         if identity is not None:
             conditions.append(table.c.identity == identity)

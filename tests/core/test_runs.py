@@ -33,6 +33,8 @@ def test_a_run_is_alive_while_its_process_writes_heartbeats() -> None:
     now = datetime.now(UTC)
     assert run_record(state=RunState.RUNNING, heartbeat_at=now).is_alive
     assert not run_record(state=RunState.RUNNING, heartbeat_at=now - timedelta(days=1)).is_alive
+    # The clock was put back since the heartbeat.
+    assert not run_record(state=RunState.RUNNING, heartbeat_at=now + timedelta(hours=1)).is_alive
     assert not run_record(state=RunState.RUNNING).is_alive
     assert not run_record(state=RunState.STOPPED, heartbeat_at=now).is_alive
 

@@ -41,7 +41,7 @@ def test_the_runs_are_listed(run_in_process: RunCommand) -> None:
 
 def test_a_run_that_was_killed_is_resumed(run_in_process: RunCommand) -> None:
     with Store(STATE) as store:
-        run = store.runs.unfinished("simulator")
+        run = store.runs.all_unfinished("simulator")[0]
     assert run is not None
     resumed = run_in_process(
         "resume", *CONFIG, "--simulate", "--in-flight", 8, "--json", "-o", "results.csv"

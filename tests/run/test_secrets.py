@@ -16,9 +16,10 @@ import pytest
 from pydantic import SecretStr
 from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, command
 from support.sheets import rows, sheet
-from support.zoho import StandIn, Start, connected
+from support.zoho import StandIn, Start
 
 from batchlock import config
+from batchlock.execute import connection_to
 from batchlock.zoho.credentials import load_credentials
 from batchlock.zoho.oauth import OAuthClient
 
@@ -275,7 +276,7 @@ def test_no_repr_reveals_a_secret(org: StandIn) -> None:
 
     async def repr_of_connection() -> str:
         direct = config.load(environment={"BATCHLOCK_NETWORK__PROXY": ""})
-        async with connected(direct, credentials) as connection:
+        async with connection_to(direct, credentials) as connection:
             await connection.first_token()
             return f"{connection!r} {connection.client!r} {vars(connection.client)!r}"
 

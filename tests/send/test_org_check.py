@@ -2,11 +2,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from support.zoho import connected
 
 from batchlock.config import load
 from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageError
 from batchlock.core.stop import Cancelled
+from batchlock.execute import connection_to
 from batchlock.send.org_check import check_org
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.simulator import ORGANIZATION_ID, Behaviour, Fault, Kind, serving
@@ -39,7 +39,7 @@ def check_calls(
             settings = load(environment=environment)
             credentials = load_credentials(settings.zoho, settings.network, settings.org)
             limiter = CallLimiter(settings.limits, settings.retry)
-            async with connected(settings, credentials) as connection:
+            async with connection_to(settings, credentials) as connection:
                 await connection.first_token()
                 assert connection.org_id == org_id
                 await check_org(connection.client, org_id, limiter, settings.retry)

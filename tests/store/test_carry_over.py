@@ -108,7 +108,7 @@ def test_a_retry_belongs_to_its_run(store: Store) -> None:
 
 
 def test_a_run_that_was_killed_can_be_resumed(store: Store) -> None:
-    run = store.runs.unfinished("simulator")
+    run = store.runs.all_unfinished("simulator")[0]
     assert run is not None
     assert run.file_name == "killed.csv"
     with store.open_journal(run) as journal:
@@ -373,3 +373,25 @@ def test_a_damaged_database_of_the_page_is_reported(state: Path) -> None:
     with Store(state) as store:
         assert store.people.names() == []
         assert len(store.runs.of_orgs(ORGS)) == 12
+
+
+def test_a_page_of_0_1_0_that_is_open_keeps_its_state_where_it_is(state: Path) -> None:
+    lock = FileLock(state / "web" / "acme.lock")
+    with lock, pytest.raises(AlreadyRunning, match="serves the page of acme"):
+        Store(state)
+    with Store(state) as store:
+        assert store.people.names()
+
+
+def test_a_journal_that_is_locked_is_carried_over_later(
+    state: Path, expected: dict[str, list[object]]
+) -> None:
+    path = min((state / "runs").glob("*/*.journal"))
+    with closing(sqlite3.connect(path)) as sql:
+        sql.execute("PRAGMA locking_mode=EXCLUSIVE")
+        sql.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(BatchlockError, match="cannot be used"):
+            Store(state)
+    with Store(state):
+        pass
+    assert content_of(state) == expected

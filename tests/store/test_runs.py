@@ -54,6 +54,11 @@ def got(store: Store, run_id: str) -> Run:
     return run
 
 
+def unfinished(store: Store, org: str, identity: str | None = None) -> Run | None:
+    """Return the newest run that can be resumed."""
+    return next(iter(store.runs.all_unfinished(org, identity)), None)
+
+
 def ids(runs: list[Run]) -> list[str]:
     return [run.run_id for run in runs]
 
@@ -145,18 +150,18 @@ def test_the_newest_run_that_is_not_closed_is_the_unfinished_one(store: Store) -
     add(store, SECOND)
     add(store, THIRD, identity=OTHER_IDENTITY, state=RunState.FINISHED)
     add(store, FOURTH, org="simulator")
-    assert store.runs.unfinished("acme") == got(store, SECOND)
+    assert unfinished(store, "acme") == got(store, SECOND)
     assert ids(store.runs.all_unfinished("acme")) == [SECOND, FIRST]
-    assert store.runs.unfinished("nowhere") is None
+    assert unfinished(store, "nowhere") is None
 
 
 @pytest.mark.parametrize("state", list(RunState))
 def test_a_run_is_resumed_only_for_its_own_identity(state: RunState, store: Store) -> None:
     add(store, FIRST, state=state)
     add(store, SECOND, identity=OTHER_IDENTITY, state=RunState.STOPPED)
-    found = store.runs.unfinished("acme", IDENTITY)
+    found = unfinished(store, "acme", IDENTITY)
     assert found == (None if state in CLOSED else got(store, FIRST))
-    assert store.runs.unfinished("acme", "ef" * 32) is None
+    assert unfinished(store, "acme", "ef" * 32) is None
 
 
 def test_runs_of_the_same_content_read_the_same_sheet_for_the_same_org(store: Store) -> None:
@@ -224,7 +229,7 @@ def test_a_new_run_ends_the_runs_of_its_content_that_have_rows_left(store: Store
     assert first.finished_at is not None  # so that it can be pruned
     assert got(store, SECOND).state is RunState.STOPPED
     assert got(store, THIRD).state is RunState.PLANNED
-    assert store.runs.unfinished("acme", OTHER_IDENTITY) == got(store, SECOND)
+    assert unfinished(store, "acme", OTHER_IDENTITY) == got(store, SECOND)
 
 
 @pytest.mark.parametrize("state", [RunState.FINISHED, RunState.REFUSED])
@@ -255,16 +260,16 @@ def test_a_retry_ends_the_run_that_it_retries_and_no_other(store: Store) -> None
     retry(store, THIRD, of=FIRST, superseded=NEWER_RUN)
     assert got(store, FIRST).state is RunState.SUPERSEDED
     assert got(store, SECOND).state is RunState.STOPPED
-    assert store.runs.unfinished("acme") == got(store, THIRD)
+    assert unfinished(store, "acme") == got(store, THIRD)
 
 
 def test_the_older_of_two_runs_of_one_identity_is_never_resumed(store: Store) -> None:
     add(store, FIRST, state=RunState.STOPPED)
     add(store, THIRD, superseded=NEWER_RUN)
-    assert store.runs.unfinished("acme", IDENTITY) == got(store, THIRD)
+    assert unfinished(store, "acme", IDENTITY) == got(store, THIRD)
     store.runs.end_session(THIRD, RunState.FINISHED, COMPLETED)
-    assert store.runs.unfinished("acme", IDENTITY) is None
-    assert store.runs.unfinished("acme") is None
+    assert unfinished(store, "acme", IDENTITY) is None
+    assert unfinished(store, "acme") is None
 
 
 def test_a_run_that_cannot_be_added_ends_no_other_run(store: Store) -> None:
@@ -475,3 +480,12 @@ def test_a_closed_run_is_not_queued(store: Store) -> None:
     add(store, FIRST, state=RunState.SUPERSEDED)
     assert not store.runs.enqueue(FIRST, requested_by="Anna")
     assert got(store, FIRST).state is RunState.SUPERSEDED
+
+
+def test_a_closed_run_does_not_wait_again_when_its_worker_has_ended(store: Store) -> None:
+    add(store, FIRST, state=RunState.SUPERSEDED)
+    add(store, SECOND, state=RunState.PAUSED, identity=OTHER_IDENTITY)
+    for run_id in (FIRST, SECOND):
+        store.runs.requeue(run_id, starts=1)
+    assert got(store, FIRST).state is RunState.SUPERSEDED
+    assert got(store, SECOND).state is RunState.PAUSED

@@ -3,7 +3,6 @@
 import json
 import urllib.request
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,7 @@ from batchlock.cli.commands import commands
 from batchlock.cli.context import Context
 from batchlock.cli.options import StandInOptions
 from batchlock.cli.simulate import parse_behaviour
-from batchlock.config import Settings
 from batchlock.simulator import Behaviour
-from batchlock.zoho.connect import Connection, connect
-from batchlock.zoho.credentials import Credentials
 from support.commands import TIMEOUT_SECONDS
 
 
@@ -66,17 +62,3 @@ def behaviour_of(*options: object) -> Behaviour:
     with command.make_context("simulate", arguments, obj=Context()) as context:
         values = {name: context.params[name] for name in StandInOptions._fields}
     return parse_behaviour(StandInOptions(**values))
-
-
-def connected(
-    settings: Settings, credentials: Credentials
-) -> AbstractAsyncContextManager[Connection]:
-    """Connect as a run with these settings does."""
-    return connect(
-        settings.zoho,
-        settings.network,
-        credentials,
-        call_timeout=settings.retry.timeout,
-        max_wait=settings.retry.give_up_after,
-        token_folder=settings.state / "tokens",
-    )

@@ -2,12 +2,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from support.zoho import connected
 
 from batchlock.config import load
 from batchlock.core.errors import SignInRefused, UsageError
 from batchlock.core.reply import Verdict
 from batchlock.core.rows import RecordId, Update
+from batchlock.execute import connection_to
 from batchlock.simulator import Kind, serving
 from batchlock.zoho.connect import address
 from batchlock.zoho.credentials import Credentials, load_credentials
@@ -30,7 +30,7 @@ def first_token_calls(tmp_path: Path, refresh_token: str) -> dict[Kind, int]:
                 }
             )
             credentials = load_credentials(settings.zoho, settings.network, settings.org)
-            async with connected(settings, credentials) as connection:
+            async with connection_to(settings, credentials) as connection:
                 await connection.first_token()
             return {kind: simulator.ledger.count(kind) for kind in Kind}
 
@@ -55,7 +55,7 @@ def test_a_rehearsal_has_its_own_org_and_needs_no_credentials(tmp_path: Path) ->
 
     async def look_up(credentials: Credentials) -> Verdict:
         update = Update(2, "Leads", RecordId("1" * 18), None, "x")
-        async with connected(settings, credentials) as connection:
+        async with connection_to(settings, credentials) as connection:
             await connection.first_token()
             assert connection.org_id is None
             return (await connection.client.find_lock(update)).verdict

@@ -9,7 +9,7 @@ from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.stop import COMPLETED, TIME_IS_OVER, StopReason
 from batchlock.send.org_check import check_org
-from batchlock.send.pacing.ceiling import load_ceiling, save_ceiling
+from batchlock.send.pacing.ceiling import Pace, load_pace, save_pace
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Retry
 from batchlock.send.sender import deliver
@@ -33,15 +33,16 @@ async def send(
     Raises BatchlockError only for an unexpected error, whose exit code is 1.
     """
     observer.on_sending(rows=sum(journal.counts().values()), remaining=journal.remaining())
-    ceiling_file = settings.state / "pace" / f"{journal.info.org}.json"
+    pace_file = settings.state / "pace" / f"{journal.info.org}.json"
+    pace = load_pace(pace_file, datetime.now(UTC))
     limiter = CallLimiter(
         settings.limits,
         settings.retry,
-        ceiling=load_ceiling(ceiling_file, datetime.now(UTC)),
+        ceiling=pace.ceiling,
+        known_good=pace.good,
         credits_used=journal.totals.credits_used,
         deadline_monotonic=deadline_monotonic,
     )
-    loaded_ceiling = limiter.ceiling
     timer = asyncio.create_task(cancel_at_deadline(limiter, cancel_token))
     try:
         with cancel_token.callbacks_while(lambda: observer.on_message(_ENDING)):
@@ -66,8 +67,8 @@ async def send(
         return reason
     finally:
         timer.cancel()
-        if limiter.ceiling is not loaded_ceiling:
-            save_ceiling(ceiling_file, limiter.ceiling)
+        found = Pace(limiter.ceiling, limiter.highest_ok)
+        save_pace(pace_file, before=pace, now=found, at=datetime.now(UTC))
     return COMPLETED
 
 

@@ -1,50 +1,91 @@
-"""The concurrency limit that an org has shown, stored between runs."""
+"""The concurrency that an org has accepted and refused, stored between runs.
+
+The file is JSON: `refused` is the number of calls in flight that was too many, `good` the largest
+number that was answered well; `at` and `good_at` say when. Either of the two may be missing.
+"""
 
 import json
 import os
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from batchlock.send.pacing.window import START, Ceiling
 
 # Long enough for a weekly job. The figure is not critical: a ceiling that is no longer true is
-# tested again after `Window._ceiling_ttl`.
+# tested again after `Window._ceiling_ttl`, and too high a start costs a few 429s.
 _MAX_AGE = timedelta(days=7)
 
 
-def load_ceiling(path: Path, now: datetime) -> Ceiling | None:
-    """Return the ceiling that an earlier run stored, dated `now`; None if it is too old.
+class Pace(NamedTuple):
+    """What earlier runs have found out about the concurrency that an org accepts."""
 
-    The run treats it as new (`at` is `now`), so it does not test a higher concurrency at once.
-    A damaged file counts as no file.
+    ceiling: Ceiling | None = None
+    """The concurrency that was too high; None if this is not known."""
+    good: int = 0
+    """The highest concurrency that was answered well; 0 if this is not known."""
+
+
+def load_pace(path: Path, now: datetime) -> Pace:
+    """Return what earlier runs have stored, without what is too old.
+
+    The ceiling is dated `now`: the run treats it as new, so it does not test a higher concurrency
+    at once. A damaged file counts as no file.
     """
-    try:
-        match json.loads(path.read_text("utf-8")):
-            # Every edition allows START calls in flight, so a lower ceiling came from a 429 that
-            # had another reason.
-            case {"refused": int(refused), "at": str(at_text)} if refused > START:
-                at = datetime.fromisoformat(at_text)
-                return Ceiling(refused, now) if now - at < _MAX_AGE else None
-    except (OSError, ValueError, TypeError):  # TypeError: `at` has no time zone
-        pass
-    return None
+    content = _content(path)
+    refused = _recent(content, "refused", "at", now)
+    good = _recent(content, "good", "good_at", now)
+    return Pace(None if refused is None else Ceiling(refused, now), good or 0)
 
 
-def save_ceiling(path: Path, ceiling: Ceiling | None) -> None:
-    """Store the ceiling for the next run; None deletes it. A failure is ignored.
+def save_pace(path: Path, *, before: Pace, now: Pace, at: datetime) -> None:
+    """Store for the next run what this one has found; `before` is what it began with.
 
-    Without the file the next run starts as on a new org, which costs a few 429s and nothing else.
+    What this run has not found itself keeps its date, and expires. A failure is ignored: the next
+    run then starts as on a new org, which costs time and a few 429s and nothing else.
     """
+    content, stored = _content(path), _content(path)
+    if now.ceiling is not before.ceiling:
+        for name in ("refused", "at"):
+            content.pop(name, None)
+        if now.ceiling is not None:
+            content |= {"refused": now.ceiling.refused, "at": now.ceiling.at.isoformat()}
+    # A short run proves little: it does not replace the higher concurrency of a longer one, unless
+    # that one is refused now.
+    is_refused = now.ceiling is not None and now.ceiling.refused <= before.good
+    if now.good > START and (now.good >= before.good or is_refused):
+        content |= {"good": now.good, "good_at": at.isoformat()}
+    if content == stored:
+        return
     # The process id keeps the drafts of two processes apart until the atomic rename.
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):
-        if ceiling is None:
+        if not content:
             path.unlink()
             return
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            draft.write_text(json.dumps({"refused": ceiling.refused, "at": ceiling.at.isoformat()}))
+            draft.write_text(json.dumps(content))
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _recent(content: dict[str, Any], name: str, date_name: str, now: datetime) -> int | None:
+    # Every edition allows START calls in flight, so a lower number came from a 429 that had another
+    # reason, or from a run of a few rows.
+    match content.get(name), content.get(date_name):
+        case int(number), str(text) if number > START:
+            # TypeError: the date has no time zone.
+            with suppress(ValueError, TypeError):
+                return number if now - datetime.fromisoformat(text) < _MAX_AGE else None
+    return None

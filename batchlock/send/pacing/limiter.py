@@ -39,8 +39,9 @@ class CallLimiter:
     """Issues the permits for calls, in the order in which they are requested.
 
     One task at a time decides whether its call may start. The others wait for the same lock,
-    which is fair, so no call starves. `ceiling` is an earlier run's, `credits_used` are those of
-    this run's earlier sessions, and all calls must be over at `deadline_monotonic`.
+    which is fair, so no call starves. `ceiling` and `known_good` are an earlier run's,
+    `credits_used` are those of this run's earlier sessions, and all calls must be over at
+    `deadline_monotonic`.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class CallLimiter:
         retry: Retry,
         *,
         ceiling: Ceiling | None = None,
+        known_good: int = 0,
         credits_used: int = 0,
         deadline_monotonic: float | None = None,
         clock: Clock | None = None,
@@ -58,7 +60,8 @@ class CallLimiter:
         self.deadline_monotonic = deadline_monotonic
         self.in_flight = 0
         self.peak = 0
-        self._window = Window(limits, ceiling, now=self.clock.now_utc())
+        now = self.clock.now_utc()
+        self._window = Window(limits, ceiling, now=now, known_good=known_good)
         self._rate = Rate(limits.per_second)
         self._budget = Budget(limits, credits_used=credits_used)
         self._breaker = CircuitBreaker(retry, random)
@@ -80,6 +83,15 @@ class CallLimiter:
     def ceiling(self) -> Ceiling | None:
         """The concurrency at which Zoho answers 429; None if this is not known."""
         return self._window.ceiling
+
+    @property
+    def highest_ok(self) -> int:
+        """The largest window that was full of good answers in this run; 0 if none was."""
+        return self._window.highest_ok
+
+    def begin_at_cap(self, cap: int) -> None:
+        """Begin with `cap` calls in flight, the limit of the edition; before the first call."""
+        self._window.begin_at_cap(cap, now=self.clock.now_utc())
 
     @property
     def snapshot(self) -> LimiterSnapshot:

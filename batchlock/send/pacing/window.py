@@ -35,7 +35,13 @@ class Window:
     suspicion. A ceiling expires after `_ceiling_ttl`; then the window may grow beyond it again.
     """
 
-    def __init__(self, limits: Limits, ceiling: Ceiling | None, *, now: datetime) -> None:
+    def __init__(
+        self, limits: Limits, ceiling: Ceiling | None, *, now: datetime, known_good: int = 0
+    ) -> None:
+        """Begin at `known_good`, a concurrency that an earlier run has used without a 429.
+
+        0: none is known.
+        """
         self.ceiling = ceiling
         self._max_size = limits.max_in_flight
         self._fixed = limits.in_flight != "auto"
@@ -49,8 +55,23 @@ class Window:
         """Largest window that was full of good answers."""
         self._throttled_since_ok = False
         """Whether no full window of good answers came since the last 429."""
-        start = min(START, self._limit(now))
+        start = min(max(START, known_good), self._limit(now))
         self.size = start if limits.in_flight == "auto" else limits.in_flight
+
+    def begin_at_cap(self, cap: int, *, now: datetime) -> None:
+        """Begin at `cap`, the limit of the org's edition, and never grow above it.
+
+        Only before the first call. The cap itself is allowed: Zoho refuses the first call above
+        it. A ceiling that an earlier run has found is lower for a reason, and stays.
+        """
+        if not self._fixed:
+            self._max_size = min(self._max_size, cap)
+            self.size = self._limit(now)
+
+    @property
+    def highest_ok(self) -> int:
+        """The largest window that was full of good answers in this run; 0 if none was."""
+        return self._highest_ok
 
     def record_success(self, *, full: bool, now: datetime) -> bool:
         """Record a good answer; return whether the window has grown.

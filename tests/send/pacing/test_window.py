@@ -110,6 +110,43 @@ def test_the_ceiling_of_an_earlier_run_limits_the_first_window(
     assert window_of(ceiling=ceiling).size == start
 
 
+@pytest.mark.parametrize(("good", "start"), [(0, 5), (3, 5), (18, 18), (40, 25)])
+def test_the_highest_good_concurrency_of_an_earlier_run_is_the_first_window(
+    good: int, start: int
+) -> None:
+    window = Window(Limits(), None, now=START_UTC, known_good=good)
+    assert (window.size, window.highest_ok) == (start, 0)
+    assert Window(Limits(), Ceiling(9, START_UTC), now=START_UTC, known_good=good).size <= 8
+
+
+@pytest.mark.parametrize(
+    ("limits", "cap", "size"),
+    [
+        (Limits(), 20, 20),
+        (Limits(), 5, 5),
+        (Limits(max_in_flight=12), 20, 12),
+        (Limits(in_flight=25), 20, 25),  # a number of the user's own
+        (Limits(in_flight=3), 20, 3),
+    ],
+)
+def test_the_window_begins_at_the_cap_of_the_edition_and_stays_below_it(
+    limits: Limits, cap: int, size: int
+) -> None:
+    window = window_of(limits)
+    window.begin_at_cap(cap, now=START_UTC)
+    assert window.size == size
+    fill(window, 1000)
+    assert window.size == size
+
+
+def test_a_ceiling_of_an_earlier_run_is_respected_below_the_cap_of_the_edition() -> None:
+    window = window_of(ceiling=Ceiling(11, START_UTC))
+    window.begin_at_cap(20, now=START_UTC)
+    assert window.size == 10
+    fill(window, 1000, now=START_UTC + 1.1 * _FIRST_TTL)
+    assert (window.size, window.ceiling) == (20, None)
+
+
 def test_a_fixed_window_never_changes() -> None:
     window = window_of(Limits(in_flight=12), Ceiling(4, START_UTC))
     window.record_throttled(concurrency=12, first=True)

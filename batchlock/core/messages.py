@@ -21,7 +21,9 @@ class Explanation(NamedTuple):
 
 RESULT_LABELS = {
     Result.UPDATED: "Updated",
-    Result.UNCHANGED: "Already has this reason",
+    Result.LOCKED: "Locked",
+    Result.UNLOCKED: "Unlocked",
+    Result.UNCHANGED: "Already as asked",
     Result.REJECTED: "Refused by Zoho",
     Result.FAILED: "Failed",
     Result.INVALID: "Has problems",
@@ -33,7 +35,9 @@ RESULT_LABELS = {
 
 RESULT_MEANINGS = {
     Result.UPDATED: "Zoho has taken the new reason.",
-    Result.UNCHANGED: "The lock already has this reason; nothing was sent.",
+    Result.LOCKED: "Zoho has locked the record.",
+    Result.UNLOCKED: "Zoho has removed the lock.",
+    Result.UNCHANGED: "The record is already as the row asks; nothing was sent.",
     Result.REJECTED: "Zoho refused the row.",
     Result.FAILED: "No usable answer from Zoho after all attempts.",
     Result.INVALID: "Never sent: something is wrong in the row's cells.",
@@ -83,8 +87,8 @@ def maybe_rounded_id(title: str, id_: str, ranges: str) -> str:
 def conflict(rows: Sequence[int], contradiction: str) -> str:
     """Return the message for rows that contradict each other.
 
-    `rows` are two or more row numbers in ascending order. `contradiction` is DIFFERENT_REASONS,
-    DIFFERENT_LOCK_IDS or SHARED_LOCK.
+    `rows` are two or more row numbers in ascending order. `contradiction` is one of the
+    constants above, such as DIFFERENT_REASONS.
     """
     first = rows[:_ROWS_NAMED_IN_A_CONFLICT]
     more = len(rows) - len(first)

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from batchlock.core.reading import EncodingSource, FieldSource, Note
-
-ACTION_UPDATE = "update"
-"""What every row asks for: a new reason for a lock."""
+from batchlock.core.rows import Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ class ReadAs:
     modules: tuple[ModuleRows, ...]
     """The rows that would be sent, the most frequent module first."""
     lookups: int
-    """How many of the rows need a call that asks for the lock id."""
+    """How many of the rows need a call that looks at the lock first."""
     samples: tuple[Sample, ...]
 
     @property
@@ -80,4 +78,5 @@ class Preview:
     notes: tuple[Note, ...] = ()
     finished_before: datetime | None = None
     """When the same thing was finished before; None when it was not."""
-    action: str = ACTION_UPDATE
+    action: str = Action.UPDATE
+    """What the rows ask for: one of the values of Action, or `mixed`."""

@@ -1,6 +1,7 @@
 """The reply to one call to Zoho: a verdict, and what led to it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from batchlock.core.rows import LockId
@@ -37,6 +38,9 @@ class Lock:
 
     lock_id: LockId
     reason: str | None  # None for an automatic lock
+    source: str = ""  # `Manual`, `Automatic` or `Both`; empty when Zoho does not say it
+    locked_by: str = ""  # the name of the person
+    locked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from batchlock.core.preview import Preview
 from batchlock.core.reply import sentences
-from batchlock.core.rows import Cell, Problem
+from batchlock.core.rows import Action, Cell, LockId, Problem
 
 
 class Status(StrEnum):
@@ -17,6 +17,8 @@ class Status(StrEnum):
     PENDING = "pending"
     SENDING = "sending"
     UPDATED = "updated"
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
     UNCHANGED = "unchanged"
     REJECTED = "rejected"
     FAILED = "failed"
@@ -28,6 +30,8 @@ class Result(StrEnum):
     """The word for a row in the results."""
 
     UPDATED = "updated"
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
     UNCHANGED = "unchanged"
     REJECTED = "rejected"
     FAILED = "failed"
@@ -54,7 +58,14 @@ class Result(StrEnum):
 
 
 # A row with one of these is as the file asks: resume and retry leave it alone.
-SETTLED = frozenset({Status.UPDATED, Status.UNCHANGED})
+SETTLED = frozenset({Status.UPDATED, Status.LOCKED, Status.UNLOCKED, Status.UNCHANGED})
+
+# The status of a row for which Zoho did what it asks for.
+DONE = {
+    Action.UPDATE: Status.UPDATED,
+    Action.LOCK: Status.LOCKED,
+    Action.UNLOCK: Status.UNLOCKED,
+}
 
 # The columns that batchlock adds to the columns of the input. A file that has all of them is
 # recognised as a results file that is given to `run` again.
@@ -63,6 +74,7 @@ RESULT_TITLES = (
     "HTTP status",
     "Code",
     "Message",
+    "Previous reason",
     "What to do",
     "Attempts",
     "Finished at",
@@ -90,6 +102,10 @@ class Outcome:
     """Seconds from the first call for this row to its final status, waiting included."""
     about_setup: bool = False
     """Whether it is a refusal that speaks of the set-up of module, user or org."""
+    previous_reason: str | None = None
+    """What the lock said before the row was sent; None when Zoho was not asked."""
+    lock_id: LockId | None = None
+    """The lock that was changed, made or removed; None when it is not known."""
 
     @property
     def explanation(self) -> str:
@@ -108,6 +124,7 @@ class ResultRow:
     http_status: int | None = None
     code: str = ""
     message: str = ""
+    previous_reason: str | None = None
     remedy: str = ""
     attempts: int = 0
     finished_at: datetime | None = None

@@ -24,6 +24,17 @@ Cell = str | int | float | bool | datetime | date | time | timedelta | NoValue |
 """A cell with the type that it has in the file; None is a blank cell."""
 
 
+class Action(StrEnum):
+    """What a row asks for."""
+
+    UPDATE = "update"
+    """A new reason for the lock."""
+    LOCK = "lock"
+    """A lock on a record that has none."""
+    UNLOCK = "unlock"
+    """The removal of the lock."""
+
+
 class Field(StrEnum):
     """The fields of a row that batchlock reads."""
 
@@ -58,6 +69,15 @@ LONGEST_REASON = 3_000
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """The lock that a record must still have, or a row that undoes a change is not sent."""
+
+    lock_id: LockId | None
+    """None: the record must not be locked."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Update:
     """The change that one row asks for, in its final form: nothing reinterprets it later."""
 
@@ -66,19 +86,31 @@ class Update:
     module: str
     record_id: RecordId
     lock_id: LockId | None
-    """None: the lock id is looked up before the update is sent."""
+    """None: the lock id is looked up before the update is sent; always so for LOCK."""
     reason: str
+    """Empty for UNLOCK."""
+    action: Action = Action.UPDATE
+    expected: Expected | None = None
+    """Set in an undo: Zoho is asked first, and the row is sent only if this still stands there."""
 
     @property
     def checksum(self) -> str:
         """The text under Row check: a short hash that recognises the row in a results file."""
-        return row_checksum(self.module, self.record_id, self.lock_id, self.reason)
+        return row_checksum(self.module, self.record_id, self.lock_id, self.reason, self.action)
 
 
-def row_checksum(module: str, record_id: str, lock_id: str | None, reason: str) -> str:
+def row_checksum(
+    module: str,
+    record_id: str,
+    lock_id: str | None,
+    reason: str,
+    action: str = Action.UPDATE,
+) -> str:
     """Return `Update.checksum` of an update with these values."""
     # The unit separator is in no field, so no two different updates give the same text.
     content = f"{module}\x1f{record_id}\x1f{lock_id or ''}\x1f{reason}"
+    if action != Action.UPDATE:  # so that an update has the checksum that 0.1.0 gave it
+        content += f"\x1f{action}"
     # surrogatepass: a lone surrogate in a cell must not end the run. 12 hexadecimal digits tell the
     # versions of one row apart, and fit a column that people see.
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:12]

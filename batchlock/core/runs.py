@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.results import Result
+from batchlock.core.rows import Action
 from batchlock.core.stop import StopCode, StopReason
 
 
@@ -77,7 +78,7 @@ class RunInfo:
 
     run_id: str
     kind: str
-    """`run`, `check` or `retry`."""
+    """`run`, `check`, `retry` or `undo`."""
     org: str
     environment: str
     api_url: str
@@ -100,8 +101,12 @@ class RunInfo:
     """The settings that shape the run, in words, without secrets."""
     strict: bool = False
     """Whether nothing is sent while any row has a problem or the file has a note."""
+    action: str = Action.UPDATE
+    """What its rows ask for: one of the values of Action, or `mixed`."""
     retry_of: str | None = None
     """The id of the run whose rows a retry sends again."""
+    undo_of: str | None = None
+    """The id of the run whose changes an undo puts back."""
     excludes_refused: bool = False
     """Whether a retry left out the rows that Zoho refused. They still belong to that run."""
 
@@ -114,6 +119,10 @@ class RunInfo:
         """Return the run as the journal stores it."""
         values = asdict(self)
         values["but_refused"] = values.pop("excludes_refused")
+        # A journal of updates has the facts that 0.1.0 wrote.
+        for name, default in (("action", Action.UPDATE), ("undo_of", None)):
+            if values[name] == default:
+                del values[name]
         values["started_at"] = self.started_at.isoformat()
         return values
 

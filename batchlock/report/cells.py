@@ -59,6 +59,7 @@ def cells_of(result_row: ResultRow) -> tuple[Cell, ...]:
         result_row.http_status,
         result_row.code,
         result_row.message,
+        result_row.previous_reason,
         result_row.remedy,
         result_row.attempts,
         None

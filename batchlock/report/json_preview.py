@@ -6,7 +6,8 @@ See `report/json.py`; the same rules hold for these keys.
 from typing import TypedDict
 
 from batchlock.core.encodings import usual_name
-from batchlock.core.preview import ACTION_UPDATE, Preview, ReadAs
+from batchlock.core.preview import Preview, ReadAs
+from batchlock.core.rows import Action
 
 
 class FieldJson(TypedDict):
@@ -72,7 +73,7 @@ class PreviewJson(TypedDict):
 
 
 NO_PREVIEW: PreviewJson = {
-    "action": ACTION_UPDATE,
+    "action": Action.UPDATE.value,
     "read_as": None,
     "notes": [],
     "finished_before": None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from batchlock.core.encodings import usual_name
-from batchlock.core.preview import ACTION_UPDATE, ModuleRows, Preview, ReadAs, Sample
+from batchlock.core.preview import ModuleRows, Preview, ReadAs, Sample
 from batchlock.core.reading import EncodingSource, FieldSource, Note, Origin
 from batchlock.store.journal import Journal
 
@@ -61,14 +61,13 @@ def preview_of(journal: Journal) -> Preview:
             rows_left_out=reading.rows_left_out,
             fields=reading.fields,
             modules=tuple(
-                ModuleRows(module=one.module, action=ACTION_UPDATE, rows=one.rows)
-                for one in modules
+                ModuleRows(module=one.module, action=one.action, rows=one.rows) for one in modules
             ),
             lookups=sum(one.lookups for one in modules),
             samples=tuple(
                 Sample(
                     row=update.row,
-                    action=ACTION_UPDATE,
+                    action=update.action.value,
                     module=update.module,
                     record_id=update.record_id,
                     lock_id=update.lock_id,
@@ -79,6 +78,7 @@ def preview_of(journal: Journal) -> Preview:
         ),
         notes=reading.notes,
         finished_before=journal.finished_before,
+        action=info.action,
     )
 
 

@@ -14,6 +14,8 @@ LINE_HEIGHT = 15
 # text; the lowest is 5.9.
 COLOURS = {
     Result.UPDATED: ("#C6EFCE", "#0B5A1E"),
+    Result.LOCKED: ("#C6EFCE", "#0B5A1E"),
+    Result.UNLOCKED: ("#C6EFCE", "#0B5A1E"),
     Result.UNCHANGED: ("#C6EFCE", "#0B5A1E"),
     Result.REJECTED: ("#FFC7CE", "#9C0006"),
     Result.FAILED: ("#FFC7CE", "#9C0006"),

@@ -85,7 +85,9 @@ runs = sa.Table(
     sa.Column("titles", sa.JSON, nullable=False),
     sa.Column("settings", sa.JSON, nullable=False),
     _flag("strict"),
+    sa.Column("action", sa.Text, nullable=False, server_default="update"),
     sa.Column("retry_of", sa.Text),
+    sa.Column("undo_of", sa.Text),
     _flag("excludes_refused"),
     sa.Column("parent", sa.Text, nullable=False),
     # How it stands.

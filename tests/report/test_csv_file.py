@@ -23,9 +23,9 @@ def csv_of(folder: Path, result_rows: Sequence[ResultRow], titles: Sequence[str]
 def test_a_csv_has_the_form_that_excel_opens_right(tmp_path: Path) -> None:
     content = csv_of(tmp_path, [result_row(cells=("Müller", 'say "x"', None, "a,b"))]).read_bytes()
     assert content == (
-        b"\xef\xbb\xbfModule,Record Id,Lock Id,Reason,Result,HTTP status,Code,Message,What to do,"
-        b"Attempts,Finished at,Duration ms,Source row,Row check\r\n"
-        b'M\xc3\xbcller,"say ""x""",,"a,b",updated,,,,,0,,,2,\r\n'
+        b"\xef\xbb\xbfModule,Record Id,Lock Id,Reason,Result,HTTP status,Code,Message,"
+        b"Previous reason,What to do,Attempts,Finished at,Duration ms,Source row,Row check\r\n"
+        b'M\xc3\xbcller,"say ""x""",,"a,b",updated,,,,,,0,,,2,\r\n'
     )
 
 

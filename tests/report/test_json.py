@@ -121,6 +121,8 @@ def test_the_json_of_a_run_has_every_key_and_every_result() -> None:
         "rows": 2,
         "counts": {
             "updated": 1,
+            "locked": 0,
+            "unlocked": 0,
             "unchanged": 0,
             "rejected": 1,
             "failed": 0,
@@ -187,8 +189,8 @@ def test_the_json_of_a_check_has_every_problem() -> None:
         "file": "/in/locks.csv",
         "sheet": None,
         "output": "checked.xlsx",
-        "rows": 8,
-        "valid": 6,
+        "rows": 10,
+        "valid": 8,
         "invalid": 1,
         "duplicate": 1,
         "causes": [
@@ -206,7 +208,7 @@ def test_the_json_of_a_check_has_every_problem() -> None:
         "encoding": "utf-8",
         "delimiter": ",",
         "exit_code": 3,
-        "message": "8 rows: 6 can be sent, 1 has problems, 1 is the same as an earlier row.",
+        "message": "10 rows: 8 can be sent, 1 has problems, 1 is the same as an earlier row.",
     }
 
 

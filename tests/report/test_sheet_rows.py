@@ -25,6 +25,7 @@ def test_the_result_columns_follow_those_of_the_input(tmp_path: Path) -> None:
                 http_status=200,
                 code="SUCCESS",
                 message="relation updated",
+                previous_reason="Before",
                 remedy="nothing",
                 attempts=2,
                 finished_at=datetime(2026, 3, 14, 3, 3, 4, tzinfo=timezone(timedelta(hours=1))),
@@ -34,9 +35,18 @@ def test_the_result_columns_follow_those_of_the_input(tmp_path: Path) -> None:
             result_row(9, result=Result.NOT_SENT),
         ],
     )
-    updated = ["updated", 200, "SUCCESS", "relation updated", "nothing", 2, "2026-03-14T02:03:04Z"]
+    updated = [
+        "updated",
+        200,
+        "SUCCESS",
+        "relation updated",
+        "Before",
+        "nothing",
+        2,
+        "2026-03-14T02:03:04Z",
+    ]
     updated += [313, 7, "a1b2c3d4e5f6"]
-    not_sent = ["not_sent", "", "", "", "", 0, "", "", 9, ""]
+    not_sent = ["not_sent", "", "", "", "", "", 0, "", "", 9, ""]
     ids = ["Leads", "5843104000000425565", "", "Audit"]
     assert rows_of(path) == [[*TITLES, *RESULT_TITLES], [*ids, *updated], [*ids, *not_sent]]
     values = [[cell.value for cell in row] for row in opened(path).iter_rows(min_row=2)]

@@ -27,7 +27,7 @@ def test_the_sheets_are_summary_then_results(tmp_path: Path) -> None:
     assert CalamineWorkbook.from_path(str(path)).sheet_names == ["Summary", "Results"]
 
 
-@pytest.mark.parametrize(("rows", "dimension"), [(0, "A1:N1"), (1, "A1:N2"), (3, "A1:N4")])
+@pytest.mark.parametrize(("rows", "dimension"), [(0, "A1:O1"), (1, "A1:O2"), (3, "A1:O4")])
 def test_the_dimension_of_a_sheet_covers_all_rows(
     tmp_path: Path, rows: int, dimension: str
 ) -> None:
@@ -39,7 +39,7 @@ def test_the_dimension_of_a_sheet_covers_all_rows(
 def test_the_header_is_frozen_and_filtered_and_repeated(tmp_path: Path) -> None:
     sheet = opened(workbook_of(tmp_path, [result_row(2), result_row(3)]))
     assert sheet.freeze_panes == "A2"
-    assert sheet.auto_filter.ref == "A1:N3"
+    assert sheet.auto_filter.ref == "A1:O3"
     assert sheet.print_title_rows == "$1:$1"
     assert sheet.page_setup.orientation == "landscape"
     assert sheet.sheet_properties.pageSetUpPr.fitToPage
@@ -71,12 +71,12 @@ def test_results_are_coloured_by_rule(tmp_path: Path) -> None:
     sheet = opened(workbook_of(tmp_path, result_rows))
     colours = {}
     for where in sheet.conditional_formatting:
-        assert str(where.sqref) == "E2:E9"
+        assert str(where.sqref) == "E2:E11"
         for rule in where.rules:
             assert rule.operator == "equal"
             colours[rule.formula[0].strip('"')] = rule.dxf.fill.bgColor.rgb
     assert set(colours) == set(Result)
-    assert colours["updated"] == colours["unchanged"]
+    assert len({colours[name] for name in ("updated", "locked", "unlocked", "unchanged")}) == 1
     assert colours["rejected"] == colours["failed"]
     assert colours["not_sent"] == colours["unknown"]
     assert len(set(colours.values())) == 5
@@ -85,7 +85,7 @@ def test_results_are_coloured_by_rule(tmp_path: Path) -> None:
 def test_no_rows_leave_a_header_with_a_filter(tmp_path: Path) -> None:
     path = workbook_of(tmp_path, [])
     sheet = opened(path)
-    assert sheet.auto_filter.ref == "A1:N1"
+    assert sheet.auto_filter.ref == "A1:O1"
     assert sheet.max_row == 1
     assert not list(sheet.conditional_formatting)
     assert "The file has a header and no rows." in summary_texts(path)
@@ -97,12 +97,12 @@ def test_more_rows_than_fit_a_sheet_continue_in_the_next(tmp_path: Path) -> None
     book = openpyxl.load_workbook(path)
     assert book.sheetnames == ["Summary", "Results", "Results 2", "Results 3"]
     source_rows = [
-        [row[12] for row in book[name].iter_rows(min_row=2, values_only=True)]
+        [row[13] for row in book[name].iter_rows(min_row=2, values_only=True)]
         for name in book.sheetnames[1:]
     ]
     assert source_rows == [[2, 3, 4], [5, 6, 7], [8]]
     assert all(book[name]["A1"].value == "Module" for name in book.sheetnames[1:])
-    assert book["Results 3"].auto_filter.ref == "A1:N2"
+    assert book["Results 3"].auto_filter.ref == "A1:O2"
 
 
 def test_rows_that_just_fit_a_sheet_need_no_second(tmp_path: Path) -> None:

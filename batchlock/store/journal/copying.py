@@ -68,13 +68,12 @@ def _copy_rows(source: Journal, draft: Path, *, refused: bool, newer: Path | Non
     """Copy the rows that are not as the file asks, except those that were moved to `newer`."""
     except_newer = "" if newer is None else " AND p.row NOT IN (SELECT row FROM newer.progress)"
     paths = {"other": draft} if newer is None else {"other": draft, "newer": newer}
-    rows, values = rows_to_retry(refused=refused)
+    rows = rows_to_retry(refused=refused)
     with readable_errors(draft), source.database.attached(paths) as sql:
         sql.execute(
             "INSERT INTO other.progress (row, status, same_as, message)"
             " SELECT p.row, CASE WHEN p.status IN ('invalid', 'duplicate', 'sending')"
-            f"  THEN p.status ELSE 'pending' END, p.same_as, '' FROM {rows}{except_newer}",
-            values,
+            f"  THEN p.status ELSE 'pending' END, p.same_as, '' FROM {rows}{except_newer}"
         )
         sql.execute(
             "INSERT INTO other.rows SELECT * FROM rows"

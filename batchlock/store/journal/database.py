@@ -13,7 +13,9 @@ from batchlock.core.errors import BatchlockError, Stopped
 
 # PRAGMA user_version of the file. It changes with the tables below and with the fields of the
 # JSON in `run`, so that an older batchlock refuses a newer journal in a sentence.
-_FORMAT = 2
+_FORMAT = 3
+# Journals of updates alone: `rows` has no action, `progress` no lock before and after.
+_FORMAT_UPDATES = 2
 # Journals of 0.1.0, which also say in `run` how the last session ended; the store says it now.
 _FORMAT_0_1_0 = 1
 # Journals that were made before the first format number have SQLite's default. A file that is
@@ -23,17 +25,25 @@ _SCHEMA = """
 CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE rows (
     row INTEGER PRIMARY KEY, module TEXT, record_id TEXT, lock_id TEXT, reason TEXT,
-    cells BLOB NOT NULL
+    cells BLOB NOT NULL, action TEXT NOT NULL DEFAULT 'update', expected TEXT
 );
 CREATE TABLE progress (
     row INTEGER PRIMARY KEY, status TEXT NOT NULL, same_as INTEGER,
     http_status INTEGER, code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
     remedy TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,
-    finished_at REAL, duration REAL
+    finished_at REAL, duration REAL, previous_reason TEXT, changed_lock_id TEXT
 );
 CREATE TABLE problems (row INTEGER NOT NULL, "column" TEXT NOT NULL, code TEXT NOT NULL,
                        message TEXT NOT NULL);
 """
+# What the earlier formats lack. Adding a column does not rewrite the rows.
+_UPGRADE = (
+    "ALTER TABLE rows ADD COLUMN action TEXT NOT NULL DEFAULT 'update'",
+    "ALTER TABLE rows ADD COLUMN expected TEXT",
+    "ALTER TABLE progress ADD COLUMN previous_reason TEXT",
+    "ALTER TABLE progress ADD COLUMN changed_lock_id TEXT",
+    f"PRAGMA user_version={_FORMAT}",
+)
 
 
 @contextmanager
@@ -103,9 +113,19 @@ class Database:
                     f"The journal cannot be kept in {path.parent}: it seems to be a network drive. "
                     "Set state_directory to a folder on a local disk."
                 )
-            if number not in (_NO_FORMAT, _FORMAT_0_1_0, _FORMAT):
+            if number not in (_NO_FORMAT, _FORMAT_0_1_0, _FORMAT_UPDATES, _FORMAT):
                 raise wrong_version(path)
-        return cls(path, sql)
+            database = cls(path, sql)
+            if number != _FORMAT:
+                database._upgrade()
+        return database
+
+    def _upgrade(self) -> None:
+        """Bring a journal of an earlier format to this one, unless another process just did."""
+        with self.transaction() as sql:
+            if sql.execute("PRAGMA user_version").fetchone() != (_FORMAT,):
+                for statement in _UPGRADE:
+                    sql.execute(statement)
 
     def close(self) -> None:
         """Close the file."""

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.messages import DONE_BY_EARLIER_RUN_ON
-from batchlock.store.journal.database import readable_errors
+from batchlock.store.journal.database import Database, readable_errors
 from batchlock.store.journal.journal import Journal
+from batchlock.store.journal.progress import SETTLED_WORDS
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ _ROWS = (
 # Whether they are the same row. One that is read in another way today (another reason, a module
 # that was added since) is another row.
 _IS_SAME = (
-    " AND (er.module, er.record_id, er.lock_id, er.reason)"
-    " IS (r.module, r.record_id, r.lock_id, r.reason)"
+    " AND (er.module, er.record_id, er.lock_id, er.reason, er.action)"
+    " IS (r.module, r.record_id, r.lock_id, r.reason, r.action)"
 )
 # `strftime` writes the same minute as the messages of a run do.
 _MESSAGE = (
@@ -95,6 +96,7 @@ def forget_results(plan: Journal) -> bool:
 
 def _find_done_rows(sql: sqlite3.Connection, path: Path) -> None:
     """Add the rows that the journal at `path` decides to the temporary tables."""
+    Database.open(path).close()  # brings a journal of an earlier format to this one
     with readable_errors(path):
         # Without a mode, SQLite makes an empty file when there is none.
         sql.execute("ATTACH ? AS earlier", (f"{path.absolute().as_uri()}?mode=rw",))
@@ -103,7 +105,7 @@ def _find_done_rows(sql: sqlite3.Connection, path: Path) -> None:
                 "INSERT INTO temp.done"
                 " SELECT p.row, CASE ep.status WHEN 'sending' THEN 'sending' ELSE 'unchanged' END,"
                 f" {_MESSAGE} FROM {_ROWS}{_IS_SAME}"
-                " AND ep.status IN ('updated', 'unchanged', 'sending')",
+                f" AND ep.status IN ({SETTLED_WORDS}, 'sending')",
                 (DONE_BY_EARLIER_RUN_ON,),
             )
             sql.execute(

@@ -171,7 +171,7 @@ class Journal:
 
     def settled(self) -> int:
         """Count the rows that are as the file asks, with the duplicates of such rows."""
-        return self.database.count(*progress.SETTLED_ROWS)
+        return self.database.count(progress.SETTLED_ROWS)
 
     def figures(self) -> RunFigures:
         """Return how far the run has come."""
@@ -197,7 +197,7 @@ class Journal:
 
     def to_retry(self, *, refused: bool = True) -> int:
         """Count the rows of a retry; without `refused`, without those that Zoho refused."""
-        return self.database.count(*progress.rows_to_retry(refused=refused))
+        return self.database.count(progress.rows_to_retry(refused=refused))
 
     def problems(self, rows: Sequence[int] | None = None) -> Iterator[Problem]:
         """Yield the problems of all rows, or of some rows, in the order of the rows."""

@@ -5,7 +5,8 @@ import sqlite3
 from dataclasses import dataclass
 from itertools import islice
 
-from batchlock.core.rows import LockId, RecordId, Update
+from batchlock.core.rows import Update
+from batchlock.store.journal.progress import NEEDS_LOOKUP, UPDATE_COLUMNS, update_of
 
 # The rows that the plan sends, whatever became of them since: neither a problem nor a duplicate,
 # nor done by an earlier run. A row that a run found unchanged has a time at which it finished.
@@ -20,19 +21,20 @@ _LETTER_BEYOND_ASCII = re.compile(r"[^\W\d_\x00-\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class PlannedModule:
-    """The planned rows of one module."""
+    """The planned rows of one module and action."""
 
     module: str
+    action: str
     rows: int
     lookups: int
-    """How many of them have no lock id."""
+    """How many of them need a look at the lock first."""
 
 
 def planned_modules(sql: sqlite3.Connection) -> list[PlannedModule]:
-    """Count the planned rows by module, the most frequent module first."""
+    """Count the planned rows by module and action, the most frequent first."""
     counts = sql.execute(
-        f"SELECT module, count(*), count(*) - count(lock_id) FROM {_PLANNED} GROUP BY module"
-        " ORDER BY 2 DESC, module"
+        f"SELECT module, action, count(*), sum({NEEDS_LOOKUP}) FROM {_PLANNED}"
+        " GROUP BY module, action ORDER BY 3 DESC, module, action"
     )
     return [PlannedModule(*count) for count in counts]
 
@@ -57,8 +59,5 @@ def samples(sql: sqlite3.Connection, limit: int) -> list[Update]:
 
 
 def _update(sql: sqlite3.Connection, row: int) -> Update:
-    module, record_id, lock_id, reason = sql.execute(
-        "SELECT module, record_id, lock_id, reason FROM rows WHERE row = ?", (row,)
-    ).fetchone()
-    lock = None if lock_id is None else LockId(lock_id)
-    return Update(row, module, RecordId(record_id), lock, reason)
+    columns = sql.execute(f"SELECT {UPDATE_COLUMNS} FROM rows WHERE row = ?", (row,)).fetchone()
+    return update_of(*columns)

@@ -1,14 +1,13 @@
 """Write the rows of a plan into a journal."""
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 
 from batchlock.core.messages import DONE_BY_EARLIER_RUN
 from batchlock.core.results import Status
-from batchlock.core.rows import Cell, Problem, Update
+from batchlock.core.rows import Action, Cell, Problem, Update
 from batchlock.store.journal.cells import pack
-
-_NO_UPDATE = (None, None, None, None)
 
 
 def add_rows(
@@ -24,15 +23,14 @@ def add_rows(
     rows: list[tuple[object, ...]] = []
     for row, values in cells:
         update = update_by_row.get(row)
-        final_form = (
-            _NO_UPDATE
-            if update is None
-            else (update.module, update.record_id, update.lock_id, update.reason)
-        )
-        rows.append((row, *final_form, pack(values)))
+        rows.append((row, *_columns_of(update), pack(values)))
     if not rows:
         return
-    sql.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", rows)
+    sql.executemany(
+        "INSERT INTO rows (row, module, record_id, lock_id, reason, action, expected, cells)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
     # One statement for the chunk is faster than one per row; a chunk's row numbers ascend.
     sql.execute(
         "INSERT INTO progress (row, status) SELECT row, iif(module IS NULL, ?, ?)"
@@ -48,6 +46,21 @@ def add_rows(
         ],
     )
     mark_invalid(sql, problems)
+
+
+def _columns_of(update: Update | None) -> tuple[str | None, ...]:
+    """Return module, record id, lock id, reason, action and expected lock as they are stored."""
+    if update is None:
+        return None, None, None, None, Action.UPDATE.value, None
+    expected = update.expected
+    return (
+        update.module,
+        update.record_id,
+        update.lock_id,
+        update.reason,
+        update.action.value,
+        None if expected is None else json.dumps([expected.lock_id, expected.reason]),
+    )
 
 
 def mark_invalid(sql: sqlite3.Connection, problems: Iterable[Problem]) -> None:

@@ -1,29 +1,39 @@
 """Read and change the status of rows while a run is sent."""
 
+import json
 import sqlite3
 from collections.abc import Iterable
 
 from batchlock.core.results import SETTLED, Outcome, Result, Status
-from batchlock.core.rows import LockId, RecordId, Update
+from batchlock.core.rows import Action, Expected, LockId, RecordId, Update
 
-_SETTLED = tuple(sorted(SETTLED))
+# Looked up once per row, which is faster than a call of the enumeration.
+_ACTIONS = {action.value: action for action in Action}
+UPDATE_COLUMNS = "row, module, record_id, lock_id, reason, action, expected"
 
-# SQL that follows FROM, with its values. A duplicate counts as the row that it repeats.
+# SQL lists for IN: the words are ours, so they need no placeholders.
+SETTLED_WORDS = ", ".join(f"'{status}'" for status in sorted(SETTLED))
+
+# SQL that follows FROM. A duplicate counts as the row that it repeats.
 _OWN_OR_REPEATED = "progress AS p LEFT JOIN progress AS o ON o.row = p.same_as"
-SETTLED_ROWS = f"{_OWN_OR_REPEATED} WHERE ifnull(o.status, p.status) IN (?, ?)", _SETTLED
+IS_SETTLED = f"ifnull(o.status, p.status) IN ({SETTLED_WORDS})"
+SETTLED_ROWS = f"{_OWN_OR_REPEATED} WHERE {IS_SETTLED}"
 REMAINING_ROWS = "progress WHERE status IN ('pending', 'sending')"
-LOOKUP_ROWS = "progress JOIN rows USING (row) WHERE status = 'pending' AND lock_id IS NULL"
+# A lock is looked up for its id, before it is removed, and before a change is undone.
+NEEDS_LOOKUP = (
+    "(action = 'unlock' OR expected IS NOT NULL OR (action = 'update' AND lock_id IS NULL))"
+)
+LOOKUP_ROWS = f"progress JOIN rows USING (row) WHERE status = 'pending' AND {NEEDS_LOOKUP}"
 
 
-def rows_to_retry(*, refused: bool) -> tuple[str, tuple[str, ...]]:
-    """Return the SQL that follows FROM, and its values, for the rows that a retry sends.
+def rows_to_retry(*, refused: bool) -> str:
+    """Return the SQL that follows FROM for the rows that a retry sends.
 
     Without `refused`, the rows that Zoho refused and their duplicates are left out. The row's
     own status is `p.status`.
     """
-    # No row has an empty status, so the empty value leaves out nothing.
-    excluded = (*_SETTLED, "" if refused else Status.REJECTED.value)
-    return f"{_OWN_OR_REPEATED} WHERE ifnull(o.status, p.status) NOT IN (?, ?, ?)", excluded
+    except_refused = "" if refused else " AND ifnull(o.status, p.status) <> 'rejected'"
+    return f"{_OWN_OR_REPEATED} WHERE NOT {IS_SETTLED}{except_refused}"
 
 
 def count_by_result(sql: sqlite3.Connection) -> dict[Result, int]:
@@ -43,7 +53,8 @@ def record(sql: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
     """Store outcomes; attempts are added to those of earlier sessions."""
     sql.executemany(
         "UPDATE progress SET status = ?, http_status = ?, code = ?, message = ?,"
-        " remedy = ?, attempts = attempts + ?, finished_at = ?, duration = ? WHERE row = ?",
+        " remedy = ?, attempts = attempts + ?, finished_at = ?, duration = ?,"
+        " previous_reason = ?, changed_lock_id = ? WHERE row = ?",
         [
             (
                 outcome.status.value,
@@ -54,6 +65,8 @@ def record(sql: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
                 outcome.attempts,
                 outcome.finished_at and outcome.finished_at.timestamp(),
                 outcome.duration,
+                outcome.previous_reason,
+                outcome.lock_id,
                 outcome.row,
             )
             for outcome in outcomes
@@ -84,13 +97,27 @@ def _updates(
     sql: sqlite3.Connection, condition: str, values: tuple[object, ...] = ()
 ) -> list[Update]:
     rows = sql.execute(
-        "SELECT row, module, record_id, lock_id, reason FROM progress JOIN rows USING (row)"
-        f" WHERE {condition}",
-        values,
+        f"SELECT {UPDATE_COLUMNS} FROM progress JOIN rows USING (row) WHERE {condition}", values
     )
-    return [
-        Update(
-            row, module, RecordId(record_id), None if lock_id is None else LockId(lock_id), reason
-        )
-        for row, module, record_id, lock_id, reason in rows
-    ]
+    return [update_of(*columns) for columns in rows]
+
+
+def update_of(
+    row: int,
+    module: str,
+    record_id: str,
+    lock_id: str | None,
+    reason: str,
+    action: str,
+    expected: str | None,
+) -> Update:
+    """Return an update from UPDATE_COLUMNS."""
+    return Update(
+        row,
+        module,
+        RecordId(record_id),
+        None if lock_id is None else LockId(lock_id),
+        reason,
+        _ACTIONS[action],
+        None if expected is None else Expected(*json.loads(expected)),
+    )

@@ -10,6 +10,7 @@ from batchlock.core.messages import Explanation
 from batchlock.core.results import Result, ResultRow, Status
 from batchlock.core.rows import Cell, Problem, row_checksum
 from batchlock.store.journal.cells import unpack
+from batchlock.store.journal.progress import SETTLED_WORDS
 
 # Looked up once per row: this takes 0.04 µs, and Result.of(Status(…)) takes 1.1 µs.
 RESULT_BY_STATUS = {status.value: Result.of(status) for status in Status}
@@ -57,9 +58,9 @@ def result_rows(
     if rows is not None:
         condition, values = f" WHERE r.row IN ({placeholders(rows)})", tuple(rows)
     records = sql.execute(
-        "SELECT r.row, module, record_id, lock_id, reason, cells, p.status, p.same_as,"
+        "SELECT r.row, module, record_id, lock_id, reason, action, cells, p.status, p.same_as,"
         " o.status, p.http_status, p.code, p.message, p.remedy, p.attempts, p.finished_at,"
-        " p.duration FROM rows AS r JOIN progress AS p USING (row)"
+        " p.duration, p.previous_reason FROM rows AS r JOIN progress AS p USING (row)"
         f" LEFT JOIN progress AS o ON o.row = p.same_as{condition} ORDER BY r.row",
         values,
     )
@@ -68,7 +69,8 @@ def result_rows(
     remaining_problems = problems(sql, rows)
     problem = next(remaining_problems, None)
     for row, *final_form, cells, status, duplicate_of, earlier_status, http_status, code, \
-            message, remedy, attempts, finished_at, duration in records:  # fmt: skip
+            message, remedy, attempts, finished_at, duration, \
+            previous_reason in records:  # fmt: skip
         result = RESULT_BY_STATUS[status]
         if result in messages.UNFINISHED:
             message, remedy = messages.unfinished(result, closed_because=closed_because)
@@ -89,6 +91,7 @@ def result_rows(
             http_status=http_status,
             code=code,
             message=message,
+            previous_reason=previous_reason,
             remedy=remedy,
             attempts=attempts,
             finished_at=None if finished_at is None else datetime.fromtimestamp(finished_at, UTC),
@@ -117,7 +120,7 @@ def groups(sql: sqlite3.Connection, *, closed_because: str = "") -> Iterator[Gro
     # Messages of one cause may differ from row to row, so they do not take part in the grouping.
     causes = sql.execute(
         "SELECT status, code, remedy, min(row), count(*) FROM progress WHERE status NOT IN"
-        " ('updated', 'unchanged', 'invalid') GROUP BY status, code, remedy"
+        f" ({SETTLED_WORDS}, 'invalid') GROUP BY status, code, remedy"
         " ORDER BY status DESC, count(*) DESC"
     ).fetchall()
     for status, code, remedy, first_row, count in causes:

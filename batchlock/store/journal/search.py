@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batchlock.core.results import Result
+from batchlock.store.journal.progress import SETTLED_WORDS
 from batchlock.store.journal.results import RESULT_BY_STATUS, placeholders
 
 # Ids of Zoho have at least as many digits as this one. A shorter number may be a row number.
@@ -71,7 +72,8 @@ def throughput(sql: sqlite3.Connection, spans: int) -> Throughput | None:
     settled, others = [0] * spans, [0] * spans
     # The last moment lies at the end of the last span, and belongs to it.
     for index, is_settled, count in sql.execute(
-        "SELECT min(CAST((finished_at - ?) / ? AS INTEGER), ?), status IN ('updated', 'unchanged'),"
+        "SELECT min(CAST((finished_at - ?) / ? AS INTEGER), ?),"
+        f" status IN ({SETTLED_WORDS}),"
         " count(*) FROM progress WHERE finished_at IS NOT NULL GROUP BY 1, 2",
         (first, span, spans - 1),
     ):

@@ -5,11 +5,11 @@ from support.tables import HEADER, MODULE, ROW, csv_text, load, write_text, writ
 
 from batchlock.core.results import RESULT_TITLES
 
-OURS = ("updated", "200", "SUCCESS", "ok", "", "1", "2025-03-14T05:00:00Z", "12", "2", "abc")
+OURS = ("updated", "200", "SUCCESS", "ok", "was", "", "1", "2025-03-14T05:00:00Z", "12", "2", "abc")
 
 
 def test_the_result_columns_of_a_results_file_are_removed(tmp_path: Path) -> None:
-    failed = ("", *OURS[1:9], " ")
+    failed = ("", *OURS[1:10], " ")
     content = csv_text((*HEADER, *RESULT_TITLES), (*ROW, *OURS), (*ROW, *failed))
     loaded = load(write_text(tmp_path, content))
     assert loaded.table.titles == HEADER
@@ -68,6 +68,13 @@ def test_the_apostrophes_of_a_csv_results_file_are_removed(
 
 def test_the_column_beyond_is_counted_in_the_file(tmp_path: Path) -> None:
     content = csv_text((*HEADER, *RESULT_TITLES), (*ROW, *OURS, "x"))
-    assert load(write_text(tmp_path, content)).beyond == {2: ("O", "x")}
+    assert load(write_text(tmp_path, content)).beyond == {2: ("P", "x")}
     content = csv_text((*HEADER, *"x" * 22, "y"), (*ROW, *"x" * 23, "z"))
     assert load(write_text(tmp_path, content)).beyond == {2: ("AB", "z")}
+
+
+def test_a_column_previous_reason_of_an_earlier_version_is_of_the_input(tmp_path: Path) -> None:
+    before = tuple(title for title in RESULT_TITLES if title != "Previous reason")
+    values = (*OURS[:4], *OURS[5:])
+    content = csv_text((*HEADER, "Previous reason", *before), (*ROW, "mine", *values))
+    assert load(write_text(tmp_path, content)).table.titles == (*HEADER, "Previous reason")

@@ -25,8 +25,8 @@ def test_a_file_that_is_no_database_is_reported_as_damaged(content: bytes, path:
 
 def test_an_empty_file_is_no_journal(path: Path) -> None:
     path.touch()
-    with Journal.open(path) as journal, pytest.raises(BatchlockError) as error:
-        _ = journal.info
+    with pytest.raises(BatchlockError) as error:
+        Journal.open(path)
     assert str(path) in str(error.value)
 
 

@@ -19,6 +19,7 @@ from support.journals import (
 )
 
 from batchlock.core.results import Outcome, Result, Status
+from batchlock.core.rows import LockId
 from batchlock.core.runs import Totals
 from batchlock.store.journal import Journal
 
@@ -52,13 +53,16 @@ def test_a_result_row_has_every_field_of_the_outcome(open_plan: OpenPlan) -> Non
         attempts=2,
         finished_at=datetime(2026, 3, 14, 2, 3, 4, 123456, tzinfo=UTC),
         duration=0.25,
+        previous_reason="before",
+        lock_id=LockId("5843104000000000001"),
     )
     journal = open_plan([simple_update(2)])
     journal.commit_batch([], claim=1)
     journal.commit_batch([outcome])
     (row,) = journal.result_rows()
-    # The stop rules alone need `about_setup`.
-    displayed = [name for name in Outcome.__slots__ if name not in ("status", "about_setup")]
+    # The stop rules alone need `about_setup`, and an undo alone needs `lock_id`.
+    hidden = ("status", "about_setup", "lock_id")
+    displayed = [name for name in Outcome.__slots__ if name not in hidden]
     fields = {name: getattr(row, name) for name in displayed}
     assert fields == {name: getattr(outcome, name) for name in displayed}
     assert row.result is Result.REJECTED

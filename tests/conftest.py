@@ -22,7 +22,7 @@ from support.commands import (
     kill_leftover_runs,
 )
 from support.paths import ROOT
-from support.zoho import StandIn, Start, behaviour_of
+from support.zoho import StandIn, Start, parsed
 
 from batchlock.cli import run_command
 from batchlock.simulator import serving
@@ -139,7 +139,8 @@ def stand_in(stand_in_loop: asyncio.AbstractEventLoop) -> Iterator[Start]:
     stack = AsyncExitStack()
 
     def start(*options: object) -> StandIn:
-        entering = stack.enter_async_context(serving(behaviour_of(*options)))
+        behaviour, inventory = parsed(*options)
+        entering = stack.enter_async_context(serving(behaviour, inventory=inventory))
         simulator = asyncio.run_coroutine_threadsafe(entering, stand_in_loop).result(
             TIMEOUT_SECONDS
         )

@@ -13,7 +13,6 @@ from batchlock.cli.options import (
     Command,
     CommandOptions,
     ServeOptions,
-    StandInOptions,
     check_output_option,
     collected,
     common_options,
@@ -27,6 +26,7 @@ from batchlock.cli.options import (
     simulate_option,
 )
 from batchlock.cli.runner import load_settings, open_engine
+from batchlock.cli.simulate_options import InventoryOptions, StandInOptions, stand_in_options
 from batchlock.cli.streams import echo
 from batchlock.core.errors import UsageError
 
@@ -219,26 +219,18 @@ def login(context: Context, options: CommandOptions) -> int:
 
 
 @commands.command(cls=Command, example="batchlock simulate --port 8899 --latency 150ms")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 is any free port.")
-@click.option("--latency", metavar="TIME", help="Until a call is answered, such as 150ms.")
-@click.option("--jitter", metavar="TIME", help="How much the latency varies, up or down.")
-@click.option("--in-flight-cap", metavar="N", help="Calls in flight at once; none: no cap.")
-@click.option("--credits", type=int, help="How many credits the org may spend.")
-@click.option("--token-lifetime", metavar="TIME", help="How long an access token is valid.")
-@click.option("--retry-after", metavar="TIME", help="The wait that every 429 asks for.")
-@click.option("--throttle-at", metavar="N,N", help="Which calls, from 1, are answered 429.")
-@click.option("--faults", multiple=True, metavar="FAULT=SHARE", help="Such as bad_gateway=0.05.")
-@click.option("--fail-from", type=int, help="From this PUT on, every call is answered 500.")
-@click.option("--fail-calls", type=int, help="How many calls that outage lasts.")
-@click.option("--seed", type=int, help="The same seed gives the same faults.")
-@collected(StandInOptions)
-def simulate(context: Context, options: StandInOptions, *, port: int) -> int:
+@stand_in_options
+@collected(StandInOptions, InventoryOptions)
+def simulate(
+    context: Context, options: StandInOptions, records: InventoryOptions, *, port: int
+) -> int:
     """Run the stand-in for Zoho on a local port, for rehearsals and tests."""
     from batchlock.cli import simulate as steps
 
     signals = context.signals
-    behaviour = steps.parse_behaviour(options)
-    signals.run_async(steps.serve(behaviour, port=port, cancel_token=signals.cancel_token))
+    behaviour, inventory = steps.parse_behaviour(options), steps.parse_inventory(records)
+    serving = steps.serve(behaviour, inventory, port=port, cancel_token=signals.cancel_token)
+    signals.run_async(serving)
     context.clear_signal()
     return 0
 

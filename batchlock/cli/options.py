@@ -50,22 +50,6 @@ class ServeOptions(NamedTuple):
     list_users: bool
 
 
-class StandInOptions(NamedTuple):
-    """The options of `batchlock simulate` that become its `Behaviour`; None: not typed."""
-
-    latency: str | None = None
-    jitter: str | None = None
-    in_flight_cap: str | None = None
-    credits: int | None = None
-    token_lifetime: str | None = None
-    retry_after: str | None = None
-    throttle_at: str | None = None
-    faults: tuple[str, ...] = ()
-    fail_from: int | None = None
-    fail_calls: int | None = None
-    seed: int | None = None
-
-
 def collected(*kinds: Any) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Pass the command's options to a function as values of these named tuples.
 

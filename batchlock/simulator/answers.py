@@ -31,9 +31,9 @@ def json_answer(content: object, *, status: int = 200, code: str = "") -> Canned
     return CannedResponse(status, orjson.dumps(content), code=code)
 
 
-def success(message: str, lock_id: str, *, status: int = 200) -> CannedResponse:
+def success(message: str, details: Mapping[str, Any], *, status: int = 200) -> CannedResponse:
     """Return the answer to a call that changed a lock."""
-    item = {"code": "SUCCESS", "details": {"id": lock_id}, "message": message, "status": "success"}
+    item = {"code": "SUCCESS", "details": details, "message": message, "status": "success"}
     return json_answer({"data": [item]}, status=status, code="SUCCESS")
 
 
@@ -97,6 +97,33 @@ ONLY_AUTOMATIC = refusal(
     details={"resource_path_index": 1},
     in_data=True,
 )
+CANNOT_LOCK = refusal(
+    "NOT_ALLOWED",
+    "record cannot be locked, only automatic locking is configured",
+    status=403,
+    in_data=True,
+)
+MAY_NOT_LOCK = refusal(
+    "NO_PERMISSION",
+    "You do not have permission to lock this record",
+    status=403,
+    in_data=True,
+)
+NO_LOCK_TO_REMOVE = refusal(
+    "INVALID_DATA", "relation not found", details={"resource_path_index": 3}, in_data=True
+)
+AUTOMATICALLY_LOCKED = refusal(
+    "NOT_ALLOWED",
+    "Automatically locked records can not be unlocked manually",
+    status=403,
+    in_data=True,
+)
+MAY_NOT_UNLOCK = refusal(
+    "NO_PERMISSION",
+    "You do not have permission to unlock this record",
+    status=403,
+    in_data=True,
+)
 NO_REASON = refusal(
     "MANDATORY_NOT_FOUND",
     "required field not found",
@@ -140,6 +167,7 @@ NO_TOKEN = refusal("AUTHENTICATION_FAILURE", "Authentication failed", status=401
 SCOPE_MISSING = refusal(
     "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL", status=401
 )
+INVALID_HOST = refusal("INVALID_HOST", "the host given seems to be invalid")
 NO_API_ACCESS = refusal(
     "NO_PERMISSION",
     "permission denied",

@@ -8,12 +8,18 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """Kinds of calls: the four on locks, other API calls, token requests."""
+    """Kinds of calls: four on locks, three that read or do a lot, other API calls, token requests.
+
+    `LIST` is `GET /{module}`.
+    """
 
     PUT = "put"
     GET = "get"
     POST = "post"
     DELETE = "delete"
+    LIST = "list"
+    COQL = "coql"
+    COMPOSITE = "composite"
     OTHER = "other"
     TOKEN = "token"  # noqa: S105 - a kind of call, no secret
 
@@ -27,13 +33,16 @@ class Ledger:
         self.answers: Counter[str] = Counter()
         """Answers by HTTP status; `dropped`, `cut` and `hung` are calls without a whole answer."""
         self.in_flight = 0
-        """API calls that are not yet answered, and whose connection is still open."""
+        """Places of API calls that are not yet answered, and whose connection is still open."""
         self.in_flight_peak = 0
         self.api_calls = 0
         """Calls other than token requests, including refused ones."""
-        self.credits_used = 0
-        self.updates = 0
-        """PUTs that changed a lock, whether or not the answer reached the client."""
+        self.credits: Counter[Kind] = Counter()
+        """Credits by the kind of the call that used them."""
+        self.sub_requests: Counter[Kind] = Counter()
+        """Executed sub-requests of composite calls; they are no calls of their own."""
+        self.changes: Counter[Kind] = Counter()
+        """Calls that changed a lock, whether or not the answer reached the client."""
         self._clock = clock
         self._start = clock()
         # An array and a bytearray, because a list of floats would take 32 bytes for each call.
@@ -51,10 +60,20 @@ class Ledger:
         """Record that call `number` of this kind, counted from 1, was answered 429."""
         self._throttled[kind][number - 1] = 1
 
-    def start_call(self) -> None:
+    def start_call(self, places: int = 1) -> None:
         """Record that an API call is in flight."""
-        self.in_flight += 1
+        self.in_flight += places
         self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
+
+    @property
+    def credits_used(self) -> int:
+        """Credits that were used so far."""
+        return self.credits.total()
+
+    @property
+    def updates(self) -> int:
+        """PUTs that changed a lock."""
+        return self.changes[Kind.PUT]
 
     def count(self, kind: Kind) -> int:
         """Return the number of calls of this kind."""
@@ -79,12 +98,16 @@ class Ledger:
         return {
             "started_at": self.started_at,
             "calls": {kind.value: self.count(kind) for kind in Kind},
+            "sub_requests": {kind.value: count for kind, count in self.sub_requests.items()},
             "updates": self.updates,
+            "locked": self.changes[Kind.POST],
+            "unlocked": self.changes[Kind.DELETE],
             "throttled": sum(sum(marks) for marks in self._throttled.values()),
             "answers": dict(self.answers),
             "in_flight": self.in_flight,
             "in_flight_peak": self.in_flight_peak,
             "credits_used": self.credits_used,
+            "credits_by_kind": {kind.value: count for kind, count in self.credits.items()},
             "token_requests": self.count(Kind.TOKEN),
             "first_call": min((arrivals[0] for arrivals in times), default=None),
             "last_call": max((arrivals[-1] for arrivals in times), default=None),

@@ -1,12 +1,15 @@
 """The locks of the simulated org, and the five lock calls.
 
-The simulator cannot know which records a spreadsheet names, so every record is locked: the lock id
-is derived from the record id (see `lock_id_of`), and the reason is `DEFAULT_REASON`. The first
-change of a record's lock may name any well-formed lock id, which is the lock's id from then on.
+The simulator cannot know which records a spreadsheet names, so every record is locked that the
+inventory does not name: the lock id is derived from the record id (see `lock_id_of`), and the
+reason is `DEFAULT_REASON`. The first change of such a record's lock may name any well-formed lock
+id, which is the lock's id from then on.
 """
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -14,13 +17,25 @@ import orjson
 from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse, json_answer, success
 from batchlock.simulator.magic import MAGIC_RECORDS, Start
-
-DEFAULT_REASON = "Locked before"
+from batchlock.simulator.records import (
+    SIGNED_IN_USER,
+    Inventory,
+    Lock,
+    LockRefusal,
+    Origin,
+    Record,
+    Source,
+    id_and_name,
+)
 
 _STARTS = {
     magic.record_id: magic.effect for magic in MAGIC_RECORDS if isinstance(magic.effect, Start)
 }
-_USER = {"id": "990000000000900001", "name": "Rehearsal User"}
+_LOCK_REFUSALS = {
+    LockRefusal.ONLY_AUTOMATIC: answers.CANNOT_LOCK,
+    LockRefusal.NOT_CONFIGURED: answers.NOT_CONFIGURED,
+    LockRefusal.NO_PERMISSION: answers.MAY_NOT_LOCK,
+}
 
 
 def lock_id_of(record_id: str) -> str:
@@ -37,79 +52,132 @@ def is_id(id_: str) -> bool:
     return 10 <= len(id_) <= 20 and id_.isascii() and id_.isdecimal()
 
 
-@dataclass(slots=True)
-class Lock:
-    """A record's lock."""
+def implied_name(module: str, record_id: str) -> str:
+    """Return the name of a record that the inventory does not name."""
+    return f"{module} {record_id[-4:]}"
 
-    lock_id: str | None
-    """None: the record is not locked."""
-    reason: str | None = DEFAULT_REASON
-    """None for an automatic lock."""
-    source: str = "Manual"
-    updates: int = 0
-    """How often its reason was changed."""
+
+@dataclass(frozen=True, slots=True)
+class SavedLock:
+    """The state of a record's lock at some moment."""
+
+    module: str
+    record_id: str
+    lock: Lock | None
+    """A copy; None: there is no such record."""
+    is_changed: bool
 
 
 class Locks:
-    """The locks of the org."""
+    """The locks of the org. `now` returns the current time for the locks that a call adds."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        inventory: Inventory | None = None,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.inventory = inventory or Inventory()
         # No list of all locks is possible: whatever record a call names is locked.
         self.by_record: dict[str, Lock] = {}
-        """The locks that were changed or set, by `module/record id`; all others are the default."""
+        """The locks that were changed or set, by `module/record id`."""
+        self._now = now
         self._created = 0
+
+    def replace_inventory(self, inventory: Inventory) -> None:
+        """Start again with other records: no lock counts as changed."""
+        self.inventory = inventory
+        self.by_record.clear()
+
+    def add_records(self, records: Mapping[str, list[Record]]) -> None:
+        """Add records to the inventory or replace them. The counts of their locks continue."""
+        for module, added in records.items():
+            for record in added:
+                key = f"{module}/{record.record_id}"
+                if (earlier := self.by_record.get(key)) is not None:
+                    record.lock.add_counts(earlier)
+                    self.by_record[key] = record.lock
+            self.inventory.put(module, added)
 
     def update(self, module: str, record_id: str, lock_id: str, body: bytes) -> CannedResponse:
         """Change the reason of a lock (PUT)."""
         reason = _reason(body)
         if isinstance(reason, CannedResponse):
             return reason
-        lock = self._find(module, record_id, lock_id)
+        lock = self.find(module, record_id, lock_id)
+        if lock is None:
+            return answers.WRONG_RECORD
         if lock.lock_id is None:
             return answers.NO_RELATION
         if lock.lock_id != lock_id:
             return answers.WRONG_LOCK
         # Zoho documents `Manual`, `Automatic` and `Both`; that this makes `Both` is an assumption.
-        if lock.source == "Automatic":
-            lock.source = "Both"
+        if lock.source is Source.AUTOMATIC:
+            lock.source = Source.BOTH
         lock.reason = reason
         lock.updates += 1
         self.by_record[f"{module}/{record_id}"] = lock
-        return success("relation updated", lock_id)
+        return success("relation updated", {"id": lock_id})
 
     def lock(self, module: str, record_id: str, body: bytes) -> CannedResponse:
         """Lock a record that is not locked (POST)."""
         reason = _reason(body)
         if isinstance(reason, CannedResponse):
             return reason
-        if self._find(module, record_id).lock_id is not None:
+        lock = self.find(module, record_id)
+        if lock is None:
+            return answers.WRONG_RECORD
+        record = self.inventory.find(module, record_id)
+        if record is not None and record.lock_refusal is not None:
+            return _LOCK_REFUSALS[record.lock_refusal]
+        if lock.lock_id is not None:
             return answers.ALREADY_LOCKED
         self._created += 1
         # Beginning with 9900, as no id of a real org does.
-        lock_id = f"9900000000001{self._created:05d}"
-        self.by_record[f"{module}/{record_id}"] = Lock(lock_id, reason)
-        return success("record added", lock_id, status=201)
+        lock.lock_id = f"9900000000001{self._created:05d}"
+        lock.reason, lock.source = reason, Source.MANUAL
+        lock.origin = Origin(time=self._now().isoformat(timespec="seconds"))
+        lock.locks += 1
+        self.by_record[f"{module}/{record_id}"] = lock
+        details = {
+            "Created_Time": lock.origin.time,
+            "id": lock.lock_id,
+            "Created_By": id_and_name(SIGNED_IN_USER),
+        }
+        return success("record added", details, status=201)
 
     def unlock(self, module: str, record_id: str, lock_id: str) -> CannedResponse:
         """Unlock a record (DELETE)."""
-        lock = self._find(module, record_id, lock_id)
-        if lock.lock_id is None:
-            return answers.NO_RELATION
-        if lock.lock_id != lock_id:
-            return answers.WRONG_LOCK
-        self.by_record[f"{module}/{record_id}"] = Lock(None, None, updates=lock.updates)
-        return success("relation removed", lock_id)
+        lock = self.find(module, record_id, lock_id)
+        if lock is None:
+            return answers.WRONG_RECORD
+        if lock.lock_id is None or lock.lock_id != lock_id:
+            return answers.NO_LOCK_TO_REMOVE
+        # That a lock of both sources cannot be removed either is an assumption.
+        if lock.is_automatic:
+            return answers.AUTOMATICALLY_LOCKED
+        record = self.inventory.find(module, record_id)
+        if record is not None and record.unlock_refusal is not None:
+            return answers.MAY_NOT_UNLOCK
+        lock.lock_id = lock.reason = None
+        lock.unlocks += 1
+        self.by_record[f"{module}/{record_id}"] = lock
+        return success("relation removed", {"id": lock_id})
 
     def get(
         self, module: str, record_id: str, lock_id: str | None = None, *, fields: str = ""
     ) -> CannedResponse:
         """Return a record's lock (GET, with or without its id); `fields` is a list with commas."""
-        lock = self._find(module, record_id, lock_id)
+        lock = self.find(module, record_id, lock_id)
+        if lock is None:
+            return answers.WRONG_RECORD
         if lock.lock_id is None or lock_id not in (None, lock.lock_id):
             return answers.NO_CONTENT
-        item = _item(module, record_id, lock)
+        item = self._item(module, record_id, lock)
         if fields:
             names = {"id", *fields.split(",")}
+            rule = lock.origin.rule
+            item["Record_Locking_Rule_Id__s"] = None if rule is None else rule.id
             item = {name: value for name, value in item.items() if name in names}
         content: dict[str, object] = {"data": [item]}
         if lock_id is None:
@@ -119,22 +187,77 @@ class Locks:
     def state(self) -> Mapping[str, object]:
         """Return every lock that was changed or set, by `module/record id`."""
         return {
-            key: {"lock_id": lock.lock_id, "reason": lock.reason, "updates": lock.updates}
+            key: {
+                "lock_id": lock.lock_id,
+                "reason": lock.reason,
+                "updates": lock.updates,
+                "locks": lock.locks,
+                "unlocks": lock.unlocks,
+            }
             for key, lock in self.by_record.items()
         }
 
-    def _find(self, module: str, record_id: str, lock_id: str | None = None) -> Lock:
-        """Return a record's lock; before any change it is one with the requested lock id."""
+    def save(self, module: str, record_id: str) -> SavedLock:
+        """Return the state of a record's lock, for `restore`."""
+        key = f"{module}/{record_id}"
+        lock = copy.copy(self.find(module, record_id))
+        return SavedLock(module, record_id, lock, is_changed=key in self.by_record)
+
+    def restore(self, saved: SavedLock) -> None:
+        """Undo every change of a record's lock since its state was saved."""
+        if saved.lock is None:
+            return
+        key = f"{saved.module}/{saved.record_id}"
+        record = self.inventory.find(saved.module, saved.record_id)
+        if record is not None:
+            record.lock = saved.lock
+        if saved.is_changed:
+            self.by_record[key] = saved.lock
+        else:
+            self.by_record.pop(key, None)
+
+    def find(self, module: str, record_id: str, lock_id: str | None = None) -> Lock | None:
+        """Return a record's lock; None if there is no such record.
+
+        Before any change, the lock of a record that the inventory does not name has `lock_id`.
+        """
+        record = self.inventory.find(module, record_id)
+        if record is not None:
+            return record.lock
         lock = self.by_record.get(f"{module}/{record_id}")
         if lock is not None:
             return lock
         start = _STARTS.get(record_id)
+        if start is None and self.inventory.is_complete(module):
+            return None
         if start is Start.NOT_LOCKED:
             return Lock(None, None)
         lock_id = lock_id or lock_id_of(record_id)
         if start is Start.AUTOMATIC:
-            return Lock(lock_id, None, source="Automatic")
+            return Lock(lock_id, None, Source.AUTOMATIC)
         return Lock(lock_id)
+
+    def record_of(self, module: str, record_id: str) -> Record | None:
+        """Return a record with its lock, whether the inventory names it or not; None: no record."""
+        record = self.inventory.find(module, record_id)
+        if record is None and (lock := self.find(module, record_id)) is not None:
+            return Record(record_id, implied_name(module, record_id), lock)
+        return record
+
+    def _item(self, module: str, record_id: str, lock: Lock) -> dict[str, Any]:
+        record = self.inventory.find(module, record_id)
+        return {
+            "id": lock.lock_id,
+            "Locked_For__s": {
+                "id": record_id,
+                "name": implied_name(module, record_id) if record is None else record.name,
+                "module": {"api_name": module, "id": "990000000000800001"},
+            },
+            "Locked_Reason__s": lock.reason,
+            "Lock_Source__s": lock.source,
+            "Locked_Time__s": lock.origin.time,
+            "Locked_By__s": id_and_name(lock.origin.person),
+        }
 
 
 def _reason(body: bytes) -> str | CannedResponse:
@@ -156,19 +279,3 @@ def _reason(body: bytes) -> str | CannedResponse:
     if len(reason) > answers.MAX_REASON:
         return answers.REASON_TOO_LONG
     return reason
-
-
-def _item(module: str, record_id: str, lock: Lock) -> dict[str, Any]:
-    return {
-        "id": lock.lock_id,
-        "Locked_For__s": {
-            "id": record_id,
-            "name": f"{module} {record_id[-4:]}",
-            "module": {"api_name": module, "id": "990000000000800001"},
-        },
-        "Locked_Reason__s": lock.reason,
-        "Lock_Source__s": lock.source,
-        # Always the same, so that equal calls get equal answers.
-        "Locked_Time__s": "2025-01-15T09:30:00+00:00",
-        "Locked_By__s": _USER,
-    }

@@ -23,18 +23,28 @@ _MAGIC = {(magic.field, magic.value): magic for magic in MAGIC_SIGN_INS}
 _SCHEME = "zoho-oauthtoken "
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a new access token is good for."""
+
+    api_domain: str
+    lifetime: float
+    """Seconds."""
+    scopes: frozenset[str]
+
+
 @dataclass(slots=True)
 class _Access:
     expires_at: float
+    scopes: frozenset[str]
     to_calls: CannedResponse | None
 
 
 class Credentials:
     """The tokens of the simulated org. `clock` returns seconds and is monotonic."""
 
-    def __init__(self, *, lifetime: float, clock: Callable[[], float]) -> None:
+    def __init__(self, *, clock: Callable[[], float]) -> None:
         self.tokens_issued = 0
-        self._lifetime = lifetime
         self._clock = clock
         self._tokens: dict[str, _Access] = {}
         self._live_tokens: defaultdict[str, deque[str]] = defaultdict(deque)
@@ -51,7 +61,12 @@ class Credentials:
             return answers.INVALID_TOKEN
         return access.to_calls
 
-    def answer(self, form: Mapping[str, str], *, api_domain: str) -> CannedResponse:
+    def scopes_of(self, authorization: str | None) -> frozenset[str]:
+        """Return what the token in this header may do; nothing if there is no such token."""
+        access = self._tokens.get((authorization or "")[len(_SCHEME) :])
+        return frozenset() if access is None else access.scopes
+
+    def answer(self, form: Mapping[str, str], grant: Grant) -> CannedResponse:
         """Answer a token request."""
         for field, error in (
             ("client_id", "invalid_client"),
@@ -64,24 +79,24 @@ class Credentials:
                 return magic.answer
         match form.get("grant_type"):
             case "refresh_token":
-                return self._refresh(form.get("refresh_token", ""), api_domain)
+                return self._refresh(form.get("refresh_token", ""), grant)
             case "authorization_code":
-                return self._exchange(form.get("code", ""), api_domain)
+                return self._exchange(form.get("code", ""), grant)
             case _:
                 return sign_in_refusal("unsupported_grant_type")
 
-    def _exchange(self, code: str, api_domain: str) -> CannedResponse:
+    def _exchange(self, code: str, grant: Grant) -> CannedResponse:
         # A grant code works once; Zoho answers a second use like a wrong code.
         if code in self._used_codes:
             return sign_in_refusal("invalid_code")
         magic = _MAGIC.get(("token", code))
         if magic is None and code:
             self._used_codes.add(code)
-            return self._refresh(_new_token(), api_domain, with_refresh_token=True)
-        return self._refresh(code, api_domain, with_refresh_token=True)
+            return self._refresh(_new_token(), grant, with_refresh_token=True)
+        return self._refresh(code, grant, with_refresh_token=True)
 
     def _refresh(
-        self, refresh_token: str, api_domain: str, *, with_refresh_token: bool = False
+        self, refresh_token: str, grant: Grant, *, with_refresh_token: bool = False
     ) -> CannedResponse:
         """Issue an access token; `with_refresh_token` adds the refresh token to the answer."""
         if not refresh_token:
@@ -96,22 +111,23 @@ class Credentials:
             return answers.TOO_MANY_SIGN_INS
         times.append(self._clock())
         content = {
-            "access_token": self._issue(refresh_token, magic.to_calls if magic else None),
-            "api_domain": (magic and magic.api_domain) or api_domain,
+            "access_token": self._issue(refresh_token, grant, magic.to_calls if magic else None),
+            "scope": " ".join(sorted(grant.scopes)),
+            "api_domain": (magic and magic.api_domain) or grant.api_domain,
             "token_type": "Bearer",
-            "expires_in": int(self._lifetime),
+            "expires_in": int(grant.lifetime),
         }
         if with_refresh_token:
             content["refresh_token"] = refresh_token
         return json_answer(content)
 
-    def _issue(self, refresh_token: str, to_calls: CannedResponse | None) -> str:
+    def _issue(self, refresh_token: str, grant: Grant, to_calls: CannedResponse | None) -> str:
         now = self._clock()
         live = self._live_tokens[refresh_token]
         while live and (len(live) >= LIVE_TOKENS or self._tokens[live[0]].expires_at <= now):
             del self._tokens[live.popleft()]
         token = _new_token()
-        self._tokens[token] = _Access(now + self._lifetime, to_calls)
+        self._tokens[token] = _Access(now + grant.lifetime, grant.scopes, to_calls)
         live.append(token)
         self.tokens_issued += 1
         return token

@@ -16,7 +16,7 @@ from support.simulator_client import (
 )
 
 from batchlock.simulator import Behaviour, Fault, Kind
-from batchlock.simulator.locks import Lock
+from batchlock.simulator.records import Lock
 
 
 def test_a_call_above_the_cap_is_refused_at_once() -> None:

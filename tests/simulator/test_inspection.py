@@ -23,10 +23,13 @@ def test_other_processes_can_read_the_counts() -> None:
             "get": 1,
             "post": 1,
             "delete": 1,
+            "list": 0,
+            "coql": 0,
+            "composite": 0,
             "other": 1,
             "token": 1,
         }
-        assert state["updates"] == 2
+        assert (state["updates"], state["locked"], state["unlocked"]) == (2, 1, 1)
         assert state["throttled"] == 0
         assert state["answers"] == {"200": 5, "201": 1}
         assert (state["in_flight"], state["in_flight_peak"]) == (0, 1)
@@ -44,7 +47,9 @@ def test_the_locks_count_their_updates() -> None:
         await client.put(reason="one")
         await client.put(reason="two")
         locks = (await client.call("GET", "/simulator/locks")).content
-        assert locks == {KEY: {"lock_id": LOCK, "reason": "two", "updates": 2}}
+        assert locks == {
+            KEY: {"lock_id": LOCK, "reason": "two", "updates": 2, "locks": 0, "unlocks": 0}
+        }
 
     run_script(script)
 

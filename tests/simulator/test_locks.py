@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from support.simulator_client import KEY, LOCK, RECORD, SimulatorClient, run_script
 
 from batchlock.simulator import DEFAULT_REASON, lock_id_of
-from batchlock.simulator.locks import Lock
+from batchlock.simulator.records import Lock
 
 
 def test_a_changed_reason_is_returned_by_the_next_get() -> None:

@@ -1,6 +1,7 @@
 """Record ids that always get the same answer, and faults of single calls."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 import orjson
@@ -26,7 +27,7 @@ ONCE = [magic for magic in MAGIC_RECORDS if magic.times]
 @pytest.mark.parametrize(("magic", "answer"), FIXED, ids=[magic.record_id for magic, _ in FIXED])
 def test_a_magic_record_gets_its_answer(magic: MagicRecord, answer: CannedResponse) -> None:
     async def script(client: SimulatorClient) -> None:
-        calls = {
+        calls: dict[Kind, Callable[[str], Awaitable[Response]]] = {
             Kind.PUT: client.put,
             Kind.GET: client.get,
             Kind.POST: client.post,

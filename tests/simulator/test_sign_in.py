@@ -9,7 +9,13 @@ from batchlock.simulator import MAGIC_SIGN_INS, Behaviour, MagicSignIn
 def test_a_refresh_token_gives_an_access_token() -> None:
     async def script(client: SimulatorClient) -> None:
         response = (await client.sign_in()).content
-        assert response.keys() == {"access_token", "api_domain", "token_type", "expires_in"}
+        assert response.keys() == {
+            "access_token",
+            "scope",
+            "api_domain",
+            "token_type",
+            "expires_in",
+        }
         assert response["api_domain"] == client.simulator.url
         assert response["expires_in"] == 3600
 

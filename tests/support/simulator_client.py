@@ -104,8 +104,14 @@ class SimulatorClient:
         path = f"/crm/v7/{module}/{record_id}/Locking_Information__s/{lock_id}"
         return await self.call("PUT", path, data=body, **more)
 
-    async def post(self, record_id: str = RECORD) -> Response:
-        body = orjson.dumps({"data": [{"Locked_Reason__s": "again"}]})
+    async def control(self, method: str, path: str, content: object = None) -> Response:
+        return await self.call(method, f"/simulator/{path}", data=orjson.dumps(content))
+
+    async def query(self, text: str) -> Response:
+        return await self.call("POST", "/crm/v8/coql", data=orjson.dumps({"select_query": text}))
+
+    async def post(self, record_id: str = RECORD, *, reason: object = "again") -> Response:
+        body = orjson.dumps({"data": [{"Locked_Reason__s": reason}]})
         path = f"/crm/v7/Leads/{record_id}/Locking_Information__s"
         return await self.call("POST", path, data=body)
 

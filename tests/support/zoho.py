@@ -9,9 +9,9 @@ from typing import Any
 
 from batchlock.cli.commands import commands
 from batchlock.cli.context import Context
-from batchlock.cli.options import StandInOptions
-from batchlock.cli.simulate import parse_behaviour
-from batchlock.simulator import Behaviour
+from batchlock.cli.simulate import parse_behaviour, parse_inventory
+from batchlock.cli.simulate_options import InventoryOptions, StandInOptions
+from batchlock.simulator import Behaviour, Inventory
 from support.commands import TIMEOUT_SECONDS
 
 
@@ -43,6 +43,22 @@ class StandIn:
     def calls(self, kind: str = "put") -> dict[str, Any]:
         return self._inspect(f"calls?kind={kind}")
 
+    def inventory(self, module: str) -> list[dict[str, Any]]:
+        """Return the records of a module, in the order of their ids."""
+        records: list[dict[str, Any]] = self._inspect(f"inventory?module={module}")["records"][
+            module
+        ]
+        return records
+
+    def change(self, path: str, content: object, *, method: str = "POST") -> dict[str, Any]:
+        """Make a control call: `inventory` (POST, PATCH) or `behaviour`, with JSON as its body."""
+        request = urllib.request.Request(
+            f"{self.url}/simulator/{path}", json.dumps(content).encode(), method=method
+        )
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            answer: dict[str, Any] = json.load(response)
+        return answer
+
     def _inspect(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(
             f"{self.url}/simulator/{path}", timeout=TIMEOUT_SECONDS
@@ -55,10 +71,12 @@ class StandIn:
 Start = Callable[..., StandIn]
 
 
-def behaviour_of(*options: object) -> Behaviour:
-    """Return the behaviour of a stand-in that `batchlock simulate` starts with these options."""
+def parsed(*options: object) -> tuple[Behaviour, Inventory | None]:
+    """Return what `batchlock simulate` makes of its options: behaviour and inventory."""
     command = commands.commands["simulate"]
     arguments = [str(option) for option in options]
     with command.make_context("simulate", arguments, obj=Context()) as context:
-        values = {name: context.params[name] for name in StandInOptions._fields}
-    return parse_behaviour(StandInOptions(**values))
+        values = context.params
+        behaviour = StandInOptions(**{name: values[name] for name in StandInOptions._fields})
+        inventory = InventoryOptions(**{name: values[name] for name in InventoryOptions._fields})
+    return parse_behaviour(behaviour), parse_inventory(inventory)

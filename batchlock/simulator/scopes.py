@@ -1,0 +1,52 @@
+"""The scopes that calls need.
+
+Zoho's pages disagree about the calls on locks; here they need the scope of their module only.
+"""
+
+from collections.abc import Collection
+
+DEFAULT_SCOPES = frozenset(
+    {
+        "ZohoCRM.modules.ALL",
+        "ZohoCRM.modules.lockinginformation.ALL",
+        "ZohoCRM.settings.ALL",
+        "ZohoCRM.users.READ",
+        "ZohoCRM.org.READ",
+        "ZohoCRM.coql.READ",
+        "ZohoCRM.composite_requests.CUSTOM",
+    }
+)
+"""What a token may do if nothing else is configured: everything."""
+
+_OPERATIONS = {"GET": "READ", "PUT": "UPDATE", "POST": "CREATE", "DELETE": "DELETE"}
+
+
+def allows(scopes: Collection[str], method: str, path: tuple[str, ...]) -> bool:
+    """Return whether a token with these scopes may make a call.
+
+    `path` holds the segments after the version. Scopes are compared without regard to case.
+    """
+    owned = {scope.lower() for scope in scopes}
+    operation = _OPERATIONS.get(method, "READ")
+    sufficient = _sufficient(operation, path)
+    return not sufficient or any(scope.lower() in owned for scope in sufficient)
+
+
+def _sufficient(operation: str, path: tuple[str, ...]) -> list[str]:
+    """Return the scopes of which a token needs one; none for a path that does not exist."""
+    match path:
+        case ["__composite_requests"]:
+            return ["ZohoCRM.composite_requests.CUSTOM"]
+        case ["coql"]:
+            return ["ZohoCRM.coql.READ"]
+        case ["org" | "users" as name]:
+            return [f"ZohoCRM.{name}.READ", f"ZohoCRM.{name}.ALL"]
+        case ["settings", name, *_]:
+            group = f"ZohoCRM.settings.{name}"
+            return [f"{group}.READ", f"{group}.ALL", "ZohoCRM.settings.ALL"]
+        case [module, *_]:
+            # In scopes, modules are named without underscores: `salesorders`.
+            names = ("", f".{module.replace('_', '')}")
+            return [f"ZohoCRM.modules{name}.{one}" for name in names for one in (operation, "ALL")]
+        case _:
+            return []

@@ -1,7 +1,6 @@
 """Record ids that always get the same answer, and faults of single calls."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import aiohttp
 import orjson
@@ -27,14 +26,14 @@ ONCE = [magic for magic in MAGIC_RECORDS if magic.times]
 @pytest.mark.parametrize(("magic", "answer"), FIXED, ids=[magic.record_id for magic, _ in FIXED])
 def test_a_magic_record_gets_its_answer(magic: MagicRecord, answer: CannedResponse) -> None:
     async def script(client: SimulatorClient) -> None:
-        calls: dict[Kind, Callable[[str], Awaitable[Response]]] = {
-            Kind.PUT: client.put,
-            Kind.GET: client.get,
-            Kind.POST: client.post,
-            Kind.DELETE: client.delete,
+        record = magic.record_id
+        responses = {
+            Kind.PUT: await client.put(record),
+            Kind.GET: await client.get(record),
+            Kind.POST: await client.post(record),
+            Kind.DELETE: await client.delete(record),
         }
-        for kind, call in calls.items():
-            response = await call(magic.record_id)
+        for kind, response in responses.items():
             if kind in magic.calls:
                 assert (response.status, response.body) == (answer.status, answer.body)
                 assert response.headers.get("Location", "") == answer.location

@@ -1,7 +1,7 @@
 """Which part of the simulator answers which API call."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from batchlock.simulator import answers, coql, lists, org
 from batchlock.simulator.answers import CannedResponse
@@ -48,7 +48,7 @@ class Api:
         locks: Locks,
         ledger: Ledger,
         *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime],
     ) -> None:
         self._locks = locks
         self._ledger = ledger

@@ -202,37 +202,40 @@ class _Parser:
             return criteria
         name = self._name()
         self._where_fields.append(name)
-        sign = self._next()
-        if name == "Locked__s" and sign in _COMPARISONS:
+        sign = self._peek()
+        if (sign not in _COMPARISONS | _ORDERS) or (name == "Locked__s" and sign in _ORDERS):
+            raise self._error()
+        self._next()
+        if name == "Locked__s":
             is_locked = self._truth()
             compare = _COMPARISONS[sign]
             return [lambda record: compare(record.lock.lock_id is not None, is_locked)]
-        if name == "id" and sign in _COMPARISONS | _ORDERS:
+        if name == "id":
             number = self._number()
             order = (_COMPARISONS | _ORDERS)[sign]
             return [lambda record: order(int(record.record_id), number)]
-        if name in ("Locked__s", "id") or sign not in _COMPARISONS | _ORDERS:
-            raise self._error()
         self._next()
         return []
 
     def _truth(self) -> bool:
-        word = self._next().strip("'").lower()
+        word = self._peek().strip("'").lower()
         if word not in ("true", "false"):
             raise self._error()
+        self._next()
         return word == "true"
 
     def _number(self) -> int:
-        word = self._next().strip("'")
+        word = self._peek().strip("'")
         if not word.isdecimal():
             raise self._error()
+        self._next()
         return int(word)
 
     def _name(self) -> str:
-        word = self._next()
+        word = self._peek()
         if not (word[:1].isalpha() or word[:1] == "_") or word.lower() in _KEYWORDS:
             raise self._error()
-        return word
+        return self._next()
 
     def _expect(self, word: str) -> None:
         if not self._take(word):
@@ -264,6 +267,6 @@ class _Parser:
         details = {
             "line": before.count("\n") + 1,
             "column": len(before.rpartition("\n")[2]) + 1,
-            "near": self._text[self._place :].strip()[:20],
+            "near": self._text[self._place :].strip()[:20].rstrip(),
         }
         return _RefusedError(_syntax_error(details))

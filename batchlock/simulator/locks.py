@@ -9,7 +9,7 @@ id, which is the lock's id from then on.
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -71,12 +71,7 @@ class SavedLock:
 class Locks:
     """The locks of the org. `now` returns the current time for the locks that a call adds."""
 
-    def __init__(
-        self,
-        inventory: Inventory | None = None,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, inventory: Inventory | None, *, now: Callable[[], datetime]) -> None:
         self.inventory = inventory or Inventory()
         # No list of all locks is possible: whatever record a call names is locked.
         self.by_record: dict[str, Lock] = {}

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from batchlock.simulator.calls import COMPOSITE_PLACES, Call
 from batchlock.simulator.delivery import Delivery, response_of
 from batchlock.simulator.ledger import Kind
 from batchlock.simulator.records import Inventory
-from batchlock.simulator.simulator import Simulator
+from batchlock.simulator.simulator import Simulator, now_utc
 
 # Calls that hang would delay the end of the server; for aiohttp, 0 means no limit.
 _SHUTDOWN_SECONDS = 0.05
@@ -119,12 +120,14 @@ async def serving(
     host: str = "127.0.0.1",
     port: int = 0,
     clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], datetime] = now_utc,
 ) -> AsyncIterator[Simulator]:
     """Run a simulator while the block runs, on this port or, for 0, on a free one.
 
+    `clock` is monotonic and returns seconds; `now` returns the time that new locks get.
     Raises OSError if the port is in use.
     """
-    simulator = Simulator(behaviour, inventory, clock=clock)
+    simulator = Simulator(behaviour, inventory, clock=clock, now=now)
     # Cancelled handlers: a call whose client is gone is no longer in flight.
     server = web.Server(
         _Handler(simulator).handle,

@@ -19,7 +19,8 @@ from batchlock.simulator.records import Inventory
 from batchlock.simulator.sign_in import Credentials, Grant
 
 
-def _now() -> datetime:
+def now_utc() -> datetime:
+    """Return the current time."""
     return datetime.now(UTC)
 
 
@@ -40,7 +41,7 @@ class Simulator:
         inventory: Inventory | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = _now,
+        now: Callable[[], datetime] = now_utc,
     ) -> None:
         self.behaviour = behaviour or Behaviour()
         self.url = ""

@@ -93,7 +93,7 @@ def parse_inventory(options: InventoryOptions) -> Inventory | None:
     """Return the records that the options describe, or None. Raises UsageError."""
     file, size = options
     if file is not None and size is not None:
-        raise UsageError("Use --inventory or --inventory-size, not both.")
+        raise UsageError("--inventory and --inventory-size cannot be combined. Use one of them.")
     if size is not None:
         return sample_inventory(size)
     if file is None:

@@ -5,7 +5,6 @@ Zoho would execute in parallel. Whether Zoho takes calls on locks is not documen
 `behaviour` lists what the simulator can do.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,10 +13,11 @@ from urllib.parse import parse_qsl
 import orjson
 
 from batchlock.simulator import answers
-from batchlock.simulator.answers import CannedResponse, json_answer, refusal
+from batchlock.simulator.answers import CannedResponse, json_answer
 from batchlock.simulator.api import Api, scope_refusal
 from batchlock.simulator.behaviour import Behaviour, Composite, Fault
 from batchlock.simulator.calls import Call
+from batchlock.simulator.composite_form import KEY, Item, content_of, error, place_of, refusal_of
 from batchlock.simulator.delivery import headers_of
 from batchlock.simulator.faults import Faults
 from batchlock.simulator.ledger import Kind, Ledger
@@ -25,7 +25,6 @@ from batchlock.simulator.locks import Locks, SavedLock
 from batchlock.simulator.magic import FAULT_ANSWERS
 from batchlock.simulator.references import InvalidReferenceError, resolved
 
-MOST_SUB_REQUESTS = 5
 ALLOWED_SERVICES = (
     "Get Org",
     "Get Metadata",
@@ -36,18 +35,10 @@ ALLOWED_SERVICES = (
     "Get Records through COQL",
 )
 """The services that a refusal names; a part of Zoho's list."""
-RESTRICTED_HEADERS = ("authorization", "x-crm-org")
 
-_KEY = "__composite_requests"
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-# Both expressions are on Zoho's page.
-_URI = re.compile(r"/crm(/.*)?/v[0-9]+([.][0-9]+)?/.*")
-_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_]*")
 _ROLLED_BACK = (
     "the transaction was rolled back since another sub request in the same transaction failed."
 )
-
-Item = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +53,19 @@ class CompositeResult:
 
 @dataclass(slots=True)
 class _Transaction:
-    """The sub-requests of one call that were executed so far."""
+    """One composite call, and what was executed of it so far."""
 
+    call: Call
+    behaviour: Behaviour
+    sub_requests: Sequence[object]
     items: list[Item] = field(default_factory=list)
-    """Their answers, in order."""
+    """The answers to its sub-requests, in order."""
     bodies: dict[str, object] = field(default_factory=dict)
-    """The bodies of the answers, by sub-request id, for references."""
+    """The bodies of these answers, by sub-request id, for references."""
     saved: list[SavedLock] = field(default_factory=list)
     """The locks before each change, for a rollback."""
     fault: Fault | None = None
+    """What a magic record id does to the connection."""
 
 
 class CompositeCalls:
@@ -84,22 +79,20 @@ class CompositeCalls:
 
     def execute(self, call: Call, behaviour: Behaviour) -> CompositeResult:
         """Execute a composite call."""
-        content = _content(call.body)
+        content = content_of(call.body)
         if isinstance(content, CannedResponse):
             return CompositeResult(content)
-        sub_requests: Sequence[object] = content[_KEY]
+        transaction = _Transaction(call, behaviour, content[KEY])
         does_roll_back = content.get("rollback_on_fail") is True
-        transaction = _Transaction()
         changes = self._ledger.changes.copy()
         lost_after = self._lost_after(behaviour)
-        for index, sub_request in enumerate(sub_requests[:lost_after]):
-            item = self._item(call, behaviour, sub_requests, sub_request, index, transaction)
-            transaction.items.append(item)
-            if does_roll_back and _has_failed(item):
+        for index in range(len(transaction.sub_requests))[:lost_after]:
+            transaction.items.append(self._item(transaction, index))
+            if does_roll_back and _has_failed(transaction.items[-1]):
                 for saved in reversed(transaction.saved):
                     self._locks.restore(saved)
                 self._ledger.changes = changes
-                answer = _rolled_back(transaction.items, len(sub_requests))
+                answer = _rolled_back(transaction.items, len(transaction.sub_requests))
                 return CompositeResult(answer, fault=transaction.fault)
         answer = _answer(transaction.items)
         fault = transaction.fault if lost_after is None else Fault.DROPPED_AFTER
@@ -112,46 +105,37 @@ class CompositeCalls:
             return None
         return behaviour.composite_lost_after
 
-    def _item(
-        self,
-        call: Call,
-        behaviour: Behaviour,
-        all_requests: Sequence[object],
-        sub_request: object,
-        index: int,
-        transaction: _Transaction,
-    ) -> Item:
+    def _item(self, transaction: _Transaction, index: int) -> Item:
         """Execute a sub-request, or refuse it, and return its part of the answer."""
-        if (refused := _refusal(all_requests, sub_request, index)) is not None:
+        if (refused := refusal_of(transaction.sub_requests, index)) is not None:
             return refused
+        sub_request = transaction.sub_requests[index]
         assert isinstance(sub_request, dict)
         try:
-            sub_call = _sub_call(call, resolved(sub_request, transaction.bodies))
-        except InvalidReferenceError as error:
-            details = {**_place(index, error.name), "reference": error.reference}
-            return _error("INVALID_REFERENCE", "invalid reference", details)
-        if sub_call.path[1] > call.path[1]:
+            call = _sub_call(transaction.call, resolved(sub_request, transaction.bodies))
+        except InvalidReferenceError as invalid:
+            details = place_of(index, invalid.name) | {"reference": invalid.reference}
+            return error("INVALID_REFERENCE", "invalid reference", details)
+        if _version(call) > _version(transaction.call):
             details = {
-                "sub_request_version": _version(sub_call),
-                "composite_request_version": _version(call),
+                "sub_request_version": _version(call),
+                "composite_request_version": _version(transaction.call),
             }
-            return _error("NOT_ALLOWED", "version of the sub request is not allowed", details)
-        if _is_refused(sub_call, behaviour.composite, index):
-            return _error(
+            return error("NOT_ALLOWED", "version of the sub request is not allowed", details)
+        if _is_refused(call, transaction.behaviour.composite, index):
+            return error(
                 "NOT_SUPPORTED",
                 "the given service is not supported in composite requests",
                 {"allowed_services": list(ALLOWED_SERVICES)},
             )
-        answer = self._execute(sub_call, behaviour, transaction)
-        item = _executed(answer)
-        id_ = sub_request.get("sub_request_id")
-        transaction.bodies[id_ or str(index + 1)] = item["details"]["response"]["body"]
+        item = _executed(self._execute(call, transaction))
+        id_ = sub_request.get("sub_request_id") or str(index + 1)
+        transaction.bodies[id_] = item["details"]["response"]["body"]
         return item
 
-    def _execute(
-        self, call: Call, behaviour: Behaviour, transaction: _Transaction
-    ) -> CannedResponse:
+    def _execute(self, call: Call, transaction: _Transaction) -> CannedResponse:
         self._ledger.sub_requests[call.kind] += 1
+        self._faults.count(call.kind)
         if (refused := scope_refusal(call)) is not None:
             return refused
         effect = self._faults.magic_effect(call)
@@ -164,88 +148,7 @@ class CompositeCalls:
             return answers.NO_CONTENT
         if call.is_lock_call:
             transaction.saved.append(self._locks.save(*call.record))
-        return self._api.execute(call, behaviour, in_composite=True)
-
-
-def _content(body: bytes) -> dict[str, Any] | CannedResponse:
-    """Return the content of a composite call, or the refusal of the whole call."""
-    try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return answers.BAD_BODY
-    if not isinstance(content, dict):
-        return answers.BAD_BODY
-    for name in ("rollback_on_fail", "parallel_execution"):
-        if not isinstance(content.get(name), bool | None):
-            return _invalid(name, expected_data_type="boolean")
-    if content.get("rollback_on_fail") and content.get("parallel_execution"):
-        names = ("rollback_on_fail", "parallel_execution")
-        due_to = [{"api_name": name, "json_path": f"$.{name}"} for name in names]
-        return refusal(
-            "AMBIGUITY_DURING_PROCESSING",
-            "rollback_on_fail and parallel_execution cannot both be true",
-            details={"ambiguity_due_to": due_to},
-        )
-    sub_requests = content.get(_KEY)
-    if not sub_requests:
-        details = {"api_name": _KEY, "json_path": f"$.{_KEY}"}
-        return refusal("MANDATORY_NOT_FOUND", "required field not found", details=details)
-    if not isinstance(sub_requests, list):
-        return _invalid(_KEY, expected_data_type="jsonarray")
-    if len(sub_requests) > MOST_SUB_REQUESTS:
-        return _invalid(_KEY, maximum_length=MOST_SUB_REQUESTS)
-    return content
-
-
-def _invalid(name: str, **details: object) -> CannedResponse:
-    where = {"api_name": name, "json_path": f"$.{name}"}
-    return refusal("INVALID_DATA", "invalid data", details={**where, **details})
-
-
-def _refusal(all_requests: Sequence[object], sub_request: object, index: int) -> Item | None:
-    """Return the refusal of a sub-request whose form is wrong, else None."""
-    if not isinstance(sub_request, dict):
-        place = {"api_name": _KEY, "json_path": f"$.{_KEY}[{index}]"}
-        return _error("INVALID_DATA", "invalid data", place | {"expected_data_type": "jsonobject"})
-    for name in ("method", "uri"):
-        if not isinstance(sub_request.get(name), str):
-            return _error("MANDATORY_NOT_FOUND", "required field not found", _place(index, name))
-    if sub_request["method"] not in _METHODS:
-        return _error("INVALID_DATA", "invalid data", _place(index, "method"))
-    if not _URI.fullmatch(sub_request["uri"]):
-        details = _place(index, "uri") | {"regex": _URI.pattern}
-        return _error("INVALID_DATA", "invalid data", details)
-    for name in ("headers", "params", "body"):
-        if not isinstance(sub_request.get(name), dict | None):
-            details = _place(index, name) | {"expected_data_type": "jsonobject"}
-            return _error("INVALID_DATA", "invalid data", details)
-    restricted = [
-        name for name in sub_request.get("headers") or {} if name.lower() in RESTRICTED_HEADERS
-    ]
-    if restricted:
-        details = _place(index, "headers") | {"restricted_headers": restricted}
-        return _error("INVALID_DATA", "restricted headers are given", details)
-    return _id_refusal(all_requests, sub_request.get("sub_request_id"), index)
-
-
-def _id_refusal(all_requests: Sequence[object], id_: object, index: int) -> Item | None:
-    if id_ is None:
-        return None
-    place = _place(index, "sub_request_id")
-    if not isinstance(id_, str) or not _ID.fullmatch(id_):
-        return _error("INVALID_DATA", "invalid data", place | {"regex": _ID.pattern})
-    same = [
-        number
-        for number, one in enumerate(all_requests)
-        if isinstance(one, dict) and one.get("sub_request_id") == id_
-    ]
-    if len(same) > 1:
-        return _error("DUPLICATE_DATA", "duplicate data", place | {"sub_request_indexes": same})
-    return None
-
-
-def _place(index: int, name: str) -> Item:
-    return {"api_name": name, "json_path": f"$.{_KEY}[{index}].{name}"}
+        return self._api.execute(call, transaction.behaviour, in_composite=True)
 
 
 def _sub_call(call: Call, sub_request: Mapping[str, Any]) -> Call:
@@ -262,7 +165,9 @@ def _sub_call(call: Call, sub_request: Mapping[str, Any]) -> Call:
 
 
 def _version(call: Call) -> int:
-    return int(float(call.path[1].lstrip("v")))
+    """Return the version in a path; 0 where there is none, which is a wrong URL."""
+    text = call.path[1].removeprefix("v")
+    return int(text) if text.isdecimal() else 0
 
 
 def _is_refused(call: Call, mood: Composite, index: int) -> bool:
@@ -293,10 +198,6 @@ def _executed(answer: CannedResponse) -> Item:
     }
 
 
-def _error(code: str, message: str, details: Mapping[str, object]) -> Item:
-    return {"code": code, "details": details, "message": message, "status": "error"}
-
-
 def _is_executed(item: Item) -> bool:
     return "response" in item["details"]
 
@@ -312,15 +213,15 @@ def _answer(items: Sequence[Item]) -> CannedResponse:
     """
     executed = sum(map(_is_executed, items))
     status = 200 if executed == len(items) else 207 if executed else 400
-    return json_answer({_KEY: items}, status=status)
+    return json_answer({KEY: items}, status=status)
 
 
 def _rolled_back(items: Sequence[Item], total: int) -> CannedResponse:
     """Return the answer to a call whose last executed sub-request failed."""
     *earlier, failed = items
     details = {"rollbacked_by_sub_request_index": len(earlier)}
-    performed = _error("ROLLBACK_PERFORMED", _ROLLED_BACK, details)
-    stopped = _error("PROCESSING_STOPPED", _ROLLED_BACK, details)
+    performed = error("ROLLBACK_PERFORMED", _ROLLED_BACK, details)
+    stopped = error("PROCESSING_STOPPED", _ROLLED_BACK, details)
     undone = [performed] * len(earlier)
     rest = [stopped] * (total - len(items))
-    return json_answer({_KEY: [*undone, failed, *rest]}, status=400)
+    return json_answer({KEY: [*undone, failed, *rest]}, status=400)

@@ -28,9 +28,14 @@ class Faults:
         self._chance.seed(seed)
         self._jitter.seed(seed)
 
+    def count(self, kind: Kind) -> None:
+        """Count a call that an outage may start with."""
+        self._accepted_puts += kind is Kind.PUT
+
     def effect(self, call: Call, behaviour: Behaviour) -> CannedResponse | Fault | None:
         """Return the answer or the fault that a call gets; None: it is executed."""
-        if self._in_outage(call.kind, behaviour):
+        self.count(call.kind)
+        if self._in_outage(behaviour):
             return answers.SERVER_ERROR
         return self.magic_effect(call) or self._random_fault(behaviour)
 
@@ -47,8 +52,7 @@ class Faults:
             return behaviour.latency
         return behaviour.latency + self._jitter.uniform(-behaviour.jitter, behaviour.jitter)
 
-    def _in_outage(self, kind: Kind, behaviour: Behaviour) -> bool:
-        self._accepted_puts += kind is Kind.PUT
+    def _in_outage(self, behaviour: Behaviour) -> bool:
         if behaviour.fail_from is None or self._accepted_puts < behaviour.fail_from:
             return False
         if behaviour.fail_calls is not None and self._outage_calls >= behaviour.fail_calls:

@@ -57,6 +57,7 @@ CORRECT_THE_ROW = "Correct the row and run the corrected file."
 SAME_AS_AN_EARLIER_ROW = "The same as an earlier row, and not sent again."
 """The message of a group of duplicates, whose rows repeat different rows."""
 
+DIFFERENT_ACTIONS = "ask for different actions on the same record"
 DIFFERENT_REASONS = "ask for different reasons on the same record"
 DIFFERENT_LOCK_IDS = "ask for different lock ids on the same record"
 SHARED_LOCK = "name the same lock on different records"

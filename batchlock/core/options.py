@@ -16,7 +16,10 @@ class RunOptions:
     columns: Mapping[str, str] = field(default_factory=dict)
     """The title of a column by its field, from `--column`."""
     constants: Mapping[str, str] = field(default_factory=dict)
-    """The one value of all rows by its field, from `--module` and `--reason`."""
+    """The one value of all rows by its field, from `--module` and `--reason`.
+
+    That of `action` is from the command: `lock` or `unlock`; there is none for `run`.
+    """
     visible_only: bool = False
     """Whether rows that the spreadsheet does not show are left out."""
     encoding: str | None = None

@@ -42,6 +42,8 @@ class Field(StrEnum):
     RECORD_ID = "record_id"
     LOCK_ID = "lock_id"
     REASON = "reason"
+    ACTION = "action"
+    """What the row asks for: one of the values of Action. The command says it for a blank cell."""
 
 
 # The modules whose records can be locked, besides custom ones, as Zoho's page on record locking

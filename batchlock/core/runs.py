@@ -38,6 +38,9 @@ class RunState(StrEnum):
     """Nothing was sent, because `strict` refused its file."""
 
 
+MIXED = "mixed"
+"""The action of a run whose rows have several."""
+
 CLOSED = frozenset({RunState.FINISHED, RunState.SUPERSEDED, RunState.REFUSED})
 """The states of runs that cannot be resumed."""
 
@@ -102,7 +105,7 @@ class RunInfo:
     strict: bool = False
     """Whether nothing is sent while any row has a problem or the file has a note."""
     action: str = Action.UPDATE
-    """What its rows ask for: one of the values of Action, or `mixed`."""
+    """What its rows ask for: one of the values of Action, or MIXED."""
     retry_of: str | None = None
     """The id of the run whose rows a retry sends again."""
     undo_of: str | None = None

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from batchlock.core.encodings import TextReading
 from batchlock.core.errors import BatchlockError, Stopped, UnreadableFile, UsageError
 from batchlock.core.rows import Field
-from batchlock.core.runs import RunInfo
+from batchlock.core.runs import MIXED, RunInfo
 from batchlock.store.journal import Journal
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ReadRequest:
     delimiter: str = "auto"
     sheet: str | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
-    """The one value of all rows, by field name: `module` and `reason`."""
+    """The one value of all rows, by field name: `module`, `reason` and `action`."""
     visible_only: bool = False
     custom_modules: Sequence[str] = ()
     lookup_lock_ids: bool = True
@@ -211,8 +211,17 @@ def _plan_table(request: ReadRequest) -> None:
                 encoding=table.encoding,
                 delimiter=table.delimiter,
                 titles=table.titles,
+                action=_action_of_rows(journal, table) or request.run_info.action,
             )
         )
+
+
+def _action_of_rows(journal: Journal, table: "Table") -> str | None:
+    """Return the action of the rows to be sent, MIXED for several, None for that of the command."""
+    if Field.ACTION not in table.fields:
+        return None
+    actions = {one.action for one in journal.planned_modules()}
+    return MIXED if len(actions) > 1 else next(iter(actions), None)
 
 
 def too_much_memory(file_name: str, memory_bytes: int) -> UnreadableFile:

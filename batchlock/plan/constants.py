@@ -1,10 +1,11 @@
-"""One module or one reason for all rows of a file, as the user named it."""
+"""One module, one reason or one action for all rows of a file, as the user named it."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from batchlock.core.errors import UsageError
-from batchlock.core.rows import Field
+from batchlock.core.rows import Action, Field
+from batchlock.plan.actions import read_action
 from batchlock.plan.faults import Fault, quoted, strip_invisible
 from batchlock.plan.modules import ModuleNames
 from batchlock.plan.reasons import read_reason
@@ -13,22 +14,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # An id is never the same in all rows.
-_ALLOWED = (Field.MODULE, Field.REASON)
+_ALLOWED = (Field.MODULE, Field.REASON, Field.ACTION)
 
 
 def read_constants(values: Mapping[str, str], custom_modules: Sequence[str]) -> Mapping[Field, str]:
     """Return the values in their final form, by field.
 
-    `values` are those of `--module` and `--reason`, by field name. Raises UsageError for one that
-    no row may have.
+    `values` are those of `--module` and `--reason`, and the action of the command, by field name.
+    Raises UsageError for one that no row may have, and for a reason that no row uses.
     """
     constants: dict[Field, str] = {}
     for name, text in values.items():
         field = Field(name)
         assert field in _ALLOWED
-        value = (
-            ModuleNames(custom_modules).read(text) if field is Field.MODULE else read_reason(text)
-        )
+        value = _read_value(field, text, custom_modules)
         if isinstance(value, Fault):
             message = _message(value, text, custom_modules)
             raise UsageError(
@@ -41,7 +40,19 @@ def read_constants(values: Mapping[str, str], custom_modules: Sequence[str]) -> 
                 page_message=f"The {name} for all rows is blank. Type one, or choose none.",
             )
         constants[field] = value
+    if Field.REASON in constants and constants.get(Field.ACTION) == Action.UNLOCK:
+        raise UsageError("--reason: an unlock has no reason. Leave the option out.")
     return constants
+
+
+def _read_value(field: Field, text: str, custom_modules: Sequence[str]) -> str | Fault | None:
+    match field:
+        case Field.MODULE:
+            return ModuleNames(custom_modules).read(text)
+        case Field.ACTION:
+            return read_action(text)
+        case _:
+            return read_reason(text)
 
 
 def _message(fault: Fault, text: str, custom_modules: Sequence[str]) -> str:
@@ -69,7 +80,8 @@ def check_blank(
 ) -> None:
     """Raise UsageError when a column has a value although there is one value for all rows."""
     for field in constants:
-        if field not in fields:
+        # Rows may say the action that the command says too: see `row_actions`.
+        if field not in fields or field is Field.ACTION:
             continue
         for row, cell in zip(chunk.index.tolist(), chunk[fields[field]].tolist(), strict=True):
             if cell is not None and (not isinstance(cell, str) or strip_invisible(cell)):

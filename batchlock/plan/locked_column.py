@@ -1,14 +1,14 @@
 """Find the rows of records that are not locked, in a file that says so.
 
 Exports and Bulk Read have a column `Locked` or `Locked__s`. A record that is not locked has no
-reason to change, so the call would only cost a credit.
+reason to change and no lock to remove, so the call would only cost a credit.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from batchlock.core.rows import Cell, Problem
-from batchlock.plan.faults import quoted, strip_invisible
+from batchlock.core.rows import Action, Cell, Problem
+from batchlock.plan.faults import Fault, quoted, strip_invisible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,13 +26,29 @@ def locked_column(titles: Sequence[str]) -> int | None:
     return None
 
 
-def not_locked(chunk: "pd.DataFrame", titles: Sequence[str]) -> Iterator[Problem]:
-    """Yield a problem for each row whose record is not locked."""
+def not_locked(
+    chunk: "pd.DataFrame", titles: Sequence[str], actions: Sequence[Action | Fault]
+) -> Iterator[Problem]:
+    """Yield a problem for each row that needs a lock and whose record is not locked.
+
+    `actions` has the action of each row.
+    """
     position = locked_column(titles)
     if position is None:
         return
-    for row, cell in zip(chunk.index.tolist(), chunk[position].tolist(), strict=True):
-        if _is_false(cell):
+    cells = chunk[position].tolist()
+    for row, cell, action in zip(chunk.index.tolist(), cells, actions, strict=True):
+        if action is Action.LOCK or not _is_false(cell):
+            continue
+        if action is Action.UNLOCK:
+            yield Problem(
+                row,
+                titles[position],
+                "not_locked",
+                f"{quoted(str(cell))} says that the record is not locked, so there is no lock to "
+                "remove. Delete the row; or empty this cell, if the record was locked since.",
+            )
+        else:
             yield Problem(
                 row,
                 titles[position],

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from batchlock.core.encodings import usual_name
 from batchlock.core.reading import EncodingSource, Note, row_ranges
-from batchlock.core.rows import Cell, Field
+from batchlock.core.rows import Action, Cell, Field
+from batchlock.plan.actions import default_action
 from batchlock.plan.ids import read_id
 
 if TYPE_CHECKING:
@@ -35,15 +36,20 @@ class NoteCollector:
         self._hidden_rows = _BitSet(table.hidden_rows())
         self._hidden = array("I")
         self._locks_like_records = array("I")
+        self._lock_ids_not_used = array("I")
+        self._other_actions = array("I")
         self._unused_lock_ids: Note | None = None
         self._is_first_chunk = True
 
     def add(self, chunk: "pd.DataFrame", checked: "CheckedRows") -> None:
         """Take note of the rows of a chunk."""
-        if self._is_first_chunk and Field.LOCK_ID not in self._table.fields:
+        uses_lock_ids = any(update.action is not Action.LOCK for update in checked.updates)
+        if self._is_first_chunk and uses_lock_ids and Field.LOCK_ID not in self._table.fields:
             self._unused_lock_ids = _unused_lock_ids(chunk, self._table.titles, self._table.fields)
         self._is_first_chunk = False
         self._locks_like_records.extend(checked.locks_like_records)
+        self._lock_ids_not_used.extend(checked.unused_lock_ids)
+        self._other_actions.extend(checked.other_actions)
         if self._hidden_rows:
             self._hidden.extend(row for row in chunk.index.tolist() if row in self._hidden_rows)
 
@@ -77,6 +83,23 @@ class NoteCollector:
                 self._locks_like_records,
                 f'filled with the record id in the column "{title}" too. A lock has an id of its '
                 "own: paste the lock ids, or empty the cells, so that Zoho is asked for them.",
+            )
+        if rows := self._lock_ids_not_used:
+            title = self._table.titles[self._table.fields[Field.LOCK_ID]]
+            subject = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}"
+            yield Note.of_rows(
+                "lock_ids_not_used",
+                f'The column "{title}" has lock ids in {subject} of locks. They are not used: Zoho '
+                "gives each new lock an id of its own.",
+                rows,
+            )
+        if self._other_actions:
+            action = default_action(self._table.constants)
+            yield _note(
+                "results_of_other_action",
+                self._other_actions,
+                "done by a command with another action, as the results in this file say, and "
+                f"would go out as {action}s now.",
             )
 
 

@@ -10,6 +10,7 @@ from batchlock import __version__
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
+from batchlock.core.rows import Action
 from batchlock.core.runs import RunInfo, new_run_id
 from batchlock.plan.child import sha256_of
 from batchlock.plan.child_main import ReadRequest
@@ -54,6 +55,7 @@ def new_run_info(file: Path, settings: Settings, org: str, options: RunOptions) 
         version=__version__,
         settings=settings_text(settings, org),
         strict=settings.input.strict,
+        action=options.constants.get("action", Action.UPDATE),
     )
 
 

@@ -3,17 +3,18 @@
 What only the whole file shows (conflicts, duplicates, rounded ids) is found in the journal.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain, repeat
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from batchlock.core.rows import MODULES, Field, LockId, Problem, RecordId, Update
+from batchlock.core.rows import MODULES, Action, Field, LockId, Problem, RecordId, Update
+from batchlock.plan.actions import USED_BY, row_actions
 from batchlock.plan.broken_lines import broken_lines
 from batchlock.plan.constants import check_blank
+from batchlock.plan.earlier_results import Previous, refuse_results_of, remaining_faults
 from batchlock.plan.faults import Fault, quoted
-from batchlock.plan.ids import RecordAddress, looks_rounded, read_id, read_lock_id
+from batchlock.plan.ids import RecordAddress, read_id, read_lock_id
 from batchlock.plan.locked_column import not_locked
 from batchlock.plan.modules import ModuleNames
 from batchlock.plan.reasons import read_reason
@@ -27,16 +28,10 @@ _FIELD_NAMES = {
     Field.RECORD_ID: "The record id",
     Field.LOCK_ID: "The lock id",
     Field.REASON: "The reason",
+    Field.ACTION: "The action",
 }
-# The column in problems with a field that has no column in the file, which only lock ids may have.
-_ABSENT_TITLE = "Lock Id"
-# Words under Result in a results file that is read again.
-_FINISHED_RESULTS = frozenset({"updated", "unchanged"})
-_INVALID_RESULT = "invalid"
-# What a results file shows in place of a formula, an error and a control character, none of which
-# it can hold: see `report.cells`.
-_PLACEHOLDER = re.compile(r"\A(?:=|#\S+\Z|Err:)|\[U\+[0-9A-F]{4}\]")
-_IF_RIGHT = "If it is right as it is, empty the row's cell under Result."
+# The column in problems with a field that has no column in the file.
+_ABSENT_TITLES = {each: each.replace("_", " ").title() for each in Field}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +53,7 @@ class CheckedRows:
     """The updates and the problems of the rows of a chunk."""
 
     updates: list[Update] = field(default_factory=list)
-    """One for each row whose four cells are valid, in row order.
+    """One for each row whose cells are valid as far as its action uses them, in row order.
 
     A row with a problem elsewhere is among them: a cell beyond the last title, a broken line.
     """
@@ -68,6 +63,10 @@ class CheckedRows:
     """Rows with an update that a results file reports as done, and that nobody changed since."""
     locks_like_records: list[int] = field(default_factory=list)
     """Rows with an update whose lock id is their record id."""
+    unused_lock_ids: list[int] = field(default_factory=list)
+    """Rows whose lock id is not used, because they ask for a lock."""
+    other_actions: list[int] = field(default_factory=list)
+    """Rows that a results file reports as done with another action than the command's."""
 
 
 def check(
@@ -82,9 +81,11 @@ def check(
     of dtype object for `titles`, then the columns that it names. `fields` tells which columns to
     read; of the other columns only `Locked` may have a problem.
 
-    Raises UsageError when a column has a value although there is one value for all rows.
+    Raises UsageError when a column has a value although there is one value for all rows, when a
+    row says another action than the command, and for results of another action.
     """
     check_blank(chunk, titles, fields, rules.constants)
+    actions, is_said = row_actions(chunk, titles, fields, rules.constants)
     checked = CheckedRows()
     modules = ModuleNames(rules.custom_modules)
     missing = {
@@ -92,14 +93,21 @@ def check(
         for each, name in _FIELD_NAMES.items()
     }
     blank_lock = None if rules.lookup_lock_ids else missing[Field.LOCK_ID]
-    names = [titles[fields[each]] if each in fields else _ABSENT_TITLE for each in Field]
-    for row, module_cell, record_cell, lock_cell, reason_cell, beyond, previous in _rows(
-        chunk, fields, rules.constants
+    names = [titles[fields[each]] if each in fields else _ABSENT_TITLES[each] for each in Field]
+    for row, module_cell, record_cell, lock_cell, reason_cell, action, beyond, previous in _rows(
+        chunk, fields, rules.constants, actions
     ):
         module = modules.read(module_cell) or missing[Field.MODULE]
         record_id = read_id(record_cell) or missing[Field.RECORD_ID]
-        lock_id = read_lock_id(lock_cell) or blank_lock
-        reason = read_reason(reason_cell, from_text=rules.from_text) or missing[Field.REASON]
+        uses_lock_id, uses_reason = action is not Action.LOCK, action in USED_BY[Field.REASON]
+        lock_id = (read_lock_id(lock_cell) or blank_lock) if uses_lock_id else None
+        reason = (
+            read_reason(reason_cell, from_text=rules.from_text) or missing[Field.REASON]
+            if uses_reason
+            else ""
+        )
+        if not uses_lock_id and read_lock_id(lock_cell) is not None:
+            checked.unused_lock_ids.append(row)
         if isinstance(record_id, RecordAddress):
             record_id = _id_of_address(record_id, module, modules)
         # Written out, since this runs for every row: any() over a generator costs more.
@@ -108,25 +116,63 @@ def check(
             or isinstance(record_id, Fault)
             or isinstance(lock_id, Fault)
             or isinstance(reason, Fault)
+            or isinstance(action, Fault)
         ):
-            cells = zip(names, (module, record_id, lock_id, reason), strict=True)
+            cells = zip(names, (module, record_id, lock_id, reason, action), strict=True)
             checked.problems.extend(_problems(row, cells, beyond, rules))
             continue
         lock = None if lock_id is None else LockId(lock_id)
-        update = Update(row, module, RecordId(record_id), lock, reason)
+        update = Update(row, module, RecordId(record_id), lock, reason, action)
         checked.updates.append(update)
         if record_id == lock_id:
             checked.locks_like_records.append(row)
-        previous_result, previous_checksum = previous
         if beyond is not None:
             checked.problems.extend(_problems(row, (), beyond, rules))
-        elif previous_result == _INVALID_RESULT:
-            cells = zip(names, _remaining_faults(update, previous_checksum), strict=True)
+        elif previous.is_invalid:
+            cells = zip(names, remaining_faults(update, previous), strict=False)
             checked.problems.extend(_problems(row, cells, None, rules))
-        elif previous_result in _FINISHED_RESULTS and previous_checksum in _row_checksums(update):
+        elif previous.is_finished and previous.fits(update):
             checked.finished.append(row)
-    _add_other_problems(checked, chunk, titles, fields, modules)
+    _compare_actions(checked, chunk, fields, rules, is_said)
+    _add_other_problems(checked, chunk, titles, fields, modules, actions)
     return checked
+
+
+def _compare_actions(
+    checked: CheckedRows,
+    chunk: "pd.DataFrame",
+    fields: Mapping[Field, int],
+    rules: ValidationRules,
+    is_said: Sequence[bool],
+) -> None:
+    """Find the rows that are results of another action than the one that they would get now.
+
+    `is_said` tells which rows say their action themselves: those were changed on purpose. Raises
+    UsageError when neither the row nor the command says one.
+    """
+    previous = _previous(chunk)
+    if previous is None:
+        return
+    updates = {update.row: update for update in checked.updates}
+    cells = (
+        _column(chunk, each, fields, rules.constants) for each in (Field.LOCK_ID, Field.REASON)
+    )
+    for row, lock_cell, reason_cell, one, says in zip(
+        chunk.index.tolist(), *cells, previous, is_said, strict=True
+    ):
+        update = updates.get(row)
+        if update is None or says:
+            continue
+        lock_id, reason = read_lock_id(lock_cell), read_reason(reason_cell)
+        other = one.other_action(
+            update,
+            lock_id if isinstance(lock_id, str) else None,
+            reason if isinstance(reason, str) else "",
+        )
+        if other is not None and Field.ACTION not in rules.constants:
+            raise refuse_results_of(other, row)
+        if other is not None and one.is_finished:
+            checked.other_actions.append(row)
 
 
 def _add_other_problems(
@@ -135,6 +181,7 @@ def _add_other_problems(
     titles: Sequence[str],
     fields: Mapping[Field, int],
     modules: ModuleNames,
+    actions: Sequence[Action | Fault],
 ) -> None:
     """Add the problems that are not of a single field."""
     broken = [*broken_lines(chunk, titles, fields, modules)]
@@ -144,7 +191,9 @@ def _add_other_problems(
         continuations = {problem.row for problem in broken if problem.column == titles[0]}
         checked.problems[:] = [one for one in checked.problems if one.row not in continuations]
     done = {*checked.finished}
-    unlocked = [problem for problem in not_locked(chunk, titles) if problem.row not in done]
+    unlocked = [
+        problem for problem in not_locked(chunk, titles, actions) if problem.row not in done
+    ]
     if broken or unlocked:
         checked.problems[:] = sorted(
             chain(checked.problems, broken, unlocked), key=lambda problem: problem.row
@@ -168,65 +217,43 @@ def _id_of_address(
     )
 
 
-def _row_checksums(update: Update) -> set[str]:
-    """Return the row check for each kind of line end: spreadsheets change those within a cell."""
-    lines = update.reason.replace("\r\n", "\n").replace("\r", "\n")
-    reasons = {update.reason, *(lines.replace("\n", end) for end in ("\n", "\r\n", "\r"))}
-    return {replace(update, reason=reason).checksum for reason in reasons}
-
-
-def _remaining_faults(update: Update, previous_checksum: str | None) -> tuple[Fault | None, ...]:
-    """Return the faults by field of a valid row that a results file reports as invalid.
-
-    A results file cannot hold everything that made a row invalid. A control character and a
-    formula are text there. Rounded ids are found by their number in the file, and the others may
-    have been corrected. The cell beyond the last title is lost; a row in which that was the only
-    problem has a row check.
-    """
-    reason = None
-    if _PLACEHOLDER.search(update.reason):
-        reason = Fault(
-            "bad_value",
-            f"{quoted(update.reason)} is what results show for a cell that could not be read. "
-            f"Type the reason. {_IF_RIGHT}",
-        )
-    elif previous_checksum in _row_checksums(update):
-        reason = Fault(
-            "bad_value",
-            f"The row with {quoted(update.reason)} had a problem that results do not hold: a cell "
-            "to the right of the last title, or a line in two parts. Type the whole reason. "
-            f"{_IF_RIGHT}",
-        )
-    return None, _rounded_fault(update.record_id), _rounded_fault(update.lock_id), reason
-
-
-def _rounded_fault(id_: str | None) -> Fault | None:
-    if not looks_rounded(id_):
-        return None
-    return Fault(
-        "rounded_id",
-        f'"{id_}" looks rounded: a spreadsheet kept 15 digits and made the rest zeros. '
-        f"Paste the id again from Zoho. {_IF_RIGHT}",
-    )
-
-
 def _rows(
-    chunk: "pd.DataFrame", fields: Mapping[Field, int], constants: Mapping[Field, str]
+    chunk: "pd.DataFrame",
+    fields: Mapping[Field, int],
+    constants: Mapping[Field, str],
+    actions: Sequence[Action | Fault],
 ) -> Iterator[tuple[Any, ...]]:
     """Yield each row's number, its cells by field, the cell beyond, and its previous result.
 
-    Lists, since iterating over a DataFrame's rows takes many times longer.
+    In place of the cell of the action there is the action. Lists, since iterating over a
+    DataFrame's rows takes many times longer.
     """
     columns = (
-        repeat(constants.get(each), len(chunk))
-        if each in constants or each not in fields
-        else chunk[fields[each]].tolist()
+        actions if each is Field.ACTION else _column(chunk, each, fields, constants)
         for each in Field
     )
-    previous = zip(
-        chunk["previous_result"].tolist(), chunk["previous_checksum"].tolist(), strict=True
-    )
+    previous = _previous(chunk) or [Previous(None, None)] * len(chunk)
     return zip(chunk.index.tolist(), *columns, chunk["beyond"].tolist(), previous, strict=True)
+
+
+def _column(
+    chunk: "pd.DataFrame",
+    name: Field,
+    fields: Mapping[Field, int],
+    constants: Mapping[Field, str],
+) -> Sequence[Any]:
+    """Return the cells of a field, or its one value for all rows."""
+    if name in constants or name not in fields:
+        return [constants.get(name)] * len(chunk)
+    return chunk[fields[name]].tolist()
+
+
+def _previous(chunk: "pd.DataFrame") -> Sequence[Previous] | None:
+    """Return what a results file says of each row, None for any other file."""
+    results, checksums = chunk["previous_result"].tolist(), chunk["previous_checksum"].tolist()
+    if not any(results) and not any(checksums):
+        return None
+    return [*map(Previous, results, checksums)]
 
 
 def _problems(

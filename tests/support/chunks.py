@@ -8,7 +8,7 @@ from batchlock.core.rows import Field, Problem, Update
 from batchlock.plan.validate import CheckedRows, ValidationRules, check
 
 TITLES = ("Module", "Record Id", "Lock Id", "Reason", "Note")
-FIELDS = dict(zip(Field, range(4), strict=True))
+FIELDS = {Field.MODULE: 0, Field.RECORD_ID: 1, Field.LOCK_ID: 2, Field.REASON: 3}
 RECORD, LOCK = "5843104000000425565", "5843104000000425777"
 VALID_ROW = ("Leads", RECORD, LOCK, "Under review", None)
 # Rules under which a blank lock id is a problem.

@@ -8,7 +8,7 @@ from batchlock.core.rows import Field
 
 FIELDS = tuple(
     FieldSource(field=field, origin=Origin.TITLE, title=title)
-    for field, title in zip(Field, ("Module", "Record Id", "Lock Id", "Reason"), strict=True)
+    for field, title in zip(Field, ("Module", "Record Id", "Lock Id", "Reason"), strict=False)
 )
 NOTE = Note.of_rows("hidden_rows", "A filter hides these rows, and they are sent.", [3, 4])
 

@@ -22,7 +22,7 @@ from batchlock.plan.read import ReadOptions, Table, read_table
 
 HEADER = ("Module", "Record Id", "Lock Id", "Reason")
 ROW = ("Leads", "5843104000000425565", "5843104000000425777", "Under review")
-MODULE, RECORD_ID, LOCK_ID, REASON = Field
+MODULE, RECORD_ID, LOCK_ID, REASON, ACTION = Field
 
 
 @dataclass

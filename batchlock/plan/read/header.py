@@ -8,6 +8,7 @@ from itertools import islice
 from batchlock.core.errors import UnreadableFile
 from batchlock.core.results import RESULT_TITLES
 from batchlock.core.rows import Cell, Field
+from batchlock.plan.actions import USED_BY, default_action
 from batchlock.plan.read.column_values import column_cells, zcrm_columns
 from batchlock.plan.read.table import Header, ReadOptions, title_text
 from batchlock.plan.read.titles import TITLES, comparable, matching_columns
@@ -82,6 +83,9 @@ def find_header(
         key=lambda header: (len(header.fields), bool(header.titles)),
         default=_no_header(options),
     )
+    if Field.ACTION in best.fields:
+        # The rows may show that no field is missing: see `action_column`.
+        best = _with_doubt(best, head)
     return replace(best, sample=tuple(head.below(best.row)))
 
 
@@ -115,11 +119,14 @@ def _no_header(options: ReadOptions) -> Header:
 
 def _needed_fields(options: ReadOptions) -> tuple[Field, ...]:
     """Return the fields that a row must have to be the header."""
-    optional = () if options.lock_id_needed else (Field.LOCK_ID,)
+    optional = {Field.ACTION, *options.constants}
+    if not options.lock_id_needed:
+        optional.add(Field.LOCK_ID)
+    if Field.ACTION in options.constants:
+        action = default_action(options.constants)
+        optional.update(field for field, actions in USED_BY.items() if action not in actions)
     return tuple(
-        field
-        for field in Field
-        if field in options.explicit_columns or field not in {*options.constants, *optional}
+        field for field in Field if field in options.explicit_columns or field not in optional
     )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from batchlock.core.reading import EncodingSource, FieldSource, FileReading, Origin
+from batchlock.core.reading import EncodingSource, FieldSource, FileReading, Note, Origin
 from batchlock.core.rows import Cell, Field, NoValue
+from batchlock.plan.actions import NOUNS, USED_BY, default_action
 from batchlock.plan.read.row_above import NumberedRow, RowAbove, is_prose, rows_above
 from batchlock.plan.read.zoho_files import FileModule
 
@@ -83,6 +84,8 @@ class Header:
     """The fields whose column is recognised by its cells alone."""
     is_exact: bool = True
     """Whether the record id has the most exact of its titles."""
+    unused_action: str | None = None
+    """The title of a column that has the title of the action, but cells of something else."""
     sample: tuple[Sequence[Cell], ...] = ()
     """The first rows below a header that is not complete, for messages."""
 
@@ -128,7 +131,7 @@ class Table:
     titles: tuple[str, ...]
     """The titles of the input, in the file's order, with duplicates and blank titles."""
     fields: Mapping[Field, int]
-    """The position of each field in `titles`. The lock id may be absent."""
+    """The position of each field in `titles`. A field that no row uses may be absent."""
     constants: Mapping[Field, str]
     """The one value of all rows, by field. A column of such a field is blank or refused."""
     hidden_rows: HiddenRows
@@ -162,6 +165,7 @@ def build_table(sheet: Sheet, *, visible_only: bool = False) -> Table:
             header_row=header.row,
             encoding_source=sheet.encoding_source,
             fields=tuple(_field_sources(header)),
+            notes=tuple(_notes(header)),
         ),
         titles=tuple(header.titles[position] for position in positions),
         fields={name: title_index[position] for name, position in header.fields.items()},
@@ -173,7 +177,11 @@ def build_table(sheet: Sheet, *, visible_only: bool = False) -> Table:
 
 
 def _field_sources(header: Header) -> Iterator[FieldSource]:
+    action = default_action(header.constants)
     for name in Field:
+        is_unused = name in USED_BY and action not in USED_BY[name]
+        if is_unused and Field.ACTION in header.constants:
+            continue  # all rows have this action
         if name in header.constants:
             is_from_file = header.file_module is not None and name is Field.MODULE
             origin = Origin.FILE if is_from_file else Origin.OPTION
@@ -186,6 +194,16 @@ def _field_sources(header: Header) -> Iterator[FieldSource]:
             yield FieldSource(field=name, origin=origin, title=title)
         elif name is Field.LOCK_ID:
             yield FieldSource(field=name, origin=Origin.LOOKUP)
+
+
+def _notes(header: Header) -> Iterator[Note]:
+    if header.unused_action is not None:
+        noun = NOUNS[default_action(header.constants)]
+        yield Note(
+            code="action_not_used",
+            message=f'The column "{header.unused_action}" is not used: none of its cells says '
+            f"update, lock or unlock. Every row goes out as {noun}.",
+        )
 
 
 def title_text(cell: Cell) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.rows import Cell
+from batchlock.plan.read.action_column import with_actions
 from batchlock.plan.read.encoding import Undecided, detect_encoding, machine_encoding
 from batchlock.plan.read.header import (
     HEADER_ROWS,
@@ -87,7 +88,12 @@ def open_sheet(path: Path, options: ReadOptions) -> Sheet:
         trial = _best_trial(path, "latin-1", options)
         raise undecided_error(path, detected, trial.header, _rows(trial.dialect, prefixed=False))
     best = _best_trial(path, detected.encoding, options)
-    if problem := header_error(path.name, best.header, options):
+
+    def rows() -> Iterator[list[Cell]]:
+        return _rows(best.dialect, prefixed=bool(best.header.result_columns))
+
+    header = with_actions(best.header, rows, options)
+    if problem := header_error(path.name, header, options):
         raise (
             best.error
             or _quoted_lines_error(path, best, options)
@@ -96,8 +102,8 @@ def open_sheet(path: Path, options: ReadOptions) -> Sheet:
             or problem
         )
     return Sheet(
-        rows=lambda: _rows(best.dialect, prefixed=bool(best.header.result_columns)),
-        header=best.header,
+        rows=rows,
+        header=header,
         encoding=detected.encoding.removesuffix("-sig"),
         encoding_source=detected.source,
         delimiter=best.dialect.delimiter,

@@ -13,12 +13,14 @@ TITLES: Mapping[Field, tuple[tuple[str, ...], ...]] = {
     Field.RECORD_ID: (("Record Id",), ("Id of record",), ("Id",)),
     Field.LOCK_ID: (("Lock Id",), ("Locking Id", "Record Locking Id", "Record Lock Id")),
     Field.REASON: (("Reason",), ("Locked Reason", "Locked_Reason__s")),
+    Field.ACTION: (("Action",),),
 }
 FIELD_NAMES = {
     Field.MODULE: "the module",
     Field.RECORD_ID: "the record id",
     Field.LOCK_ID: "the lock id",
     Field.REASON: "the reason",
+    Field.ACTION: "the action",
 }
 # What titles may differ in: `Record Id`, `record_id`, `RECORD-ID`. A zero-width space and a byte
 # order mark are invisible, so nobody could see why a title with one of them does not match.

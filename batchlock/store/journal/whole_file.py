@@ -57,6 +57,7 @@ def check_whole_file(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Se
     # min() and max() ignore NULL, so a blank lock id fits every lock id of the same record.
     sql.execute(
         "CREATE TEMP TABLE repeated AS SELECT module, record_id,"
+        " min(action) <> max(action) AS actions_differ,"
         " min(reason) <> max(reason) AS reasons_differ,"
         " ifnull(min(lock_id) <> max(lock_id), 0) AS lock_ids_differ"
         " FROM valid GROUP BY module, record_id HAVING count(*) > 1"
@@ -125,13 +126,15 @@ def _chance_of_at_least(count: int, expected: float) -> float:
 def _contradictions(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Iterator[Problem]:
     """Yield a problem for each row that contradicts another row about the same record."""
     groups = sql.execute(
-        "SELECT reasons_differ, group_concat(row) FROM"
+        "SELECT actions_differ, reasons_differ, group_concat(row) FROM"
         " (SELECT * FROM valid JOIN repeated USING (module, record_id)"
-        "  WHERE reasons_differ OR lock_ids_differ ORDER BY row)"
+        "  WHERE actions_differ OR reasons_differ OR lock_ids_differ ORDER BY row)"
         " GROUP BY module, record_id ORDER BY min(row)"
     )
-    for reasons_differ, rows in groups:
-        if reasons_differ:
+    for actions_differ, reasons_differ, rows in groups:
+        if actions_differ:
+            yield from _conflict(rows, titles[Field.ACTION], messages.DIFFERENT_ACTIONS)
+        elif reasons_differ:
             yield from _conflict(rows, titles[Field.REASON], messages.DIFFERENT_REASONS)
         else:
             yield from _conflict(rows, titles[Field.LOCK_ID], messages.DIFFERENT_LOCK_IDS)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.rows import Cell
+from batchlock.plan.read.action_column import with_actions
 from batchlock.plan.read.detect import FileKind
 from batchlock.plan.read.header import FirstRows, find_header, low_header_row
 from batchlock.plan.read.header_error import header_error, hidden_sheet_error, low_header_error
@@ -35,7 +36,7 @@ def open_sheet(path: Path, kind: FileKind, options: ReadOptions) -> Sheet:
         for handle in _candidates(path, handles, options.sheet):
             rows = handle.open()
             head = FirstRows(rows())
-            header = find_header(head, options)
+            header = with_actions(find_header(head, options), rows, options)
             # Whether a sheet that is damaged holds a table is not known, so no other one is taken.
             if header.missing and head.error is not None:
                 raise head.error
@@ -69,7 +70,8 @@ def _hidden_sheet_with_header(handles: Sequence[SheetHandle], options: ReadOptio
     for handle in [handle for handle in handles if not handle.visible][:_MAX_HIDDEN_SHEETS]:
         # A hidden sheet that cannot be read is nobody's table.
         with suppress(UnreadableFile):
-            if not find_header(handle.open()(), options).missing:
+            rows = handle.open()
+            if not with_actions(find_header(rows(), options), rows, options).missing:
                 return handle.name
     return None
 

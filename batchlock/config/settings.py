@@ -15,7 +15,7 @@ from batchlock.core.errors import UsageError
 from batchlock.core.paths import UserPath
 from batchlock.core.rows import Field
 from batchlock.send.pacing.settings import Limits, Retry
-from batchlock.send.settings import StopSettings
+from batchlock.send.settings import PreviousReason, StopSettings
 from batchlock.zoho.network import NetworkSettings
 from batchlock.zoho.settings import SIMULATOR, ZohoSettings
 
@@ -103,6 +103,7 @@ class ResultsSettings:
     # None: beside the input file.
     directory: UserPath | None = None
     format: Literal["xlsx", "csv"] = "xlsx"
+    previous_reason: PreviousReason = PreviousReason.AUTO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

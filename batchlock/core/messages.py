@@ -8,6 +8,7 @@ that all three use the same words. Other messages about rows: `plan/` has those 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from batchlock.core.reply import Lock
 from batchlock.core.results import SETTLED, Result, Status
 
 
@@ -62,6 +63,8 @@ DIFFERENT_REASONS = "ask for different reasons on the same record"
 DIFFERENT_LOCK_IDS = "ask for different lock ids on the same record"
 SHARED_LOCK = "name the same lock on different records"
 
+# Characters of another reason that a message shows: the results have the whole of it beside it.
+_SHOWN_REASON = 200
 # A conflict can span every row of a file. Five row numbers are enough to find the others, and
 # the message is repeated on each of the rows.
 _ROWS_NAMED_IN_A_CONFLICT = 5
@@ -147,5 +150,68 @@ NOT_LOCKED = Explanation(
     "The record is not locked, so there is no reason to change.",
     "Lock the record in Zoho CRM first, or delete the row.",
 )
+LOCKED_AFTER_LOST_ANSWER = "The answer was lost; asked again, Zoho shows the new lock."
+UNLOCKED_AFTER_LOST_ANSWER = "The answer was lost; asked again, Zoho shows that the lock is gone."
+LOCKED_ALREADY = "The record is locked already with this reason; nothing was sent."
+UNLOCKED_ALREADY = "The record is not locked; nothing was sent."
+LOOK_REFUSED_IN_DOUBT = (
+    "The answer was lost, and this sign-in may not look whether Zoho has made the change."
+)
+
+
+def another_reason(lock: Lock) -> Explanation:
+    """Explain why a record is not locked: it has a lock with another reason."""
+    return Explanation(
+        f"The record is locked already{_whose(lock)}{_reason_of(lock)}.",
+        "Delete the row if that lock is right. To put the row's reason in place of the other one, "
+        "run the file with --change-reason.",
+    )
+
+
+def automatic_lock(lock: Lock) -> Explanation:
+    """Explain why a record is not locked: a rule has locked it."""
+    return Explanation(
+        f"A rule has locked the record already{_since(lock)}.",
+        "Delete the row: a record has one lock at most.",
+    )
+
+
+def another_lock(lock: Lock, lock_id: str) -> Explanation:
+    """Explain why a lock is not removed: another one than `lock_id` stands there now."""
+    return Explanation(
+        f"The lock {lock_id} is gone. The record has the lock {lock.lock_id} now"
+        f"{_whose(lock)}{_reason_of(lock)}.",
+        "If that lock is to be removed too, put its id into the row, or leave the lock id blank.",
+    )
+
+
+def changed_since(lock: Lock | None) -> Explanation:
+    """Explain why a change is not undone: Zoho shows something else than the run has left."""
+    now = "the record is not locked"
+    if lock is not None:
+        now = f"the lock {lock.lock_id} stands there{_whose(lock)}{_reason_of(lock)}"
+    return Explanation(
+        f"Changed since the run: {now}.",
+        "Nothing was put back. If that is wrong, correct it with a file of its own.",
+    )
+
+
+def _whose(lock: Lock) -> str:
+    by = f" by {lock.locked_by}" if lock.locked_by else ""
+    return f"{by}{_since(lock)}"
+
+
+def _since(lock: Lock) -> str:
+    return f" since {lock.locked_at:%Y-%m-%d %H:%M} UTC" if lock.locked_at is not None else ""
+
+
+def _reason_of(lock: Lock) -> str:
+    if lock.reason is None:
+        return ", without a reason (a rule made it)" if lock.is_automatic else ", without a reason"
+    is_long = len(lock.reason) > _SHOWN_REASON
+    text = f"{lock.reason[:_SHOWN_REASON]}…" if is_long else lock.reason
+    return f', with the reason "{text}"'
+
+
 CALL_ABORTED = "The run was over before the answer came."
 """The message of a call that was aborted because the run had to end."""

@@ -42,6 +42,11 @@ class Lock:
     locked_by: str = ""  # the name of the person
     locked_at: datetime | None = None
 
+    @property
+    def is_automatic(self) -> bool:
+        """Whether a rule alone made it: it has no reason, and nobody can remove it by hand."""
+        return self.source == "Automatic" or (not self.source and self.reason is None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
@@ -53,9 +58,11 @@ class Reply:
     message: str = ""
     remedy: str = ""  # what a person can do; empty when there is nothing to do
     about_setup: bool = False  # a refusal that is true of many rows: module, permission, settings
+    about_state: bool = False  # a refusal that the lock's state may explain: look before it counts
     retry_after: float | None = None  # seconds that Zoho asks all calls to wait
     credits_remaining: int | None = None
-    lock: Lock | None = None  # the result of a look-up; None also when the record has no lock
+    lock: Lock | None = None
+    """The lock that a look-up shows, or that was made; None also when the record has no lock."""
 
     @property
     def explanation(self) -> str:

@@ -96,6 +96,16 @@ class Update:
     """Set in an undo: Zoho is asked first, and the row is sent only if this still stands there."""
 
     @property
+    def requested_lock_id(self) -> LockId | None:
+        """The lock that a look-up asks for; None: whatever lock the record has.
+
+        The lock id of an update in the file names the lock to change. For every other row it is
+        compared with the lock that stands there.
+        """
+        is_plain = self.action is Action.UPDATE and self.expected is None
+        return self.lock_id if is_plain else None
+
+    @property
     def checksum(self) -> str:
         """The text under Row check: a short hash that recognises the row in a results file."""
         return row_checksum(self.module, self.record_id, self.lock_id, self.reason, self.action)

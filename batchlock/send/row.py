@@ -1,31 +1,48 @@
-"""The delivery of one row: look up, decide, send, verify. It shares no state with other rows."""
+"""The delivery of one row: look up, decide, send, verify.
+
+    look at the record, where the row needs it ─▶ decide ─▶ Settled
+                       ▲                             │
+                       │                             ▼ Change
+                       └──── answer lost, or ─── PUT, POST or DELETE ─▶ the row's outcome
+                             refused because of
+                             the lock's state
+
+A PUT may be repeated at once: the same reason twice is the same lock. A POST or DELETE whose answer
+was lost is followed by a look before it is repeated.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from batchlock.core.messages import NOT_LOCKED, REASON_ALREADY_SET, UPDATED_AFTER_LOST_ANSWER
-from batchlock.core.reply import Reply, Verdict
-from batchlock.core.results import Outcome, Status
-from batchlock.core.rows import LockId, Update
+from batchlock.core.messages import LOOK_REFUSED_IN_DOUBT
+from batchlock.core.reply import Lock, Reply, Verdict
+from batchlock.core.results import DONE, Outcome, Status
+from batchlock.core.rows import Action, LockId, Update
 from batchlock.send.calls import Calls, CallState
+from batchlock.send.decisions import Change, RunFacts, Settled, decide
+from batchlock.send.settings import PreviousReason
 
-_STATUS = {
-    Verdict.ACCEPTED: Status.UPDATED,
-    Verdict.REFUSED: Status.REJECTED,
-    Verdict.BROKEN: Status.FAILED,
-    Verdict.LOST: Status.FAILED,
-}
+_NO_ANSWER = (Verdict.LOST, Verdict.BROKEN)
+# A row with one of these has made the change itself, so the lock that a look shows is not the
+# one from before.
+_MADE = frozenset(DONE.values())
 
 
 class LockApi(Protocol):
     """The calls that a row needs."""
 
     async def put_reason(self, update: Update, lock_id: LockId) -> Reply:
-        """Send the update."""
+        """Give a lock the update's reason."""
+
+    async def lock(self, update: Update) -> Reply:
+        """Lock the update's record; the reply has the lock."""
+
+    async def unlock(self, update: Update, lock_id: LockId) -> Reply:
+        """Remove a lock of the update's record."""
 
     async def find_lock(self, update: Update) -> Reply:
-        """Look the record's lock up."""
+        """Look up the lock that the update asks for; see `Update.requested_lock_id`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,81 +52,189 @@ class RowState(CallState):
     update: Update
     started: float
     """Monotonic seconds."""
+    had_lost_answer: bool = False
+    """Whether the row was sent, at any time before, and the answer was lost."""
+    previous_reason: str | None = None
+    """What the lock said before; empty for one without a reason, None when it was not seen."""
 
 
-async def deliver(row: RowState, api: LockApi, calls: Calls) -> Outcome | None:
+async def deliver(row: RowState, api: LockApi, calls: Calls, facts: RunFacts) -> Outcome | None:
     """Bring one row to its final status; None if the run ends first.
 
-    Then `row.in_doubt` says whether the update may be made. A row that is in doubt from the
+    Then `row.in_doubt` says whether the change may be made. A row that is in doubt from the
     beginning may have been sent by an earlier session, so it is looked up first. Raises
     BatchlockError for an end of the run.
     """
     update = row.update
-    lock_id = update.lock_id
-    if row.in_doubt or lock_id is None:
-        reply = await calls.call_with_retries(row, lambda: api.find_lock(update))
+    step: Change | Outcome | None = Change(update.action, update.lock_id)
+    if row.in_doubt or _needs_look(update, facts):
+        step = await _look(row, api, calls, facts)
+    failures = 0
+    while isinstance(step, Change):
+        reply = await _send(row, step, api, calls)
         if reply is None:
             return None
-        decision = _decide_after_lookup(row, reply, calls)
-        if isinstance(decision, Outcome):
-            return decision
-        lock_id = decision
-        # Zoho shows another reason, so the update was not made; any other answer shows nothing.
-        row.in_doubt = row.in_doubt and reply.verdict is not Verdict.ACCEPTED
-    target = lock_id  # for the type checker: a lambda would see a variable that may be None
-    reply = await calls.call_with_retries(
-        row, lambda: api.put_reason(update, target), changes_lock=True
+        if reply.verdict is Verdict.REFUSED and reply.about_state:
+            step = await _look(row, api, calls, facts, refusal=reply)
+            continue
+        if reply.verdict not in _NO_ANSWER:
+            return _answered(row, step, reply, calls, facts)
+        failures += 1
+        if step.action is Action.UPDATE or failures >= calls.retry.attempts:
+            return await _verify_lost(row, reply, api, calls, facts)
+        await calls.limiter.back_off(failures)
+        step = await _look(row, api, calls, facts)
+    return step
+
+
+def _needs_look(update: Update, facts: RunFacts) -> bool:
+    """Return whether the lock is looked up before the row is sent."""
+    if update.expected is not None:
+        return True
+    match update.action:
+        case Action.UPDATE:
+            return update.lock_id is None or facts.previous_reason is PreviousReason.ALWAYS
+        case Action.UNLOCK:  # what it removes cannot be seen later
+            return update.lock_id is None or facts.previous_reason is not PreviousReason.NEVER
+        case Action.LOCK:  # a record that is locked already is refused, at no other cost
+            return False
+
+
+async def _send(row: RowState, change: Change, api: LockApi, calls: Calls) -> Reply | None:
+    """Make the change; return the answer, or None if the run ends first."""
+    update, lock_id = row.update, change.lock_id
+    if change.action is Action.LOCK:
+        return await calls.call_with_retries(
+            row, lambda: api.lock(update), changes_lock=True, attempts=1
+        )
+    assert lock_id is not None
+    if change.action is Action.UNLOCK:
+        # If its answer is lost, another lock that stands there next must not be removed too.
+        row.update = replace(update, lock_id=lock_id)
+        return await calls.call_with_retries(
+            row, lambda: api.unlock(update, lock_id), changes_lock=True, attempts=1
+        )
+    return await calls.call_with_retries(
+        row, lambda: api.put_reason(update, lock_id), changes_lock=True
     )
+
+
+async def _look(
+    row: RowState, api: LockApi, calls: Calls, facts: RunFacts, *, refusal: Reply | None = None
+) -> Change | Outcome | None:
+    """Look at the record and decide what the row does now; None if the run ends first.
+
+    `refusal` is the answer to a change that the state of the lock may explain.
+    """
+    update = row.update
+    row.had_lost_answer = row.had_lost_answer or row.in_doubt
+    reply = await calls.call_with_retries(row, lambda: api.find_lock(update))
     if reply is None:
         return None
-    if reply.verdict in (Verdict.LOST, Verdict.BROKEN):
-        return await _verify_lost(row, reply, api, calls)
+    if reply.verdict is not Verdict.ACCEPTED:
+        return _unseen(row, reply, calls, facts, refusal=refusal)
+    step = _after_look(row, reply, calls, facts)
+    if refusal is not None and isinstance(step, Change) and step.action is update.action:
+        # The state of the lock does not explain the refusal of a new lock, so its other meaning
+        # holds, which is true of the whole module.
+        is_about_setup = update.action is Action.LOCK
+        return _outcome(row, replace(refusal, about_setup=is_about_setup), calls)
+    # Zoho has shown the lock, so the row is not sent in vain or twice.
+    row.in_doubt = False
+    return step
+
+
+def _after_look(row: RowState, reply: Reply, calls: Calls, facts: RunFacts) -> Change | Outcome:
+    """Decide what the row does about the lock in the answer to a look."""
+    decision = decide(row.update, reply.lock, in_doubt=row.had_lost_answer, facts=facts)
+    is_made = isinstance(decision, Settled) and decision.status in _MADE
+    if reply.lock is not None and not is_made:
+        _keep_reason(row, reply.lock, facts)
+    if isinstance(decision, Change):
+        return decision
+    reply = replace(reply, code=decision.code, **decision.explanation._asdict())
+    return _outcome(row, reply, calls, decision.status, lock_id=decision.lock_id)
+
+
+def _keep_reason(row: RowState, lock: Lock, facts: RunFacts) -> None:
+    if facts.previous_reason is not PreviousReason.NEVER:
+        row.previous_reason = lock.reason or ""
+
+
+def _unseen(
+    row: RowState, reply: Reply, calls: Calls, facts: RunFacts, *, refusal: Reply | None
+) -> Change | Outcome:
+    """Return what the row does when a look has not shown the lock.
+
+    A row whose call is safe without a look is sent even if Zoho refuses the look: a sign-in may
+    lack the right to read.
+    """
+    update = row.update
+    if refusal is not None and not row.had_lost_answer:
+        return _outcome(row, refusal, calls)
+    if reply.verdict in _NO_ANSWER:
+        return _outcome(row, reply, calls)
+    if refusal is not None:
+        reply = replace(refusal, message=LOOK_REFUSED_IN_DOUBT)
+        return _outcome(row, reply, calls, Status.FAILED)
+    if update.action is Action.LOCK:  # Zoho refuses it where a lock stands
+        return Change(Action.LOCK, None)
+    is_safe = update.expected is None and update.lock_id is not None
+    # The reason that an unlock removes is gone for good, so it is not removed unseen.
+    keeps_reason = facts.previous_reason is not PreviousReason.NEVER
+    if is_safe and (update.action is Action.UPDATE or not keeps_reason):
+        return Change(update.action, update.lock_id)
+    if update.action is Action.UNLOCK and row.had_lost_answer:
+        reply = replace(reply, message=LOOK_REFUSED_IN_DOUBT)
+        return _outcome(row, reply, calls, Status.FAILED)
     return _outcome(row, reply, calls)
 
 
-def _decide_after_lookup(row: RowState, reply: Reply, calls: Calls) -> Outcome | LockId:
-    """Return the row's outcome, or the lock to which the update goes.
-
-    A row in doubt with a lock id in the file is sent again even if Zoho refuses the look-up: a
-    sign-in may lack the right to read.
-    """
-    update, lock = row.update, reply.lock
-    if lock is not None and lock.reason == update.reason:
-        if row.in_doubt:
-            reply = replace(reply, message=UPDATED_AFTER_LOST_ANSWER)
-            return _outcome(row, reply, calls, Status.UPDATED)
-        reply = replace(reply, message=REASON_ALREADY_SET)
-        return _outcome(row, reply, calls, Status.UNCHANGED)
-    if reply.verdict in (Verdict.BROKEN, Verdict.LOST):
-        return _outcome(row, reply, calls)
-    if row.in_doubt and update.lock_id is not None:
-        return update.lock_id
-    if reply.verdict is Verdict.REFUSED:
-        return _outcome(row, reply, calls)
-    if lock is None:
-        reply = replace(reply, code="NOT_LOCKED", **NOT_LOCKED._asdict())
-        return _outcome(row, reply, calls, Status.REJECTED)
-    return lock.lock_id
-
-
-async def _verify_lost(row: RowState, lost: Reply, api: LockApi, calls: Calls) -> Outcome | None:
-    """Look the lock up once after all attempts brought no answer: the update may be made.
+async def _verify_lost(
+    row: RowState, lost: Reply, api: LockApi, calls: Calls, facts: RunFacts
+) -> Outcome | None:
+    """Look the lock up once after all attempts brought no answer: the change may be made.
 
     One attempt is enough: when Zoho does not answer again, the row has failed with `lost`.
     """
+    row.had_lost_answer = True
     reply = await calls.call_with_retries(row, lambda: api.find_lock(row.update), attempts=1)
     if reply is None:
         return None
-    if reply.lock is not None and reply.lock.reason == row.update.reason:
-        reply = replace(reply, message=UPDATED_AFTER_LOST_ANSWER)
-        return _outcome(row, reply, calls, Status.UPDATED)
+    if reply.verdict is Verdict.ACCEPTED:
+        step = _after_look(row, reply, calls, facts)
+        if isinstance(step, Outcome) and step.status in _MADE:
+            return step
     return _outcome(row, lost, calls)
 
 
-def _outcome(row: RowState, reply: Reply, calls: Calls, status: Status | None = None) -> Outcome:
+def _answered(
+    row: RowState, change: Change, reply: Reply, calls: Calls, facts: RunFacts
+) -> Outcome:
+    """Return the outcome of a change that Zoho has answered for good."""
+    if reply.verdict is not Verdict.ACCEPTED:
+        return _outcome(row, reply, calls)
+    lock_id = change.lock_id
+    if reply.lock is not None:
+        lock_id = reply.lock.lock_id
+        facts.own_name = reply.lock.locked_by or facts.own_name
+    return _outcome(row, reply, calls, DONE[change.action], lock_id=lock_id)
+
+
+def _outcome(
+    row: RowState,
+    reply: Reply,
+    calls: Calls,
+    status: Status | None = None,
+    *,
+    lock_id: LockId | None = None,
+) -> Outcome:
+    """Return an outcome; without a `status`, that of an answer that is not the change itself."""
+    if status is None:
+        status = Status.REJECTED if reply.verdict is Verdict.REFUSED else Status.FAILED
     return Outcome(
         row=row.update.row,
-        status=status or _STATUS[reply.verdict],
+        status=status,
         http_status=reply.http_status,
         code=reply.code,
         message=reply.message,
@@ -118,4 +243,6 @@ def _outcome(row: RowState, reply: Reply, calls: Calls, status: Status | None = 
         finished_at=datetime.now(UTC),
         duration=calls.limiter.clock.monotonic() - row.started,
         about_setup=reply.about_setup,
+        previous_reason=row.previous_reason,
+        lock_id=lock_id,
     )

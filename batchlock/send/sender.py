@@ -20,18 +20,26 @@ from batchlock.core.results import Outcome, Result
 from batchlock.core.rows import Update
 from batchlock.core.stop import Cancelled, StopReason
 from batchlock.send.calls import Calls
+from batchlock.send.decisions import RunFacts
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Retry
 from batchlock.send.row import LockApi, RowState
 from batchlock.send.row import deliver as deliver_row
-from batchlock.send.settings import StopSettings
+from batchlock.send.settings import PreviousReason, StopSettings
 from batchlock.send.stop_rules import StopRules
 from batchlock.store.journal import Journal
 
 _T = TypeVar("_T")
 
 # Results of rows for which a call was made, and Zoho may have changed them.
-_SENT = (Result.UPDATED, Result.REJECTED, Result.FAILED, Result.UNKNOWN)
+_SENT = (
+    Result.UPDATED,
+    Result.LOCKED,
+    Result.UNLOCKED,
+    Result.REJECTED,
+    Result.FAILED,
+    Result.UNKNOWN,
+)
 
 # Outcomes wait this long for others to share their commit: a commit for each row costs 23 to
 # 131 µs, a shared one 4 to 8 µs a row. Outcomes must be on the disk within 0.1 s.
@@ -49,6 +57,7 @@ async def deliver(
     stop: StopSettings,
     cancel_token: CancelToken,
     observer: RunObserver,
+    previous_reason: PreviousReason = PreviousReason.AUTO,
 ) -> None:
     """Deliver every row of the journal that is pending or in doubt.
 
@@ -57,7 +66,12 @@ async def deliver(
     bug in one row is raised as itself; rows in flight are then in doubt.
     """
     calls = Calls(limiter, retry, cancel_token)
-    sender = Sender(journal, api, limiter, calls, cancel_token, observer, StopRules(stop))
+    facts = RunFacts(
+        started_at=journal.info.started_at,
+        previous_reason=previous_reason,
+        changes_reasons=journal.changes_reasons,
+    )
+    sender = Sender(journal, api, limiter, calls, cancel_token, observer, StopRules(stop), facts)
     try:
         with cancel_token.callbacks_while(limiter.close, calls.abort_after_timeout):
             async with asyncio.TaskGroup() as tasks:
@@ -89,6 +103,7 @@ class Sender:
     cancel_token: CancelToken
     observer: RunObserver
     stop_rules: StopRules
+    facts: RunFacts
     tasks: asyncio.TaskGroup = field(init=False)
     in_progress: int = 0
     """Rows that are claimed and have no final status."""
@@ -155,7 +170,7 @@ class Sender:
 
     async def _deliver_row(self, row: RowState) -> None:
         try:
-            outcome = await deliver_row(row, self.api, self.calls)
+            outcome = await deliver_row(row, self.api, self.calls, self.facts)
         except BatchlockError as error:
             # Once rows were sent, another error (a token file that cannot be written, for example)
             # must not end with an exit code that says "nothing was sent".

@@ -56,6 +56,7 @@ async def send(
                 stop=settings.stop,
                 cancel_token=cancel_token,
                 observer=observer,
+                previous_reason=settings.results.previous_reason,
             )
     except BatchlockError as error:
         if error.exit_code == BatchlockError.exit_code:

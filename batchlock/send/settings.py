@@ -1,10 +1,21 @@
-"""The settings that end a run before its last row."""
+"""The settings that end a run before its last row, and what is kept of the earlier locks."""
 
 from dataclasses import dataclass
 from datetime import time
+from enum import StrEnum
 from typing import Annotated
 
 from annotated_types import Ge, Gt
+
+
+class PreviousReason(StrEnum):
+    """Whether the results keep the reason that a lock had before."""
+
+    AUTO = "auto"
+    """Where a look-up shows it anyway."""
+    ALWAYS = "always"
+    """Every row, for one more call where no look-up is needed otherwise."""
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,14 @@ from batchlock import __version__
 from batchlock.core.reply import Reply, Verdict
 from batchlock.core.rows import LockId, Update
 from batchlock.zoho.failures import call_limits, describe, read_at_most
-from batchlock.zoho.replies import RawResponse, interpret_lookup, interpret_org, interpret_update
+from batchlock.zoho.replies import (
+    RawResponse,
+    interpret_lock,
+    interpret_lookup,
+    interpret_org,
+    interpret_unlock,
+    interpret_update,
+)
 
 # Bytes. Zoho's answer about one record has a few thousand; a larger body is not Zoho's, and is
 # not read to its end.
@@ -23,8 +30,9 @@ _MAX_RESPONSE_SIZE = 1024 * 1024
 # Seconds that an idle connection stays open: twice aiohttp's default, so that connections outlive
 # most waits (a hold, a back-off) and need no new TLS handshake.
 _KEEPALIVE_SECONDS = 30
-# The record, to verify that the answer is about the right one, and the reason.
-_LOOKUP_QUERY = "?fields=Locked_For__s,Locked_Reason__s"
+# The record, to verify that the answer is about the right one, the reason, and what tells our own
+# lock from somebody else's.
+_LOOKUP_QUERY = "?fields=Locked_For__s,Locked_Reason__s,Lock_Source__s,Locked_Time__s,Locked_By__s"
 
 
 class TokenSource(Protocol):
@@ -96,18 +104,33 @@ class Client:
 
         A rejected token is replaced before this returns. Raises the exceptions of the token source.
         """
-        body = orjson.dumps({"data": [{"Locked_Reason__s": update.reason}]})
         url = self._locks_url(update, f"/{lock_id}")
         return await self._call(
-            "PUT", url, lambda response: interpret_update(response, lock_id), body=body
+            "PUT", url, lambda response: interpret_update(response, lock_id), body=_body(update)
         )
 
+    async def lock(self, update: Update) -> Reply:
+        """Lock the update's record with its reason; the reply has the new lock.
+
+        Tokens: see `put_reason`.
+        """
+        url = self._locks_url(update, "")
+        return await self._call(
+            "POST", url, lambda response: interpret_lock(response, update), body=_body(update)
+        )
+
+    async def unlock(self, update: Update, lock_id: LockId) -> Reply:
+        """Remove a lock of the update's record. Tokens: see `put_reason`."""
+        url = self._locks_url(update, f"/{lock_id}")
+        return await self._call("DELETE", url, lambda response: interpret_unlock(response, lock_id))
+
     async def find_lock(self, update: Update) -> Reply:
-        """Look up the update's lock; without a lock id, the one lock that the record can have.
+        """Look up the lock that the update asks for (see `Update.requested_lock_id`).
 
         The reply is ACCEPTED without a lock when there is none. Tokens: see `put_reason`.
         """
-        lock_path = f"/{update.lock_id}" if update.lock_id is not None else ""
+        requested = update.requested_lock_id
+        lock_path = f"/{requested}" if requested is not None else ""
         url = self._locks_url(update, f"{lock_path}{_LOOKUP_QUERY}")
         return await self._call("GET", url, lambda response: interpret_lookup(response, update))
 
@@ -171,3 +194,7 @@ class Client:
             message=failure.message,
             remedy=failure.remedy,
         )
+
+
+def _body(update: Update) -> bytes:
+    return orjson.dumps({"data": [{"Locked_Reason__s": update.reason}]})

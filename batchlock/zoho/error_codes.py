@@ -22,6 +22,12 @@ class ErrorCode(NamedTuple):
     Only then the same refusal of many rows shows that the others would be refused too. A code that
     can mean both speaks of the row.
     """
+    about_state: bool = False
+    """Whether the state of the lock may explain the refusal: it is there already, or gone."""
+
+
+Codes = Mapping[tuple[str, object], ErrorCode]
+"""Meanings by code and place; the place is explained at ERROR_CODES."""
 
 
 _LOGIN = "Run `batchlock login`"
@@ -54,8 +60,8 @@ _NO_API = ErrorCode(
 )
 
 
-def _refused(remedy: str) -> ErrorCode:
-    return ErrorCode(Verdict.REFUSED, remedy)
+def _refused(remedy: str, *, about_state: bool = False) -> ErrorCode:
+    return ErrorCode(Verdict.REFUSED, remedy, about_state=about_state)
 
 
 def _refused_by_setup(remedy: str) -> ErrorCode:
@@ -74,7 +80,7 @@ _FIXED_LOCK = _refused(
 # The key is the code, with the place that Zoho's `details` point at: `resource_path_index` (the
 # part of the address: 0 module, 1 record id, 2 Locking_Information__s, 3 lock id) or `api_name`
 # (the field). None stands for any other place.
-ERROR_CODES: Mapping[tuple[str, object], ErrorCode] = {
+ERROR_CODES: Codes = {
     ("MANDATORY_NOT_FOUND", None): _refused("The reason is missing. Fill it in and run the row."),
     ("INVALID_MODULE", None): _MODULE,
     ("INVALID_DATA", 0): _MODULE,
@@ -157,14 +163,65 @@ ERROR_CODES: Mapping[tuple[str, object], ErrorCode] = {
 }
 
 
-def find(code: str, details: Mapping[str, object], permissions: list[str]) -> ErrorCode | None:
-    """Return the meaning of a code with its `details`; None when the code is unknown."""
+# What some codes mean when a lock is made.
+LOCK_CODES: Codes = {
+    # Zoho says both in its words only: the record is locked already, or the module is locked by
+    # rules alone. A look at the record shows which one it is.
+    ("NOT_ALLOWED", None): _refused(
+        "The record is locked already, or the module is locked by rules alone. "
+        f"{_ADMINISTRATOR} about the module's record locking configuration.",
+        about_state=True,
+    ),
+    ("NO_PERMISSION", None): _refused_by_setup(
+        "The user who signed in may not lock records of this module. "
+        f"{_ADMINISTRATOR} for the permission, or sign in as another user with `batchlock login`."
+    ),
+    ("RECORD_LOCKED", None): _refused(
+        "The record is locked already. Look at it in Zoho.", about_state=True
+    ),
+    ("INVALID_DATA", None): _refused(
+        "Record locking is switched off, or an id of the row is wrong. Check the row's module and "
+        "record id."
+    ),
+}
+# What some codes mean when a lock is removed.
+UNLOCK_CODES: Codes = {
+    ("NOT_ALLOWED", None): _refused(
+        "A rule has locked this record, so nobody can unlock it by hand. Change the record so that "
+        f"the rule does not apply any more. {_ADMINISTRATOR} which rule it is."
+    ),
+    ("NO_PERMISSION", None): _refused_by_setup(
+        "The user who signed in may not unlock this record. "
+        f"{_ADMINISTRATOR} for the permission, or sign in as another user with `batchlock login`."
+    ),
+    ("INVALID_DATA", 3): _refused(
+        "This record has no lock with this id. Check the row's lock id, which is not the record "
+        "id, or leave it blank to have it looked up.",
+        about_state=True,
+    ),
+    ("INVALID_DATA", None): _refused(
+        "The record is not locked any more, record locking is switched off, or an id of the row is "
+        "wrong. Look at the record in Zoho.",
+        about_state=True,
+    ),
+}
+
+
+def find(
+    code: str, details: Mapping[str, object], permissions: list[str], codes: Codes
+) -> ErrorCode | None:
+    """Return the meaning of a code with its `details`; None when the code is unknown.
+
+    `codes` are those that mean something else for this kind of call.
+    """
     # This permission is missing for every call, whereas any other one is about the row.
     if code == "NO_PERMISSION" and "Crm_Implied_Api_Access" in permissions:
         return _NO_API
     place = details.get("resource_path_index", details.get("api_name"))
-    at_place = ERROR_CODES.get((code, place)) if isinstance(place, (int, str)) else None
-    return at_place or ERROR_CODES.get((code, None))
+    for table in (codes, ERROR_CODES):
+        if isinstance(place, (int, str)) and (at_place := table.get((code, place))):
+            return at_place
+    return codes.get((code, None)) or ERROR_CODES.get((code, None))
 
 
 def unknown(status: int) -> ErrorCode:

@@ -6,7 +6,7 @@ Errors come in two envelopes: the object at top level, or the first one in `data
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import orjson
 from batchlock.core.reply import Lock, Reply, Verdict
 from batchlock.core.rows import LockId, Update
 from batchlock.zoho import error_codes
-from batchlock.zoho.error_codes import BUSY, FAULT, ErrorCode
+from batchlock.zoho.error_codes import BUSY, FAULT, LOCK_CODES, UNLOCK_CODES, Codes, ErrorCode
 from batchlock.zoho.failures import TransportFailure, unexpected_response
 
 # Characters of a message that are kept: a cell and a line of the log stay readable.
@@ -57,13 +57,43 @@ _OTHER_ORG = ErrorCode(
     "zoho.organization_id.",
 )
 _ACCEPTED = ErrorCode(Verdict.ACCEPTED, "")
+_NO_CODES: Codes = {}
 
 
 def interpret_update(response: RawResponse, lock_id: LockId) -> Reply:
     """Interpret the response to an update of `lock_id`; only Zoho's own SUCCESS is accepted."""
+    return _interpret_change(response, lock_id, _NO_CODES)
+
+
+def interpret_unlock(response: RawResponse, lock_id: LockId) -> Reply:
+    """Interpret the response to the removal of `lock_id`; only Zoho's own SUCCESS is accepted."""
+    return _interpret_change(response, lock_id, UNLOCK_CODES)
+
+
+def interpret_lock(response: RawResponse, update: Update) -> Reply:
+    """Interpret the response to the making of a lock; only a SUCCESS with its id is accepted."""
     envelope = _envelope(_parse(response.content))
     if not (200 <= response.status < 300 and envelope and envelope.code == "SUCCESS"):
-        return _interpret_failure(response, envelope)
+        return _interpret_failure(response, envelope, LOCK_CODES)
+    lock_id = envelope.details.get("id")
+    is_made = envelope.in_data and envelope.status == "success"
+    # Without its id, the lock could not be undone: the answer counts as lost, and a look shows it.
+    if not is_made or not isinstance(lock_id, str) or not _ID.fullmatch(lock_id):
+        return _lost(response, unexpected_response(response.status, response.content))
+    details = envelope.details
+    lock = Lock(
+        LockId(lock_id),
+        update.reason,
+        locked_by=_name(details.get("Created_By")),
+        locked_at=_moment(details.get("Created_Time")),
+    )
+    return _reply(response, envelope, _ACCEPTED, lock=lock)
+
+
+def _interpret_change(response: RawResponse, lock_id: LockId, codes: Codes) -> Reply:
+    envelope = _envelope(_parse(response.content))
+    if not (200 <= response.status < 300 and envelope and envelope.code == "SUCCESS"):
+        return _interpret_failure(response, envelope, codes)
     if not (envelope.in_data and envelope.status == "success"):
         return _lost(response, unexpected_response(response.status, response.content))
     changed_id = envelope.details.get("id")
@@ -73,7 +103,11 @@ def interpret_update(response: RawResponse, lock_id: LockId) -> Reply:
 
 
 def interpret_lookup(response: RawResponse, update: Update) -> Reply:
-    """Interpret the response to a look-up; without a lock id the record's first lock counts."""
+    """Interpret the response to a look-up.
+
+    Where no lock is requested by its id (see `Update.requested_lock_id`), the record's first lock
+    counts.
+    """
     if response.status == 204:  # Zoho's answer when there is no lock
         return _reply(response, None, _ACCEPTED)
     body = _parse(response.content)
@@ -107,19 +141,30 @@ def _interpret_locks(response: RawResponse, locks: list[object], update: Update)
     lock_id = item.get("id") if isinstance(item, dict) else None
     if not isinstance(item, dict) or not isinstance(lock_id, str) or not _ID.fullmatch(lock_id):
         return _lost(response, unexpected_response(response.status, response.content))
-    if update.lock_id is not None and lock_id != update.lock_id:
+    if update.requested_lock_id not in (None, lock_id):
         return _wrong_target(response, "lock", lock_id)
     record = item.get("Locked_For__s")
     record_id = record.get("id") if isinstance(record, dict) else None
     if record_id is not None and str(record_id) != update.record_id:
         return _wrong_target(response, "record", record_id)
     reason = item.get("Locked_Reason__s")
-    lock = Lock(LockId(lock_id), reason if isinstance(reason, str) else None)
+    lock = Lock(
+        LockId(lock_id),
+        reason if isinstance(reason, str) else None,
+        _text(item.get("Lock_Source__s")),
+        _name(item.get("Locked_By__s")),
+        _moment(item.get("Locked_Time__s")),
+    )
     return _reply(response, None, _ACCEPTED, lock=lock)
 
 
-def _interpret_failure(response: RawResponse, envelope: Envelope | None) -> Reply:
-    """Interpret a response that is not the success that was expected."""
+def _interpret_failure(
+    response: RawResponse, envelope: Envelope | None, codes: Codes = _NO_CODES
+) -> Reply:
+    """Interpret a response that is not the success that was expected.
+
+    `codes` are those that mean something else for this kind of call.
+    """
     status = response.status
     # These two statuses decide whatever the body says: it may be a page of a proxy.
     if status == 429:
@@ -130,7 +175,9 @@ def _interpret_failure(response: RawResponse, envelope: Envelope | None) -> Repl
     # Without an envelope it is not Zoho's answer, so the row must not be counted as refused.
     if envelope is None or 300 <= status < 400 or envelope.code == "SUCCESS":
         return _lost(response, unexpected_response(status, response.content))
-    error_code = error_codes.find(envelope.code, envelope.details, _permissions(envelope.details))
+    error_code = error_codes.find(
+        envelope.code, envelope.details, _permissions(envelope.details), codes
+    )
     if error_code is None and status < 300 and envelope.status != "error":
         return _lost(response, unexpected_response(status, response.content))
     message = f"Zoho gave no reason (HTTP {status})."
@@ -178,6 +225,19 @@ def _text(value: object) -> str:
     return value.strip()[:_MAX_MESSAGE_LENGTH]
 
 
+def _name(user: object) -> str:
+    return _text(user.get("name")) if isinstance(user, dict) else ""
+
+
+def _moment(text: object) -> datetime | None:
+    """Return a time of Zoho's in UTC; None for anything else, or without an offset from UTC."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return None if moment is None or moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the second near the years 1 and 9999
+        return None
+
+
 def _permissions(details: Mapping[str, object]) -> list[str]:
     names = details.get("permissions")
     return [_text(name) for name in names] if isinstance(names, list) else []
@@ -210,6 +270,7 @@ def _reply(
         message=f"{text}{_pointers(details)}",
         remedy=error_code.remedy,
         about_setup=error_code.about_setup,
+        about_state=error_code.about_state,
         retry_after=_retry_after(response, details),
         credits_remaining=_credits(response.credits_remaining),
         lock=lock,

@@ -10,6 +10,7 @@ from support.settings import SECRET, setting_at, settings_of
 
 from batchlock.config import Settings, load
 from batchlock.core.rows import Field
+from batchlock.send.settings import PreviousReason
 
 EVERY_KEY = [
     ("org", "acme-2", "acme-2"),
@@ -54,6 +55,7 @@ EVERY_KEY = [
     ("input.max_memory", "1.5 GiB", 3 * 2**29),
     ("results.directory", "out", Path("out")),
     ("results.format", "csv", "csv"),
+    ("results.previous_reason", "always", PreviousReason.ALWAYS),
     ("web.max_upload", "20 MiB", 20 * 2**20),
     ("web.session", "30m", 1800.0),
     ("web.hosts", "[locks.acme.test]", ("locks.acme.test",)),

@@ -65,6 +65,12 @@ class SimulatedOrg:
         self.acknowledged[update.row] += 1
         return ACCEPTED
 
+    async def lock(self, update: Update) -> Reply:
+        raise NotImplementedError
+
+    async def unlock(self, update: Update, lock_id: LockId) -> Reply:
+        raise NotImplementedError
+
     async def find_lock(self, update: Update) -> Reply:
         await asyncio.sleep(self.random() * 2)
         fault = await self._fault(update)

@@ -48,6 +48,7 @@ def lock_reply(reason: str | None, lock_id: str = "777") -> Reply:
     return Reply(verdict=Verdict.ACCEPTED, http_status=200, lock=lock)
 
 
+LOCKED = replace(lock_reply(OUR_REASON, "888"), http_status=201, code="SUCCESS")
 HAS_OUR_REASON = lock_reply(OUR_REASON)
 HAS_OTHER_REASON = lock_reply("another reason")
 NO_LOCK = Reply(verdict=Verdict.ACCEPTED, http_status=204)
@@ -91,15 +92,26 @@ class ScriptedApi:
     """Answers for each row, of which the last one repeats; other rows are accepted."""
     lookups: Mapping[int, Sequence[Reply | Exception]] = field(default_factory=dict)
     """The same for look-ups; other rows have another reason."""
+    posts: Mapping[int, Sequence[Reply | Exception]] = field(default_factory=dict)
+    """The same for locks; other rows are locked."""
+    deletes: Mapping[int, Sequence[Reply | Exception]] = field(default_factory=dict)
+    """The same for unlocks; other rows are accepted."""
     seconds: float = 0.1
     """Duration of each call."""
     on_call: Callable[[Update], object] = lambda _: None
     calls: list[tuple[str, int, str]] = field(default_factory=list)
-    """Kind (put or look-up), row and lock id."""
+    """Kind (put, post, delete or look-up), row and lock id."""
     call_counts: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     async def put_reason(self, update: Update, lock_id: LockId) -> Reply:
         return await self._answer("put", update, lock_id, self.puts.get(update.row, [ACCEPTED]))
+
+    async def lock(self, update: Update) -> Reply:
+        return await self._answer("post", update, "", self.posts.get(update.row, [LOCKED]))
+
+    async def unlock(self, update: Update, lock_id: LockId) -> Reply:
+        answers = self.deletes.get(update.row, [ACCEPTED])
+        return await self._answer("delete", update, lock_id, answers)
 
     async def find_lock(self, update: Update) -> Reply:
         answers = self.lookups.get(update.row, [HAS_OTHER_REASON])

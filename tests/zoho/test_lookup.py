@@ -49,7 +49,7 @@ def test_a_look_up_requests_one_lock_or_the_locks_of_the_record(update: Update) 
     reply, requests = find_against(http_response(204, b"", "X-API-CREDITS-REMAINING: 5"), update)
     lock_path = f"/{LOCK}" if update.lock_id else ""
     target = f"/crm/v7/Leads/{RECORD}/Locking_Information__s{lock_path}"
-    assert requests[0].startswith(f"GET {target}?fields=Locked_For__s,Locked_Reason__s ".encode())
+    assert requests[0].startswith(f"GET {target}?fields=Locked_For__s,Locked_Reason__s,".encode())
     assert reply == Reply(verdict=Verdict.ACCEPTED, http_status=204, credits_remaining=5)
 
 

@@ -103,6 +103,15 @@ class Journal:
         """Whether the earlier runs of the same thing were considered."""
         return self._read("earlier", lambda _: True) or False
 
+    def set_changes_reasons(self) -> None:
+        """Store that a row that locks gives a record that is locked already its reason."""
+        self._write("change_reason", {})
+
+    @property
+    def changes_reasons(self) -> bool:
+        """Whether a row that locks gives a record that is locked already its reason."""
+        return self._read("change_reason", lambda _: True) or False
+
     @property
     def totals(self) -> Totals:
         """The cost of the run so far."""

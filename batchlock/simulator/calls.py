@@ -1,6 +1,6 @@
 """One API call, as the parts of the simulator see it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchlock.simulator.ledger import Kind
@@ -17,32 +17,38 @@ COMPOSITE_PLACES = 5
 class Call:
     """A call to the API, or a sub-request of a composite call."""
 
+    kind: Kind
     method: str
     path: tuple[str, ...]
     """The raw segments of the path: a decoded one would hide a `%2F` in an id."""
     query: Mapping[str, str]
     body: bytes = b""
-    scopes: Collection[str] = ()
+    scopes: frozenset[str] = frozenset()
     """What the token of the call may do."""
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of the call."""
-        if self.is_lock_call and self.method in ("PUT", "GET", "POST", "DELETE"):
-            return Kind(self.method.lower())
-        match self.path:
-            case [_, _, name]:
-                is_list = self.method == "GET" and name not in _NO_MODULES
-                return _KINDS.get(name, Kind.LIST if is_list else Kind.OTHER)
-            case _:
-                return Kind.OTHER
 
     @property
     def is_lock_call(self) -> bool:
         """Whether the path is one of a record's lock."""
-        return len(self.path) in (5, 6) and self.path[4] == _LOCKING
+        return is_lock_path(self.path)
 
     @property
     def record(self) -> tuple[str, str]:
         """The module and the record id of a call on a lock."""
         return self.path[2], self.path[3]
+
+
+def is_lock_path(path: tuple[str, ...]) -> bool:
+    """Return whether a path is one of a record's lock."""
+    return len(path) in (5, 6) and path[4] == _LOCKING
+
+
+def kind_of(method: str, path: tuple[str, ...]) -> Kind:
+    """Return the kind of a call."""
+    if is_lock_path(path) and method in ("PUT", "GET", "POST", "DELETE"):
+        return Kind(method.lower())
+    match path:
+        case [_, _, name]:
+            is_list = method == "GET" and name not in _NO_MODULES
+            return _KINDS.get(name, Kind.LIST if is_list else Kind.OTHER)
+        case _:
+            return Kind.OTHER

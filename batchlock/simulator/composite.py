@@ -6,7 +6,7 @@ Zoho would execute in parallel. Whether Zoho takes calls on locks is not documen
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,7 +16,7 @@ from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse, json_answer
 from batchlock.simulator.api import Api, scope_refusal
 from batchlock.simulator.behaviour import Behaviour, Composite, Fault
-from batchlock.simulator.calls import Call
+from batchlock.simulator.calls import Call, kind_of
 from batchlock.simulator.composite_form import KEY, Item, content_of, error, place_of, refusal_of
 from batchlock.simulator.delivery import headers_of
 from batchlock.simulator.faults import Faults
@@ -155,12 +155,14 @@ def _sub_call(call: Call, sub_request: Mapping[str, Any]) -> Call:
     path, _, query = sub_request["uri"].partition("?")
     params = {name: str(value) for name, value in (sub_request.get("params") or {}).items()}
     body = sub_request.get("body")
-    return replace(
-        call,
-        method=sub_request["method"],
-        path=tuple(path.split("/")[1:]),
-        query=dict(parse_qsl(query, keep_blank_values=True)) | params,
-        body=b"" if body is None else orjson.dumps(body),
+    segments = tuple(path.split("/")[1:])
+    return Call(
+        kind_of(sub_request["method"], segments),
+        sub_request["method"],
+        segments,
+        dict(parse_qsl(query, keep_blank_values=True)) | params,
+        b"" if body is None else orjson.dumps(body),
+        call.scopes,
     )
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from batchlock.simulator import answers, control
 from batchlock.simulator.behaviour import Behaviour
-from batchlock.simulator.calls import COMPOSITE_PLACES, Call
+from batchlock.simulator.calls import COMPOSITE_PLACES, Call, kind_of
 from batchlock.simulator.delivery import Delivery, response_of
 from batchlock.simulator.ledger import Kind
 from batchlock.simulator.records import Inventory
@@ -49,7 +49,9 @@ class _Handler:
     async def _answer_api_call(
         self, request: web.BaseRequest, path: list[str]
     ) -> web.StreamResponse:
-        call = Call(request.method, tuple(path), request.query)
+        segments = tuple(path)
+        kind = kind_of(request.method, segments)
+        call = Call(kind, request.method, segments, request.query)
         self._ledger.record_arrival(call.kind)
         number = self._ledger.count(call.kind)
         places = COMPOSITE_PLACES if call.kind is Kind.COMPOSITE else 1

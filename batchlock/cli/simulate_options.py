@@ -21,6 +21,7 @@ class StandInOptions(NamedTuple):
     org_id: str | None = None
     company_name: str | None = None
     time_zone: str | None = None
+    unlisted: str | None = None
     in_flight_cap: str | None = None
     credits: str | None = None
     scopes: str | None = None
@@ -70,6 +71,11 @@ _OPTIONS = (
     click.option("--org-id", metavar="ID", help="The organization id (zgid)."),
     click.option("--company-name", metavar="NAME", help="The name of the org."),
     click.option("--time-zone", metavar="NAME", help="The time zone of the org."),
+    click.option(
+        "--unlisted",
+        metavar="STATE",
+        help="Records outside the inventory: locked, unlocked or either; default: locked.",
+    ),
     click.option(
         "--in-flight-cap",
         metavar="N",

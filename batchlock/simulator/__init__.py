@@ -6,7 +6,14 @@ sign-ins that always get the same answer. It shares no code with the rest of the
 does not repeat the client's mistakes. See docs/simulator.md.
 """
 
-from batchlock.simulator.behaviour import ORGANIZATION_ID, Behaviour, Composite, Fault, OrgType
+from batchlock.simulator.behaviour import (
+    ORGANIZATION_ID,
+    Behaviour,
+    Composite,
+    Fault,
+    OrgType,
+    Unlisted,
+)
 from batchlock.simulator.editions import Edition
 from batchlock.simulator.inventory_json import parse as parse_inventory_json
 from batchlock.simulator.ledger import Kind
@@ -45,6 +52,7 @@ __all__ = [
     "OrgType",
     "Record",
     "Simulator",
+    "Unlisted",
     "lock_id_of",
     "parse_inventory_json",
     "sample_inventory",

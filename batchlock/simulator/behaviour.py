@@ -56,6 +56,15 @@ class Composite(StrEnum):
     """Every second sub-request is refused."""
 
 
+class Unlisted(StrEnum):
+    """The first state of the records that the inventory does not name."""
+
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+    EITHER = "either"
+    """Not locked for a POST, locked for every other call: files of all actions can be rehearsed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """The settings of a simulator; the defaults are a healthy org that answers at once.
@@ -76,6 +85,7 @@ class Behaviour:
     """The `zgid` of the org."""
     company_name: str = "Rehearsal Ltd"
     time_zone: str = "Etc/UTC"
+    unlisted: Unlisted = Unlisted.LOCKED
     in_flight_cap: int | Literal["edition"] | None = "edition"
     """With so many calls in flight, one more is answered 429; None: no cap."""
     credits: int | Literal["edition"] | None = None

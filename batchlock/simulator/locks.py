@@ -16,6 +16,7 @@ import orjson
 
 from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse, json_answer, success
+from batchlock.simulator.behaviour import Unlisted
 from batchlock.simulator.magic import MAGIC_RECORDS, Start
 from batchlock.simulator.records import (
     SIGNED_IN_USER,
@@ -69,13 +70,24 @@ class SavedLock:
 
 
 class Locks:
-    """The locks of the org. `now` returns the current time for the locks that a call adds."""
+    """The locks of the org.
 
-    def __init__(self, inventory: Inventory | None, *, now: Callable[[], datetime]) -> None:
+    `unlisted` returns the first state of the records that the inventory does not name, `now` the
+    time of the locks that a call adds.
+    """
+
+    def __init__(
+        self,
+        inventory: Inventory | None,
+        *,
+        unlisted: Callable[[], Unlisted],
+        now: Callable[[], datetime],
+    ) -> None:
         self.inventory = inventory or Inventory()
         # No list of all locks is possible: whatever record a call names is locked.
         self.by_record: dict[str, Lock] = {}
         """The locks that were changed or set, by `module/record id`."""
+        self._unlisted = unlisted
         self._now = now
         self._created = 0
 
@@ -125,7 +137,7 @@ class Locks:
         record = self.inventory.find(module, record_id)
         if record is not None and record.lock_refusal is not None:
             return _LOCK_REFUSALS[record.lock_refusal]
-        if lock.lock_id is not None:
+        if lock.lock_id is not None and not self._is_either(module, record_id):
             return answers.ALREADY_LOCKED
         self._created += 1
         # Beginning with 9900, as no id of a real org does.
@@ -225,12 +237,23 @@ class Locks:
         start = _STARTS.get(record_id)
         if start is None and self.inventory.is_complete(module):
             return None
-        if start is Start.NOT_LOCKED:
+        if start is Start.NOT_LOCKED or (start is None and self._unlisted() is Unlisted.UNLOCKED):
             return Lock(None, None)
         lock_id = lock_id or lock_id_of(record_id)
         if start is Start.AUTOMATIC:
             return Lock(lock_id, None, Source.AUTOMATIC)
         return Lock(lock_id)
+
+    def _is_either(self, module: str, record_id: str) -> bool:
+        """Return whether a record has no state yet, and may be locked or not."""
+        is_new = f"{module}/{record_id}" not in self.by_record
+        is_listed = self.inventory.find(module, record_id) is not None
+        return (
+            is_new
+            and not is_listed
+            and record_id not in _STARTS
+            and self._unlisted() is Unlisted.EITHER
+        )
 
     def record_of(self, module: str, record_id: str) -> Record | None:
         """Return a record with its lock, whether the inventory names it or not; None: no record."""

@@ -46,7 +46,7 @@ class Simulator:
         self.behaviour = behaviour or Behaviour()
         self.url = ""
         """Its address, for both the API and the accounts URL."""
-        self.locks = Locks(inventory, now=now)
+        self.locks = Locks(inventory, unlisted=lambda: self.behaviour.unlisted, now=now)
         self.ledger = Ledger(clock=clock)
         self.sign_in = Credentials(clock=clock)
         self.faults = Faults(self.behaviour.seed)

@@ -82,9 +82,9 @@ async def connect(
 
     async with AsyncExitStack() as stack:
         if credentials.org == SIMULATOR:
-            from batchlock.simulator import Behaviour, serving
+            from batchlock.simulator import Behaviour, Unlisted, serving
 
-            behaviour = Behaviour(latency=_LATENCY, jitter=_JITTER)
+            behaviour = Behaviour(latency=_LATENCY, jitter=_JITTER, unlisted=Unlisted.EITHER)
             api = accounts = (await stack.enter_async_context(serving(behaviour))).url
             network = NetworkSettings()  # a proxy could not reach this machine
             org_id = None

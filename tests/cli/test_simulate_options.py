@@ -6,7 +6,7 @@ import pytest
 from support.zoho import Start, parsed
 
 from batchlock.core.errors import UsageError
-from batchlock.simulator import Behaviour, Composite, Edition, OrgType, sample_inventory
+from batchlock.simulator import Behaviour, Composite, Edition, OrgType, Unlisted, sample_inventory
 from batchlock.simulator.inventory_json import content_of
 
 
@@ -14,6 +14,7 @@ def test_the_options_become_the_behaviour() -> None:
     behaviour, inventory = parsed(
         *("--edition", "zohooneenterprise", "--users", 3, "--org-type", "sandbox"),
         *("--org-id", "42", "--company-name", "Zylker", "--time-zone", "Asia/Kolkata"),
+        *("--unlisted", "either"),
         *("--in-flight-cap", "edition", "--credits", "edition", "--scopes", "ZohoCRM.org.READ, B"),
         *("--api-host", "localhost", "--no-coql-locked", "--no-locked-view"),
         *("--composite", "no_post", "--composite-lost-after", 2, "--composite-lost-at", "1,3"),
@@ -25,6 +26,7 @@ def test_the_options_become_the_behaviour() -> None:
         org_id="42",
         company_name="Zylker",
         time_zone="Asia/Kolkata",
+        unlisted=Unlisted.EITHER,
         credits="edition",
         scopes=frozenset({"ZohoCRM.org.READ", "B"}),
         api_host="localhost",
@@ -58,6 +60,7 @@ def test_an_inventory_is_generated_or_read_from_a_file() -> None:
         (("--edition", "premium"), "--edition premium: it is one of free, "),
         (("--org-type", "test"), "--org-type test: it is one of production, "),
         (("--composite", "some"), "--composite some: it is one of all, "),
+        (("--unlisted", "some"), "--unlisted some: it is one of locked, "),
         (("--credits", "many"), "--credits many: it is a number, or edition"),
         (("--in-flight-cap", "many"), "--in-flight-cap many: it is a number, edition or none"),
         (("--composite-lost-at", "x"), "--composite-lost-at x: these are numbers"),

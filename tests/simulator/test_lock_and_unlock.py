@@ -21,7 +21,7 @@ from support.inventories import (
 )
 from support.simulator_client import SimulatorClient, run_script
 
-from batchlock.simulator import Behaviour, Fault
+from batchlock.simulator import Behaviour, Fault, Unlisted
 
 
 def test_a_new_lock_is_the_one_of_the_signed_in_user() -> None:
@@ -160,6 +160,31 @@ def test_a_complete_module_has_no_other_records() -> None:
         assert (await client.get("990000000000000402")).item["Lock_Source__s"] == "Automatic"
 
     run_script(script, inventory=leads(complete=["Leads"]))
+
+
+@pytest.mark.parametrize(
+    ("unlisted", "first_get", "first_post", "first_put"),
+    [
+        (Unlisted.LOCKED, 200, 403, 200),
+        (Unlisted.UNLOCKED, 204, 201, 400),
+        (Unlisted.EITHER, 200, 201, 200),
+    ],
+)
+def test_the_first_state_of_unlisted_records_can_be_chosen(
+    unlisted: Unlisted, first_get: int, first_post: int, first_put: int
+) -> None:
+    async def script(client: SimulatorClient) -> None:
+        record, other = "5843104000000425565", "5843104000000425566"
+        assert (await client.get(record)).status == first_get
+        assert (await client.post(record)).status == first_post
+        assert (await client.put(other)).status == first_put
+        assert (await client.get(record)).status == 200
+        assert (await client.post(record)).status == 403
+        # What the inventory or a magic id says stays as it is.
+        assert (await client.post(LOCKED)).status == 403
+        assert (await client.post("990000000000000402")).status == 403
+
+    run_script(script, Behaviour(unlisted=unlisted), inventory=leads())
 
 
 def test_the_changes_of_each_record_are_counted() -> None:

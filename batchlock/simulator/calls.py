@@ -9,6 +9,8 @@ _LOCKING = "Locking_Information__s"
 _KINDS = {"coql": Kind.COQL, "__composite_requests": Kind.COMPOSITE}
 # Names of modules begin with a capital; everything else at that place of the path does not.
 _NO_MODULES = ("org", "users", "settings")
+MOST_HEAVY_CALLS = 10
+"""Heavy calls in flight at once, in every edition, from Zoho's page on API limits."""
 COMPOSITE_PLACES = 5
 """Calls in flight that a composite call counts as, from Zoho's page."""
 
@@ -30,6 +32,12 @@ class Call:
     def is_lock_call(self) -> bool:
         """Whether the path is one of a record's lock."""
         return is_lock_path(self.path)
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether the call has the lower limit of calls in flight."""
+        is_view = self.kind is Kind.LIST and "cvid" in self.query
+        return is_view or self.kind in (Kind.COQL, Kind.COMPOSITE)
 
     @property
     def record(self) -> tuple[str, str]:

@@ -35,6 +35,8 @@ class Ledger:
         self.in_flight = 0
         """Places of API calls that are not yet answered, and whose connection is still open."""
         self.in_flight_peak = 0
+        self.heavy_in_flight = 0
+        """The calls among them that have the lower limit."""
         self.api_calls = 0
         """Calls other than token requests, including refused ones."""
         self.credits: Counter[Kind] = Counter()

@@ -61,6 +61,12 @@ def is_api_name(name: str) -> bool:
     return _API_NAME.fullmatch(name) is not None
 
 
+def is_custom(module: str) -> bool:
+    """Return whether people made a module; every module that is not listed here counts as one."""
+    known = _BY_NAME.get(module)
+    return known is None or known.is_custom
+
+
 def name_field_of(module: str) -> str:
     """Return the field with the name of a record; custom modules have `Name`."""
     known = _BY_NAME.get(module)

@@ -5,6 +5,8 @@ Zoho's pages disagree about the calls on locks; here they need the scope of thei
 
 from functools import lru_cache
 
+from batchlock.simulator.modules import is_custom
+
 DEFAULT_SCOPES = frozenset(
     {
         "ZohoCRM.modules.ALL",
@@ -51,8 +53,9 @@ def _sufficient(operation: str, start: tuple[str, ...]) -> list[str]:
             group = f"ZohoCRM.settings.{name}"
             return [f"{group}.READ", f"{group}.ALL", "ZohoCRM.settings.ALL"]
         case [module]:
-            # In scopes, modules are named without underscores: `salesorders`.
-            names = ("", f".{module.replace('_', '')}")
+            # Scopes name modules without underscores (`salesorders`), and all custom ones `custom`.
+            name = "custom" if is_custom(module) else module.replace("_", "")
+            names = ("", f".{name}")
             return [f"ZohoCRM.modules{name}.{one}" for name in names for one in (operation, "ALL")]
         case _:
             return []

@@ -56,17 +56,19 @@ class _Handler:
         number = self._ledger.count(call.kind)
         places = COMPOSITE_PLACES if call.kind is Kind.COMPOSITE else 1
         self._ledger.start_call(places)
+        self._ledger.heavy_in_flight += call.is_heavy
         try:
             return await self._answer_counted_call(request, call, number)
         finally:
             self._ledger.in_flight -= places
+            self._ledger.heavy_in_flight -= call.is_heavy
 
     async def _answer_counted_call(
         self, request: web.BaseRequest, call: Call, number: int
     ) -> web.StreamResponse:
         """Answer a call that is in flight; `number` counts the calls of its kind, from 1."""
         simulator, behaviour = self._simulator, self._simulator.behaviour
-        if (throttled := simulator.throttled()) is not None:
+        if (throttled := simulator.throttled(call)) is not None:
             self._ledger.mark_throttled(call.kind, number)
             return self._delivery.send(throttled, behaviour)
         authorization = request.headers.get("Authorization")

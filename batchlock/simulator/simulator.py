@@ -9,7 +9,7 @@ from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse
 from batchlock.simulator.api import Api, credits_of, scope_refusal
 from batchlock.simulator.behaviour import Behaviour, Fault
-from batchlock.simulator.calls import Call
+from batchlock.simulator.calls import MOST_HEAVY_CALLS, Call
 from batchlock.simulator.composite import CompositeCalls
 from batchlock.simulator.faults import Faults
 from batchlock.simulator.ledger import Kind, Ledger
@@ -53,12 +53,14 @@ class Simulator:
         self._api = Api(self.locks, self.ledger, now=now)
         self._composite = CompositeCalls(self._api, self.faults, self.locks, self.ledger)
 
-    def throttled(self) -> CannedResponse | None:
+    def throttled(self, call: Call) -> CannedResponse | None:
         """Return the 429 of the call that has just arrived, if it is beyond the org's limits."""
         behaviour, ledger = self.behaviour, self.ledger
         # The call is counted already, so the cap itself is still allowed.
         cap = behaviour.most_in_flight
         if cap is not None and ledger.in_flight > cap:
+            return answers.TOO_MANY_CALLS
+        if call.is_heavy and cap is not None and ledger.heavy_in_flight > MOST_HEAVY_CALLS:
             return answers.TOO_MANY_CALLS
         if ledger.api_calls in behaviour.throttle_at:
             return answers.TOO_MANY_CALLS

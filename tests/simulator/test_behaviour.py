@@ -37,6 +37,26 @@ def test_a_call_above_the_cap_is_refused_at_once() -> None:
     run_script(script, Behaviour(in_flight_cap=2, retry_after=0.5))
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "coql"), ("GET", "Leads?fields=id&cvid=990000000000600001")]
+)
+def test_ten_heavy_calls_may_be_in_flight(method: str, path: str) -> None:
+    async def script(client: SimulatorClient) -> None:
+        ledger = client.simulator.ledger
+        calls = [
+            asyncio.create_task(client.call(method, f"/crm/v8/{path}", data=b"{}"))
+            for _ in range(10)
+        ]
+        await eventually(lambda: ledger.in_flight == 10)
+        assert (await client.call(method, f"/crm/v8/{path}")).status == 429
+        for call in calls:
+            call.cancel()
+        await eventually(lambda: ledger.in_flight == 0)
+        assert ledger.heavy_in_flight == 0
+
+    run_script(script, Behaviour(faults={Fault.HANG: 1.0}))
+
+
 def test_calls_are_delayed_concurrently() -> None:
     async def script(client: SimulatorClient) -> None:
         calls = [client.put(f"{RECORD[:-1]}{digit}") for digit in range(5)]

@@ -147,9 +147,10 @@ def test_a_call_without_its_scope_is_refused(scope: str, method: str, path: str)
 @pytest.mark.parametrize(
     ("scopes", "statuses"),
     [
-        ({"zohocrm.modules.leads.all"}, [204, 200, 401]),
-        ({"ZohoCRM.modules.READ"}, [204, 401, 204]),
-        ({"ZohoCRM.modules.salesorders.READ"}, [401, 401, 204]),
+        ({"zohocrm.modules.leads.all"}, [204, 200, 401, 401]),
+        ({"ZohoCRM.modules.READ"}, [204, 401, 204, 204]),
+        ({"ZohoCRM.modules.salesorders.READ"}, [401, 401, 204, 401]),
+        ({"ZohoCRM.modules.custom.ALL"}, [401, 401, 401, 204]),
     ],
 )
 def test_scopes_may_name_modules_and_operations(scopes: set[str], statuses: list[int]) -> None:
@@ -158,6 +159,7 @@ def test_scopes_may_name_modules_and_operations(scopes: set[str], statuses: list
             (await client.call("GET", "/crm/v8/Leads?fields=id")).status,
             (await client.put()).status,
             (await client.call("GET", "/crm/v8/Sales_Orders?fields=id")).status,
+            (await client.call("GET", "/crm/v8/Visits?fields=id")).status,
         ] == statuses
 
     run_script(script, Behaviour(scopes=frozenset(scopes)))

@@ -5,9 +5,8 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis
@@ -21,11 +20,13 @@ from support.commands import (
     command,
     kill_leftover_runs,
 )
+from support.forked_reader import CAN_FORK, ForkedReader, start_server
+from support.loops import running_loop
 from support.paths import ROOT
-from support.zoho import StandIn, Start, parsed
+from support.zoho import StandIn, Start, stand_in_on
 
 from batchlock.cli import run_command
-from batchlock.simulator import serving
+from batchlock.plan import child
 
 # Hypothesis fails an example that takes over 200 ms, which depends on the load of the machine.
 hypothesis.settings.register_profile("without_deadline", deadline=None)
@@ -45,8 +46,29 @@ def pytest_configure() -> None:
             )
 
 
+@pytest.fixture(scope="session")
+def fork_server() -> None:
+    """Start the process from which the readers of this process are forked."""
+    if CAN_FORK:
+        start_server()
+
+
 @pytest.fixture
-def measured(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def new_readers() -> None:
+    """Let this process start each reader process anew, as batchlock does, instead of by a fork."""
+
+
+@pytest.fixture(autouse=True)
+def forked_readers(
+    request: pytest.FixtureRequest, fork_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let this process fork its reader processes, which saves loading their modules each time."""
+    if CAN_FORK and "new_readers" not in request.fixturenames:
+        monkeypatch.setattr(child, "ReaderProcess", ForkedReader)
+
+
+@pytest.fixture
+def measured(isolated: Path, new_readers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the processes that a test starts measure their coverage."""
     for name, value in MEASUREMENT.items():
         monkeypatch.setenv(name, value)
@@ -120,13 +142,8 @@ def run_in_process(capfd: pytest.CaptureFixture[str]) -> Iterator[RunCommand]:
 @pytest.fixture(scope="session")
 def stand_in_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """Run an event loop in a thread, for all stand-ins of the session."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="stand-ins")
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(TIMEOUT_SECONDS)
-    loop.close()
+    with running_loop("stand-ins") as loop:
+        yield loop
 
 
 @pytest.fixture
@@ -136,18 +153,8 @@ def stand_in(stand_in_loop: asyncio.AbstractEventLoop) -> Iterator[Start]:
     It listens in a thread of this process, which takes milliseconds; the process of the command
     would take half a second of CPU. It ends with the test.
     """
-    stack = AsyncExitStack()
-
-    def start(*options: object) -> StandIn:
-        behaviour, inventory = parsed(*options)
-        entering = stack.enter_async_context(serving(behaviour, inventory=inventory))
-        simulator = asyncio.run_coroutine_threadsafe(entering, stand_in_loop).result(
-            TIMEOUT_SECONDS
-        )
-        return StandIn(simulator.url)
-
-    yield start
-    asyncio.run_coroutine_threadsafe(stack.aclose(), stand_in_loop).result(TIMEOUT_SECONDS)
+    with ExitStack() as stack:
+        yield lambda *options: stack.enter_context(stand_in_on(stand_in_loop, *options))
 
 
 @pytest.fixture

@@ -49,10 +49,12 @@ async def serving(
             settings, options, store, host=host, on_link=lambda path: on_link(url + path)
         )
         # Cancelled handlers: a download ends its child process when the browser leaves.
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
+        )
         await runner.setup()
         try:
-            await web.SockSite(runner, listening, shutdown_timeout=_SHUTDOWN_SECONDS).start()
+            await web.SockSite(runner, listening).start()
             yield url
         finally:
             await runner.cleanup()

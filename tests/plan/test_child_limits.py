@@ -29,6 +29,8 @@ from batchlock.core.stop import Cancelled, StopReason
 from batchlock.plan.child import ReadLimits, plan
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="takes a pipe for a file")
+pytestmark = pytest.mark.usefixtures("new_readers")
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
 
 

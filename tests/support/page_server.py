@@ -1,4 +1,4 @@
-"""The server of the web page, in a process of its own."""
+"""Servers of the web page: in the process of the tests, or in one that can be killed."""
 
 import os
 import re
@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from batchlock import config
+from batchlock.core.options import RunOptions
 from batchlock.core.runs import Run, RunState
 from batchlock.store.store import Store
 from batchlock.web.auth.passwords import hash_password
+from batchlock.web.server import serving
 from support.commands import MEASUREMENT, TIMEOUT_SECONDS, command, kill_leftover_runs
+from support.loops import entered, running_loop
 from support.visitor import Visitor, eventually
 from support.zoho import StandIn
 
@@ -29,7 +33,6 @@ SCRYPT_HASH = (
 @dataclass(slots=True)
 class PageServer:
     url: str
-    process: "subprocess.Popen[str]"
     output: list[str]
     """The lines that it has printed."""
     folder: Path
@@ -62,6 +65,11 @@ class PageServer:
         with Store(self.state) as store:
             return next(iter(store.runs.in_state(org, RunState.RUNNING)), None)
 
+
+@dataclass(slots=True)
+class PageProcess(PageServer):
+    process: "subprocess.Popen[str]"
+
     def kill(self) -> None:
         """End the server as a crash would."""
         self.process.kill()
@@ -69,7 +77,25 @@ class PageServer:
 
 
 @contextmanager
-def page_server(folder: Path, *options: object) -> Iterator[PageServer]:
+def served_page(folder: Path, *, simulate: bool = False) -> Iterator[PageServer]:
+    """Serve the page in a thread of this process, with the configuration in a folder.
+
+    The runs that people start are sent by processes of their own, as always.
+    """
+    file = folder / "config.yaml"
+    settings = config.load(file=file, environment={})
+    options = RunOptions(simulate=simulate, config=file)
+    output: list[str] = []
+    page = serving(settings, options, host="127.0.0.1", port=0, on_link=output.append)
+    try:
+        with running_loop("page") as loop, entered(loop, page) as url:
+            yield PageServer(url, output, folder)
+    finally:
+        kill_leftover_runs(folder)
+
+
+@contextmanager
+def page_server(folder: Path, *options: object) -> Iterator[PageProcess]:
     """Run `batchlock serve` on a free port, with the configuration in a folder.
 
     It sees none of the user's settings, so that it can be shared by tests whose home differs.
@@ -102,7 +128,7 @@ def page_server(folder: Path, *options: object) -> Iterator[PageServer]:
         reader = threading.Thread(target=lambda: output.extend(process.stdout or ()), daemon=True)
         reader.start()
         try:
-            yield PageServer(url, process, output, folder)
+            yield PageProcess(url, output, folder, process)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)

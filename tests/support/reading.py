@@ -67,7 +67,7 @@ def reader_processes(parent: int) -> list[int]:
             command = stat.with_name("cmdline").read_bytes()
         except OSError:  # it has ended in between
             continue
-        if int(ppid) == parent and state != "Z" and b"batchlock.plan.child_main" in command:
+        if int(ppid) == parent and state != "Z" and b"-m\0batchlock.plan.child_main" in command:
             readers.append(int(stat.parent.name))
     return readers
 

@@ -1,8 +1,10 @@
 """The stand-in for Zoho, as tests talk to it, and connections to it."""
 
+import asyncio
 import json
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from batchlock.cli.commands import commands
 from batchlock.cli.context import Context
 from batchlock.cli.simulate import parse_behaviour, parse_inventory
 from batchlock.cli.simulate_options import InventoryOptions, StandInOptions
-from batchlock.simulator import Behaviour, Inventory
+from batchlock.simulator import Behaviour, Inventory, serving
 from support.commands import TIMEOUT_SECONDS
+from support.loops import entered
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +83,11 @@ def parsed(*options: object) -> tuple[Behaviour, Inventory | None]:
         behaviour = StandInOptions(**{name: values[name] for name in StandInOptions._fields})
         inventory = InventoryOptions(**{name: values[name] for name in InventoryOptions._fields})
     return parse_behaviour(behaviour), parse_inventory(inventory)
+
+
+@contextmanager
+def stand_in_on(loop: asyncio.AbstractEventLoop, *options: object) -> Iterator[StandIn]:
+    """Run a stand-in with the options of `batchlock simulate` in the loop of another thread."""
+    behaviour, inventory = parsed(*options)
+    with entered(loop, serving(behaviour, inventory=inventory)) as simulator:
+        yield StandIn(simulator.url)

@@ -1,12 +1,12 @@
-"""Servers of the page that the tests of a module share; starting one takes a second."""
+"""Servers of the page that the tests of a module share."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
-from support.commands import started
-from support.page_server import PageServer, configure_slow, page_server
+from support.page_server import PageServer, configure_slow, served_page
 from support.visitor import Visitor, write_config
-from support.zoho import StandIn
+from support.zoho import StandIn, stand_in_on
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
     folder = tmp_path_factory.mktemp("page")
     # The samples have rows that fail in every attempt; the usual waits take half a minute.
     write_config(folder, "retry: {attempts: 2, first_wait: 10ms}")
-    with page_server(folder, "--simulate") as page:
+    with served_page(folder, simulate=True) as page:
         yield page
 
 
@@ -26,11 +26,10 @@ def someone(page: PageServer) -> Visitor:
 
 
 @pytest.fixture(scope="module")
-def slow_org() -> Iterator[StandIn]:
+def slow_org(stand_in_loop: asyncio.AbstractEventLoop) -> Iterator[StandIn]:
     """Start an org in which each call takes 200 ms."""
-    with started("simulate", "--latency", "200ms", "--in-flight-cap", "none") as process:
-        assert process.stdout is not None
-        yield StandIn("http" + process.stdout.readline().split("http", 1)[1].split()[0])
+    with stand_in_on(stand_in_loop, "--latency", "200ms", "--in-flight-cap", "none") as org:
+        yield org
 
 
 @pytest.fixture(scope="module")
@@ -38,5 +37,5 @@ def slow_page(slow_org: StandIn, tmp_path_factory: pytest.TempPathFactory) -> It
     """Serve the page for the slow org, with two calls in flight."""
     folder = tmp_path_factory.mktemp("slow")
     configure_slow(slow_org, folder)
-    with page_server(folder) as page:
+    with served_page(folder) as page:
         yield page

@@ -4,7 +4,7 @@ import re
 import sqlite3
 
 import pytest
-from support.page_server import PageServer, page_server
+from support.page_server import PageServer, served_page
 from support.visitor import Visitor, csv_content, write_config
 
 RUN = "/runs/20260314-020304-1f3a"
@@ -64,7 +64,7 @@ def test_an_unknown_host_name_is_refused(someone: Visitor, host: str) -> None:
 def test_a_host_name_can_be_allowed(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("named")
     write_config(folder, "web: {hosts: [locks.acme.test]}")
-    with page_server(folder, "--simulate") as page:
+    with served_page(folder, simulate=True) as page:
         assert page.visitor().get("/", {"Host": "Locks.Acme.test:443"}).status == 200
 
 

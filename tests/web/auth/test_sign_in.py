@@ -11,7 +11,7 @@ from support.page_server import (
     SCRYPT_HASH,
     PageServer,
     add_person,
-    page_server,
+    served_page,
     signed_in,
 )
 from support.visitor import Visitor, csv_content, write_config
@@ -26,7 +26,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
     folder = tmp_path_factory.mktemp("guarded")
     write_config(folder, "web: {session: 1h, trusted_proxy: [127.0.0.1]}")
     add_person(folder, "Anna")
-    with page_server(folder, "--simulate") as page:
+    with served_page(folder, simulate=True) as page:
         yield page
 
 
@@ -56,7 +56,7 @@ def test_a_link_works_once(page: PageServer) -> None:
 
 def test_a_link_does_not_work_once_there_are_people(tmp_path: Path) -> None:
     write_config(tmp_path)
-    with page_server(tmp_path, "--simulate") as page:
+    with served_page(tmp_path, simulate=True) as page:
         someone = page.visitor()
         add_person(tmp_path, "Anna")
         assert someone.get("/").location == "/login"
@@ -132,16 +132,16 @@ def test_a_cookie_is_sent_to_this_site_alone(page: PageServer) -> None:
 
 
 def test_the_session_of_a_removed_person_ends_at_once(
-    guarded: PageServer, run_subprocess: RunCommand
+    guarded: PageServer, run_in_process: RunCommand
 ) -> None:
     add_person(guarded.folder, "Rita")
     rita = signed_in(guarded, "Rita", {"X-Forwarded-For": "10.0.5.1"})
     assert rita.get("/").status == 200
-    assert "Rita" in run_subprocess("serve", "--config", guarded.config, "--users").out.splitlines()
+    assert "Rita" in run_in_process("serve", "--config", guarded.config, "--users").out.splitlines()
     remove = ("serve", "--config", guarded.config, "--remove-user", "Rita")
-    assert run_subprocess(*remove).code == 0
+    assert run_in_process(*remove).code == 0
     assert rita.get("/").location == "/login"
-    assert run_subprocess(*remove).code == 2
+    assert run_in_process(*remove).code == 2
 
 
 def test_the_log_says_who_did_what(guarded: PageServer) -> None:

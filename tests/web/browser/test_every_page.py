@@ -1,5 +1,6 @@
 """Every page in a browser: no foreign request, no sideways scrolling, accessible to everybody."""
 
+import asyncio
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,11 +11,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # has none
 from playwright.sync_api import Page, expect
 from support.browser import NewTab, Recorder, each_appearance, needs_browser
-from support.commands import started
-from support.page_server import add_person, page_server, signed_in
+from support.page_server import add_person, served_page, signed_in
 from support.sheets import TITLES, rows
 from support.visitor import Visitor, csv_content, file_content
-from support.zoho import StandIn
+from support.zoho import stand_in_on
 
 pytestmark = needs_browser
 
@@ -44,12 +44,13 @@ class Views:
 
 
 @pytest.fixture(scope="module")
-def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
+def views(
+    stand_in_loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Views]:
     """Serve a page with a run that has ended, an active one, and uploads that wait."""
     folder = tmp_path_factory.mktemp("views")
-    with started("simulate", "--latency", "100ms") as process:
-        assert process.stdout is not None
-        StandIn("http" + process.stdout.readline().split("http", 1)[1].split()[0]).config(
+    with stand_in_on(stand_in_loop, "--latency", "100ms") as org:
+        org.config(
             folder / "config.yaml",
             state_directory=str(folder / "state"),
             retry={"attempts": 2, "first_wait": "10ms"},
@@ -57,7 +58,7 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
             limits={"in_flight": 4},
         )
         add_person(folder, "Anna")
-        with page_server(folder) as page:
+        with served_page(folder) as page:
             anna = signed_in(page, "Anna")
             yield Views(page.url, anna.cookie, view_paths(anna))
 

@@ -1,15 +1,15 @@
 """One module and one reason for all rows of an upload."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
 import pytest
-from support.commands import started
-from support.page_server import PageServer, page_server
+from support.page_server import PageServer, served_page
 from support.visitor import Visitor, eventually, write_config
-from support.zoho import StandIn
+from support.zoho import StandIn, stand_in_on
 
 # The columns of a list export of deals; nothing else says the module.
 TITLES = "Record Id,Deal Name,Deal Owner.id,Deal Owner,Reason For Loss__s,Locked\n"
@@ -43,10 +43,9 @@ def read_again(visitor: Visitor, upload: str, **changes: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def org() -> Iterator[StandIn]:
-    with started("simulate", "--latency", "0") as process:
-        assert process.stdout is not None
-        yield StandIn("http" + process.stdout.readline().split("http", 1)[1].split()[0])
+def org(stand_in_loop: asyncio.AbstractEventLoop) -> Iterator[StandIn]:
+    with stand_in_on(stand_in_loop, "--latency", "0") as org:
+        yield org
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def org_page(org: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Serve the page for an org whose locks can be looked at."""
     folder = tmp_path_factory.mktemp("org")
     org.config(folder / "config.yaml", state_directory=str(folder / "state"))
-    with page_server(folder) as page:
+    with served_page(folder) as page:
         yield page
 
 
@@ -133,7 +132,7 @@ def test_a_value_that_no_row_may_have_is_refused(
 
 def test_custom_modules_can_be_chosen(tmp_path: Path) -> None:
     write_config(tmp_path, "input: {custom_modules: [Site_Visits]}")
-    with page_server(tmp_path, "--simulate") as page:
+    with served_page(tmp_path, simulate=True) as page:
         someone = page.visitor()
         upload = someone.check("visits.csv", b"Record Id,Reason\n5843104000000740001,Audit\n")
         checked = read_again(someone, upload, module_for_all="Site_Visits")

@@ -6,7 +6,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from support.commands import RunCommand
-from support.page_server import page_server
+from support.page_server import served_page
 from support.sheets import rows
 from support.visitor import Visitor, csv_content, file_content, write_config
 
@@ -77,10 +77,10 @@ def test_a_sheet_can_be_chosen(someone: Visitor) -> None:
     ],
 )
 def test_a_wrong_file_is_refused_as_on_the_command_line(
-    someone: Visitor, run_subprocess: RunCommand, name: str, content: bytes, words: str
+    someone: Visitor, run_in_process: RunCommand, name: str, content: bytes, words: str
 ) -> None:
     Path(name).write_bytes(content)
-    sentence = run_subprocess("check", name).err.strip().splitlines()[-1]
+    sentence = run_in_process("check", name).err.strip().splitlines()[-1]
     page = someone.get(someone.check(name, content)).words
     assert words in page
     assert sentence in page
@@ -93,7 +93,7 @@ def test_a_file_named_like_one_of_ours_is_read_like_any_other(someone: Visitor, 
 
 def test_a_file_over_the_limit_is_refused_and_removed(tmp_path: Path) -> None:
     write_config(tmp_path, "web: {max_upload: 1 MiB}")
-    with page_server(tmp_path, "--simulate") as page:
+    with served_page(tmp_path, simulate=True) as page:
         answer = page.visitor().upload(("large.csv", b"x" * (2**20 + 1)))
         assert answer.status == 413
         assert "larger than 1 MiB" in answer.words
@@ -102,7 +102,7 @@ def test_a_file_over_the_limit_is_refused_and_removed(tmp_path: Path) -> None:
 
 def test_strict_sends_nothing_of_a_file_with_problems(tmp_path: Path) -> None:
     write_config(tmp_path, "input: {strict: true}")
-    with page_server(tmp_path, "--simulate") as page:
+    with served_page(tmp_path, simulate=True) as page:
         someone = page.visitor()
         upload = someone.check("problems.xlsx", file_content("samples/problem_rows.xlsx"))
         assert "/start" not in someone.get(upload).text

@@ -172,10 +172,10 @@ def _version(call: Call) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _is_refused(call: Call, mood: Composite, index: int) -> bool:
+def _is_refused(call: Call, mode: Composite, index: int) -> bool:
     if call.kind is Kind.COMPOSITE:
         return True
-    match mood:
+    match mode:
         case Composite.NO_LOCKS:
             return call.is_lock_call
         case Composite.NO_POST:

@@ -96,11 +96,11 @@ def answer(
         records.reverse()
     matching = [one for one in records if all(criterion(one) for criterion in query.criteria)]
     end = query.offset + query.limit
-    shown = matching[query.offset : end]
-    if not shown:
+    rows = matching[query.offset : end]
+    if not rows:
         return answers.NO_CONTENT
-    data = [item_of(query.module, record, query.columns) for record in shown]
-    info = {"count": len(shown), "more_records": end < len(matching)}
+    data = [item_of(query.module, record, query.columns) for record in rows]
+    info = {"count": len(rows), "more_records": end < len(matching)}
     return json_answer({"data": data, "info": info})
 
 

@@ -78,14 +78,14 @@ def answer(
     except _RefusedError as refused:
         return refused.answer
     end = page.start + page.size
-    shown = records[page.start : end]
-    if not shown:
+    rows = records[page.start : end]
+    if not rows:
         return answers.NO_CONTENT
     has_more = end < len(records)
     expiry = now + TOKEN_LIFETIME
     info = {
         "per_page": page.size,
-        "count": len(shown),
+        "count": len(rows),
         "page": page.number,
         "sort_by": "id",
         "sort_order": "desc",
@@ -93,7 +93,7 @@ def answer(
         "next_page_token": _token(key, end, page.number + 1, expiry) if has_more else None,
         "page_token_expiry": expiry.isoformat(timespec="seconds") if has_more else None,
     }
-    data = [item_of(module, record, fields) for record in shown]
+    data = [item_of(module, record, fields) for record in rows]
     return json_answer({"data": data, "info": info})
 
 
@@ -104,8 +104,8 @@ def _selected(
         ids = query["ids"].split(",")
         if len(ids) > MOST_IDS or not all(map(str.isdecimal, ids)):
             raise _RefusedError(_wrong("ids"))
-        found = (locks.record_of(module, id_) for id_ in dict.fromkeys(ids))
-        records = [record for record in found if record is not None]
+        candidates = (locks.record_of(module, id_) for id_ in dict.fromkeys(ids))
+        records = [record for record in candidates if record is not None]
     else:
         records = locks.inventory.records_of(module)
     if "cvid" in query:

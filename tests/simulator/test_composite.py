@@ -41,8 +41,8 @@ async def send(client: SimulatorClient, *requests: Any, **more: Any) -> Response
 
 
 def items(response: Response) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = response.content["__composite_requests"]
-    return found
+    answers: list[dict[str, Any]] = response.content["__composite_requests"]
+    return answers
 
 
 def statuses(response: Response) -> list[int | str]:

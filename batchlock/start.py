@@ -155,5 +155,5 @@ def send_rows_done_elsewhere(plan: Journal, store: "Store") -> None:
 
 def note_finished(journal: Journal, store: "Store", *, is_fresh: bool) -> None:
     """Store in a plan when its content was last finished, with a note about it."""
-    finished_at = last_finished(store.runs.same_content(journal.info))
+    finished_at = last_finished(store.runs.same_content(journal.info), journal.info.action)
     note_finished_run(journal, finished_at, is_fresh=is_fresh)

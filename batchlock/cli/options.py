@@ -147,7 +147,7 @@ reading_options = _combine(
         "columns",
         multiple=True,
         metavar="FIELD=TITLE",
-        help="The title of a column; FIELD is module, record_id, lock_id or reason.",
+        help="The title of a column; FIELD is module, record_id, lock_id, reason or action.",
     ),
     click.option(
         "--encoding", metavar="NAME", help="Of a text file, such as windows-1250 or shift-jis."

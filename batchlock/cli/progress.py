@@ -92,7 +92,7 @@ class TerminalProgress(RunObserver):
         pace = f"{snapshot.in_flight} of {snapshot.window} in flight"
         if self._bar is not None:
             self._bar.set_postfix_str(
-                f"{self._done:,} done, {self._failed:,} not updated, {pace}{wait}"
+                f"{self._done:,} done, {self._failed:,} not done, {pace}{wait}"
             )
             return
         now = time.monotonic()
@@ -100,7 +100,7 @@ class TerminalProgress(RunObserver):
             self._last_line_monotonic = now
             rate = (self._done + self._failed) / (now - self._started_monotonic)
             _log.info(
-                "%s done, %s not updated, %s left, %.1f rows a second, %s%s",
+                "%s done, %s not done, %s left, %.1f rows a second, %s%s",
                 f"{self._done:,}",
                 f"{self._failed:,}",
                 f"{self._remaining:,}",

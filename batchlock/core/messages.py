@@ -124,7 +124,7 @@ _UNFINISHED = {
     ),
     Result.UNKNOWN: Explanation(
         "It was being sent when the run ended, and it is not known yet whether Zoho received it.",
-        "Resume the run; Zoho is first asked whether the row was updated.",
+        "Resume the run; Zoho is first asked whether the row was done.",
     ),
 }
 UNFINISHED = frozenset(_UNFINISHED)

@@ -3,12 +3,13 @@
 The command line, the page and the sheet `Summary` show the same lines.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from batchlock.core.encodings import usual_name
 from batchlock.core.preview import ModuleRows, Preview, ReadAs, Sample
 from batchlock.core.reading import EncodingSource, FieldSource, Note, Origin
+from batchlock.core.rows import Action, Field
 from batchlock.store.journal import Journal
 
 # Enough to see that the columns are right, and few enough to fit a screen.
@@ -94,9 +95,7 @@ def preview_lines(preview: Preview) -> Iterator[PreviewLine]:
     for note in preview.notes:
         yield PreviewLine(NOTE_LABEL, note_in_words(note))
     for sample in read_as.samples:
-        lock = "lock id looked up" if sample.lock_id is None else f"lock {sample.lock_id}"
-        where = f"row {sample.row}: {sample.module} {sample.record_id}, {lock}"
-        yield PreviewLine(SAMPLE_LABEL, f"{where}, reason: {sample.reason}", is_cut=True)
+        yield PreviewLine(SAMPLE_LABEL, _sample_in_words(sample), is_cut=True)
 
 
 def note_in_words(note: Note) -> str:
@@ -104,6 +103,16 @@ def note_in_words(note: Note) -> str:
     if not note.ranges or note.ranges in note.message:
         return note.message
     return f"{note.message} ({'row' if note.rows == 1 else 'rows'} {note.ranges})"
+
+
+def _sample_in_words(sample: Sample) -> str:
+    action = "" if sample.action == Action.UPDATE else f"{sample.action} "
+    parts = [f"row {sample.row}: {action}{sample.module} {sample.record_id}"]
+    if sample.action != Action.LOCK:
+        parts.append("lock id looked up" if sample.lock_id is None else f"lock {sample.lock_id}")
+    if sample.action != Action.UNLOCK:
+        parts.append(f"reason: {sample.reason}")
+    return ", ".join(parts)
 
 
 def _form_in_words(read_as: ReadAs) -> str:
@@ -133,22 +142,36 @@ def _source_in_words(source: FieldSource) -> str:
     if source.title is not None:
         return f'{name} "{source.title}"{reason}'
     if source.value is not None:
-        return f"{name} {source.value} in all rows{reason}"
+        # The command says the action, and no option.
+        is_named = source.field is not Field.ACTION
+        return f"{name} {source.value} in all rows{reason if is_named else ''}"
     return f"{name} looked up in Zoho"
 
 
 def _rows_in_words(read_as: ReadAs) -> str:
     if not read_as.rows:
         return "nothing"
-    named = [f"{one.module} {one.rows:,}" for one in read_as.modules[:_MODULES_NAMED]]
-    if others := read_as.modules[_MODULES_NAMED:]:
-        modules = "1 more module" if len(others) == 1 else f"{len(others)} more modules"
-        named.append(f"{modules} {sum(one.rows for one in others):,}")
-    return f"{read_as.rows:,} update{'' if read_as.rows == 1 else 's'}: {', '.join(named)}"
+    by_action = {
+        action: [one for one in read_as.modules if one.action == action] for action in Action
+    }
+    return "; ".join(_modules_in_words(action, one) for action, one in by_action.items() if one)
+
+
+def _modules_in_words(action: Action, modules: Sequence[ModuleRows]) -> str:
+    """Return the rows of one action by module: `3 locks: Deals 2, Leads 1`."""
+    named = [f"{one.module} {one.rows:,}" for one in modules[:_MODULES_NAMED]]
+    if others := modules[_MODULES_NAMED:]:
+        count = "1 more module" if len(others) == 1 else f"{len(others)} more modules"
+        named.append(f"{count} {sum(one.rows for one in others):,}")
+    rows = sum(one.rows for one in modules)
+    return f"{rows:,} {action}{'' if rows == 1 else 's'}: {', '.join(named)}"
 
 
 def _calls_in_words(read_as: ReadAs) -> str:
     calls = f"{read_as.calls:,} call{'' if read_as.calls == 1 else 's'}"
     credits_ = f"{read_as.credits:,} credit{'' if read_as.credits == 1 else 's'}"
-    lookups = f" ({read_as.lookups:,} to look up lock ids)" if read_as.lookups else ""
+    # Before an unlock the lock is looked at too, for its reason.
+    is_for_ids = all(one.action == Action.UPDATE for one in read_as.modules)
+    purpose = "look up lock ids" if is_for_ids else "look at locks first"
+    lookups = f" ({read_as.lookups:,} to {purpose})" if read_as.lookups else ""
     return f"{calls}{lookups}, {credits_}"

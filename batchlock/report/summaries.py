@@ -84,7 +84,7 @@ def _examples_of(journal: Journal, code: str, titles: Sequence[str]) -> tuple[Ex
 def causes_of(
     journal: Journal, *, exclude: Collection[Result] = (), closed_because: str = ""
 ) -> tuple[Cause, ...]:
-    """Return why rows were not updated, without the results in `exclude`.
+    """Return why rows were not done, without the results in `exclude`.
 
     `closed_because` says why the run cannot be resumed; it is empty while the run can be.
     """

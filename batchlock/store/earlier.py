@@ -17,13 +17,15 @@ def has_state(state: Path) -> bool:
     return (state / "store.sqlite").exists() or (state / "runs").exists()
 
 
-def last_finished(runs: Sequence[Run]) -> datetime | None:
-    """Return when the newest finished one of some runs was finished; None when none was.
+def last_finished(runs: Sequence[Run], action: str) -> datetime | None:
+    """Return when the newest finished run with an action was finished; None when none was.
 
+    `action` is a value of `RunInfo.action`: a lock and an unlock of the same file are two things.
     With another reason for all rows, or with hidden rows left out, a run has another identity. What
     it did counts all the same: it says what the locks of these rows hold now.
     """
-    return next((run.finished_at for run in runs if run.state is RunState.FINISHED), None)
+    finished = (run for run in runs if run.state is RunState.FINISHED)
+    return next((run.finished_at for run in finished if run.info.action == action), None)
 
 
 def needs_comparison(journal: Journal) -> bool:

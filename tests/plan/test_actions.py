@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import openpyxl
 import pytest
 from support.plans import plan_of_file
 from support.tables import HEADER, csv_text, write_text
@@ -98,6 +99,54 @@ def test_the_first_action_may_stand_in_the_last_row(tmp_path: Path) -> None:
     path = write(tmp_path, *(row(n, "Call") for n in range(3)), row(3, "unlock"))
     with plan_of_file(path) as journal:
         assert problems(journal) == [(n, "Action", "unknown_action") for n in (2, 3, 4)]
+
+
+def test_cells_that_are_not_calculated_do_not_make_the_column_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append([*WITH_ACTION])
+    sheet.append([*row(0)[:4], '=IF(1,"unlock","lock")'])
+    book.save(path)
+    with plan_of_file(path) as journal:
+        assert problems(journal) == [(2, "Action", "bad_value")]
+
+
+def test_a_workbook_of_unlocks_needs_no_reason_and_no_lock_id(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["Module", "Record Id", "Action"])
+    sheet.append(["Deals", str(RECORD), "unlock"])
+    book.save(path)
+    with plan_of_file(path) as journal:
+        assert [(one.action, one.lock_id) for one in updates(journal)] == [(Action.UNLOCK, None)]
+
+
+def test_locks_need_no_lock_ids_where_these_are_not_looked_up(tmp_path: Path) -> None:
+    path = write_text(
+        tmp_path, csv_text(("Module", "Record Id", "Reason"), ("Deals", str(RECORD), "why"))
+    )
+    with plan_of_file(path, constants={"action": "lock"}, lookup_lock_ids=False) as journal:
+        assert problems(journal) == []
+    with pytest.raises(UnreadableFile, match="no column for the lock id"):
+        plan_of_file(path, lookup_lock_ids=False)
+    header = (*HEADER, "Action")
+    rows = [row(n, action, lock=False) for n, action in enumerate(Action)]
+    path = write_text(tmp_path, csv_text(header, *rows))
+    with plan_of_file(path, lookup_lock_ids=False) as journal:
+        assert problems(journal) == [
+            (2, "Lock Id", "missing_value"),
+            (4, "Lock Id", "missing_value"),
+        ]
+
+
+def test_two_columns_of_actions_are_refused(tmp_path: Path) -> None:
+    path = write_text(tmp_path, csv_text((*WITH_ACTION, "action"), (*row(0, "lock"), "lock")))
+    with pytest.raises(UnreadableFile, match="more than one column fits the action"):
+        plan_of_file(path)
 
 
 def test_lock_ids_of_locks_are_not_used(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from support.previews import FIELDS, NOTE, preview
 from batchlock.core.preview import ModuleRows
 from batchlock.core.reading import EncodingSource, FieldSource, FileReading, Note, Origin
 from batchlock.core.results import Status
-from batchlock.core.rows import Field, Problem, Update
+from batchlock.core.rows import Action, Field, Problem, Update
 from batchlock.report.preview import preview_lines, preview_of
 from batchlock.report.summaries import refusal_of
 from batchlock.store.journal import Journal, copy_unsettled_rows
@@ -98,6 +98,31 @@ def test_the_lines_say_how_the_file_is_read_and_what_that_costs() -> None:
     ]
 
 
+def test_the_rows_are_counted_by_action_and_the_calls_that_each_takes(
+    open_plan: OpenPlan,
+) -> None:
+    journal = open_plan(
+        [
+            locked(2, module="Deals", action=Action.UNLOCK, reason=""),
+            locked(3, None, module="Deals", action=Action.LOCK),
+            locked(4, None, module="Leads", action=Action.LOCK),
+            locked(5, module="Leads"),
+            locked(6, None, module="Leads"),
+        ]
+    )
+    found = preview_of(journal)
+    assert (found.read_as.calls, found.read_as.credits) == (7, 7)
+    texts = [f"{line.label}: {line.text}" for line in preview_lines(found)]
+    samples = found.read_as.samples
+    assert texts[-5:] == [
+        "To send: 2 updates: Leads 2; 2 locks: Deals 1, Leads 1; 1 unlock: Deals 1",
+        "Takes: 7 calls (2 to look at locks first), 7 credits",
+        f"Sample: row 2: unlock Deals {samples[0].record_id}, lock {samples[0].lock_id}",
+        f"Sample: row 3: lock Deals {samples[1].record_id}, reason: {samples[1].reason}",
+        f"Sample: row 4: lock Leads {samples[2].record_id}, reason: {samples[2].reason}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -137,6 +162,10 @@ def test_the_form_of_a_file_in_words(changes: dict[str, Any], text: str) -> None
         (
             FieldSource(field=Field.REASON, origin=Origin.OPTION, title="Grund"),
             'reason "Grund" (as you named it)',
+        ),
+        (
+            FieldSource(field=Field.ACTION, origin=Origin.OPTION, value="lock"),
+            "action lock in all rows",
         ),
     ],
 )

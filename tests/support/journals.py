@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from batchlock.core.results import Outcome, Result, ResultRow, Status
-from batchlock.core.rows import Field, LockId, Problem, RecordId, Update
+from batchlock.core.rows import Action, Field, LockId, Problem, RecordId, Update
 from batchlock.store.journal import Journal
 from support.run_info import run_info
 
@@ -28,6 +28,7 @@ def make_update(
     lock_id: str | None = LOCK,
     reason: str = "audit",
     module: str = "Leads",
+    action: Action = Action.UPDATE,
 ) -> Update:
     """Return an update; each row has a record of its own when no record id is passed."""
     return Update(
@@ -36,6 +37,7 @@ def make_update(
         RecordId(record_id or f"58431040000{row:07}1"),
         None if lock_id is None else LockId(lock_id),
         reason,
+        action,
     )
 
 

@@ -7,11 +7,13 @@ tables, and recording an outcome rewrites a short line only.
                                               `totals` is Totals,
                                               `reading` is FileReading, `finished_before` a time,
                                               `earlier` whether earlier runs were considered
-    rows      row, module, record_id, lock_id, reason, cells
+    rows      row, module, record_id, lock_id, reason, action, expected, cells
                                               the final form of a row (null when it has none)
-                                              and its cells as they were in the file (JSON)
-    progress  row, status, same_as, http_status, code, message, remedy,
-              attempts, finished_at, duration the status of a row, and its outcome once it has
+                                              and its cells as they were in the file (JSON);
+                                              expected is the lock that an undo must find (JSON)
+    progress  row, status, same_as, http_status, code, message, remedy, attempts, finished_at,
+              duration, previous_reason, changed_lock_id
+                                              the status of a row, and its outcome once it has
                                               one; same_as is the row that a duplicate repeats,
                                               finished_at is Unix time, duration in seconds
     problems  row, column, code, message      why a row is invalid

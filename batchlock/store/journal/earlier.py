@@ -1,9 +1,9 @@
 """Mark the rows of a new run that an earlier run of the same thing has done.
 
-earlier    updated, unchanged   →  unchanged: the row is left alone
-           sending              →  sending: Zoho is asked first what became of the row
-           rejected, failed     →  pending: the row goes out again
-           pending              →  the run before that one decides
+earlier    updated, locked, unlocked, unchanged  →  unchanged: the row is left alone
+           sending                               →  sending: Zoho is asked first
+           rejected, failed                      →  pending: the row goes out again
+           pending                               →  the run before that one decides
 """
 
 import logging

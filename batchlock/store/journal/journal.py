@@ -227,7 +227,7 @@ class Journal:
             yield from results.result_rows(self.database.sql, closed_because=closed_because)
 
     def groups(self, *, closed_because: str = "") -> Iterator[Group]:
-        """Yield the rows that were not updated, and the duplicates, grouped by cause.
+        """Yield the rows that were not done, and the duplicates, grouped by cause.
 
         The largest group of each result comes first. `closed_because` as in `result_rows`.
         """

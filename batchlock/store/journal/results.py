@@ -113,7 +113,7 @@ def _has_checksum(result: Result, code: str) -> bool:
 
 
 def groups(sql: sqlite3.Connection, *, closed_because: str = "") -> Iterator[Group]:
-    """Yield the rows that were not updated, and the duplicates, grouped by cause.
+    """Yield the rows that were not done, and the duplicates, grouped by cause.
 
     The largest group of each result comes first.
     """

@@ -9,7 +9,7 @@ from typing import ClassVar
 from batchlock.core.cell_text import display_text
 from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result, ResultRow
-from batchlock.core.rows import LONGEST_REASON, Problem
+from batchlock.core.rows import LONGEST_REASON, Action, Problem
 from batchlock.core.runs import ACTIVE, Run, RunInfo, RunState
 from batchlock.plan.finished import FINISHED_BEFORE
 from batchlock.plan.notes import HIDDEN_ROWS
@@ -131,6 +131,11 @@ class CheckPage(Page):
         return [line for line in lines if line.label not in (NOTE_LABEL, SAMPLE_LABEL)]
 
     @property
+    def has_actions(self) -> bool:
+        """Whether the samples say their action: not all of them are updates."""
+        return any(one.action != Action.UPDATE for one in self.preview.read_as.samples)
+
+    @property
     def notes(self) -> Sequence[str]:
         """The notes in words, without that of an earlier run, which has a place of its own."""
         return [
@@ -206,7 +211,7 @@ def check_page(
         is_strict=context.settings.input.strict,
         selected=selected,
         table=table,
-        finished_before=last_finished(same),
+        finished_before=last_finished(same, info.action),
         unfinished=_unfinished_run(context, same, info.identity),
         modules=context.modules,
     )

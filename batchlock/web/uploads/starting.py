@@ -65,7 +65,7 @@ def run_to_send(context: AppContext, plan: Path, request: StartRequest) -> Run:
     newest = unfinished[0] if unfinished else None
     if newest is not None and _is_resumed(newest, info.identity, request):
         return newest
-    finished = last_finished(same)
+    finished = last_finished(same, info.action)
     if finished is not None and finished.isoformat() != request.finished_at:
         raise BatchlockError(
             f"This file was finished meanwhile, at {finished:%H:%M} UTC. See its results "

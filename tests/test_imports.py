@@ -1,4 +1,5 @@
 import ast
+import functools
 import importlib.util
 import subprocess
 import sys
@@ -91,14 +92,21 @@ def imports_of(path: Path) -> list[Import]:
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-IMPORTS = [one for path in MODULES for one in imports_of(path) if one.imported != one.importer]
+
+
+@functools.cache
+def all_imports() -> tuple[Import, ...]:
+    """Return every import of another part; each worker collects this module, and few need them."""
+    return tuple(
+        one for path in MODULES for one in imports_of(path) if one.imported != one.importer
+    )
 
 
 def test_imports_inside_functions_are_seen_too() -> None:
-    edges = {(one.importer, one.imported) for one in IMPORTS}
+    edges = {(one.importer, one.imported) for one in all_imports()}
     assert {("store", "core"), ("plan", "store"), ("engine", "zoho"), ("cli", "engine")} <= edges
-    assert any(one.for_types_only for one in IMPORTS)
-    assert any(not one.at_once for one in IMPORTS)
+    assert any(one.for_types_only for one in all_imports())
+    assert any(not one.at_once for one in all_imports())
 
 
 def test_every_folder_has_its_layer() -> None:
@@ -109,7 +117,7 @@ def test_every_folder_has_its_layer() -> None:
 def test_imports_go_down_only() -> None:
     wrong = [
         one
-        for one in IMPORTS
+        for one in all_imports()
         if "simulator" not in (one.importer, one.imported)
         and LAYER[one.imported] >= LAYER[one.importer]
         and (one.importer, one.imported) not in SIDEWAYS
@@ -119,11 +127,11 @@ def test_imports_go_down_only() -> None:
 
 
 def test_the_simulator_imports_no_other_part() -> None:
-    assert [one for one in IMPORTS if one.importer == "simulator"] == []
+    assert [one for one in all_imports() if one.importer == "simulator"] == []
 
 
 def test_only_the_parts_that_start_the_simulator_import_it() -> None:
-    importers = [one for one in IMPORTS if one.imported == "simulator"]
+    importers = [one for one in all_imports() if one.imported == "simulator"]
     assert {one.importer for one in importers} == {"zoho", "cli"}
     assert not any(one.at_once for one in importers if one.importer == "zoho")
 

@@ -121,10 +121,10 @@ def test_check_prints_one_object_with_every_key(
 @pytest.mark.parametrize("name", ["run", "check"])
 @pytest.mark.parametrize("file", ["pipe.csv", os.devnull])
 def test_a_pipe_or_device_is_refused_without_reading_it(
-    run_subprocess: RunCommand, name: str, file: str
+    run_in_process: RunCommand, name: str, file: str
 ) -> None:
     os.mkfifo("pipe.csv")
-    completed = run_subprocess(name, file, "--json")
+    completed = run_in_process(name, file, "--json")
     assert completed.code == 4
     assert "is a pipe or device" in completed.json["message"]
 

@@ -7,9 +7,9 @@ from support.sheets import rows, sheet
 from support.zoho import StandIn
 
 
-def test_run_prints_the_result_and_logs_to_stderr(run_subprocess: RunCommand) -> None:
+def test_run_prints_the_result_and_logs_to_stderr(run_in_process: RunCommand) -> None:
     write_inputs()
-    completed = run_subprocess("run", "bad.csv", "--simulate", "-o", "out.xlsx")
+    completed = run_in_process("run", "bad.csv", "--simulate", "-o", "out.xlsx")
     assert completed.code == 3
     assert "2 rows: 1 updated, 1 invalid." in completed.out
     assert "out.xlsx" in completed.out
@@ -19,9 +19,9 @@ def test_run_prints_the_result_and_logs_to_stderr(run_subprocess: RunCommand) ->
     assert "Reading" not in completed.out
 
 
-def test_quiet_prints_the_result_only(run_subprocess: RunCommand) -> None:
+def test_quiet_prints_the_result_only(run_in_process: RunCommand) -> None:
     write_inputs()
-    completed = run_subprocess("run", "in.csv", "--simulate", "-q", "--no-progress")
+    completed = run_in_process("run", "in.csv", "--simulate", "-q", "--no-progress")
     assert (completed.code, completed.err) == (0, "")
     assert "2 updated" in completed.out
 

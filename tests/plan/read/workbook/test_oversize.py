@@ -157,13 +157,13 @@ def write_shared_text(path: Path) -> None:
 @pytest.mark.parametrize("write", [write_sparse, write_shared_text])
 def test_a_small_file_takes_little_memory(
     tmp_path: Path,
-    run_subprocess: RunCommand,
+    run_in_process: RunCommand,
     write: Callable[[Path], object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(tmp_path / "small.xlsx")
     monkeypatch.setenv("BATCHLOCK_INPUT__MAX_MEMORY", "512 MiB")
-    completed = run_subprocess("check", tmp_path / "small.xlsx", "--json")
+    completed = run_in_process("check", tmp_path / "small.xlsx", "--json")
     assert (completed.code, completed.json["valid"]) == (0, 1)
 
 
@@ -179,13 +179,13 @@ def test_a_small_file_takes_little_memory(
 )
 def test_the_message_is_about_the_file_and_not_about_a_limit(
     tmp_path: Path,
-    run_subprocess: RunCommand,
+    run_in_process: RunCommand,
     write: Callable[[Path], object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(tmp_path / "bomb.xlsx")
     monkeypatch.setenv("BATCHLOCK_INPUT__MAX_MEMORY", "512 MiB")
-    completed = run_subprocess("check", tmp_path / "bomb.xlsx")
+    completed = run_in_process("check", tmp_path / "bomb.xlsx")
     assert completed.code == 4
     lines = [line for line in completed.err.splitlines() if not line.startswith("Reading ")]
     assert len(lines) == 1
@@ -194,9 +194,9 @@ def test_the_message_is_about_the_file_and_not_about_a_limit(
 
 
 def test_the_setting_for_the_time_limit_ends_the_reading(
-    tmp_path: Path, run_subprocess: RunCommand, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run_in_process: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BATCHLOCK_INPUT__MAX_SECONDS", "10ms")
-    completed = run_subprocess("check", DATA / "hand-plain.xlsx")
+    completed = run_in_process("check", DATA / "hand-plain.xlsx")
     assert completed.code == 4
     assert "took more than 0 seconds" in completed.err

@@ -40,20 +40,22 @@ from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import CheckResult, RunResult, Summary
 from batchlock.core.runs import Run, RunInfo, RunState
-from batchlock.execute import Executor, connection_to
+from batchlock.execute import Executor, connected
 from batchlock.plan import run_info
-from batchlock.plan.child import ReaderProcess, ReadLimits, plan
+from batchlock.plan.child import ReaderProcess
+from batchlock.planning import Planner
 from batchlock.report import summaries
 from batchlock.report.checked_file import checked_file_target, report_check
 from batchlock.report.reporter import Reporter
 from batchlock.send.stop_rules import deadline
-from batchlock.start import Starter, note_finished, send_rows_done_elsewhere
+from batchlock.start import Starter
 from batchlock.store.earlier import compare_with_earlier_runs, has_state
 from batchlock.store.journal import Journal
 from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
+    from batchlock.send.org_enquiry import OrgEnquiry
     from batchlock.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -123,14 +125,18 @@ class Engine:
             self._reporter.check_writable(info, self.observer)
             set_holder(f"run {info.run_id} of {file}")
             self.store.make_runs_folder(org)
-            # The first token is fetched while the file is read. `load_credentials` has checked
-            # sign-in and network, so connecting raises nothing while nobody awaits the plan.
-            planning = asyncio.create_task(self._plan(file, self.store.journal_path(info), info))
-            async with connection_to(self.settings, credentials) as connection:
+            # The first token is fetched, and the org is asked, while the file is read.
+            # `load_credentials` has checked sign-in and network, so connecting raises nothing
+            # while nobody awaits the plan.
+            path = self.store.journal_path(info)
+            asking: asyncio.Future[OrgEnquiry] = asyncio.get_running_loop().create_future()
+            planning = asyncio.create_task(self._plan(file, path, info, asking))
+            async with connected(self.settings, self.store, credentials) as (connection, enquiry):
+                asking.set_result(enquiry)
                 await planning
-                with Journal.open(self.store.journal_path(info)) as journal:
+                with Journal.open(path) as journal:
                     run = self._starter.add(journal.info, journal.figures())
-                    return await self._executor.execute(run, journal, connection)
+                    return await self._executor.execute(run, journal, connection, enquiry)
 
     async def check(self, file: Path) -> CheckResult:
         """Find every problem of a file; nothing is sent, and no run is stored."""
@@ -238,16 +244,26 @@ class Engine:
         """Return the runs of this org, then the rehearsals, newest first each."""
         return list(map(self.store.with_current_figures, self.store.runs.of_orgs(self.orgs)))
 
-    async def _plan(self, file: Path, path: Path, info: RunInfo) -> None:
-        request = run_info.plan_request(file, path, info, self.settings, self.options)
-        settings = self.settings.input
-        limits = ReadLimits(timeout_seconds=settings.max_seconds, memory_bytes=settings.max_memory)
+    async def _plan(
+        self,
+        file: Path,
+        path: Path,
+        info: RunInfo,
+        asking: "asyncio.Future[OrgEnquiry] | None" = None,
+    ) -> None:
         self.observer.on_message(f"Reading {file.name}.")
-        await plan(request, limits, cancel_token=self.cancel_token, reader=self._reader)
-        if (store := self._existing_store) is not None:
-            with Journal.open(path) as journal:
-                send_rows_done_elsewhere(journal, store)
-                note_finished(journal, store, is_fresh=self.options.fresh)
+        planner = Planner(
+            settings=self.settings,
+            options=self.options,
+            cancel_token=self.cancel_token,
+            observer=self.observer,
+            store=self._existing_store,
+            file=file,
+            path=path,
+            info=info,
+            reader=self._reader,
+        )
+        await planner.plan(asking)
 
     @property
     def _existing_store(self) -> "Store | None":
@@ -270,8 +286,9 @@ class Engine:
             self._reporter.check_writable(info, self.observer)
             if info != run.info:
                 self.store.runs.set_output(run.run_id, info.output)
-            async with connection_to(self.settings, credentials) as connection:
-                return await self._executor.execute(replace(run, info=info), journal, connection)
+            async with connected(self.settings, self.store, credentials) as (connection, enquiry):
+                run = replace(run, info=info)
+                return await self._executor.execute(run, journal, connection, enquiry)
 
     @property
     def _starter(self) -> Starter:

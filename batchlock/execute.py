@@ -5,21 +5,23 @@ observers: the terminal or nobody, and the record of the run in the store
 """
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
-from batchlock.core.cancel import CancelToken
+from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import RunObserver, RunObservers
 from batchlock.core.results import RunResult
 from batchlock.core.runs import Run, state_after
-from batchlock.core.stop import COMPLETED, StopCode, StopReason
+from batchlock.core.stop import COMPLETED, Cancelled, StopCode, StopReason
 from batchlock.report import summaries
 from batchlock.report.preview import preview_of
 from batchlock.report.reporter import Reporter, with_error
-from batchlock.send.session import send
+from batchlock.send.org_enquiry import OrgEnquiry, org_enquiry
+from batchlock.send.session import record_costs, send
 from batchlock.store.earlier import compare_with_earlier_runs, needs_comparison
 from batchlock.store.journal import Journal
 from batchlock.store.recorder import RunRecorder
@@ -28,6 +30,10 @@ from batchlock.zoho.credentials import Credentials
 
 if TYPE_CHECKING:
     from batchlock.store.store import Store
+
+# The org is asked while the file is read, so its answer mostly is there. A slow sign-in delays the
+# preview no longer than this; the sending waits for it anyway.
+_PREVIEW_WAIT_SECONDS = 3.0
 
 _UNEXPECTED_ERROR = StopReason(
     code=StopCode.ERROR, sentence="It ended with an unexpected error.", exit_code=1
@@ -47,7 +53,9 @@ class Executor:
     fresh: bool
     """Whether the rows are sent again that an earlier run of the same content has done."""
 
-    async def execute(self, run: Run, journal: Journal, connection: Connection) -> RunResult:
+    async def execute(
+        self, run: Run, journal: Journal, connection: Connection, enquiry: OrgEnquiry
+    ) -> RunResult:
         """Send the rows that are left, then report, whatever ended the sending.
 
         The caller holds the lock of the org. Raises BatchlockError when the run is closed, and an
@@ -64,7 +72,9 @@ class Executor:
             async with recorder.beating(self.cancel_token):
                 if await self._leave_done_rows(journal):
                     recorder.set_figures(journal.figures())
-                reason = await self._send(run, journal, connection, observers)
+                reason = await self._send(run, journal, connection, enquiry, observers)
+                await enquiry.close()
+                record_costs(enquiry, journal)
                 recorder.on_message("Writing the results.")
                 # In a thread, so that heartbeats go on: a million rows take 20 seconds.
                 result = await asyncio.to_thread(self.reporter.finish, journal, run.info, reason)
@@ -83,11 +93,17 @@ class Executor:
         return result
 
     async def _send(
-        self, run: Run, journal: Journal, connection: Connection, observer: RunObserver
+        self,
+        run: Run,
+        journal: Journal,
+        connection: Connection,
+        enquiry: OrgEnquiry,
+        observer: RunObserver,
     ) -> StopReason:
         """Send the rows that are left, unless `strict` forbids it; return why it ended."""
         # Also when all rows are done: the notes say when that was.
         if not journal.totals.requests:
+            await self._tell_about_org(journal, enquiry, observer)
             observer.on_preview(preview_of(journal))
         if not journal.remaining():
             return COMPLETED
@@ -97,11 +113,24 @@ class Executor:
         return await send(
             journal,
             connection,
+            enquiry,
             self.settings,
             deadline_monotonic=self.deadline_monotonic,
             cancel_token=self.cancel_token,
             observer=observer,
         )
+
+    async def _tell_about_org(
+        self, journal: Journal, enquiry: OrgEnquiry, observer: RunObserver
+    ) -> None:
+        """Tell what is not known about the org, and store the credits of its day in the journal."""
+        with suppress(Cancelled):  # the sending ends at once then, and says why
+            work = enquiry.facts(max_wait=_PREVIEW_WAIT_SECONDS)
+            facts = await until_cancelled(work, self.cancel_token)
+            if facts is not None and facts.day_credits is not None:
+                journal.set_day_credits(facts.day_credits)
+            if sentence := enquiry.take_sentence():
+                observer.on_message(sentence)
 
     async def _leave_done_rows(self, journal: Journal) -> bool:
         """Mark the rows that an earlier run of the same content has done, and tell about it.
@@ -138,3 +167,15 @@ def connection_to(
         max_wait=settings.retry.give_up_after,
         token_folder=settings.state / "tokens",
     )
+
+
+@asynccontextmanager
+async def connected(
+    settings: Settings, store: "Store", credentials: Credentials
+) -> AsyncIterator[tuple[Connection, OrgEnquiry]]:
+    """Connect to the org of the credentials, and ask what is not known about it."""
+    async with (
+        connection_to(settings, credentials) as connection,
+        org_enquiry(connection, store.orgs, credentials.org, settings.limits) as enquiry,
+    ):
+        yield connection, enquiry

@@ -16,6 +16,7 @@ LAYERS = (
     {"config", "zoho", "store"},
     {"plan", "send", "report"},
     {"start", "execute"},
+    {"planning"},
     {"engine"},
     {"web", "cli", "api", "__main__"},
     {"__init__"},  # names the functions of `api`

@@ -3,7 +3,8 @@
 The journal of the plan holds all of it; `report/preview.py` makes these values from there.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from batchlock.core.reading import EncodingSource, FieldSource, Note
@@ -50,6 +51,10 @@ class ReadAs:
     fields: tuple[FieldSource, ...]
     modules: tuple[ModuleRows, ...]
     """The rows that would be sent, the most frequent module first."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The module that each label of the org in the file stands for, by the label."""
+    day_credits: int | None = None
+    """About how many credits the org has in a day; None when that is not known."""
     lookups: int
     """How many of the rows need a call that looks at the lock first."""
     samples: tuple[Sample, ...]

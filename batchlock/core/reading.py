@@ -5,7 +5,7 @@ from the rows of the journal (rows by module, calls, samples) is not stored here
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -144,6 +144,8 @@ class FileReading:
     """The file in the archive that was read; None for a file that is no archive."""
     rows_left_out: int = 0
     """Hidden rows that were left out because the user asked for it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The module that each label of the org stands for, by the label as it is in the file."""
     notes: tuple[Note, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -171,5 +173,6 @@ class FileReading:
             ),
             archive_member=values.get("archive_member"),
             rows_left_out=values.get("rows_left_out", 0),
+            labels=values.get("labels", {}),
             notes=tuple(Note.from_json(one) for one in values["notes"]),
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from batchlock.core.org import OrgFacts, OrgModule
 from batchlock.core.rows import LockId
 
 
@@ -63,6 +64,9 @@ class Reply:
     credits_remaining: int | None = None
     lock: Lock | None = None
     """The lock that a look-up shows, or that was made; None also when the record has no lock."""
+    org: OrgFacts | None = None  # the answer to the question about the org
+    modules: tuple[OrgModule, ...] | None = None  # the answer to the question about its modules
+    missing_scope: str = ""  # why a question about the org was refused, if it was for that
 
     @property
     def explanation(self) -> str:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from batchlock.core.encodings import TextReading
 from batchlock.core.errors import BatchlockError, Stopped, UnreadableFile, UsageError
+from batchlock.core.org import OrgModule
 from batchlock.core.rows import Field
 from batchlock.core.runs import MIXED, RunInfo
 from batchlock.store.journal import Journal
@@ -50,6 +51,8 @@ class ReadRequest:
     """The one value of all rows, by field name: `module`, `reason` and `action`."""
     visible_only: bool = False
     custom_modules: Sequence[str] = ()
+    org_modules: Sequence[OrgModule] = ()
+    """The modules that the org has named."""
     lookup_lock_ids: bool = True
     memory_bytes: int = 4 * 2**30
 
@@ -183,6 +186,7 @@ def _plan_table(request: ReadRequest) -> None:
     collector = NoteCollector(table)
     with Journal.create(request.journal, request.run_info) as journal:
         positions = range(len(table.titles))
+        labels: dict[str, str] = {}
         for chunk in table.chunks:
             checked = check(chunk, table.titles, table.fields, rules)
             columns = [chunk[position].tolist() for position in positions]
@@ -193,6 +197,7 @@ def _plan_table(request: ReadRequest) -> None:
                 finished=checked.finished,
             )
             collector.add(chunk, checked)
+            labels |= checked.labels
         titles = {name: table.titles[position] for name, position in table.fields.items()}
         # A column may be absent; problems name it then by its usual title.
         usual = {field: field.replace("_", " ").title() for field in Field}
@@ -202,6 +207,7 @@ def _plan_table(request: ReadRequest) -> None:
                 table.reading,
                 notes=(*table.reading.notes, *collector.notes(), *notes),
                 rows_left_out=len(table.left_out),
+                labels=labels,
             )
         )
         journal.set_info(
@@ -261,8 +267,9 @@ def _read_options(request: ReadRequest) -> "ReadOptions":
         delimiter=request.delimiter,
         sheet=request.sheet,
         lock_id_needed=not request.lookup_lock_ids,
-        constants=read_constants(request.constants, request.custom_modules),
+        constants=read_constants(request.constants, request.custom_modules, request.org_modules),
         custom_modules=tuple(request.custom_modules),
+        org_modules=tuple(request.org_modules),
         visible_only=request.visible_only,
         unpack_folder=request.unpack_folder,
     )
@@ -273,6 +280,7 @@ def _validation_rules(request: ReadRequest, table: "Table") -> "ValidationRules"
 
     return ValidationRules(
         custom_modules=tuple(request.custom_modules),
+        org_modules=tuple(request.org_modules),
         lookup_lock_ids=request.lookup_lock_ids,
         constants=table.constants,
         from_text=table.sheet is None,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from batchlock.core.errors import UsageError
+from batchlock.core.org import OrgModule
 from batchlock.core.rows import Action, Field
 from batchlock.plan.actions import read_action
 from batchlock.plan.faults import Fault, quoted, strip_invisible
@@ -17,19 +18,24 @@ if TYPE_CHECKING:
 _ALLOWED = (Field.MODULE, Field.REASON, Field.ACTION)
 
 
-def read_constants(values: Mapping[str, str], custom_modules: Sequence[str]) -> Mapping[Field, str]:
+def read_constants(
+    values: Mapping[str, str],
+    custom_modules: Sequence[str],
+    org_modules: Sequence[OrgModule] = (),
+) -> Mapping[Field, str]:
     """Return the values in their final form, by field.
 
     `values` are those of `--module` and `--reason`, and the action of the command, by field name.
     Raises UsageError for one that no row may have, and for a reason that no row uses.
     """
     constants: dict[Field, str] = {}
+    modules = ModuleNames(custom_modules, org_modules)
     for name, text in values.items():
         field = Field(name)
         assert field in _ALLOWED
-        value = _read_value(field, text, custom_modules)
+        value = _read_value(field, text, modules)
         if isinstance(value, Fault):
-            message = _message(value, text, custom_modules)
+            message = _message(value, text, modules)
             raise UsageError(
                 f"--{name}: {message}",
                 page_message=f"The {name} for all rows: {message}",
@@ -45,20 +51,20 @@ def read_constants(values: Mapping[str, str], custom_modules: Sequence[str]) -> 
     return constants
 
 
-def _read_value(field: Field, text: str, custom_modules: Sequence[str]) -> str | Fault | None:
+def _read_value(field: Field, text: str, modules: ModuleNames) -> str | Fault | None:
     match field:
         case Field.MODULE:
-            return ModuleNames(custom_modules).read(text)
+            return modules.read(text)
         case Field.ACTION:
             return read_action(text)
         case _:
             return read_reason(text)
 
 
-def _message(fault: Fault, text: str, custom_modules: Sequence[str]) -> str:
+def _message(fault: Fault, text: str, modules: ModuleNames) -> str:
     """Return what is wrong with a value for all rows: it stands in no cell and in no row."""
     if fault.code == "unknown_module":
-        return ModuleNames(custom_modules).unknown_for_all_rows(text)
+        return modules.unknown_for_all_rows(text)
     if fault.code == "placeholder_reason":
         return (
             f"{quoted(text)} says that there is no reason, and would be sent to every row as it "

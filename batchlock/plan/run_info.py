@@ -10,6 +10,7 @@ from batchlock import __version__
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
+from batchlock.core.org import OrgModule
 from batchlock.core.rows import Action
 from batchlock.core.runs import RunInfo, new_run_id
 from batchlock.plan.child import sha256_of
@@ -99,9 +100,17 @@ def retry_info(
 
 
 def plan_request(
-    file: Path, journal: Path, info: RunInfo, settings: Settings, options: RunOptions
+    file: Path,
+    journal: Path,
+    info: RunInfo,
+    settings: Settings,
+    options: RunOptions,
+    org_modules: tuple[OrgModule, ...] = (),
 ) -> ReadRequest:
-    """Describe how a file is read into a journal at the path `journal`."""
+    """Describe how a file is read into a journal at the path `journal`.
+
+    `org_modules` are the modules that the org has named.
+    """
     input_settings = settings.input
     return ReadRequest(
         file=file,
@@ -116,6 +125,7 @@ def plan_request(
         constants=options.constants,
         visible_only=options.visible_only,
         custom_modules=input_settings.custom_modules,
+        org_modules=org_modules,
         lookup_lock_ids=input_settings.lookup_lock_ids,
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from batchlock.core.org import OrgModule
 from batchlock.core.rows import MODULES, Action, Field, LockId, Problem, RecordId, Update
 from batchlock.plan.actions import USED_BY, row_actions
 from batchlock.plan.broken_lines import broken_lines
@@ -40,6 +41,8 @@ class ValidationRules:
 
     custom_modules: tuple[str, ...] = ()
     """API names, as Zoho spells them."""
+    org_modules: tuple[OrgModule, ...] = ()
+    """The modules that the org has named, with its labels."""
     lookup_lock_ids: bool = True
     """Whether a blank lock id is looked up, instead of being a problem."""
     constants: Mapping[Field, str] = field(default_factory=dict)
@@ -61,6 +64,8 @@ class CheckedRows:
     """All problems, at most one for each cell; that of a broken line may be of an earlier chunk."""
     finished: list[int] = field(default_factory=list)
     """Rows with an update that a results file reports as done, and that nobody changed since."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The module of each cell that has a label of the org, by the cell."""
     locks_like_records: list[int] = field(default_factory=list)
     """Rows with an update whose lock id is their record id."""
     unused_lock_ids: list[int] = field(default_factory=list)
@@ -86,8 +91,8 @@ def check(
     """
     check_blank(chunk, titles, fields, rules.constants)
     actions, is_said = row_actions(chunk, titles, fields, rules.constants)
-    checked = CheckedRows()
-    modules = ModuleNames(rules.custom_modules)
+    modules = ModuleNames(rules.custom_modules, rules.org_modules)
+    checked = CheckedRows(labels=modules.labels_used)
     missing = {
         each: Fault("missing_value", f"{name} is blank. Fill it in, or delete the row.")
         for each, name in _FIELD_NAMES.items()
@@ -207,8 +212,9 @@ def _id_of_address(
     if isinstance(module, Fault):
         return address.record_id  # the row has a problem already
     # A custom module has a number in addresses, and only Zoho knows which.
+    named = modules.find(address.module)
     is_custom = module not in MODULES and address.module.casefold().startswith("custommodule")
-    if is_custom or modules.find(address.module) == module:
+    if named == module or (named is None and is_custom):
         return address.record_id
     return Fault(
         "bad_id",

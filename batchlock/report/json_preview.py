@@ -49,8 +49,10 @@ class ReadAsJson(TypedDict):
     rows_left_out: int
     fields: dict[str, FieldJson]
     modules: list[ModuleJson]
+    labels: dict[str, str]
     calls: int
     credits: int
+    day_credits: int | None
     samples: list[SampleJson]
 
 
@@ -118,8 +120,10 @@ def _read_as_json(read_as: ReadAs) -> ReadAsJson:
             {"module": one.module, "action": one.action, "rows": one.rows}
             for one in read_as.modules
         ],
+        "labels": dict(read_as.labels),
         "calls": read_as.calls,
         "credits": read_as.credits,
+        "day_credits": read_as.day_credits,
         "samples": [
             {
                 "row": sample.row,

@@ -64,6 +64,8 @@ def preview_of(journal: Journal) -> Preview:
             modules=tuple(
                 ModuleRows(module=one.module, action=one.action, rows=one.rows) for one in modules
             ),
+            labels=reading.labels,
+            day_credits=journal.day_credits,
             lookups=sum(one.lookups for one in modules),
             samples=tuple(
                 Sample(
@@ -89,6 +91,8 @@ def preview_lines(preview: Preview) -> Iterator[PreviewLine]:
     yield PreviewLine("Read as", _form_in_words(read_as))
     if read_as.fields:
         yield PreviewLine("Columns", ", ".join(map(_source_in_words, read_as.fields)))
+    if read_as.labels:
+        yield PreviewLine("Labels", _labels_in_words(read_as))
     yield PreviewLine("To send", _rows_in_words(read_as))
     if read_as.calls:
         yield PreviewLine("Takes", _calls_in_words(read_as))
@@ -174,4 +178,12 @@ def _calls_in_words(read_as: ReadAs) -> str:
     is_for_ids = all(one.action == Action.UPDATE for one in read_as.modules)
     purpose = "look up lock ids" if is_for_ids else "look at locks first"
     lookups = f" ({read_as.lookups:,} to {purpose})" if read_as.lookups else ""
-    return f"{calls}{lookups}, {credits_}"
+    of_day = "" if read_as.day_credits is None else f" of about {read_as.day_credits:,} in a day"
+    return f"{calls}{lookups}, {credits_}{of_day}"
+
+
+def _labels_in_words(read_as: ReadAs) -> str:
+    named = [f'"{label}" is {module}' for label, module in read_as.labels.items()]
+    others = len(named) - _MODULES_NAMED
+    more = [] if others <= 0 else [f"and {others} more"]
+    return ", ".join([*named[:_MODULES_NAMED], *more])

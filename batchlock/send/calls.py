@@ -65,16 +65,11 @@ class Calls:
     limiter: CallLimiter
     retry: Retry
     cancel_token: CancelToken
-    charges_run: bool = True
-    """Whether the calls count as requests and credits of the run."""
-    costs: CallCosts = field(init=False)
+    costs: CallCosts = field(default_factory=lambda: CallCosts(since=0.0))
     in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     """The tasks that wait for an answer."""
     abort_timer: asyncio.TimerHandle | None = None
     aborted: bool = False
-
-    def __post_init__(self) -> None:
-        self.costs = CallCosts(self.limiter.clock.monotonic())
 
     async def call_with_retries(
         self,
@@ -126,7 +121,7 @@ class Calls:
         return None
 
     def _release(self, permit: Permit, reply: Reply) -> None:
-        cost = self.costs.add(reply) if self.charges_run else 0
+        cost = self.costs.add(reply)
         try:
             self.limiter.release(permit, reply, cost=cost)
         except Stopped as error:

@@ -19,7 +19,7 @@ from batchlock.core.observer import RunObserver
 from batchlock.core.results import Outcome, Result
 from batchlock.core.rows import Update
 from batchlock.core.stop import Cancelled, StopReason
-from batchlock.send.calls import Calls
+from batchlock.send.calls import CallCosts, Calls
 from batchlock.send.decisions import RunFacts
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Retry
@@ -65,7 +65,8 @@ async def deliver(
     finish and are recorded, rows that were not sent are pending again, and Cancelled is raised. A
     bug in one row is raised as itself; rows in flight are then in doubt.
     """
-    calls = Calls(limiter, retry, cancel_token)
+    costs = CallCosts(since=limiter.clock.monotonic())
+    calls = Calls(limiter, retry, cancel_token, costs)
     facts = RunFacts(
         started_at=journal.info.started_at,
         previous_reason=previous_reason,

@@ -8,7 +8,8 @@ from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.stop import COMPLETED, TIME_IS_OVER, StopReason
-from batchlock.send.org_check import check_org
+from batchlock.send.org_check import check_org, require_org
+from batchlock.send.org_enquiry import OrgEnquiry
 from batchlock.send.pacing.ceiling import Pace, load_pace, save_pace
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Retry
@@ -22,6 +23,7 @@ _ENDING = "Ending; the calls under way are finished."
 async def send(
     journal: Journal,
     connection: Connection,
+    enquiry: OrgEnquiry,
     settings: Settings,
     *,
     deadline_monotonic: float | None,
@@ -46,8 +48,11 @@ async def send(
     timer = asyncio.create_task(cancel_at_deadline(limiter, cancel_token))
     try:
         with cancel_token.callbacks_while(lambda: observer.on_message(_ENDING)):
-            ready = _ready(connection, limiter, settings.retry)
+            ready = _ready(connection, enquiry, limiter, settings.retry)
             await until_cancelled(ready, cancel_token)
+            if sentence := enquiry.take_sentence():
+                observer.on_message(sentence)
+            record_costs(enquiry, journal)
             await deliver(
                 journal,
                 connection.client,
@@ -73,10 +78,26 @@ async def send(
     return COMPLETED
 
 
-async def _ready(connection: Connection, limiter: CallLimiter, retry: Retry) -> None:
+async def _ready(
+    connection: Connection, enquiry: OrgEnquiry, limiter: CallLimiter, retry: Retry
+) -> None:
+    """Wait for a token, and begin with the limits of the right org."""
     await connection.first_token()
-    if connection.org_id is not None:
-        await check_org(connection.client, connection.org_id, limiter, retry)
+    facts = await enquiry.facts()
+    limiter.charge(enquiry.costs.credits_used)
+    if facts is not None and facts.in_flight_cap is not None:
+        limiter.begin_at_cap(facts.in_flight_cap)
+    if connection.org_id is not None and (facts is None or not facts.ids):
+        facts = await require_org(connection.client, limiter, retry, costs=enquiry.costs)
+    if facts is not None:
+        check_org(facts, org_id=connection.org_id, environment=connection.environment)
+
+
+def record_costs(enquiry: OrgEnquiry, journal: Journal) -> None:
+    """Record in the journal what the questions about the org have cost."""
+    costs = enquiry.costs.drain(now=enquiry.costs.since, peak=0)
+    if costs.requests:
+        journal.commit_batch([], costs=costs)
 
 
 async def cancel_at_deadline(limiter: CallLimiter, cancel_token: CancelToken) -> None:

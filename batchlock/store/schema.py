@@ -131,6 +131,9 @@ orgs = sa.Table(
     # What holds the lock of the org, in words, and its process; null when nothing does.
     sa.Column("holder", AnyText),
     sa.Column("process", sa.Integer),
+    # What Zoho has said about it (OrgFacts), and a hash of the sign-in that asked; null before.
+    sa.Column("facts", sa.JSON(none_as_null=True)),
+    sa.Column("sign_in", sa.Text),
 )
 
 people = sa.Table(

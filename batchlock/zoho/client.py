@@ -15,10 +15,12 @@ from batchlock import __version__
 from batchlock.core.reply import Reply, Verdict
 from batchlock.core.rows import LockId, Update
 from batchlock.zoho.failures import call_limits, describe, read_at_most
+from batchlock.zoho.org import LOCKABLE_MODULES
 from batchlock.zoho.replies import (
     RawResponse,
     interpret_lock,
     interpret_lookup,
+    interpret_modules,
     interpret_org,
     interpret_unlock,
     interpret_update,
@@ -134,13 +136,14 @@ class Client:
         url = self._locks_url(update, f"{lock_path}{_LOOKUP_QUERY}")
         return await self._call("GET", url, lambda response: interpret_lookup(response, update))
 
-    async def check_org(self, org_id: str) -> Reply:
-        """Compare the org of this sign-in with `org_id`: ACCEPTED if they agree, else REFUSED."""
-        return await self._call(
-            "GET",
-            URL(f"{self._root}/org", encoded=True),
-            lambda response: interpret_org(response, org_id),
-        )
+    async def get_org(self) -> Reply:
+        """Ask which org this sign-in belongs to; it is `Reply.org`. Tokens: see `put_reason`."""
+        return await self._call("GET", URL(f"{self._root}/org", encoded=True), interpret_org)
+
+    async def get_modules(self) -> Reply:
+        """Ask which modules can be locked: `Reply.modules`. Tokens: see `put_reason`."""
+        url = URL(f"{self._root}{LOCKABLE_MODULES}", encoded=True)
+        return await self._call("GET", url, interpret_modules)
 
     def _locks_url(self, update: Update, rest: str) -> URL:
         module = quote(update.module, safe="")

@@ -46,6 +46,10 @@ class Connection:
     client: "Client"
     # zoho.organization_id, with which the org of the sign-in is to be compared; None: no check.
     org_id: str | None
+    # zoho.environment, with which the type of the org is to be compared; None: no check.
+    environment: str | None
+    # A hash that differs for each sign-in, so that facts about one org are not taken for another's.
+    sign_in: str
     _first_token: "asyncio.Task[str]"
 
     async def first_token(self) -> None:
@@ -87,9 +91,10 @@ async def connect(
             behaviour = Behaviour(latency=_LATENCY, jitter=_JITTER, unlisted=Unlisted.EITHER)
             api = accounts = (await stack.enter_async_context(serving(behaviour))).url
             network = NetworkSettings()  # a proxy could not reach this machine
-            org_id = None
+            org_id = environment = None
         else:
-            api, accounts, org_id = zoho.api, zoho.accounts, zoho.organization_id
+            api, accounts = zoho.api, zoho.accounts
+            org_id, environment = zoho.organization_id, zoho.environment
         ssl_context = network.ssl_context()
         # Two sessions, since the two addresses may need different proxies. The limiter bounds the
         # calls, so the session of calls needs no limit of its own (0).
@@ -99,8 +104,9 @@ async def connect(
             )
             for url in (api, accounts)
         ]
+        oauth_client = _oauth_client(zoho, accounts, credentials)
         tokens = Tokens(
-            _oauth_client(zoho, accounts, credentials),
+            oauth_client,
             path=token_folder / f"{credentials.org}.json",
             session=token_calls,
             max_wait=max_wait,
@@ -109,7 +115,14 @@ async def connect(
         endpoint = Endpoint(api_url=api, version=zoho.api_version, timeout=call_timeout)
         first_token = asyncio.create_task(tokens.token())
         try:
-            yield Connection(Client(endpoint, tokens, calls), org_id, first_token)
+            yield Connection(
+                client=Client(endpoint, tokens, calls),
+                org_id=org_id,
+                environment=environment,
+                # The address of a stand-in differs each time, and so would its key.
+                sign_in=SIMULATOR if credentials.org == SIMULATOR else oauth_client.key,
+                _first_token=first_token,
+            )
         finally:
             first_token.cancel()
             # Its exception was raised by `first_token()`, or the run ended by something else.

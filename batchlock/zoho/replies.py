@@ -5,7 +5,7 @@ Errors come in two envelopes: the object at top level, or the first one in `data
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from batchlock.core.rows import LockId, Update
 from batchlock.zoho import error_codes
 from batchlock.zoho.error_codes import BUSY, FAULT, LOCK_CODES, UNLOCK_CODES, Codes, ErrorCode
 from batchlock.zoho.failures import TransportFailure, unexpected_response
+from batchlock.zoho.org import modules_of, org_of
 
 # Characters of a message that are kept: a cell and a line of the log stay readable.
 _MAX_MESSAGE_LENGTH = 500
@@ -51,11 +52,6 @@ class Envelope(NamedTuple):
     in_data: bool  # it stands in `data`, as the result of an update does
 
 
-_OTHER_ORG = ErrorCode(
-    Verdict.REFUSED,
-    "Nothing was sent. Sign in to the right org with `batchlock login`, or correct "
-    "zoho.organization_id.",
-)
 _ACCEPTED = ErrorCode(Verdict.ACCEPTED, "")
 _NO_CODES: Codes = {}
 
@@ -118,20 +114,29 @@ def interpret_lookup(response: RawResponse, update: Update) -> Reply:
     return _interpret_locks(response, locks, update)
 
 
-def interpret_org(response: RawResponse, org_id: str) -> Reply:
-    """Interpret the response about the org of this sign-in: accepted if it is `org_id`."""
+def interpret_org(response: RawResponse) -> Reply:
+    """Interpret the response to the question which org this sign-in belongs to."""
     body = _parse(response.content)
-    orgs = body.get("org") if isinstance(body, dict) else None
-    if response.status != 200 or not (
-        isinstance(orgs, list) and orgs and isinstance(orgs[0], dict)
-    ):
-        return _interpret_failure(response, _envelope(body))
-    # `id` is the CRM's own, `zgid` that of all Zoho products; a person may have copied either.
-    ids = [str(orgs[0][name]) for name in ("id", "zgid") if orgs[0].get(name)]
-    if org_id in ids:
-        return _reply(response, None, _ACCEPTED)
-    message = f"This sign-in is for the org {' or '.join(ids)}, not for {org_id}."
-    return _reply(response, None, _OTHER_ORG, message=message)
+    org = org_of(body) if response.status == 200 else None
+    if org is not None:
+        return replace(_reply(response, None, _ACCEPTED), org=org)
+    return _unanswered(response, body, scope="ZohoCRM.org.READ")
+
+
+def interpret_modules(response: RawResponse) -> Reply:
+    """Interpret the response to the question which modules can be locked."""
+    if response.status == 204:  # Zoho's answer when there is nothing to list
+        return replace(_reply(response, None, _ACCEPTED), modules=())
+    body = _parse(response.content)
+    modules = modules_of(body) if response.status == 200 else None
+    if modules is not None:
+        return replace(_reply(response, None, _ACCEPTED), modules=modules)
+    return _unanswered(response, body, scope="ZohoCRM.settings.modules.READ")
+
+
+def _unanswered(response: RawResponse, body: object, *, scope: str) -> Reply:
+    reply = _interpret_failure(response, _envelope(body))
+    return replace(reply, missing_scope=scope) if reply.code == "OAUTH_SCOPE_MISMATCH" else reply
 
 
 def _interpret_locks(response: RawResponse, locks: list[object], update: Update) -> Reply:

@@ -6,7 +6,7 @@ import pytest
 from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, started
 from support.inputs import case_id
 from support.sheets import balanced, rows, sheet
-from support.zoho import Start
+from support.zoho import ORG_CALLS, Start
 
 from batchlock import __version__
 
@@ -105,7 +105,7 @@ def test_simulate_refuses_values_that_are_not_valid(
 
 
 def test_simulate_follows_its_options(stand_in: Start, run_in_process: RunCommand) -> None:
-    zoho = stand_in("--credits", 3, "--in-flight-cap", "none", "--token-lifetime", "1h")
+    zoho = stand_in("--credits", 3 + ORG_CALLS, "--in-flight-cap", "none", "--token-lifetime", "1h")
     zoho.config(retry={"first_wait": 0.05, "give_up_after": 0.5})
     completed = run_in_process("run", sheet("in.csv", rows(9)), "--json")
     assert completed.code == 6

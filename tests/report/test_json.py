@@ -82,8 +82,10 @@ READ_AS = {
         "reason": {"title": "Reason", "value": None, "origin": "title"},
     },
     "modules": [{"module": "Leads", "action": "update", "rows": 2}],
+    "labels": {},
     "calls": 3,
     "credits": 3,
+    "day_credits": None,
     "samples": [
         {
             "row": 2,

@@ -14,7 +14,7 @@ from support.commands import RunCommand
 from support.passes import CELLS_AND_REASONS, FORMATS, Pass, edit, sort_by, workbook
 from support.runs import REJECTED, results
 from support.sheets import TITLES, balanced, lines, lock, record, rows, sheet
-from support.zoho import StandIn, Start
+from support.zoho import ORG_CALLS, StandIn, Start
 
 from batchlock.core.results import RESULT_TITLES, Result
 
@@ -129,7 +129,7 @@ def test_only_open_rows_are_sent_after_the_results_were_edited(
     zoho.config()
     second = run_in_process("run", "first.xlsx", "--json", "-o", "second.xlsx").json
     assert balanced(second) == {"updated": 22, "unchanged": 977, "invalid": 1}
-    assert calls(zoho) == second["requests"] == 22
+    assert calls(zoho) == second["requests"] - ORG_CALLS == 22
     third = run_in_process("run", "second.xlsx", "--json", "-o", "third.csv").json
     fourth = run_in_process("run", "third.csv", "--json", "-o", "fourth.xlsx").json
     assert balanced(third) == balanced(fourth) == {"unchanged": 999, "invalid": 1}

@@ -1,7 +1,7 @@
 import pytest
 from support.commands import RunCommand
 from support.sheets import balanced, lock, rows, sheet
-from support.zoho import StandIn, Start
+from support.zoho import ORG_CALLS, StandIn, Start
 
 BROKEN = "990000000000000201"
 REVOKED = ("990000000000000312", "990000000000000313")
@@ -37,7 +37,7 @@ def test_failing_rows_among_good_ones_do_not_stop_the_run(
 def test_used_up_credits_stop_the_run_after_few_calls(
     stand_in: Start, run_in_process: RunCommand
 ) -> None:
-    zoho = stand_in("--credits", 40)
+    zoho = stand_in("--credits", 40 + ORG_CALLS)
     zoho.config(
         state_directory="state",
         retry={"first_wait": 0.2, "longest_wait": 1, "give_up_after": 3},
@@ -45,7 +45,7 @@ def test_used_up_credits_stop_the_run_after_few_calls(
     output = run_in_process("run", sheet("in.csv", rows(200)), "--json").json
     assert (output["exit_code"], balanced(output)) == (6, {"updated": 40, "not_sent": 160})
     assert "past 24 hours" in output["message"]
-    assert output["credits_used"] == 40
+    assert output["credits_used"] == 40 + ORG_CALLS
     assert zoho.state()["throttled"] <= 40
 
 
@@ -73,7 +73,7 @@ def test_a_long_back_off_is_not_reported_as_a_request_of_zoho(
 
 @pytest.mark.parametrize("in_flight", ["auto", "20"])
 def test_keep_credits_remain(stand_in: Start, run_in_process: RunCommand, in_flight: str) -> None:
-    zoho = stand_in("--credits", 100, "--latency", "10ms", "--jitter", "10ms")
+    zoho = stand_in("--credits", 100 + ORG_CALLS, "--latency", "10ms", "--jitter", "10ms")
     zoho.config(state_directory="state", limits={"keep_credits": 30})
     output = run_in_process(
         "run", sheet("in.csv", rows(120)), "--json", "--in-flight", in_flight

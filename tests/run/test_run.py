@@ -20,7 +20,7 @@ from support.runs import (
     wait_until,
 )
 from support.sheets import TITLES, balanced, lines, lock, record, rows, sheet
-from support.zoho import StandIn, Start
+from support.zoho import ORG_CALLS, StandIn, Start
 
 from batchlock.simulator import lock_id_of
 
@@ -47,7 +47,8 @@ def test_every_row_is_updated_and_reported_in_the_order_of_the_file(
     assert {result["updates"] for result in locks.values()} == {1}
     assert state["token_requests"] == 1
     assert state["in_flight_peak"] == result["in_flight_peak"] == 7
-    assert state["calls"]["put"] == result["requests"] == result["credits_used"] == 60
+    assert (state["calls"]["put"], state["calls"]["other"]) == (60, ORG_CALLS)
+    assert result["requests"] == result["credits_used"] == 60 + ORG_CALLS
     assert result["resume"] is None
     assert result["causes"] == []
 
@@ -79,7 +80,7 @@ def test_calls_start_no_faster_than_the_rate(org: StandIn) -> None:
 
 @POSIX
 def test_a_429_holds_all_calls(stand_in: Start) -> None:
-    zoho = stand_in("--throttle-at", 12, "--retry-after", "100s", "--latency", "20ms")
+    zoho = stand_in("--throttle-at", 12 + ORG_CALLS, "--retry-after", "100s", "--latency", "20ms")
     zoho.config(state_directory=str(STATE))
     with started("run", sheet("in.csv", rows(40)), "--json", "--in-flight", 4) as process:
         wait_until(lambda: zoho.state()["throttled"] > 0, process)
@@ -93,17 +94,17 @@ def test_a_429_holds_all_calls(stand_in: Start) -> None:
     # 11 before the refused call, and at most the 3 that were in flight beside it.
     assert 11 <= counts["updated"] <= 14
     assert counts["not_sent"] == 40 - counts["updated"]
-    assert result["requests"] == counts["updated"] + 1
-    assert result["credits_used"] == counts["updated"]
+    assert result["requests"] == counts["updated"] + 1 + ORG_CALLS
+    assert result["credits_used"] == counts["updated"] + ORG_CALLS
     assert zoho.state()["throttled"] == 1
 
 
 def test_a_run_after_a_429_sends_every_row(stand_in: Start, run_in_process: RunCommand) -> None:
-    zoho = stand_in("--throttle-at", 12, "--retry-after", "10ms", "--latency", "20ms")
+    zoho = stand_in("--throttle-at", 12 + ORG_CALLS, "--retry-after", "10ms", "--latency", "20ms")
     zoho.config(state_directory=str(STATE))
     result = run_in_process("run", sheet("in.csv", rows(40)), "--json", "--in-flight", 4).json
     assert balanced(result) == {"updated": 40}
-    assert (result["requests"], result["credits_used"]) == (41, 40)
+    assert (result["requests"], result["credits_used"]) == (41 + ORG_CALLS, 40 + ORG_CALLS)
 
 
 def test_lock_ids_are_looked_up_when_the_column_is_missing(
@@ -209,7 +210,7 @@ def test_a_row_with_no_other_answer_than_429_is_not_sent(
     completed = run_in_process("run", sheet("in.csv", content), "--json")
     assert (completed.code, balanced(completed.json)) == (6, {"not_sent": 1})
     assert completed.json["resume"]
-    assert completed.json["credits_used"] == 0
+    assert completed.json["credits_used"] == ORG_CALLS
 
 
 def test_the_columns_of_the_input_are_in_the_results_unchanged(

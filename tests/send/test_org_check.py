@@ -7,7 +7,8 @@ from batchlock.config import load
 from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageError
 from batchlock.core.stop import Cancelled
 from batchlock.execute import connection_to
-from batchlock.send.org_check import check_org
+from batchlock.send.calls import CallCosts
+from batchlock.send.org_check import check_org, require_org
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.simulator import ORGANIZATION_ID, Behaviour, Fault, Kind, serving
 from batchlock.zoho.credentials import load_credentials
@@ -42,7 +43,10 @@ def check_calls(
             async with connection_to(settings, credentials) as connection:
                 await connection.first_token()
                 assert connection.org_id == org_id
-                await check_org(connection.client, org_id, limiter, settings.retry)
+                facts = await require_org(
+                    connection.client, limiter, settings.retry, costs=CallCosts(since=0.0)
+                )
+                check_org(facts, org_id=connection.org_id, environment=connection.environment)
             return simulator.ledger.count(Kind.OTHER)
 
     return asyncio.run(main())

@@ -17,6 +17,9 @@ from batchlock.simulator import Behaviour, Inventory, serving
 from support.commands import TIMEOUT_SECONDS
 from support.loops import entered
 
+ORG_CALLS = 2
+"""The calls with which the first run of a day asks about its org: `/org` and its modules."""
+
 
 @dataclass(frozen=True, slots=True)
 class StandIn:

@@ -157,7 +157,9 @@ def _read_header(
     constants = dict(options.constants)
     file_module = None
     if Field.MODULE not in fields and Field.MODULE not in constants:
-        file_module = module_of_file(options.file_name, titles, options.custom_modules)
+        file_module = module_of_file(
+            options.file_name, titles, options.custom_modules, options.org_modules
+        )
         if file_module.module is not None:
             constants[Field.MODULE] = file_module.module
     missing = (field for field in _needed_fields(options) if field not in fields)

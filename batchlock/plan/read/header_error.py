@@ -175,7 +175,7 @@ def _proposals(header: Header, options: ReadOptions) -> dict[Field, int]:
 
     It stands out by a title that is similar to a known one, or because no other column fits.
     """
-    modules = ModuleNames(options.custom_modules)
+    modules = ModuleNames(options.custom_modules, options.org_modules)
     used = {*header.fields.values(), *header.result_columns.values(), locked_column(header.titles)}
     proposals: dict[Field, int] = {}
     for field in header.missing:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from batchlock.core.org import OrgModule
 from batchlock.core.reading import EncodingSource, FieldSource, FileReading, Note, Origin
 from batchlock.core.rows import Cell, Field, NoValue
 from batchlock.plan.actions import NOUNS, USED_BY, default_action
@@ -52,6 +53,7 @@ class ReadOptions:
     constants: Mapping[Field, str] = field(default_factory=dict)
     """The one value of all rows, by field; such a field needs no column."""
     custom_modules: tuple[str, ...] = ()
+    org_modules: tuple[OrgModule, ...] = ()
     file_name: str = ""
     """The name of the file, inside of an archive its name there: it may name the module."""
     visible_only: bool = False

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from batchlock.plan.module_labels import BY_SINGULAR, comparable
+from batchlock.core.org import OrgModule
+from batchlock.plan.module_labels import comparable
 from batchlock.plan.modules import WHERE_API_NAMES_ARE, ModuleNames
 
 # What may follow: the number that a browser adds to a second download, and what people and
@@ -39,18 +40,21 @@ class FileModule:
 
 
 def module_of_file(
-    file_name: str, titles: Sequence[str], custom_modules: Sequence[str]
+    file_name: str,
+    titles: Sequence[str],
+    custom_modules: Sequence[str],
+    org_modules: Sequence[OrgModule] = (),
 ) -> FileModule:
     """Return what the name of a file and its titles say about the module of all rows."""
-    names = _module_names(tuple(custom_modules))
+    names = _module_names(tuple(custom_modules), tuple(org_modules))
     match = _FILE_NAME.fullmatch(file_name)
-    by_name = names.find(match["label"]) if match else None
+    by_name = names.find_in_file_name(match["label"]) if match else None
     owners = {
         comparable(match["label"]): match["label"]
         for match in map(_OWNER.fullmatch, map(str.strip, titles))
         if match
     }
-    by_owner = BY_SINGULAR.get(next(iter(owners))) if len(owners) == 1 else None
+    by_owner = names.find_owner(next(iter(owners))) if len(owners) == 1 else None
     label = next(iter(owners.values()), "")
     if by_name and by_name == by_owner:
         return FileModule(module=by_name, is_zohos=True)
@@ -79,6 +83,8 @@ def module_of_file(
 
 
 @lru_cache(maxsize=1)
-def _module_names(custom_modules: tuple[str, ...]) -> ModuleNames:
+def _module_names(
+    custom_modules: tuple[str, ...], org_modules: tuple[OrgModule, ...]
+) -> ModuleNames:
     # Every row that may be the header is looked at; the names are the same for all.
-    return ModuleNames(custom_modules)
+    return ModuleNames(custom_modules, org_modules)

@@ -44,6 +44,10 @@ class Budget:
             self.remaining -= cost
         self._last_answer = now
 
+    def charge(self, cost: int) -> None:
+        """Count credits of this run, for calls whose answers were not recorded here."""
+        self._credits_used += cost
+
     def available(self, in_flight: int) -> int | None:
         """Return how many more calls may start beside those in flight; None for no bound."""
         bounds = []

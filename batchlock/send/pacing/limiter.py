@@ -93,6 +93,10 @@ class CallLimiter:
         """Begin with `cap` calls in flight, the limit of the edition; before the first call."""
         self._window.begin_at_cap(cap, now=self.clock.now_utc())
 
+    def charge(self, credits_used: int) -> None:
+        """Count credits that the run has used for calls without a permit."""
+        self._budget.charge(credits_used)
+
     @property
     def snapshot(self) -> LimiterSnapshot:
         """The state at this moment."""

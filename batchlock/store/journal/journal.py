@@ -94,6 +94,15 @@ class Journal:
         """When the same thing was finished before; None when it was not."""
         return self._read("finished_before", lambda value: datetime.fromisoformat(value["at"]))
 
+    def set_day_credits(self, credits_: int) -> None:
+        """Store about how many credits the org has in a day."""
+        self._write("day_credits", {"credits": credits_})
+
+    @property
+    def day_credits(self) -> int | None:
+        """About how many credits the org has in a day; None when that is not known."""
+        return self._read("day_credits", lambda value: int(value["credits"]))
+
     def put_compared(self) -> None:
         """Store that the earlier runs of the same thing were considered; the caller commits."""
         self._put("earlier", {})

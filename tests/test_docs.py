@@ -76,7 +76,7 @@ def test_the_commands_of_the_readme_work_one_after_the_other(
         "resume": "There is no unfinished run to resume.",
         "retry": "is as its file asks",
         "run results": "200 unchanged",
-        "show": "200 calls",
+        "show": "202 calls",
         "report": "again.csv",
     }
     executed, run_id = set(), ""

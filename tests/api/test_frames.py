@@ -41,6 +41,16 @@ def test_a_frame_comes_back_with_its_index_and_the_results(stand_in: Start) -> N
     }
 
 
+def test_a_column_of_a_frame_says_the_actions(stand_in: Start) -> None:
+    org = stand_in()
+    frame = frame_of(3).drop(columns="Lock Id").assign(Action=["update", "Unlock", ""])
+    done = batchlock.run(frame, config=org.config(), progress=False)
+    assert list(done["Result"]) == ["updated", "unlocked", "updated"]
+    assert done.attrs["batchlock"]["action"] == "mixed"
+    again = batchlock.run(done, config=org.config(), progress=False)
+    assert list(again["Result"]) == ["unchanged"] * 3
+
+
 def test_the_same_frame_again_sends_nothing_and_fresh_sends_all(stand_in: Start) -> None:
     org = stand_in()
     config = org.config()

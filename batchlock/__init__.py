@@ -1,6 +1,7 @@
 """Update the locking information of many Zoho CRM records from a spreadsheet.
 
-For Python: `batchlock.check(frame_or_path)` and `batchlock.run(frame_or_path)`; see docs/python.md.
+For Python: `batchlock.check(frame_or_path)`, `batchlock.run(frame_or_path)` and
+`batchlock.undo(run_id)`; see docs/python.md.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from batchlock.api import check, run
+    from batchlock.api import check, run, undo
     from batchlock.core.errors import (
         AlreadyRunning,
         BatchlockError,
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
         UsageError,
     )
 
-_FUNCTIONS = ("check", "run")
+_FUNCTIONS = ("check", "run", "undo")
 _ERRORS = ("AlreadyRunning", "BatchlockError", "SignInRefused", "UnreadableFile", "UsageError")
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "__version__",
     "check",
     "run",
+    "undo",
 ]
 
 

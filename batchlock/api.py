@@ -5,11 +5,7 @@ unfinished is resumed by the next call with the same table, and `batchlock runs`
 """
 
 import asyncio
-import csv
-import hashlib
-import io
 import os
-import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,7 +27,7 @@ from batchlock.core.rows import Field
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.engine import Engine
 from batchlock.report.checked_file import checked_rows
-from batchlock.report.frame import results_frame
+from batchlock.report.frame import frame_file, results_frame
 from batchlock.report.json import check_json, run_json
 from batchlock.report.summaries import check_result_of, closed_because
 
@@ -40,9 +36,6 @@ Table = pd.DataFrame | str | os.PathLike[str]
 
 _T = TypeVar("_T")
 
-# Above this number a float does not hold every whole number, so it may be a rounded id. Written as
-# a float, it is refused as one.
-_LARGEST_EXACT_FLOAT = 2**53
 _INTERRUPTED = StopReason(code=StopCode.SIGNAL, sentence="Interrupted.", exit_code=130)
 
 
@@ -91,6 +84,9 @@ def run(
     simulate: bool = False,
     strict: bool = False,
     fresh: bool = False,
+    action: str | None = None,
+    change_reason: bool = False,
+    yes: bool = False,
     output: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -101,6 +97,10 @@ def run(
     is the path of the results file (.xlsx or .csv); that of a frame is in the state folder when
     none is named. `progress` shows a bar at a terminal, and logs the first rows that are not
     updated. The other arguments are those of `check`.
+
+    `action` is `lock` or `unlock` for all rows; without it, each row updates the reason of its
+    lock, or does what a column `Action` says. `change_reason` gives a record that is to be locked,
+    and is locked already, the reason of its row. Rows that unlock are sent only with `yes`.
 
     Returns the table with the columns of the results. A frame keeps its index. The attribute
     `attrs["batchlock"]` is the object that `batchlock run --json` prints; its `exit_code` is 0 when
@@ -113,17 +113,54 @@ def run(
     options = replace(
         _options(sheet, columns, module, reason, visible_only=visible_only, simulate=simulate),
         fresh=fresh,
+        change_reason=change_reason,
         output=None if output is None else Path(output),
     )
+    if action is not None:
+        options = replace(options, constants={**options.constants, "action": action})
     if strict:
         settings = {
             **(settings or {}),
             "input": {**(settings or {}).get("input", {}), "strict": True},
         }
-    with _Call.opened(table, config, settings, options, progress=progress) as call:
+    with _Call.opened(table, config, settings, options, progress=progress, yes=yes) as call:
         frame, result = call.await_(_run)
     frame.attrs["batchlock"] = _Attribute(run_json(result.summary, result.output))
     return frame
+
+
+def undo(
+    run_id: str,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    simulate: bool = False,
+    yes: bool = False,
+    output: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> pd.DataFrame | None:
+    """Put back what a run has changed, and return the result of each of its changed rows.
+
+    `run_id` is the id of the run, or its beginning. Records that the run has locked are unlocked
+    only with `yes`. The other arguments are those of `run`.
+
+    Returns None when nothing can be put back. Raises as `run` does.
+    """
+    options = RunOptions(simulate=simulate, output=None if output is None else Path(output))
+    with _Call.opened("", config, settings, options, progress=progress, yes=yes) as call:
+        undone = _run_in_thread(_undo(call.engine, run_id), call.engine.cancel_token)
+    if undone is None:
+        return None
+    frame, result = undone
+    frame.attrs["batchlock"] = _Attribute(run_json(result.summary, result.output))
+    return frame
+
+
+def _refuse_unlocks(count: int) -> bool:
+    raise UsageError(
+        f"{'1 row unlocks a record' if count == 1 else f'{count:,} rows unlock records'}. Nothing "
+        "was sent. Pass yes=True if that is meant."
+    )
 
 
 class _Attribute(dict[str, Any]):
@@ -141,7 +178,15 @@ async def _check(engine: Engine, file: Path) -> tuple[pd.DataFrame, CheckResult]
 
 
 async def _run(engine: Engine, file: Path) -> tuple[pd.DataFrame, RunResult]:
-    result = await engine.run(file)
+    return _with_frame(engine, await engine.run(file))
+
+
+async def _undo(engine: Engine, run_id: str) -> tuple[pd.DataFrame, RunResult] | None:
+    result = await engine.undo(run_id)
+    return None if result is None else _with_frame(engine, result)
+
+
+def _with_frame(engine: Engine, result: RunResult) -> tuple[pd.DataFrame, RunResult]:
     run = engine.store.runs.find(engine.orgs, result.summary.run_id)
     with engine.store.open_journal(run) as journal:
         rows = journal.result_rows(closed_because=closed_because(run.reason or COMPLETED))
@@ -204,6 +249,7 @@ class _Call:
         options: RunOptions,
         *,
         progress: bool = False,
+        yes: bool = False,
     ) -> Iterator["_Call"]:
         """Build the engine and, for a frame, write its file; both are closed and removed again."""
         loaded = load(
@@ -225,10 +271,11 @@ class _Call:
                     # As the file of the frame is written, whatever files are.
                     input=replace(loaded.input, encoding="utf-8", delimiter="comma"),
                 )
-                file = stack.enter_context(_frame_file(table))
+                file = stack.enter_context(frame_file(table))
             else:
                 index, file = None, Path(table)
-            engine = Engine(loaded, options, CancelToken(), observer)
+            confirm = (lambda _: True) if yes else _refuse_unlocks
+            engine = Engine(loaded, options, CancelToken(), observer, confirm_unlocks=confirm)
             stack.callback(engine.close)
             if isinstance(observer, TerminalProgress):
                 stack.callback(observer.close)
@@ -245,39 +292,6 @@ class _Call:
             frame = frame.reindex(range(2, len(self.index) + 2))
             frame.index = self.index
         return frame, result
-
-
-@contextmanager
-def _frame_file(frame: pd.DataFrame) -> Iterator[Path]:
-    """Write a frame as CSV in a temporary folder, which is removed at the end.
-
-    Equal frames become equal files of the same name, so that an unfinished run is found again. The
-    run keeps the cells in its journal, and does not need the file later.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow([str(title) for title in frame.columns])
-    # Objects, because a row of numbers of several types would become one of floats.
-    for row in frame.astype(object).itertuples(index=False, name=None):
-        writer.writerow([_cell_text(cell) for cell in row])
-    content = text.getvalue().encode("utf-8", "surrogatepass")
-    digest = hashlib.sha256(content).hexdigest()
-    # A folder for each call: two calls with the same frame must not remove each other's file.
-    with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
-        file = Path(folder) / f"frame-{digest[:8]}.csv"
-        file.write_bytes(content)
-        yield file
-
-
-def _cell_text(cell: Any) -> str:
-    """Return a cell as text; a missing value is blank."""
-    if isinstance(cell, str):
-        return cell
-    if pd.api.types.is_scalar(cell) and pd.isna(cell):
-        return ""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _LARGEST_EXACT_FLOAT:
-        return str(int(cell))
-    return str(cell)
 
 
 def _run_in_thread(work: Coroutine[Any, Any, _T], cancel_token: CancelToken) -> _T:

@@ -7,6 +7,7 @@ sends each row to Zoho, and writes a results file with one line for each row.
     check    plan
     resume                    execute
     retry            start ─▶ execute       rows of another run that were not updated
+    undo             start ─▶ execute       put back what another run has changed
     report                                  write the results again
     show, runs                              what the store has
 
@@ -48,7 +49,7 @@ from batchlock.report import summaries
 from batchlock.report.checked_file import checked_file_target, report_check
 from batchlock.report.reporter import Reporter
 from batchlock.send.stop_rules import deadline
-from batchlock.start import Starter
+from batchlock.start import ConfirmUnlocks, Starter, refuse_unlocks
 from batchlock.store.earlier import compare_with_earlier_runs, has_state
 from batchlock.store.journal import Journal
 from batchlock.zoho.credentials import Credentials, load_credentials
@@ -73,8 +74,12 @@ class Engine:
         *,
         reader: ReaderProcess | None = None,
         store: "Store | None" = None,
+        confirm_unlocks: ConfirmUnlocks = refuse_unlocks,
     ) -> None:
-        """Use a reader process that was started early, and a store that is open already, if any."""
+        """Use a reader process that was started early, and a store that is open already, if any.
+
+        `confirm_unlocks` is called before a run is stored that unlocks records.
+        """
         self.settings = settings
         self.options = options
         self.cancel_token = cancel_token
@@ -82,6 +87,7 @@ class Engine:
         self._reader = reader
         self._store = store
         self._owns_store = store is None
+        self._confirm_unlocks = confirm_unlocks
         # The time for planning counts for `max_runtime`, and `until` is the first such time of
         # day after the start, however long planning takes.
         self._started_monotonic = time.monotonic()
@@ -135,6 +141,11 @@ class Engine:
                 asking.set_result(enquiry)
                 await planning
                 with Journal.open(path) as journal:
+                    try:
+                        self._starter.confirm(journal)
+                    except BaseException:  # a signal at the question, too
+                        path.unlink(missing_ok=True)
+                        raise
                     run = self._starter.add(journal.info, journal.figures())
                     return await self._executor.execute(run, journal, connection, enquiry)
 
@@ -210,6 +221,21 @@ class Engine:
                 return None
             set_holder(f"run {retry.run_id}")
             return await self._resume(retry, credentials)
+
+    async def undo(self, run_id: str) -> RunResult | None:
+        """Put back what a run has changed, as a new run; None when nothing can be put back.
+
+        Only where Zoho still shows what the run has left. An unfinished undo is resumed.
+        """
+        run = self._find(run_id)
+        credentials = load_credentials(self.settings.zoho, self.settings.network, run.info.org)
+        with self.store.lock(run.info.org) as set_holder:
+            set_holder(f"an undo of run {run.run_id}")
+            undo = self._starter.start_undo(self.store.runs.find(self.orgs, run.run_id))
+            if undo is None:
+                return None
+            set_holder(f"run {undo.run_id}")
+            return await self._resume(undo, credentials)
 
     def start_retry(self, run_id: str, *, refused: bool = True) -> Run | None:
         """Make the run that `retry` makes, for `resume` to send.
@@ -298,6 +324,7 @@ class Engine:
             reporter=self._reporter,
             observer=self.observer,
             fresh=self.options.fresh,
+            confirm_unlocks=self._confirm_unlocks,
         )
 
     @property

@@ -72,6 +72,9 @@ class Planner:
                 await self._read(now)
         if error is not None:
             raise error
+        if self.options.change_reason:
+            with Journal.open(self.path) as journal:
+                journal.set_changes_reasons()
         self._compare_with_earlier_runs(stored)
 
     async def _read(self, modules: tuple[OrgModule, ...]) -> None:

@@ -2,27 +2,54 @@
 
 plan ─▶ journal of the run ─▶ record; older runs of the same content end
 rows of a run that were not updated ─▶ journal of a retry ─▶ record; that run ends
+rows that a run has changed ─▶ journal of an undo ─▶ record; that run ends
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import AlreadyRunning, UsageError
 from batchlock.core.observer import RunObserver
 from batchlock.core.reading import Note
+from batchlock.core.results import Result
+from batchlock.core.rows import Action
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, superseded_by
 from batchlock.plan import run_info
 from batchlock.plan.finished import note_finished_run
+from batchlock.report import summaries
 from batchlock.report.destination import displayable_name, run_id_in_name
 from batchlock.report.reporter import Reporter
 from batchlock.store.earlier import compare_with_earlier_runs, last_finished, needs_comparison
-from batchlock.store.journal import Journal, copy_plan, copy_unsettled_rows, forget_results
+from batchlock.store.journal import (
+    Journal,
+    copy_plan,
+    copy_undone_rows,
+    copy_unsettled_rows,
+    forget_results,
+)
 from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
     from batchlock.store.store import Store
+
+ConfirmUnlocks = Callable[[int], bool]
+"""Asks a person whether so many records are to be unlocked.
+
+Raises UsageError when nobody can be asked.
+"""
+
+
+def refuse_unlocks(count: int) -> bool:
+    """Raise UsageError: nobody was asked whether so many records are to be unlocked."""
+    rows = f"{'1 row unlocks a record' if count == 1 else f'{count:,} rows unlock records'}"
+    raise UsageError(
+        f"{rows}, and nobody was asked. Nothing was sent. Add --yes if that is meant.",
+        page_message=f"{rows}. Nothing was sent, because the page cannot ask whether that is "
+        "meant. Run the file at a terminal.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +62,7 @@ class Starter:
     observer: RunObserver
     fresh: bool
     """Whether the rows are sent again that an earlier run of the same content has done."""
+    confirm_unlocks: ConfirmUnlocks
 
     def start(self, plan_path: Path) -> Run:
         """Make a run of a plan, which stays as it is.
@@ -82,6 +110,60 @@ class Starter:
             copy_unsettled_rows(source, path, info, refused=refused, earlier=paths)
         return self._add_from(path)
 
+    def start_undo(self, run: Run) -> Run | None:
+        """Make the undo of a run, or return its unfinished one; None when nothing can be put back.
+
+        Raises AlreadyRunning when the run is being sent, and UsageError when it is not known what
+        it has changed. The caller holds the lock of the org.
+        """
+        run_info.check_address(run.info, self.settings)
+        if run.is_alive:
+            raise AlreadyRunning(
+                f"Run {run.run_id} is being sent. Wait for its end, or stop it first."
+            )
+        for relative in self.store.runs.family(run):
+            is_undo = relative.info.undo_of == run.run_id and relative.info.retry_of is None
+            if is_undo and not relative.is_closed:
+                return relative
+        with self.store.open_journal(run) as source:
+            if in_doubt := source.counts()[Result.UNKNOWN]:
+                raise UsageError(
+                    f"It is not known yet what became of {in_doubt:,} rows of run {run.run_id}. "
+                    f"Resume it first: batchlock resume {run.run_id}"
+                )
+            info = self.reporter.with_output(run_info.undo_info(run.info, self.settings))
+            self.reporter.check_writable(info, self.observer)
+            path = self.store.journal_path(info)
+            if not copy_undone_rows(source, path, info):
+                return None
+        undo = self._add_from(path)
+        if not run.is_closed:
+            self.observer.on_message(
+                f"Run {run.run_id} was not finished. It is closed now: run its file again to send "
+                "every row of it."
+            )
+        if undo.info.action in (Action.LOCK, "mixed"):
+            self.observer.on_message(
+                "Locks that the run has removed are made anew: their time and person are new."
+            )
+        return undo
+
+    def confirm(self, journal: Journal) -> None:
+        """Ask whether records are to be unlocked, if the rows that are left unlock any.
+
+        Raises UsageError when the answer is no, or when nobody can be asked.
+        """
+        if not journal.to_unlock():
+            return
+        # Here, and not when the run is sent, so that the person is asked for the right number.
+        if needs_comparison(journal):
+            compare_with_earlier_runs(journal, self.store, fresh=self.fresh)
+            if (sentence := summaries.left_alone(journal, fresh=self.fresh)) is not None:
+                self.observer.on_message(sentence)
+        count = journal.to_unlock()
+        if count and not self.confirm_unlocks(count):
+            raise UsageError("Nothing was sent, because the number was not typed.")
+
     def _refuse_outdated(self, run: Run) -> None:
         """Raise UsageError when a newer run of the same file decides what becomes of its rows.
 
@@ -118,6 +200,7 @@ class Starter:
         added = None
         try:
             with Journal.open(path) as journal:
+                self.confirm(journal)
                 added = self.add(journal.info, journal.figures())
         finally:
             if added is None or self.store.journal_path(added.info) != path:
@@ -126,8 +209,8 @@ class Starter:
 
 
 def original_of(info: RunInfo, store: "Store") -> Run | None:
-    """Return the run that a retry retries, or whose results a file is; None when none is known."""
-    run_id = info.retry_of or run_id_in_name(Path(info.file))
+    """Return the run that a retry or undo is of, or whose results a file is; None: not known."""
+    run_id = info.retry_of or info.undo_of or run_id_in_name(Path(info.file))
     return None if run_id is None else store.runs.get(run_id)
 
 
@@ -136,21 +219,38 @@ def _is_same_org(one: RunInfo, other: RunInfo) -> bool:
 
 
 def send_rows_done_elsewhere(plan: Journal, store: "Store") -> None:
-    """Let all rows of a results file go out that a run of another org, or a rehearsal, has made.
+    """Let all rows of a results file go out that are done elsewhere, or not done any more.
 
-    The file reports rows as done. But nothing of them has reached this org.
+    The file reports rows as done. But nothing of what a run of another org, or a rehearsal, has
+    done has reached this org, and what was undone does not stand any more.
     """
     original = original_of(plan.info, store)
-    if original is None or _is_same_org(original.info, plan.info) or not forget_results(plan):
+    if original is None:
+        return
+    note = _note_about(original, plan.info, store)
+    if note is None or not forget_results(plan):
         return
     reading = plan.reading
-    place = "a rehearsal" if original.info.org == SIMULATOR else f"the org {original.info.org}"
-    note = Note(
-        code="results_of_another_org",
-        message=f"The file has the results of run {original.run_id} of {place}. Nothing of it has "
-        "reached this org, so every row goes out.",
-    )
     plan.set_reading(replace(reading, notes=(*reading.notes, note)))
+
+
+def _note_about(original: Run, info: RunInfo, store: "Store") -> Note | None:
+    """Return why the results of a run say nothing about the rows of its file; None: they do."""
+    run_id = original.run_id
+    if not _is_same_org(original.info, info):
+        place = "a rehearsal" if original.info.org == SIMULATOR else f"the org {original.info.org}"
+        return Note(
+            code="results_of_another_org",
+            message=f"The file has the results of run {run_id} of {place}. Nothing of it has "
+            "reached this org, so every row goes out.",
+        )
+    if any(run.info.undo_of == run_id for run in store.runs.family(original)):
+        return Note(
+            code="results_of_an_undone_run",
+            message=f"The file has the results of run {run_id}, which was undone since then, so "
+            "every row goes out.",
+        )
+    return None
 
 
 def note_finished(journal: Journal, store: "Store", *, is_fresh: bool) -> None:

@@ -9,14 +9,17 @@ import click
 
 from batchlock import __version__
 from batchlock.cli.context import Context
+from batchlock.cli.lock_commands import lock, send_file, undo, unlock
 from batchlock.cli.options import (
     Command,
     CommandOptions,
     ServeOptions,
+    change_reason_option,
     check_output_option,
     collected,
     common_options,
     file_argument,
+    fresh_option,
     json_option,
     output_option,
     overwrite_option,
@@ -24,6 +27,8 @@ from batchlock.cli.options import (
     run_argument,
     sending_options,
     simulate_option,
+    strict_option,
+    yes_option,
 )
 from batchlock.cli.runner import load_settings, open_engine
 from batchlock.cli.simulate_options import InventoryOptions, StandInOptions, stand_in_options
@@ -49,23 +54,20 @@ def commands() -> None:
 @output_option
 @reading_options
 @simulate_option
-@click.option("--strict", is_flag=True, help="Send nothing if there is any problem or note.")
+@strict_option
 @sending_options
-@click.option(
-    "--fresh", is_flag=True, help="Start a new run, and send the rows again that are done."
-)
+@fresh_option
+@change_reason_option
+@yes_option
 @json_option
 @collected(CommandOptions)
 def run(context: Context, options: CommandOptions, *, file: Path) -> int:
     """Send every row of FILE to Zoho and write the result of each.
 
-    An unfinished run of the same file is resumed.
+    A row updates the reason of its lock; with a column `Action`, it can also say lock or unlock. An
+    unfinished run of the same file is resumed.
     """
-    from batchlock.cli.output import print_result
-
-    with open_engine(context, options, file=file) as engine:
-        result = context.signals.run_async(engine.run(file))
-    return print_result(context, result)
+    return send_file(context, options, file, action=None)
 
 
 @commands.command(cls=Command, example="batchlock check orders.xlsx")
@@ -114,6 +116,7 @@ def resume(context: Context, options: CommandOptions, *, run_id: str | None) -> 
 @common_options
 @output_option
 @sending_options
+@yes_option
 @json_option
 @collected(CommandOptions)
 def retry(context: Context, options: CommandOptions, *, run_id: str, only: str | None) -> int:
@@ -287,3 +290,7 @@ def work(context: Context, options: CommandOptions, *, run_id: str) -> int:
     with open_engine(context, options) as engine:
         result = context.signals.run_async(send_run(engine, run_id))
     return print_result(context, result, nothing="The run does not wait any more.")
+
+
+for _command in (lock, unlock, undo):
+    commands.add_command(_command)

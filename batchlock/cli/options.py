@@ -33,6 +33,8 @@ class CommandOptions(NamedTuple):
     simulate: bool = False
     strict: bool = False
     fresh: bool = False
+    change_reason: bool = False
+    yes: bool = False
     in_flight: str | None = None
     per_second: str | None = None
     max_runtime: str | None = None
@@ -136,6 +138,20 @@ check_output_option = click.option(
     "--output",
     type=_path,
     help="Write the file with each problem on its cell; .xlsx or .csv.",
+)
+yes_option = click.option(
+    "--yes", is_flag=True, help="Unlock records without asking for their number."
+)
+change_reason_option = click.option(
+    "--change-reason",
+    is_flag=True,
+    help="Give a record that is to be locked, and is locked already, the reason of its row.",
+)
+fresh_option = click.option(
+    "--fresh", is_flag=True, help="Start a new run, and send the rows again that are done."
+)
+strict_option = click.option(
+    "--strict", is_flag=True, help="Send nothing if there is any problem or note."
 )
 simulate_option = click.option(
     "--simulate", is_flag=True, help="Rehearse with the built-in stand-in for Zoho."

@@ -24,9 +24,13 @@ _PER_PROCESS_PATHS = ("/dev/stdin", "/dev/fd/", "/proc/self/")
 
 @contextmanager
 def open_engine(
-    context: Context, options: CommandOptions, *, file: Path | None = None
+    context: Context,
+    options: CommandOptions,
+    *,
+    file: Path | None = None,
+    action: str | None = None,
 ) -> "Iterator[Engine]":
-    """Yield the engine of a command, with its log open.
+    """Yield the engine of a command, with its log open; `action` is the one of all rows.
 
     With a `file` to read, the child process for that starts at once, since it takes as long to load
     as the modules of this process. Raises UnreadableFile and UsageError.
@@ -35,7 +39,7 @@ def open_engine(
         _refuse_pipe_or_device(file)
     with ExitStack() as stack:
         reader = stack.enter_context(_reader()) if file is not None else None
-        yield stack.enter_context(_engine(context, options, reader))
+        yield stack.enter_context(_engine(context, options, reader, action))
 
 
 def _refuse_pipe_or_device(file: Path) -> None:
@@ -71,7 +75,9 @@ def _engine(
     context: Context,
     options: CommandOptions,
     reader: "ReaderProcess | None",
+    action: str | None,
 ) -> "Iterator[Engine]":
+    from batchlock.cli.confirm import confirm_unlocks
     from batchlock.cli.logs import log_to
     from batchlock.cli.progress import TerminalProgress
     from batchlock.core.options import RunOptions
@@ -88,16 +94,28 @@ def _engine(
             columns=_parse_columns(options.columns),
             constants={
                 field: value
-                for field, value in (("module", options.module), ("reason", options.reason))
+                for field, value in (
+                    ("module", options.module),
+                    ("reason", options.reason),
+                    ("action", action),
+                )
                 if value is not None
             },
             visible_only=options.visible_only,
+            change_reason=options.change_reason,
             simulate=options.simulate,
             fresh=options.fresh,
             config=options.config,
         )
         cancel_token = context.signals.cancel_token
-        engine = Engine(settings, run_options, cancel_token, progress, reader=reader)
+        engine = Engine(
+            settings,
+            run_options,
+            cancel_token,
+            progress,
+            reader=reader,
+            confirm_unlocks=confirm_unlocks(context, yes=options.yes),
+        )
         try:
             yield engine
         finally:

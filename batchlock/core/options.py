@@ -26,6 +26,8 @@ class RunOptions:
     """The encoding that a person chose on the page; None for that of the settings."""
     earlier_encoding: str | None = None
     """The encoding that a person chose for a file with the same titles."""
+    change_reason: bool = False
+    """Whether a row that locks gives a record that is locked already its reason."""
     simulate: bool = False
     fresh: bool = False
     config: Path | None = None

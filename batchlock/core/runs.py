@@ -145,6 +145,8 @@ class RunInfo:
 def superseded_by(info: RunInfo) -> StopReason:
     """Return why the runs end whose place a new run takes."""
     sentence = f"A new run of the file was started: {info.run_id}."
+    if info.undo_of is not None:
+        sentence = f"Its changes were undone by run {info.run_id}."
     if info.retry_of is not None:
         sentence = f"The remaining rows were moved to run {info.run_id}."
     return StopReason(code=StopCode.SUPERSEDED, sentence=sentence)

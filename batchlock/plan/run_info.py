@@ -39,6 +39,8 @@ def new_run_info(file: Path, settings: Settings, org: str, options: RunOptions) 
     # Only where they are used, so that runs of earlier versions are found.
     if options.constants or options.visible_only:
         identity = (*identity, dict(options.constants), options.visible_only)
+    if options.change_reason:
+        identity = (*identity, "change_reason")
     # A reading that the user corrects by hand must not resume the run with the wrong reading.
     encoding = options.encoding or options.earlier_encoding or settings.input.encoding
     if (encoding, settings.input.delimiter) != ("auto", "auto"):
@@ -96,6 +98,19 @@ def retry_info(
         identity=f"retry {source.info.run_id}",
         retry_of=source.info.run_id,
         excludes_refused=excludes_refused,
+    )
+
+
+def undo_info(info: RunInfo, settings: Settings) -> RunInfo:
+    """Describe an undo of a run; its action follows from its rows."""
+    return replace(
+        new_info_like(info, settings),
+        kind="undo",
+        identity=f"undo {info.run_id}",
+        strict=False,
+        retry_of=None,
+        undo_of=info.run_id,
+        excludes_refused=False,
     )
 
 

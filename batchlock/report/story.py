@@ -30,13 +30,18 @@ def story_of(family: Sequence[Run]) -> Story:
     """Return the total of a family, which is in the order of time.
 
     A retry has only the rows that were not done before it, so its rows add to those that are done.
-    Every other run has all rows of the file, and counts those that were done before it. A retry
-    whose run was removed begins the story.
+    An undo takes away the rows that it has put back. Every other run has all rows of the file, and
+    counts those that were done before it. A retry whose run was removed begins the story.
     """
     rows = settled = 0
+    sign: dict[str, int] = {}  # whether a run does or undoes what the file asks
     counted: set[str] = set()  # the last run of the whole file, and the retries that continue it
     for position, run in enumerate(family):
-        if not position or run.info.retry_of is None:
+        undone = run.info.undo_of
+        sign[run.run_id] = 1 if undone is None else -sign.get(undone, 1)
+        if undone is not None and position:
+            settled += sign[run.run_id] * run.figures.settled
+        elif not position or run.info.retry_of is None:
             rows, settled = run.figures.rows, run.figures.settled
             counted = {run.run_id}
         elif run.info.retry_of in counted:

@@ -24,7 +24,7 @@ def last_finished(runs: Sequence[Run], action: str) -> datetime | None:
     With another reason for all rows, or with hidden rows left out, a run has another identity. What
     it did counts all the same: it says what the locks of these rows hold now.
     """
-    finished = (run for run in runs if run.state is RunState.FINISHED)
+    finished = (run for run in runs if run.state is RunState.FINISHED and run.info.undo_of is None)
     return next((run.finished_at for run in finished if run.info.action == action), None)
 
 

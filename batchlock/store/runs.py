@@ -122,11 +122,11 @@ class RunTable:
         """Add a run, and return it, or the run to use instead.
 
         With `superseded`, the runs whose place it takes end for this reason. A retry takes the
-        place of the run that it retries, another run that of its family and of the runs of the
-        same content. Both happen in one commit: a resumed older run would overwrite in Zoho what
-        the new run has written. An older run without rows left was killed before it had its
-        results: it is finished then. When the same run has an unfinished retry already, that retry
-        is returned, and nothing is added.
+        place of the run that it retries, an undo that of the run that it undoes, another run that
+        of its family and of the runs of the same content. Both happen in one commit: a resumed
+        older run would overwrite in Zoho what the new run has written. An older run without rows
+        left was killed before it had its results: it is finished then. When the same run has an
+        unfinished retry already, that retry is returned, and nothing is added.
 
         Raises AlreadyRunning when one of the older runs is being sent.
         """
@@ -148,6 +148,8 @@ class RunTable:
         info = run.info
         if info.retry_of is not None:
             older = table.c.id == info.retry_of
+        elif info.undo_of is not None:
+            older = table.c.id == info.undo_of
         else:
             older = sa.or_(sa.and_(*_same_content(info)), table.c.parent == run.parent)
         for each in self._select(older, _is_open(), connection=connection):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from support.commands import TIMEOUT_SECONDS
 from support.sheets import TITLES, lines, lock, record, rows, sheet
-from support.zoho import Start
+from support.zoho import StandIn, Start
 
 import batchlock
 
@@ -205,3 +205,16 @@ def test_what_a_scheduler_raises_at_its_time_limit_ends_the_run(stand_in: Start)
         "updated"
     }
     assert {value["updates"] for value in org.locks().values()} == {1}
+
+
+def test_rows_that_unlock_need_yes_and_can_be_undone(org: StandIn) -> None:
+    frame = pd.DataFrame({"Module": ["Leads"], "Record Id": [record(1)]})
+    with pytest.raises(batchlock.UsageError, match="yes=True"):
+        batchlock.run(frame, action="unlock", progress=False)
+    assert org.state()["calls"]["delete"] == 0
+    done = batchlock.run(frame, action="unlock", yes=True, progress=False)
+    assert list(done["Result"]) == ["unlocked"]
+    undone = batchlock.undo(done.attrs["batchlock"]["run_id"], progress=False)
+    assert undone is not None
+    assert list(undone["Result"]) == ["locked"]
+    assert org.locks()[f"Leads/{record(1)}"]["reason"] == "Locked before"

@@ -77,7 +77,7 @@ def read_runs(folder: Path, queue: Mapping[str, RequestedRun]) -> list[Run]:
     parents: dict[str, str] = {}
     records = []
     for run_id, run in sorted(old_runs.items()):  # a retry comes after its run
-        retry_of = run.info.retry_of
+        retry_of = run.info.retry_of or run.info.undo_of
         parents[run_id] = parents.get(retry_of, retry_of) if retry_of else run_id
         records.append(_record(run, parents[run_id], superseded.get(run_id, ""), queue.get(run_id)))
     return records

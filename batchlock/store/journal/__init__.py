@@ -25,6 +25,7 @@ from batchlock.store.journal.earlier import forget_results, leave_done_rows, sen
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.search import RowFilter, Throughput
+from batchlock.store.journal.undoing import copy_undone_rows
 
 __all__ = [
     "Journal",
@@ -33,6 +34,7 @@ __all__ = [
     "Throughput",
     "atomic_journal",
     "copy_plan",
+    "copy_undone_rows",
     "copy_unsettled_rows",
     "forget_results",
     "leave_done_rows",

@@ -56,6 +56,8 @@ def copy_unsettled_rows(
     with atomic_journal(path) as draft:
         with Journal.create(draft, info) as journal:
             journal.set_reading(newest.reading)
+            if newest.changes_reasons:
+                journal.set_changes_reasons()
         _copy_rows(newest, draft, refused=refused)
         newer = newest.path
         for older in earlier:

@@ -46,9 +46,9 @@ def leave_done_rows(journal: Journal, earlier: Sequence[Path]) -> None:
     """Mark the pending rows that one of the `earlier` journals (newest first) shows as done.
 
     For each row the newest of them that has sent it decides: where that was with another reason,
-    the row goes out again, whatever an older one did. A journal that cannot be read is passed
-    over, and logged. All is written in one commit, so that a run that is killed here compares
-    again when it is resumed.
+    or where it was an undo, the row goes out again, whatever an older one did. A journal that
+    cannot be read is passed over, and logged. All is written in one commit, so that a run that is
+    killed here compares again when it is resumed.
     """
     sql = journal.database.sql
     with readable_errors(journal.path):

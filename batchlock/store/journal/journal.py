@@ -199,6 +199,10 @@ class Journal:
         """Count the rows that are pending or in doubt."""
         return self.database.count(progress.REMAINING_ROWS)
 
+    def to_unlock(self) -> int:
+        """Count the rows that unlock, and that are pending or in doubt."""
+        return self.database.count(progress.REMAINING_UNLOCKS)
+
     def to_look_up(self) -> int:
         """Count the pending rows whose lock id Zoho must be asked for."""
         return self.database.count(progress.LOOKUP_ROWS)

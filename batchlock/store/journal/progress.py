@@ -19,6 +19,9 @@ _OWN_OR_REPEATED = "progress AS p LEFT JOIN progress AS o ON o.row = p.same_as"
 IS_SETTLED = f"ifnull(o.status, p.status) IN ({SETTLED_WORDS})"
 SETTLED_ROWS = f"{_OWN_OR_REPEATED} WHERE {IS_SETTLED}"
 REMAINING_ROWS = "progress WHERE status IN ('pending', 'sending')"
+REMAINING_UNLOCKS = (
+    "progress JOIN rows USING (row) WHERE status IN ('pending', 'sending') AND action = 'unlock'"
+)
 # A lock is looked up for its id, before it is removed, and before a change is undone.
 NEEDS_LOOKUP = (
     "(action = 'unlock' OR expected IS NOT NULL OR (action = 'update' AND lock_id IS NULL))"

@@ -76,6 +76,7 @@ def test_the_commands_of_the_readme_work_one_after_the_other(
         "resume": "There is no unfinished run to resume.",
         "retry": "is as its file asks",
         "run results": "200 unchanged",
+        "undo": "can be put back",
         "show": "202 calls",
         "report": "again.csv",
     }
@@ -123,9 +124,8 @@ def test_every_option_that_the_readme_names_exists() -> None:
 
 
 def test_the_readme_names_every_result() -> None:
-    assert re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE) == [
-        result.value for result in Result
-    ]
+    table = README.partition("| Result |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [result.value for result in Result]
 
 
 def test_the_readme_names_every_exit_code() -> None:

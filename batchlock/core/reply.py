@@ -62,6 +62,8 @@ class Reply:
     about_state: bool = False  # a refusal that the lock's state may explain: look before it counts
     retry_after: float | None = None  # seconds that Zoho asks all calls to wait
     credits_remaining: int | None = None
+    calls: int = 1  # calls over HTTP that it stands for; 0 for most replies of a composite call
+    in_composite: bool = False  # the call was a part of a composite call
     lock: Lock | None = None
     """The lock that a look-up shows, or that was made; None also when the record has no lock."""
     org: OrgFacts | None = None  # the answer to the question about the org

@@ -41,8 +41,8 @@ class CallCosts:
         """Count a call, and return the credits that it used."""
         if reply.verdict is Verdict.UNREACHABLE:  # nothing was sent
             return 0
-        cost = int(reply.verdict not in _FREE)
-        self.requests += 1
+        cost = 0 if reply.verdict in _FREE else reply.calls
+        self.requests += reply.calls
         self.credits_used += cost
         return cost
 
@@ -105,7 +105,10 @@ class Calls:
                 case Verdict.BROKEN | Verdict.LOST:
                     state.in_doubt = state.in_doubt or changes_lock
                     failures += 1
-                    if failures >= (attempts or self.retry.attempts):
+                    # How far a composite call came is not known, so a look comes before a change
+                    # is sent again.
+                    needs_look = changes_lock and reply.in_composite
+                    if needs_look or failures >= (attempts or self.retry.attempts):
                         return reply
                     await self.limiter.back_off(failures)
                 case Verdict.DENIED:

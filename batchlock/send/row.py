@@ -80,7 +80,8 @@ async def deliver(row: RowState, api: LockApi, calls: Calls, facts: RunFacts) ->
         if reply.verdict not in _NO_ANSWER:
             return _answered(row, step, reply, calls, facts)
         failures += 1
-        if step.action is Action.UPDATE or failures >= calls.retry.attempts:
+        is_repeated = step.action is Action.UPDATE and not reply.in_composite
+        if is_repeated or failures >= calls.retry.attempts:
             return await _verify_lost(row, reply, api, calls, facts)
         await calls.limiter.back_off(failures)
         step = await _look(row, api, calls, facts)

@@ -2,12 +2,15 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.stop import COMPLETED, TIME_IS_OVER, StopReason
+from batchlock.send.composite import CompositeApi, Support
+from batchlock.send.composite_memory import load_support, save_support
 from batchlock.send.org_check import check_org, require_org
 from batchlock.send.org_enquiry import OrgEnquiry
 from batchlock.send.pacing.ceiling import Pace, load_pace, save_pace
@@ -16,6 +19,9 @@ from batchlock.send.pacing.settings import Retry
 from batchlock.send.sender import deliver
 from batchlock.store.journal import Journal
 from batchlock.zoho.connect import Connection
+
+if TYPE_CHECKING:
+    from batchlock.send.row import LockApi
 
 _ENDING = "Ending; the calls under way are finished."
 
@@ -45,6 +51,18 @@ async def send(
         credits_used=journal.totals.credits_used,
         deadline_monotonic=deadline_monotonic,
     )
+    composite_file = settings.state / "composite" / f"{journal.info.org}.json"
+    known = load_support(composite_file, datetime.now(UTC))
+    support = Support(dict(known.methods))
+    api: LockApi = connection.client
+    if settings.limits.composite == "auto":
+        api = CompositeApi(
+            connection.client,
+            support,
+            in_flight=lambda: limiter.in_flight,
+            on_learned=observer.on_message,
+            rows=journal.remaining(),
+        )
     timer = asyncio.create_task(cancel_at_deadline(limiter, cancel_token))
     try:
         with cancel_token.callbacks_while(lambda: observer.on_message(_ENDING)):
@@ -55,7 +73,7 @@ async def send(
             record_costs(enquiry, journal)
             await deliver(
                 journal,
-                connection.client,
+                api,
                 limiter,
                 retry=settings.retry,
                 stop=settings.stop,
@@ -73,6 +91,7 @@ async def send(
         return reason
     finally:
         timer.cancel()
+        save_support(composite_file, before=known, support=support, now=datetime.now(UTC))
         found = Pace(limiter.ceiling, limiter.highest_ok)
         save_pace(pace_file, before=pace, now=found, at=datetime.now(UTC))
     return COMPLETED

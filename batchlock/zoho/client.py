@@ -5,26 +5,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import quote
 
 import aiohttp
-import orjson
 from yarl import URL
 
 from batchlock import __version__
 from batchlock.core.reply import Reply, Verdict
 from batchlock.core.rows import LockId, Update
+from batchlock.zoho import lock_calls
+from batchlock.zoho.composite import composite_body, interpret_composite
 from batchlock.zoho.failures import call_limits, describe, read_at_most
+from batchlock.zoho.lock_calls import LockCall
 from batchlock.zoho.org import LOCKABLE_MODULES
-from batchlock.zoho.replies import (
-    RawResponse,
-    interpret_lock,
-    interpret_lookup,
-    interpret_modules,
-    interpret_org,
-    interpret_unlock,
-    interpret_update,
-)
+from batchlock.zoho.replies import RawResponse, interpret_modules, interpret_org
 
 # Bytes. Zoho's answer about one record has a few thousand; a larger body is not Zoho's, and is
 # not read to its end.
@@ -32,9 +25,6 @@ _MAX_RESPONSE_SIZE = 1024 * 1024
 # Seconds that an idle connection stays open: twice aiohttp's default, so that connections outlive
 # most waits (a hold, a back-off) and need no new TLS handshake.
 _KEEPALIVE_SECONDS = 30
-# The record, to verify that the answer is about the right one, the reason, and what tells our own
-# lock from somebody else's.
-_LOOKUP_QUERY = "?fields=Locked_For__s,Locked_Reason__s,Lock_Source__s,Locked_Time__s,Locked_By__s"
 
 
 class TokenSource(Protocol):
@@ -92,6 +82,7 @@ class Client:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._root = f"{endpoint.api_url}/crm/{endpoint.version}"
+        self._version = endpoint.version
         self._host = URL(endpoint.api_url).host or endpoint.api_url
         self._timeout = endpoint.timeout
         self._limits = call_limits(endpoint.timeout)
@@ -106,35 +97,48 @@ class Client:
 
         A rejected token is replaced before this returns. Raises the exceptions of the token source.
         """
-        url = self._locks_url(update, f"/{lock_id}")
-        return await self._call(
-            "PUT", url, lambda response: interpret_update(response, lock_id), body=_body(update)
-        )
+        return await self.send(lock_calls.put_reason(update, lock_id))
 
     async def lock(self, update: Update) -> Reply:
         """Lock the update's record with its reason; the reply has the new lock.
 
         Tokens: see `put_reason`.
         """
-        url = self._locks_url(update, "")
-        return await self._call(
-            "POST", url, lambda response: interpret_lock(response, update), body=_body(update)
-        )
+        return await self.send(lock_calls.lock(update))
 
     async def unlock(self, update: Update, lock_id: LockId) -> Reply:
         """Remove a lock of the update's record. Tokens: see `put_reason`."""
-        url = self._locks_url(update, f"/{lock_id}")
-        return await self._call("DELETE", url, lambda response: interpret_unlock(response, lock_id))
+        return await self.send(lock_calls.unlock(update, lock_id))
 
     async def find_lock(self, update: Update) -> Reply:
         """Look up the lock that the update asks for (see `Update.requested_lock_id`).
 
         The reply is ACCEPTED without a lock when there is none. Tokens: see `put_reason`.
         """
-        requested = update.requested_lock_id
-        lock_path = f"/{requested}" if requested is not None else ""
-        url = self._locks_url(update, f"{lock_path}{_LOOKUP_QUERY}")
-        return await self._call("GET", url, lambda response: interpret_lookup(response, update))
+        return await self.send(lock_calls.find_lock(update))
+
+    async def send(self, call: LockCall) -> Reply:
+        """Send one call on a lock. Tokens: see `put_reason`."""
+        query = f"?{call.query}" if call.query else ""
+        # The path is quoted already, so yarl must not parse and quote it again.
+        url = URL(f"{self._root}{call.path}{query}", encoded=True)
+        return await self._call(call.method, url, call.interpret, body=call.body)
+
+    async def send_composite(self, calls: list[LockCall]) -> list[Reply | None]:
+        """Send several calls as one composite call; see `interpret_composite`.
+
+        Tokens: see `put_reason`.
+        """
+        replies: list[Reply | None] = []
+
+        def interpret(response: RawResponse) -> Reply:
+            replies.extend(interpret_composite(response, calls))
+            # The verdict that all have in common decides about the token.
+            return replies[0] or Reply(verdict=Verdict.REFUSED)
+
+        url = URL(f"{self._root}/__composite_requests", encoded=True)
+        reply = await self._call("POST", url, interpret, body=composite_body(self._version, calls))
+        return replies or [reply] * len(calls)
 
     async def get_org(self) -> Reply:
         """Ask which org this sign-in belongs to; it is `Reply.org`. Tokens: see `put_reason`."""
@@ -144,12 +148,6 @@ class Client:
         """Ask which modules can be locked: `Reply.modules`. Tokens: see `put_reason`."""
         url = URL(f"{self._root}{LOCKABLE_MODULES}", encoded=True)
         return await self._call("GET", url, interpret_modules)
-
-    def _locks_url(self, update: Update, rest: str) -> URL:
-        module = quote(update.module, safe="")
-        path = f"/{module}/{update.record_id}/Locking_Information__s{rest}"
-        # The path is quoted already, so yarl must not parse and quote it again.
-        return URL(f"{self._root}{path}", encoded=True)
 
     async def _call(
         self,
@@ -197,7 +195,3 @@ class Client:
             message=failure.message,
             remedy=failure.remedy,
         )
-
-
-def _body(update: Update) -> bytes:
-    return orjson.dumps({"data": [{"Locked_Reason__s": update.reason}]})

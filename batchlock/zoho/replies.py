@@ -68,7 +68,7 @@ def interpret_unlock(response: RawResponse, lock_id: LockId) -> Reply:
 
 def interpret_lock(response: RawResponse, update: Update) -> Reply:
     """Interpret the response to the making of a lock; only a SUCCESS with its id is accepted."""
-    envelope = _envelope(_parse(response.content))
+    envelope = _envelope(parsed(response.content))
     if not (200 <= response.status < 300 and envelope and envelope.code == "SUCCESS"):
         return _interpret_failure(response, envelope, LOCK_CODES)
     lock_id = envelope.details.get("id")
@@ -87,7 +87,7 @@ def interpret_lock(response: RawResponse, update: Update) -> Reply:
 
 
 def _interpret_change(response: RawResponse, lock_id: LockId, codes: Codes) -> Reply:
-    envelope = _envelope(_parse(response.content))
+    envelope = _envelope(parsed(response.content))
     if not (200 <= response.status < 300 and envelope and envelope.code == "SUCCESS"):
         return _interpret_failure(response, envelope, codes)
     if not (envelope.in_data and envelope.status == "success"):
@@ -106,7 +106,7 @@ def interpret_lookup(response: RawResponse, update: Update) -> Reply:
     """
     if response.status == 204:  # Zoho's answer when there is no lock
         return _reply(response, None, _ACCEPTED)
-    body = _parse(response.content)
+    body = parsed(response.content)
     locks = body.get("data") if isinstance(body, dict) else None
     envelope = _envelope(body)
     if not 200 <= response.status < 300 or envelope is not None or not isinstance(locks, list):
@@ -116,7 +116,7 @@ def interpret_lookup(response: RawResponse, update: Update) -> Reply:
 
 def interpret_org(response: RawResponse) -> Reply:
     """Interpret the response to the question which org this sign-in belongs to."""
-    body = _parse(response.content)
+    body = parsed(response.content)
     org = org_of(body) if response.status == 200 else None
     if org is not None:
         return replace(_reply(response, None, _ACCEPTED), org=org)
@@ -127,7 +127,7 @@ def interpret_modules(response: RawResponse) -> Reply:
     """Interpret the response to the question which modules can be locked."""
     if response.status == 204:  # Zoho's answer when there is nothing to list
         return replace(_reply(response, None, _ACCEPTED), modules=())
-    body = _parse(response.content)
+    body = parsed(response.content)
     modules = modules_of(body) if response.status == 200 else None
     if modules is not None:
         return replace(_reply(response, None, _ACCEPTED), modules=modules)
@@ -163,6 +163,11 @@ def _interpret_locks(response: RawResponse, locks: list[object], update: Update)
     return _reply(response, None, _ACCEPTED, lock=lock)
 
 
+def interpret_failure(response: RawResponse) -> Reply:
+    """Interpret a response from which no success can come."""
+    return _interpret_failure(response, _envelope(parsed(response.content)))
+
+
 def _interpret_failure(
     response: RawResponse, envelope: Envelope | None, codes: Codes = _NO_CODES
 ) -> Reply:
@@ -189,7 +194,8 @@ def _interpret_failure(
     return _reply(response, envelope, error_code or error_codes.unknown(status), message=message)
 
 
-def _parse(content: bytes | None) -> object:
+def parsed(content: bytes | None) -> object:
+    """Return the JSON of a body; None when it is empty or no JSON."""
     try:
         return orjson.loads(content) if content else None
     except orjson.JSONDecodeError:

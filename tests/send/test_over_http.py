@@ -1,97 +1,31 @@
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 from support.clocks import FastClock
 from support.delivery import (
     OUR_REASON,
     RETRY,
-    Delivery,
     RecordingObserver,
     journal_of,
     read_delivery,
     update_of,
     updates_of,
 )
+from support.over_http import client_of, reason_at, send_over_http
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result
-from batchlock.core.rows import RecordId, Update
+from batchlock.core.rows import RecordId
 from batchlock.core.stop import Cancelled, StopCode
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Limits
 from batchlock.send.sender import deliver
 from batchlock.send.settings import StopSettings
-from batchlock.simulator import Behaviour, Fault, Kind, Simulator, serving
+from batchlock.simulator import Behaviour, Fault, Kind, serving
 from batchlock.store.journal import Journal
-from batchlock.zoho.client import Client, Endpoint, session
-from batchlock.zoho.oauth import OAuthClient
-from batchlock.zoho.tokens import Tokens
-
-# FastClock runs a hundred times as fast, so this is a minute in which a busy machine may stall.
-PATIENT = replace(RETRY, give_up_after=6000.0)
-
-
-@asynccontextmanager
-async def client_of(
-    simulator: Simulator, folder: Path, *, refresh_token: str = "valid"
-) -> AsyncIterator[Client]:
-    async with session(limit=0) as calls:
-        oauth = OAuthClient(
-            accounts_url=simulator.url,
-            client_id="client",
-            client_secret=SecretStr("secret"),
-            refresh_token=SecretStr(refresh_token),
-            data_center="us",
-            environment="production",
-        )
-        path = folder / "tokens" / "acme.json"
-        tokens = Tokens(oauth, path=path, session=calls, max_wait=60.0, timeout=60.0)
-        yield Client(Endpoint(api_url=simulator.url, timeout=60.0), tokens, calls)
-
-
-def send_over_http(
-    path: Path,
-    behaviour: Behaviour,
-    *,
-    window: int = 8,
-    refresh_token: str = "valid",
-    stop: StopSettings | None = None,
-) -> tuple[Delivery, Simulator]:
-    observer = RecordingObserver()
-
-    async def main() -> tuple[BatchlockError | None, Simulator]:
-        async with serving(behaviour) as simulator:
-            async with client_of(simulator, path.parent, refresh_token=refresh_token) as client:
-                limiter = CallLimiter(Limits(in_flight=window), PATIENT, clock=FastClock())
-                with Journal.open(path) as journal:
-                    try:
-                        await deliver(
-                            journal,
-                            client,
-                            limiter,
-                            retry=PATIENT,
-                            stop=stop or StopSettings(),
-                            cancel_token=CancelToken(),
-                            observer=observer,
-                        )
-                    except BatchlockError as error:
-                        return error, simulator
-            return None, simulator
-
-    error, simulator = asyncio.run(main())
-    return read_delivery(path, error, observer), simulator
-
-
-def reason_at(simulator: Simulator, update: Update) -> str | None:
-    lock = simulator.locks.by_record.get(f"{update.module}/{update.record_id}")
-    return lock.reason if lock else None
 
 
 @pytest.mark.parametrize("lock_id", ["in file", None])

@@ -138,6 +138,10 @@ class ScriptedApi:
 class RecordingObserver(RunObserver):
     outcomes: list[Outcome] = field(default_factory=list)
     snapshots: list[LimiterSnapshot] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+    def on_message(self, sentence: str) -> None:
+        self.messages.append(sentence)
 
     def on_row(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

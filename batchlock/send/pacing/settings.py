@@ -19,6 +19,8 @@ class Limits:
     # 25 is the limit of the largest edition (Ultimate, CRM Plus), see Zoho's page on API limits.
     max_in_flight: Annotated[int, Ge(1)] = 25
     """The upper bound of `auto`."""
+    composite: Literal["auto", "off"] = "auto"
+    """Whether five rows share one call, and one credit, where Zoho takes that."""
     per_second: Annotated[float, Gt(0)] | None = None
     """Calls started in any second; None for no limit."""
     keep_credits: Annotated[int, Ge(0)] = 0

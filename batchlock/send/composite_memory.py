@@ -1,0 +1,57 @@
+"""What an org takes in composite calls, stored between its runs.
+
+The file is JSON: for each method whether Zoho took it, and when that was found.
+"""
+
+import json
+import os
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from batchlock.send.composite import Support
+
+# Zoho may extend what it takes, and a sign-in may get the scope that it lacked. A new trial costs
+# one credit, and the rows are not delayed.
+_MAX_AGE = timedelta(days=7)
+
+
+def load_support(path: Path, now: datetime) -> Support:
+    """Return what earlier runs have found, without what is too old; damaged content is nothing."""
+    methods = {}
+    for method, found in _content(path).items():
+        with suppress(ValueError, TypeError, KeyError):
+            if now - datetime.fromisoformat(found["at"]) < _MAX_AGE:
+                methods[method] = found["taken"] is True
+    return Support(methods)
+
+
+def save_support(path: Path, *, before: Support, support: Support, now: datetime) -> None:
+    """Store what a run has found; what it has not found itself keeps its date.
+
+    A failure is ignored: the next run then makes its own trial.
+    """
+    changed = {
+        method: {"taken": taken, "at": now.isoformat()}
+        for method, taken in support.methods.items()
+        if before.methods.get(method) is not taken
+    }
+    if not changed:
+        return
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            draft.write_text(json.dumps(_content(path) | changed))
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

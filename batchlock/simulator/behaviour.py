@@ -98,7 +98,7 @@ class Behaviour:
     """Whether COQL knows the field `Locked__s`."""
     locked_view: bool = True
     """Whether each module has the stock view of locked records."""
-    composite: Composite = Composite.ALL
+    composite: Composite = Composite.NO_LOCKS
     composite_lost_after: int | None = None
     """After so many sub-requests of a composite call the connection closes; None: never."""
     composite_lost_at: frozenset[int] = frozenset()

@@ -27,7 +27,7 @@ _LONGEST_WAIT_SECONDS = 2.0
 # on the way, such as a proxy, may not let composite calls through.
 _MOST_LOST = 3
 # A trial that fails costs one credit, and a look-up for each of its rows if its answer is lost.
-_FEWEST_FOR_TRIAL = 100
+_FEWEST_FOR_TRIAL = 500
 # Verdicts of a call that Zoho has executed.
 _EXECUTED = (Verdict.ACCEPTED, Verdict.REFUSED)
 _KINDS = {"GET": "look-ups", "PUT": "updates", "POST": "locks", "DELETE": "unlocks"}

@@ -33,6 +33,7 @@ EVERY_KEY = [
     ("network.ca_file", "firewall.pem", Path("firewall.pem")),
     ("limits.in_flight", "7", 7),
     ("limits.max_in_flight", "12", 12),
+    ("limits.composite", "off", "off"),
     ("limits.per_second", "2.5", 2.5),
     ("limits.keep_credits", "400", 400),
     ("limits.max_credits", "5000", 5000),

@@ -1,15 +1,38 @@
+from collections.abc import Awaitable, Callable
+
 """Composite calls: several calls in one."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import orjson
 import pytest
+from support import simulator_client
 from support.inventories import AUTOMATIC, AUTOMATIC_ID, FREE, LOCKED, LOCKED_ID, leads
-from support.simulator_client import Response, SimulatorClient, eventually, magic_record, run_script
+from support.simulator_client import Response, SimulatorClient, eventually, magic_record
 
-from batchlock.simulator import DEFAULT_SCOPES, Behaviour, Composite, Fault, lock_id_of
+from batchlock.simulator import (
+    DEFAULT_SCOPES,
+    Behaviour,
+    Composite,
+    Fault,
+    Inventory,
+    lock_id_of,
+)
+
+ALL = Behaviour(composite=Composite.ALL)
+
+
+def run_script(
+    script: Callable[[SimulatorClient], Awaitable[None]],
+    behaviour: Behaviour = ALL,
+    *,
+    inventory: Inventory | None = None,
+) -> None:
+    """Run a script at a stand-in that takes all calls in a composite call, if not said."""
+    simulator_client.run_script(script, behaviour, inventory=inventory)
 
 
 def request(method: str, path: str, **more: Any) -> dict[str, Any]:
@@ -165,7 +188,9 @@ def test_an_answer_is_lost_after_some_of_the_calls_were_made(done: int) -> None:
         assert state["answers"] == {"dropped": 1}
         assert (await send(client, DELETE)).status == 200
 
-    behaviour = Behaviour(composite_lost_after=done, composite_lost_at=frozenset({1}))
+    behaviour = Behaviour(
+        composite=Composite.ALL, composite_lost_after=done, composite_lost_at=frozenset({1})
+    )
     run_script(script, behaviour, inventory=leads())
 
 
@@ -298,7 +323,7 @@ def test_a_sub_request_needs_its_own_scope() -> None:
         response = await send(client, request("GET", "org"), LOOK_UP)
         assert (response.status, statuses(response)) == (200, [401, 200])
 
-    run_script(script, Behaviour(scopes=DEFAULT_SCOPES - {"ZohoCRM.org.READ"}))
+    run_script(script, replace(ALL, scopes=DEFAULT_SCOPES - {"ZohoCRM.org.READ"}))
 
 
 def test_magic_records_have_their_effect_in_sub_requests() -> None:
@@ -331,7 +356,7 @@ def test_a_composite_call_needs_five_places_in_flight() -> None:
         assert (await send(client, LOOK_UP)).status == 200
         assert ledger.in_flight_peak == 6
 
-    run_script(script, Behaviour(in_flight_cap=5))
+    run_script(script, Behaviour(composite=Composite.ALL, in_flight_cap=5))
 
 
 def test_puts_in_composite_calls_count_for_an_outage() -> None:
@@ -340,7 +365,7 @@ def test_puts_in_composite_calls_count_for_an_outage() -> None:
         assert (await send(client, LOOK_UP)).status == 500
         assert (await client.call("GET", "/crm/v8/__composite_requests")).status == 500
 
-    run_script(script, Behaviour(fail_from=2), inventory=leads())
+    run_script(script, Behaviour(composite=Composite.ALL, fail_from=2), inventory=leads())
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,8 @@ def test_lock_ids_are_looked_up_when_the_column_is_missing(
             "lock_id": lock_id_of(record_id),
             "reason": reason,
             "updates": 1,
+            "locks": 0,
+            "unlocks": 0,
         }
 
 

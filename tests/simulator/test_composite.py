@@ -1,8 +1,7 @@
-from collections.abc import Awaitable, Callable
-
 """Composite calls: several calls in one."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,7 @@
 """Update the locking information of many Zoho CRM records from a spreadsheet.
 
-For Python: `batchlock.check(frame_or_path)`, `batchlock.run(frame_or_path)` and
-`batchlock.undo(run_id)`; see docs/python.md.
+For Python: `batchlock.check(frame_or_path)`, `batchlock.run(frame_or_path)`,
+`batchlock.undo(run_id)`, and `batchlock.locks(modules)`; see docs/python.md.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from batchlock.api import check, run, undo
+    from batchlock.api import check, locks, run, undo
     from batchlock.core.errors import (
         AlreadyRunning,
         BatchlockError,
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         UsageError,
     )
 
-_FUNCTIONS = ("check", "run", "undo")
+_FUNCTIONS = ("check", "locks", "run", "undo")
 _ERRORS = ("AlreadyRunning", "BatchlockError", "SignInRefused", "UnreadableFile", "UsageError")
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "check",
+    "locks",
     "run",
     "undo",
 ]

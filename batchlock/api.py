@@ -6,7 +6,7 @@ unfinished is resumed by the next call with the same table, and `batchlock runs`
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from batchlock.cli.locks import find_request
+from batchlock.cli.options import FindOptions
 from batchlock.cli.progress import TerminalProgress
 from batchlock.config import load
 from batchlock.core.cancel import CancelToken
@@ -22,6 +24,7 @@ from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.core.event_loop import loop_factory
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
+from batchlock.core.records import LOCK_TITLES, FindRequest
 from batchlock.core.results import CheckResult, RunResult
 from batchlock.core.rows import Field
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
@@ -29,6 +32,8 @@ from batchlock.engine import Engine
 from batchlock.report.checked_file import checked_rows
 from batchlock.report.frame import frame_file, results_frame
 from batchlock.report.json import check_json, run_json
+from batchlock.report.json_locks import locks_json
+from batchlock.report.locks import reported_locks
 from batchlock.report.summaries import check_result_of, closed_because
 
 Table = pd.DataFrame | str | os.PathLike[str]
@@ -163,6 +168,33 @@ def _refuse_unlocks(count: int) -> bool:
     )
 
 
+def locks(
+    modules: Sequence[str],
+    *,
+    config: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: bool = True,
+    **filters: Any,
+) -> pd.DataFrame:
+    """Find the locked records of modules; nothing is changed.
+
+    `filters` are those of `batchlock locks`, as text: `locked_by`, `since`, `until`,
+    `reason_contains`, `view`; and `source` is a tuple of `manual`, `automatic` and `both`.
+
+    Returns a line for each lock, with the columns of the workbook; the workbook itself is in the
+    state folder. `attrs["batchlock"]` is the object that `batchlock locks --json` prints. An
+    unfinished search of the last day is resumed.
+
+    Raises BatchlockError as `run` does, and TypeError for a filter that does not exist.
+    """
+    request = find_request(modules, FindOptions(**filters))
+    with _Call.opened(pd.DataFrame(), config, settings, RunOptions(), progress=progress) as call:
+        work = _locks(call.engine, request)
+        frame, result = _run_in_thread(work, call.engine.cancel_token)
+    frame.attrs["batchlock"] = _Attribute(locks_json(result.summary, result.output))
+    return frame
+
+
 class _Attribute(dict[str, Any]):
     """An attribute of a frame. pandas copies attributes deeply with every selection of rows."""
 
@@ -191,6 +223,14 @@ def _with_frame(engine: Engine, result: RunResult) -> tuple[pd.DataFrame, RunRes
     with engine.store.open_journal(run) as journal:
         rows = journal.result_rows(closed_because=closed_because(run.reason or COMPLETED))
         return results_frame(run.info.titles, rows), result
+
+
+async def _locks(engine: Engine, request: FindRequest) -> tuple[pd.DataFrame, RunResult]:
+    result = await engine.locks(request)
+    run = engine.store.runs.find(engine.orgs, result.summary.run_id)
+    with engine.store.open_journal(run) as journal:
+        found = [tuple(lock) for lock in reported_locks(journal)]
+        return pd.DataFrame(found, columns=list(LOCK_TITLES), dtype=object), result
 
 
 def _options(

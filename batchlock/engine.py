@@ -4,6 +4,7 @@ A spreadsheet has a row for each locked record of a Zoho org, with a new reason 
 sends each row to Zoho, and writes a results file with one line for each row.
 
     run      plan ─▶ start ─▶ execute       an unfinished run of the same file: execute
+    locks    plan ─▶ start ─▶ execute       finds locked records, and changes nothing
     check    plan
     resume                    execute
     retry            start ─▶ execute       rows of another run that were not updated
@@ -24,24 +25,25 @@ docs/architecture.md.
 """
 
 import asyncio
-import logging
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError, Stopped
+from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
+from batchlock.core.records import FIND_KIND, FindRequest
 from batchlock.core.results import CheckResult, RunResult, Summary
 from batchlock.core.runs import Run, RunInfo, RunState
 from batchlock.execute import Executor, connected
+from batchlock.find import find_info, is_outdated, plan_find, with_api_names
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess
 from batchlock.planning import Planner
@@ -58,8 +60,6 @@ from batchlock.zoho.settings import SIMULATOR
 if TYPE_CHECKING:
     from batchlock.send.org_enquiry import OrgEnquiry
     from batchlock.store.store import Store
-
-_log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -117,26 +117,54 @@ class Engine:
         UnreadableFile, AlreadyRunning or Cancelled. Later only an unexpected error (exit code 1)
         is raised; all others become the StopReason of the run.
         """
-        org = self._org
+        info = self._new_run_info(file, self._org)
+        return await self._run_or_resume(
+            info, lambda path, asking: self._plan(file, path, info, asking), str(file)
+        )
+
+    async def locks(self, request: FindRequest) -> RunResult:
+        """Find locked records, or go on with a run of the last day that asks for the same.
+
+        Raises as `run` does.
+        """
+        request = with_api_names(request, self.settings)
+        info = self._reporter.with_output(find_info(request, self.settings, self._org))
+        return await self._run_or_resume(
+            info,
+            lambda path, _: plan_find(
+                request, path, info, self.settings, cancel_token=self.cancel_token
+            ),
+            info.file_name,
+        )
+
+    async def _run_or_resume(
+        self,
+        info: RunInfo,
+        make_plan: "Callable[[Path, asyncio.Future[OrgEnquiry]], Coroutine[Any, Any, None]]",
+        name: str,
+    ) -> RunResult:
+        """Plan, start and execute a run, or execute an unfinished one of the same identity."""
+        org = info.org
         credentials = load_credentials(self.settings.zoho, self.settings.network, org)
-        info = self._new_run_info(file, org)
         with self.store.lock(org) as set_holder:
-            unfinished = self._unfinished(org, info.identity)
-            if unfinished is not None and not self.options.fresh:
-                set_holder(f"run {unfinished.run_id} of {file}")
+            unfinished = self.store.newest_unfinished(org, info.identity)
+            if unfinished is not None and not self.options.fresh and not is_outdated(unfinished):
+                set_holder(f"run {unfinished.run_id} of {name}")
                 self.observer.on_message(
                     "A run of the same file was not finished. (Use --fresh to start a new run.)"
+                    if info.kind != FIND_KIND
+                    else "The same search was not finished. (Use --fresh to start a new one.)"
                 )
                 return await self._resume(unfinished, credentials)
             self._reporter.check_writable(info, self.observer)
-            set_holder(f"run {info.run_id} of {file}")
+            set_holder(f"run {info.run_id} of {name}")
             self.store.make_runs_folder(org)
             # The first token is fetched, and the org is asked, while the file is read.
             # `load_credentials` has checked sign-in and network, so connecting raises nothing
             # while nobody awaits the plan.
             path = self.store.journal_path(info)
             asking: asyncio.Future[OrgEnquiry] = asyncio.get_running_loop().create_future()
-            planning = asyncio.create_task(self._plan(file, path, info, asking))
+            planning = asyncio.create_task(make_plan(path, asking))
             async with connected(self.settings, self.store, credentials) as (connection, enquiry):
                 asking.set_result(enquiry)
                 await planning
@@ -190,7 +218,7 @@ class Engine:
         Rows in doubt are looked up first. `only_queued`: not if it does not wait in the queue.
         """
         if run_id is None:
-            run = self._unfinished(self.orgs[0])
+            run = self.store.newest_unfinished(self.orgs[0])
             if run is None:
                 return None
         else:
@@ -342,19 +370,6 @@ class Engine:
             ),
             fresh=self.options.fresh,
         )
-
-    def _unfinished(self, org: str, identity: str | None = None) -> Run | None:
-        """Return the newest run that can be resumed; those without a usable journal cannot be."""
-        for run in self.store.runs.all_unfinished(org, identity):
-            try:
-                with self.store.open_journal(run) as journal:
-                    journal.remaining()  # an empty file can be opened
-                    return run
-            except Stopped:  # the disk is full
-                raise
-            except BatchlockError as error:
-                _log.warning("%s Its run cannot be resumed.", error)
-        return None
 
     def _find(self, run_id: str) -> Run:
         return self.store.runs.find(self.orgs, run_id)

@@ -14,6 +14,7 @@ from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import RunObserver, RunObservers
+from batchlock.core.records import FIND_KIND
 from batchlock.core.results import RunResult
 from batchlock.core.runs import Run, state_after
 from batchlock.core.stop import COMPLETED, Cancelled, StopCode, StopReason
@@ -102,7 +103,7 @@ class Executor:
     ) -> StopReason:
         """Send the rows that are left, unless `strict` forbids it; return why it ended."""
         # Also when all rows are done: the notes say when that was.
-        if not journal.totals.requests:
+        if not journal.totals.requests and run.info.kind != FIND_KIND:
             await self._tell_about_org(journal, enquiry, observer)
             observer.on_preview(preview_of(journal))
         if not journal.remaining():

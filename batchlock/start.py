@@ -14,6 +14,7 @@ from batchlock.config import Settings
 from batchlock.core.errors import AlreadyRunning, UsageError
 from batchlock.core.observer import RunObserver
 from batchlock.core.reading import Note
+from batchlock.core.records import FIND_KIND
 from batchlock.core.results import Result
 from batchlock.core.rows import Action
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, superseded_by
@@ -90,6 +91,11 @@ class Starter:
 
         Without `refused`, the rows that Zoho refused are not sent.
         """
+        if run.info.kind == FIND_KIND:
+            raise UsageError(
+                f"Run {run.run_id} finds locked records, so it has no rows to send again. Run "
+                "`batchlock locks` with the same modules again."
+            )
         newest, *earlier = self.store.runs.lineage(run)
         run_info.check_address(newest.info, self.settings)
         if newest.run_id != run.run_id and not newest.is_closed:
@@ -185,6 +191,8 @@ class Starter:
         if original is not None and not _is_same_org(original.info, info):
             original = None
         relatives = self.store.runs.same_content(info) if original is None else [original]
+        if info.kind == FIND_KIND:  # the locks of another day are no correction of these
+            relatives = []
         return self.store.runs.add(
             Run(
                 info=info,

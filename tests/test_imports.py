@@ -16,7 +16,7 @@ LAYERS = (
     {"config", "zoho", "store"},
     {"plan", "send", "report"},
     {"start", "execute"},
-    {"planning"},
+    {"planning", "find"},
     {"engine"},
     {"web", "cli", "api", "__main__"},
     {"__init__"},  # names the functions of `api`

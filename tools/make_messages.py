@@ -28,7 +28,15 @@ TOPICS = (
     ("The network", ("zoho/",)),
     (
         "Why a run stops",
-        ("send/", "core/stop.py", "engine.py", "start.py", "execute.py", "report/summaries.py"),
+        (
+            "send/",
+            "core/stop.py",
+            "engine.py",
+            "start.py",
+            "execute.py",
+            "find.py",
+            "report/summaries.py",
+        ),
     ),
     ("Results", ("report/",)),
     ("Runs, state folder and journal", ("store/", "core/")),

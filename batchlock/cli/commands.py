@@ -13,14 +13,17 @@ from batchlock.cli.lock_commands import lock, send_file, undo, unlock
 from batchlock.cli.options import (
     Command,
     CommandOptions,
+    FindOptions,
     ServeOptions,
     change_reason_option,
     check_output_option,
     collected,
     common_options,
     file_argument,
+    find_options,
     fresh_option,
     json_option,
+    looking_options,
     output_option,
     overwrite_option,
     reading_options,
@@ -89,6 +92,32 @@ def check(context: Context, options: CommandOptions, *, file: Path) -> int:
     with open_engine(context, options, file=file) as engine:
         result = context.signals.run_async(engine.check(file))
     return print_check(context, result, verbose=options.verbose > 0, quiet=options.quiet)
+
+
+@commands.command(cls=Command, example="batchlock locks Leads Deals -o locks.xlsx")
+@click.argument("modules", metavar="MODULE...", nargs=-1)
+@common_options
+@output_option
+@find_options
+@simulate_option
+@looking_options
+@click.option("--fresh", is_flag=True, help="Start anew, also when a search was not finished.")
+@json_option
+@collected(FindOptions, CommandOptions)  # in this order: both have `until`
+def locks(
+    context: Context, find: FindOptions, options: CommandOptions, *, modules: tuple[str, ...]
+) -> int:
+    """Find the locked records of each MODULE: why, by whom and since when; nothing is changed.
+
+    The workbook can be given to run, unlock, lock and check as it is.
+    """
+    from batchlock.cli.locks import find_request
+    from batchlock.cli.output import print_result
+
+    request = find_request(modules, find)
+    with open_engine(context, options) as engine:
+        result = context.signals.run_async(engine.locks(request))
+    return print_result(context, result)
 
 
 @commands.command(cls=Command, example="batchlock resume")

@@ -42,6 +42,18 @@ class CommandOptions(NamedTuple):
     no_progress: bool = False
 
 
+class FindOptions(NamedTuple):
+    """The options that only `batchlock locks` has."""
+
+    files: tuple[Path, ...] = ()
+    view: str | None = None
+    locked_by: str | None = None
+    since: str | None = None
+    until: str | None = None
+    reason_contains: str | None = None
+    source: tuple[str, ...] = ()
+
+
 class ServeOptions(NamedTuple):
     """The options that only `batchlock serve` has."""
 
@@ -177,12 +189,42 @@ reading_options = _combine(
         "--visible-only", is_flag=True, help="Leave out the rows that a filter or a person hides."
     ),
 )
-# The texts are not parsed here but in the configuration, with the keys that they stand for. So all
-# bad settings are reported together, wherever they come from.
-sending_options = _combine(
+find_options = _combine(
+    click.option(
+        "--from",
+        "files",
+        type=_path,
+        multiple=True,
+        metavar="FILE",
+        help="Look at the records of an export instead of searching; may be repeated.",
+    ),
+    click.option("--view", metavar="NAME", help="Search this list view of each module only."),
+    click.option("--locked-by", metavar="USER", help="Only locks of this user: a name or an id."),
+    click.option(
+        "--since", metavar="TIME", help="Only locks since then, such as 2026-03-01 (local time)."
+    ),
+    click.option(
+        "--until", metavar="TIME", help="Only locks until then; a date counts to its end."
+    ),
+    click.option("--reason-contains", metavar="TEXT", help="Only locks with this in the reason."),
+    click.option(
+        "--source",
+        type=click.Choice(["manual", "automatic", "both"]),
+        multiple=True,
+        help="Only locks of this source; may be repeated.",
+    ),
+)
+_pace_options = (
     click.option("--in-flight", metavar="N", help="Calls in flight at once; auto or a number."),
     click.option("--per-second", metavar="X", help="The most calls started in a second."),
     click.option("--max-runtime", metavar="TIME", help="Stop after this time, such as 2h."),
+)
+_no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")
+looking_options = _combine(*_pace_options, _no_progress_option)
+# The texts are not parsed here but in the configuration, with the keys that they stand for. So all
+# bad settings are reported together, wherever they come from.
+sending_options = _combine(
+    *_pace_options,
     click.option("--until", metavar="HH:MM", help="Stop at this time of day."),
-    click.option("--no-progress", is_flag=True, help="Show no progress bar."),
+    _no_progress_option,
 )

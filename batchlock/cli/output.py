@@ -11,12 +11,16 @@ from batchlock.cli.wrapping import indented, labelled, on_one_line, short, width
 from batchlock.core.results import Cause, CheckResult, Example, RunResult, Summary
 from batchlock.core.runs import Run
 from batchlock.report.json import AnyJson, check_json, empty_json, run_json, runs_json, show_json
+from batchlock.report.json_locks import empty_locks_json, locks_json
 from batchlock.report.preview import PreviewLine, preview_lines
 from batchlock.report.story import story_of
 
 
 def print_failure(context: Context, *, code: int, message: str) -> None:
     """Print the JSON object of a command that ended with an error."""
+    if context.command == "locks":
+        _print_json(empty_locks_json(context.file, exit_code=code, message=message))
+        return
     _print_json(empty_json(context.command, context.file, exit_code=code, message=message))
 
 
@@ -31,7 +35,8 @@ def print_result(context: Context, result: RunResult | None, *, nothing: str = "
         return code
     summary = result.summary
     if context.as_json:
-        _print_json(run_json(summary, result.output, exit_code=code))
+        as_json = run_json if summary.found is None else locks_json
+        _print_json(as_json(summary, result.output, exit_code=code))
         return code
     echo(_digest(summary, width_of(sys.stdout)))
     _print_where(summary, None if result.output is None else str(result.output))

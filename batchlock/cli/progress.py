@@ -47,7 +47,7 @@ class TerminalProgress(RunObserver):
         for line in preview_lines(preview):
             _log.info(preview_text(line, width))
 
-    def on_sending(self, *, rows: int, remaining: int) -> None:
+    def on_sending(self, *, rows: int, remaining: int, only_looks: bool = False) -> None:
         """Open the bar, or log how many rows are sent."""
         self._remaining = remaining
         self._started_monotonic = self._last_line_monotonic = time.monotonic()
@@ -65,7 +65,8 @@ class TerminalProgress(RunObserver):
                 unit="rows",
             )
         else:
-            _log.info("Sending %s of %s rows.", f"{remaining:,}", f"{rows:,}")
+            doing = "Looking at" if only_looks else "Sending"
+            _log.info("%s %s of %s rows.", doing, f"{remaining:,}", f"{rows:,}")
 
     def on_row(self, outcome: Outcome) -> None:
         """Count a row, and log its error if it is among the first ones."""

@@ -213,5 +213,6 @@ def _reason_of(lock: Lock) -> str:
     return f', with the reason "{text}"'
 
 
+NOT_LOCKED_ANY_MORE = "The record is not locked any more."
 CALL_ABORTED = "The run was over before the answer came."
 """The message of a call that was aborted because the run had to end."""

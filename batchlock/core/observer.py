@@ -33,8 +33,11 @@ class RunObserver:
     def on_preview(self, preview: Preview) -> None:
         """Receive what the run is going to send, before its first call."""
 
-    def on_sending(self, *, rows: int, remaining: int) -> None:
-        """Receive the start of sending: `remaining` of the run's `rows` are still to be sent."""
+    def on_sending(self, *, rows: int, remaining: int, only_looks: bool = False) -> None:
+        """Receive the start of sending: `remaining` of the run's `rows` are still to be sent.
+
+        `only_looks`: each row is a look at a lock, which changes nothing.
+        """
 
     def on_row(self, outcome: Outcome) -> None:
         """Receive the outcome of a row, once per row, when the row reaches its final status."""
@@ -59,10 +62,10 @@ class RunObservers(RunObserver):
         for observer in self._observers:
             observer.on_preview(preview)
 
-    def on_sending(self, *, rows: int, remaining: int) -> None:
+    def on_sending(self, *, rows: int, remaining: int, only_looks: bool = False) -> None:
         """Pass on that the sending begins."""
         for observer in self._observers:
-            observer.on_sending(rows=rows, remaining=remaining)
+            observer.on_sending(rows=rows, remaining=remaining, only_looks=only_looks)
 
     def on_row(self, outcome: Outcome) -> None:
         """Pass on an outcome."""

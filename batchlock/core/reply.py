@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from batchlock.core.org import OrgFacts, OrgModule
+from batchlock.core.records import RecordPage, View
 from batchlock.core.rows import LockId
 
 
@@ -42,6 +43,9 @@ class Lock:
     source: str = ""  # `Manual`, `Automatic` or `Both`; empty when Zoho does not say it
     locked_by: str = ""  # the name of the person
     locked_at: datetime | None = None
+    locked_by_id: str = ""
+    record_name: str = ""
+    rule: str = ""  # the id of the rule that locked the record; empty when Zoho does not say it
 
     @property
     def is_automatic(self) -> bool:
@@ -69,6 +73,8 @@ class Reply:
     org: OrgFacts | None = None  # the answer to the question about the org
     modules: tuple[OrgModule, ...] | None = None  # the answer to the question about its modules
     missing_scope: str = ""  # why a question about the org was refused, if it was for that
+    page: RecordPage | None = None  # the result of a search for locked records
+    views: tuple[View, ...] = ()  # the custom views of a module
 
     @property
     def explanation(self) -> str:

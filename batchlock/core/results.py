@@ -7,7 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from batchlock.core.preview import Preview
-from batchlock.core.reply import sentences
+from batchlock.core.records import ModuleLocks, locks_in_words
+from batchlock.core.reply import Lock, sentences
 from batchlock.core.rows import Action, Cell, LockId, Problem
 
 
@@ -106,6 +107,8 @@ class Outcome:
     """What the lock said before the row was sent; None when Zoho was not asked."""
     lock_id: LockId | None = None
     """The lock that was changed, made or removed; None when it is not known."""
+    found: Lock | None = None
+    """The lock that a row of Action.FIND has found; None when the record is not locked."""
 
     @property
     def explanation(self) -> str:
@@ -195,6 +198,8 @@ class Summary:
     """Where the results are and why, in a sentence, when they are not where they should be."""
     resume: str | None = None
     """The command that sends the remaining rows; None when no row remains."""
+    found: tuple[ModuleLocks, ...] | None = None
+    """What a run that finds locked records has found, by module; None for every other run."""
 
     @property
     def exit_code(self) -> int:
@@ -209,6 +214,8 @@ class Summary:
         parts = [f"{count:,} {result.words}" for result, count in self.counts.items() if count]
         rows = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
         text = f"{rows}: {', '.join(parts)}." if parts else "The file has a header and no rows."
+        if self.found is not None:
+            text = locks_in_words(self.found)
         return " ".join(part for part in (text, self.ended_by, self.elsewhere) if part)
 
 

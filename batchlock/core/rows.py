@@ -33,6 +33,12 @@ class Action(StrEnum):
     """A lock on a record that has none."""
     UNLOCK = "unlock"
     """The removal of the lock."""
+    FIND = "find"
+    """A look at the lock, which changes nothing; no row of a file asks for it."""
+
+
+CHANGES = (Action.UPDATE, Action.LOCK, Action.UNLOCK)
+"""What a row of a file can ask for."""
 
 
 class Field(StrEnum):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from batchlock.core.cell_text import display_text
 from batchlock.core.errors import UsageError
-from batchlock.core.rows import Action, Cell, Field, NoValue
+from batchlock.core.rows import CHANGES, Action, Cell, Field, NoValue
 from batchlock.plan.faults import Fault, no_value_fault, quoted, strip_invisible, text_fault
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NOUNS: Mapping[str, str] = {
 }
 """A row of each action, as it stands in a sentence."""
 
-_ACTIONS = {action.value: action for action in Action}
+_ACTIONS = {action.value: action for action in CHANGES}
 
 
 def default_action(constants: Mapping[Field, str]) -> Action:

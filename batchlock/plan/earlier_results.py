@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from batchlock.core.errors import UsageError
-from batchlock.core.rows import Action, LockId, Update
+from batchlock.core.rows import CHANGES, Action, LockId, Update
 from batchlock.plan.actions import NOUNS
 from batchlock.plan.faults import Fault, quoted
 from batchlock.plan.ids import looks_rounded
@@ -48,7 +48,7 @@ class Previous(NamedTuple):
         """
         if self.checksum is None or self.fits(update):
             return None
-        for action in Action:
+        for action in CHANGES:
             other = replace(
                 update,
                 action=action,

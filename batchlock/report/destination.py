@@ -5,6 +5,7 @@ from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
+from batchlock.core.records import FIND_KIND
 from batchlock.core.runs import RunInfo
 
 _RUN_ID = re.compile(r"-results-(\d{8}-\d{6}-[\da-f]{4})")
@@ -46,6 +47,8 @@ def target_path(info: RunInfo, settings: Settings) -> Path:
         return target
     directory = settings.results.directory
     folder = file.parent if directory is None else directory.absolute()
+    if info.kind == FIND_KIND:
+        return folder / f"locks-{info.run_id}.{settings.results.format}"
     stem = _ADDED_TO_STEM.sub("", file.stem) or file.stem
     return folder / f"{stem}-results-{info.run_id}.{settings.results.format}"
 

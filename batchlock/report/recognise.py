@@ -7,9 +7,11 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from batchlock.core.errors import UsageError
+from batchlock.core.records import LOCK_TITLES
 
 # A results file always has these two; `plan.read.header` knows one by the same two.
 _TITLES_OF_RESULTS = {"Result", "Row check"}
+_TITLES_OF_LOCKS = {*LOCK_TITLES}
 # What `report.cells` appends to a title that the input has too.
 _SUFFIX = " (batchlock)"
 # Characters. Far more than a line of titles has, and a larger file is not read to its end.
@@ -17,7 +19,7 @@ _MOST_OF_A_HEADER = 1 << 20
 # Spreadsheet programs keep these two properties when they save the workbook; see
 # `report.workbook`. The author alone would be true of a template that somebody has filled in.
 _AUTHOR = re.compile(r"<dc:creator>batchlock [^<]*</dc:creator>")
-_TITLE = re.compile(r"<dc:title>(Results|Check) of ")
+_TITLE = re.compile(r"<dc:title>(Results|Check|Locks) of ")
 
 
 def may_be_replaced(path: Path) -> bool:
@@ -60,6 +62,7 @@ def _is_results_csv(path: Path) -> bool:
             titles = next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter), [])
         except csv.Error:
             continue
-        if {title.strip().removesuffix(_SUFFIX) for title in titles} >= _TITLES_OF_RESULTS:
+        ours = {title.strip().removesuffix(_SUFFIX) for title in titles}
+        if ours >= _TITLES_OF_RESULTS or ours >= _TITLES_OF_LOCKS:
             return True
     return False

@@ -6,12 +6,14 @@ from batchlock.config import Settings
 from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
+from batchlock.core.records import FIND_KIND
 from batchlock.core.reply import sentences
 from batchlock.core.results import RunResult, Summary
 from batchlock.core.runs import RunInfo
 from batchlock.core.stop import StopReason
 from batchlock.report import summaries
 from batchlock.report.destination import fallback_folder, requested_output, target_path
+from batchlock.report.locks import summary_of_locks, write_locks
 from batchlock.report.publish import Place, writable_place
 from batchlock.report.results import write_results
 from batchlock.store.journal import Journal
@@ -47,15 +49,21 @@ class Reporter:
     def summary(self, journal: Journal, info: RunInfo, stop_reason: StopReason) -> Summary:
         """Return the summary of a run so far."""
         command = summaries.resume_command(info.run_id, self.options.config)
-        return summaries.summary_of(journal, info, stop_reason, command)
+        summary = summaries.summary_of(journal, info, stop_reason, command)
+        return summary_of_locks(journal, summary) if info.kind == FIND_KIND else summary
 
     def write(self, journal: Journal, info: RunInfo, stop_reason: StopReason) -> RunResult:
         """Write the results. Raises BatchlockError when they cannot be written anywhere."""
         summary = self.summary(journal, info, stop_reason)
+        target, fallback = target_path(info, self.settings), fallback_folder(self.settings)
+        if info.kind == FIND_KIND:
+            overwrite = self.options.overwrite
+            place = write_locks(target, fallback, journal, summary, overwrite=overwrite)
+            return RunResult(summary=_with_place(summary, place), output=place.path)
         reason = summaries.closed_because(stop_reason)
         place = write_results(
-            target_path(info, self.settings),
-            fallback_folder(self.settings),
+            target,
+            fallback,
             info.titles,
             lambda: journal.result_rows(closed_because=reason),
             summary,

@@ -8,6 +8,7 @@ from unicodedata import east_asian_width
 
 from batchlock.core.messages import RESULT_MEANINGS
 from batchlock.core.preview import Preview
+from batchlock.core.records import WAY_NAMES, ModuleLocks, locks_in_words
 from batchlock.core.results import Cause, Result, Summary
 from batchlock.report.preview import preview_lines
 from batchlock.report.styles import LINE_HEIGHT, Styles, set_up_print, write_text
@@ -21,6 +22,14 @@ _TALLEST_ROW = 405
 _GIVE_BACK = (
     "Correct the rows in the sheet Results and give this workbook to batchlock; rows that are done"
     " are left alone."
+)
+_NOTES_ON_LOCKS = (
+    "The sheet Locks can be changed and given to batchlock run, unlock, lock and check as it is.",
+    (
+        "The sheet Automatic has the locks that a rule alone holds: their reason cannot be changed "
+        "and they cannot be unlocked by hand, so no command reads that sheet."
+    ),
+    "Times are in UTC. The column Rule id is blank where no rule holds the lock.",
 )
 
 
@@ -44,15 +53,18 @@ def write_summary(
         sheet.write_string(row, 0, "How to resume:", styles.label)
         _write_across(sheet, row, 2, summary.resume, styles.command)
         row += 2
-    elif summary.settled < summary.rows:
+    elif summary.found is None and summary.settled < summary.rows:
         sheet.write_string(row, 0, "What to do next:", styles.label)
         _write_across(sheet, row, 2, _GIVE_BACK, styles.wrapped)
         row += 2
-    if checked is None:
+    if summary.found is not None:
+        row = _write_modules(sheet, row, styles, summary.found)
+    elif checked is None:
         row = _write_counts(sheet, row, styles, summary)
     causes = [one for one in summary.causes if not checked or one.result is not Result.NOT_SENT]
     row = _write_causes(sheet, row, styles, causes)
-    row = _write_preview(sheet, row, styles, summary.preview)
+    if summary.found is None:
+        row = _write_preview(sheet, row, styles, summary.preview)
     _write_details(sheet, row, styles, summary, is_check=checked is not None)
     set_up_print(sheet)
 
@@ -68,6 +80,22 @@ def _write_counts(sheet: Any, top: int, styles: Styles, summary: Summary) -> int
     sheet.write_string(bottom, 0, "total", styles.total)
     sheet.write_number(bottom, 1, summary.rows, styles.total_count)
     return bottom + 2
+
+
+def _write_modules(sheet: Any, top: int, styles: Styles, modules: Sequence[ModuleLocks]) -> int:
+    """Write the table of modules and notes from the row `top`; return the row for what follows."""
+    _write_header(sheet, top, styles, ("Module", "Locks", "Found by", "What was found", "", ""))
+    for row, each in enumerate(modules, top + 1):
+        write_text(sheet, row, 0, each.module, styles.label)
+        sheet.write_number(row, 1, each.locked, styles.count)
+        sheet.write_string(row, 2, WAY_NAMES[each.way], styles.value)
+        _write_across(sheet, row, 3, locks_in_words([each]), styles.wrapped)
+    row = top + len(modules) + 2
+    for note in _NOTES_ON_LOCKS:
+        sheet.set_row(row, LINE_HEIGHT * _line_count(note, sum(_WIDTHS)))
+        _write_across(sheet, row, 0, note, styles.wrapped)
+        row += 1
+    return row + 1
 
 
 def _write_causes(sheet: Any, top: int, styles: Styles, causes: Sequence[Cause]) -> int:

@@ -37,11 +37,11 @@ class CallCosts:
     requests: int = 0
     credits_used: int = 0
 
-    def add(self, reply: Reply) -> int:
-        """Count a call, and return the credits that it used."""
+    def add(self, reply: Reply, price: int = 1) -> int:
+        """Count a call, and return the credits that it used; `price` is those of a full one."""
         if reply.verdict is Verdict.UNREACHABLE:  # nothing was sent
             return 0
-        cost = 0 if reply.verdict in _FREE else reply.calls
+        cost = 0 if reply.verdict in _FREE else max(price, reply.calls)
         self.requests += reply.calls
         self.credits_used += cost
         return cost
@@ -78,12 +78,14 @@ class Calls:
         *,
         changes_lock: bool = False,
         attempts: int | None = None,
+        price: int = 1,
     ) -> Reply | None:
         """Call until there is a final answer or the attempts are used up; None if the run ends.
 
         The answer is ACCEPTED, REFUSED, or after all attempts BROKEN or LOST. Throttled and
         unreachable calls do not count as attempts: the limiter bounds them by time. `attempts`
         replaces `retry.attempts`. A call that `changes_lock` leaves doubt when its answer is lost.
+        `price` is what Zoho charges for the call, in credits.
         Raises SignInRefused, Stopped or UsageError for an end of the run, and what `call` raises.
         """
         failures = 0
@@ -95,7 +97,7 @@ class Calls:
             except BaseException:
                 self.limiter.abandon()
                 raise
-            self._release(permit, reply or _ABORTED)
+            self._release(permit, reply or _ABORTED, price)
             if reply is None:
                 state.in_doubt = state.in_doubt or changes_lock
                 return None
@@ -123,8 +125,8 @@ class Calls:
             token_was_refreshed = reply.verdict is Verdict.EXPIRED
         return None
 
-    def _release(self, permit: Permit, reply: Reply) -> None:
-        cost = self.costs.add(reply)
+    def _release(self, permit: Permit, reply: Reply, price: int) -> None:
+        cost = self.costs.add(reply, price)
         try:
             self.limiter.release(permit, reply, cost=cost)
         except Stopped as error:

@@ -65,6 +65,8 @@ def decide(
             return _decide_lock(update, lock, in_doubt=in_doubt, facts=facts)
         case Action.UNLOCK:
             return _decide_unlock(update, lock, in_doubt=in_doubt)
+        case Action.FIND:
+            raise AssertionError("a look changes nothing, so nothing is decided")
 
 
 def _decide_update(update: Update, lock: Lock | None, *, in_doubt: bool) -> Change | Settled:

@@ -21,6 +21,7 @@ from batchlock.core.results import DONE, Outcome, Status
 from batchlock.core.rows import Action, LockId, Update
 from batchlock.send.calls import Calls, CallState
 from batchlock.send.decisions import Change, RunFacts, Settled, decide
+from batchlock.send.look import look
 from batchlock.send.settings import PreviousReason
 
 _NO_ANSWER = (Verdict.LOST, Verdict.BROKEN)
@@ -66,6 +67,8 @@ async def deliver(row: RowState, api: LockApi, calls: Calls, facts: RunFacts) ->
     BatchlockError for an end of the run.
     """
     update = row.update
+    if update.action is Action.FIND:
+        return await look(row, update, api, calls, started=row.started)
     step: Change | Outcome | None = Change(update.action, update.lock_id)
     if row.in_doubt or _needs_look(update, facts):
         step = await _look(row, api, calls, facts)
@@ -97,7 +100,7 @@ def _needs_look(update: Update, facts: RunFacts) -> bool:
             return update.lock_id is None or facts.previous_reason is PreviousReason.ALWAYS
         case Action.UNLOCK:  # what it removes cannot be seen later
             return update.lock_id is None or facts.previous_reason is not PreviousReason.NEVER
-        case Action.LOCK:  # a record that is locked already is refused, at no other cost
+        case Action.LOCK | Action.FIND:  # a record that is locked already is refused
             return False
 
 

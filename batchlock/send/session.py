@@ -8,7 +8,9 @@ from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
+from batchlock.core.records import FIND_KIND
 from batchlock.core.stop import COMPLETED, TIME_IS_OVER, StopReason
+from batchlock.send.calls import Calls
 from batchlock.send.composite import CompositeApi, Support
 from batchlock.send.composite_memory import load_support, save_support
 from batchlock.send.org_check import check_org, require_org
@@ -16,6 +18,7 @@ from batchlock.send.org_enquiry import OrgEnquiry
 from batchlock.send.pacing.ceiling import Pace, load_pace, save_pace
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Retry
+from batchlock.send.search import search_modules
 from batchlock.send.sender import deliver
 from batchlock.store.journal import Journal
 from batchlock.zoho.connect import Connection
@@ -40,7 +43,9 @@ async def send(
 
     Raises BatchlockError only for an unexpected error, whose exit code is 1.
     """
-    observer.on_sending(rows=sum(journal.counts().values()), remaining=journal.remaining())
+    is_find = journal.info.kind == FIND_KIND
+    if not is_find:
+        observer.on_sending(rows=sum(journal.counts().values()), remaining=journal.remaining())
     pace_file = settings.state / "pace" / f"{journal.info.org}.json"
     pace = load_pace(pace_file, datetime.now(UTC))
     limiter = CallLimiter(
@@ -71,6 +76,13 @@ async def send(
             if sentence := enquiry.take_sentence():
                 observer.on_message(sentence)
             record_costs(enquiry, journal)
+            if is_find:
+                await _search(journal, connection, limiter, settings.retry, cancel_token, observer)
+                observer.on_sending(
+                    rows=sum(journal.counts().values()),
+                    remaining=journal.remaining(),
+                    only_looks=True,
+                )
             await deliver(
                 journal,
                 api,
@@ -117,6 +129,27 @@ def record_costs(enquiry: OrgEnquiry, journal: Journal) -> None:
     costs = enquiry.costs.drain(now=enquiry.costs.since, peak=0)
     if costs.requests:
         journal.commit_batch([], costs=costs)
+
+
+async def _search(
+    journal: Journal,
+    connection: Connection,
+    limiter: CallLimiter,
+    retry: Retry,
+    cancel_token: CancelToken,
+    observer: RunObserver,
+) -> None:
+    """Find the records whose locks are looked at then. Raises Cancelled and as `search_modules`."""
+    calls = Calls(limiter, retry, cancel_token)
+    try:
+        with cancel_token.callbacks_while(limiter.close, calls.abort_after_timeout):
+            await search_modules(journal, connection.records, calls, observer)
+    finally:
+        # Also what the last calls have cost that brought no page.
+        costs = calls.costs.drain(now=limiter.clock.monotonic(), peak=limiter.peak)
+        await asyncio.to_thread(journal.commit_batch, [], costs=costs)
+        calls.close()
+    cancel_token.raise_if_cancelled()
 
 
 async def cancel_at_deadline(limiter: CallLimiter, cancel_token: CancelToken) -> None:

@@ -48,9 +48,11 @@ class RunRecorder(RunObserver):
         """Keep a sentence for the next heartbeat."""
         self._message = sentence
 
-    def on_sending(self, *, rows: int, remaining: int) -> None:
-        """Keep the sentence that the sending begins."""
-        self._message = f"Sending {remaining:,} of {rows:,} rows."
+    def on_sending(self, *, rows: int, remaining: int, only_looks: bool = False) -> None:
+        """Keep the sentence that the sending begins, and count the rows that a search has added."""
+        self._counts[Result.NOT_SENT] = remaining
+        doing = "Looking at" if only_looks else "Sending"
+        self._message = f"{doing} {remaining:,} of {rows:,} rows."
 
     def on_row(self, outcome: Outcome) -> None:
         """Count a row."""

@@ -5,6 +5,7 @@
 <state>/web/files/<id>/               the file of an upload, and its plan
 """
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from batchlock.core.errors import BatchlockError
+from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, state_after
 from batchlock.core.stop import KILLED
 from batchlock.store.audit_log import AuditLog
@@ -26,6 +27,8 @@ from batchlock.store.orgs import OrgTable
 from batchlock.store.people import People, Sessions
 from batchlock.store.runs import RunTable
 from batchlock.store.uploads import UploadTable
+
+_log = logging.getLogger(__name__)
 
 # A plan writes its draft all the time, and is stopped after 15 minutes unless the settings allow
 # more. A draft that nobody has written to for an hour is left from a killed process.
@@ -120,6 +123,19 @@ class Store:
         if run.state is not RunState.RUNNING:
             return run
         return replace(run, figures=self.figures(run))
+
+    def newest_unfinished(self, org: str, identity: str | None = None) -> Run | None:
+        """Return the newest run that can be resumed; those without a usable journal cannot be."""
+        for run in self.runs.all_unfinished(org, identity):
+            try:
+                with self.open_journal(run) as journal:
+                    journal.remaining()  # an empty file can be opened
+                    return run
+            except Stopped:  # the disk is full
+                raise
+            except BatchlockError as error:
+                _log.warning("%s Its run cannot be resumed.", error)
+        return None
 
     def not_resumable_because(self, run: Run) -> str:
         """Return why a run cannot be resumed, in a sentence; empty when it can be."""

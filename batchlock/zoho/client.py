@@ -149,6 +149,22 @@ class Client:
         url = URL(f"{self._root}{LOCKABLE_MODULES}", encoded=True)
         return await self._call("GET", url, interpret_modules)
 
+    async def call(
+        self,
+        method: str,
+        path: str,
+        interpret: Callable[[RawResponse], Reply],
+        *,
+        body: bytes | None = None,
+    ) -> Reply:
+        """Make any call of the API; `path` is quoted, and follows the version in the address.
+
+        Tokens: see `put_reason`.
+        """
+        return await self._call(
+            method, URL(f"{self._root}{path}", encoded=True), interpret, body=body
+        )
+
     async def _call(
         self,
         method: str,

@@ -16,6 +16,7 @@ from batchlock.zoho.settings import SIMULATOR, ZohoSettings
 if TYPE_CHECKING:
     from batchlock.zoho.client import Client
     from batchlock.zoho.oauth import OAuthClient
+    from batchlock.zoho.records import Records
 
 # In the record of a run this stands for the address of the simulator, whose port differs each
 # time: otherwise no rehearsal could be resumed.
@@ -51,6 +52,13 @@ class Connection:
     # A hash that differs for each sign-in, so that facts about one org are not taken for another's.
     sign_in: str
     _first_token: "asyncio.Task[str]"
+
+    @property
+    def records(self) -> "Records":
+        """The record lists of the org."""
+        from batchlock.zoho.records import Records
+
+        return Records(self.client)
 
     async def first_token(self) -> None:
         """Wait until there is an access token.

@@ -21,7 +21,10 @@ from batchlock.zoho.replies import (
 
 # The record, to verify that the answer is about the right one, the reason, and what tells our own
 # lock from somebody else's.
-_LOOKUP_QUERY = "fields=Locked_For__s,Locked_Reason__s,Lock_Source__s,Locked_Time__s,Locked_By__s"
+_LOOKUP_QUERY = (
+    "fields=Locked_For__s,Locked_Reason__s,Lock_Source__s,Locked_Time__s,Locked_By__s,"
+    "Record_Locking_Rule_Id__s"
+)
 
 
 @dataclass(frozen=True, slots=True)

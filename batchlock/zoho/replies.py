@@ -159,6 +159,9 @@ def _interpret_locks(response: RawResponse, locks: list[object], update: Update)
         _text(item.get("Lock_Source__s")),
         _name(item.get("Locked_By__s")),
         _moment(item.get("Locked_Time__s")),
+        locked_by_id=_text(_get(item.get("Locked_By__s"), "id")),
+        record_name=_name(record),
+        rule=_text(item.get("Record_Locking_Rule_Id__s")),
     )
     return _reply(response, None, _ACCEPTED, lock=lock)
 
@@ -237,7 +240,11 @@ def _text(value: object) -> str:
 
 
 def _name(user: object) -> str:
-    return _text(user.get("name")) if isinstance(user, dict) else ""
+    return _text(_get(user, "name"))
+
+
+def _get(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _moment(text: object) -> datetime | None:

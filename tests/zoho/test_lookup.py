@@ -27,9 +27,9 @@ def item(lock_id: object = LOCK, **changed: object) -> dict[str, object]:
 
 
 LOCKS = [
-    (UPDATE, [item()], Lock(LOCK, "audited")),
-    (NO_LOCK_ID, [item(), item("6")], Lock(LOCK, "audited")),
-    (NO_LOCK_ID, [item(Locked_Reason__s=None)], Lock(LOCK, None)),
+    (UPDATE, [item()], Lock(LOCK, "audited", record_name="Ms Lead")),
+    (NO_LOCK_ID, [item(), item("6")], Lock(LOCK, "audited", record_name="Ms Lead")),
+    (NO_LOCK_ID, [item(Locked_Reason__s=None)], Lock(LOCK, None, record_name="Ms Lead")),
     (NO_LOCK_ID, [{"id": LOCK}], Lock(LOCK, None)),
     (NO_LOCK_ID, [], None),
 ]

@@ -6,7 +6,8 @@ tables, and recording an outcome rewrites a short line only.
     run       name, value                     facts of the plan (JSON): `about` is RunInfo,
                                               `totals` is Totals,
                                               `reading` is FileReading, `finished_before` a time,
-                                              `earlier` whether earlier runs were considered
+                                              `earlier` whether earlier runs were considered,
+                                              `find` is FindPlan
     rows      row, module, record_id, lock_id, reason, action, expected, cells
                                               the final form of a row (null when it has none)
                                               and its cells as they were in the file (JSON);

@@ -3,17 +3,18 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.reading import FileReading, Note
+from batchlock.core.records import FindPlan, Search
 from batchlock.core.results import Outcome, Result, ResultRow
-from batchlock.core.rows import Cell, Field, Problem, Update
+from batchlock.core.rows import Cell, Field, Problem, RecordId, Update
 from batchlock.core.runs import RunFigures, RunInfo, Totals
-from batchlock.store.journal import planned, progress, results, search
+from batchlock.store.journal import finding, planned, progress, results, search
 from batchlock.store.journal.database import Database, readable_errors, wrong_version
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.planning import add_rows
@@ -151,6 +152,34 @@ class Journal:
         with self.database.transaction() as sql:
             return check_whole_file(sql, titles)
 
+    def set_find_plan(self, plan: FindPlan) -> None:
+        """Store what a run that finds locked records searches; before it has any row."""
+        with self.database.transaction() as sql:
+            self._put("find", plan.to_json())
+            finding.add_searches(sql, plan.searches)
+
+    @property
+    def find_plan(self) -> FindPlan:
+        """What the run searches, and how far it has come; empty for any other run."""
+        return self._read("find", FindPlan.from_json) or FindPlan()
+
+    def commit_page(self, page: Search, record_ids: Sequence[RecordId], *, costs: Totals) -> Search:
+        """Record a page of a search: its records, where the search stands and what it has cost.
+
+        All in one commit. Returns the search with the number of its records.
+        """
+        plan = self.find_plan
+        position = [each.module for each in plan.searches].index(page.module)
+        with self.database.transaction() as sql:
+            added = finding.add_records(sql, page.module, record_ids)
+            page = replace(page, records=plan.searches[position].records + added)
+            finding.end_search(sql, position, page)
+            searches = [*plan.searches]
+            searches[position] = page
+            self._put("find", replace(plan, searches=searches).to_json())
+            self._put("totals", asdict(self.totals + costs))
+        return page
+
     def in_doubt(self) -> list[Update]:
         """Return the rows that were being sent when the last session was killed."""
         with readable_errors(self.path):
@@ -170,7 +199,9 @@ class Journal:
         are returned in order, and are fewer only when no more rows are pending.
         """
         with self.database.transaction() as sql:
+            outcomes = list(outcomes)
             progress.record(sql, outcomes)
+            finding.record_locks(sql, outcomes)
             progress.release(sql, released)
             self._put("totals", asdict(self.totals + costs))
             claimed = progress.claim(sql, after_row=self._last_claimed_row, limit=claim)
@@ -216,6 +247,11 @@ class Journal:
         """Return some rows that the plan sends; those with letters beyond ASCII come first."""
         with readable_errors(self.path):
             return planned.samples(self.database.sql, limit)
+
+    def planned_records(self) -> list[tuple[str, RecordId]]:
+        """Return module and record id of the rows that the plan sends, in the file's order."""
+        with readable_errors(self.path):
+            return planned.planned_records(self.database.sql)
 
     def to_retry(self, *, refused: bool = True) -> int:
         """Count the rows of a retry; without `refused`, without those that Zoho refused."""

@@ -5,7 +5,7 @@ import sqlite3
 from dataclasses import dataclass
 from itertools import islice
 
-from batchlock.core.rows import Update
+from batchlock.core.rows import RecordId, Update
 from batchlock.store.journal.progress import NEEDS_LOOKUP, UPDATE_COLUMNS, update_of
 
 # The rows that the plan sends, whatever became of them since: neither a problem nor a duplicate,
@@ -37,6 +37,11 @@ def planned_modules(sql: sqlite3.Connection) -> list[PlannedModule]:
         " GROUP BY module, action ORDER BY 3 DESC, module, action"
     )
     return [PlannedModule(*count) for count in counts]
+
+
+def planned_records(sql: sqlite3.Connection) -> list[tuple[str, RecordId]]:
+    """Return module and record id of the planned rows, in the file's order."""
+    return sql.execute(f"SELECT module, record_id FROM {_PLANNED} ORDER BY row").fetchall()
 
 
 def samples(sql: sqlite3.Connection, limit: int) -> list[Update]:

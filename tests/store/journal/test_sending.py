@@ -60,8 +60,9 @@ def test_a_result_row_has_every_field_of_the_outcome(open_plan: OpenPlan) -> Non
     journal.commit_batch([], claim=1)
     journal.commit_batch([outcome])
     (row,) = journal.result_rows()
-    # The stop rules alone need `about_setup`, and an undo alone needs `lock_id`.
-    hidden = ("status", "about_setup", "lock_id")
+    # The stop rules alone need `about_setup`, and an undo alone needs `lock_id`. What a look has
+    # found becomes the cells of the row.
+    hidden = ("status", "about_setup", "lock_id", "found")
     displayed = [name for name in Outcome.__slots__ if name not in hidden]
     fields = {name: getattr(row, name) for name in displayed}
     assert fields == {name: getattr(outcome, name) for name in displayed}

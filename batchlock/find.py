@@ -1,0 +1,205 @@
+"""Plan a run that finds locked records: which modules it searches, or which records it looks at.
+
+The plan of such a run is its journal, as that of every run. With a file of records, nothing is
+searched: the records of the file are looked at.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from batchlock import __version__
+from batchlock.config import Settings
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import UnreadableFile, UsageError
+from batchlock.core.options import RunOptions
+from batchlock.core.records import (
+    FIND_KIND,
+    LOCK_TITLES,
+    FindPlan,
+    FindRequest,
+    Search,
+    Way,
+)
+from batchlock.core.rows import Action, Field, RecordId
+from batchlock.core.runs import Run, RunInfo, Totals, new_run_id
+from batchlock.plan import run_info
+from batchlock.plan.child import ReadLimits, plan, sha256_of
+from batchlock.plan.modules import ModuleNames
+from batchlock.store.journal import Journal, atomic_journal
+from batchlock.zoho.connect import address
+
+# The names of so many modules stand in the list of runs.
+_MODULES_NAMED = 3
+# What the reader says of a record that the file shows as not locked.
+_NOT_LOCKED = "not_locked"
+# Settings that shape a run of updates only.
+_OF_UPDATES = frozenset({"lock ids looked up", "strict"})
+
+# Zoho's tokens of pages live so long, and an older list of locks is out of date.
+_SEARCH_LIFETIME = timedelta(days=1)
+
+
+def is_outdated(run: Run) -> bool:
+    """Return whether a run finds locks and began too long ago to be resumed by the next one."""
+    age = datetime.now(UTC) - run.info.started_at
+    return run.info.kind == FIND_KIND and age > _SEARCH_LIFETIME
+
+
+def with_api_names(request: FindRequest, settings: Settings) -> FindRequest:
+    """Return the request with the API name of each module, once each.
+
+    Raises UsageError for an unknown module, and when there is neither a module nor a file.
+    """
+    names = ModuleNames(settings.input.custom_modules)
+    modules = []
+    for text in request.modules:
+        module = names.find(text)
+        if module is None:
+            raise UsageError(names.unknown_for_all_rows(text))
+        modules.append(module)
+    if not modules and not request.files:
+        raise UsageError(
+            "Name the modules whose locks are to be found, such as `batchlock locks Leads Deals`; "
+            "or name an export of the records with --from FILE."
+        )
+    if request.files and request.view is not None:
+        raise UsageError("--view names a list in Zoho and --from a file. Leave one of the two out.")
+    return replace(request, modules=tuple(dict.fromkeys(modules)))
+
+
+def find_info(request: FindRequest, settings: Settings, org: str) -> RunInfo:
+    """Describe a new run for a request with API names.
+
+    Raises UnreadableFile when a file cannot be opened.
+    """
+    environment, api_url = address(settings.zoho, org)
+    identity = [
+        *(FIND_KIND, org, environment, api_url, list(request.modules)),
+        *([sha256_of(file) for file in request.files], request.view),
+        request.lock_filter.to_json(),
+    ]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    now = datetime.now(UTC)
+    shaping = run_info.settings_text(settings, org)
+    return RunInfo(
+        run_id=new_run_id(now),
+        kind=FIND_KIND,
+        org=org,
+        environment=environment,
+        api_url=api_url,
+        # No file, but what stands in its place in the list of runs; its folder gets the locks.
+        file=str(Path.cwd() / _label(request)),
+        # A newer run of the same request takes the place of an unfinished one.
+        sha256=digest,
+        identity=digest,
+        started_at=now,
+        version=__version__,
+        titles=LOCK_TITLES,
+        settings={
+            **{name: text for name, text in shaping.items() if name not in _OF_UPDATES},
+            **({} if request.view is None else {"view": request.view}),
+            **request.lock_filter.words,
+        },
+        action=Action.FIND,
+    )
+
+
+def _label(request: FindRequest) -> str:
+    names = request.modules or [file.name for file in request.files]
+    others = len(names) - _MODULES_NAMED
+    more = f" and {others} more" if others > 0 else ""
+    return f"locks of {', '.join(names[:_MODULES_NAMED])}{more}"
+
+
+async def plan_find(
+    request: FindRequest,
+    path: Path,
+    info: RunInfo,
+    settings: Settings,
+    *,
+    cancel_token: CancelToken,
+) -> None:
+    """Make the journal of a new run at `path`.
+
+    Raises UnreadableFile or UsageError for a file, as the plan of updates does, and UsageError when
+    rows of it cannot be read.
+    """
+    records: dict[str, list[RecordId]] = defaultdict(list)
+    for file in request.files:
+        for module, ids in (await _records_of(file, request, settings, cancel_token)).items():
+            records[module] += ids
+    way = Way.FILE if request.files else None
+    modules = request.modules or tuple(records)
+    searches = [Search(module=module, way=way) for module in modules]
+    with atomic_journal(path) as draft, Journal.create(draft, info) as journal:
+        first = str(request.files[0].absolute()) if request.files else None
+        journal.set_find_plan(
+            FindPlan(
+                searches=searches,
+                lock_filter=request.lock_filter,
+                view=request.view,
+                file=first,
+            )
+        )
+        for search in searches if request.files else ():
+            done = replace(search, is_complete=True)
+            journal.commit_page(done, records[search.module], costs=Totals())
+
+
+async def _records_of(
+    file: Path, request: FindRequest, settings: Settings, cancel_token: CancelToken
+) -> Mapping[str, Sequence[RecordId]]:
+    """Return the records of a file by module, as far as its modules are asked for."""
+    # Rows of this action need neither a lock id nor a reason; they are not sent.
+    constants = {Field.ACTION.value: Action.UNLOCK.value}
+    try:
+        return await _read(file, request, settings, cancel_token, constants)
+    except UnreadableFile:
+        # An export without a word about its module: the one that the person has named.
+        if len(request.modules) != 1:
+            raise
+    constants[Field.MODULE.value] = request.modules[0]
+    return await _read(file, request, settings, cancel_token, constants)
+
+
+async def _read(
+    file: Path,
+    request: FindRequest,
+    settings: Settings,
+    cancel_token: CancelToken,
+    constants: Mapping[str, str],
+) -> Mapping[str, Sequence[RecordId]]:
+    options = RunOptions(constants=dict(constants))
+    limits = ReadLimits(
+        timeout_seconds=settings.input.max_seconds, memory_bytes=settings.input.max_memory
+    )
+    with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
+        path = Path(folder) / "records.journal"
+        info = run_info.new_run_info(file, settings, settings.org, options)
+        read = run_info.plan_request(file, path, info, settings, options)
+        await plan(read, limits, cancel_token=cancel_token)
+        with Journal.open(path) as journal:
+            _refuse_problems(file, journal)
+            records: dict[str, list[RecordId]] = defaultdict(list)
+            for module, record_id in journal.planned_records():
+                if module in request.modules or not request.modules:
+                    records[module].append(record_id)
+    return records
+
+
+def _refuse_problems(file: Path, journal: Journal) -> None:
+    """Raise UsageError when rows cannot be read: their records would be missing without a word."""
+    problems = [one for one in journal.problems() if one.code != _NOT_LOCKED]
+    if problems:
+        rows = len({problem.row for problem in problems})
+        first = problems[0]
+        raise UsageError(
+            f"{file.name}: {'1 row' if rows == 1 else f'{rows:,} rows'} cannot be read, so nothing "
+            f"was looked at. The first is row {first.row}, {first.column}: {first.message}"
+        )

@@ -128,6 +128,9 @@ class ResultRow:
     code: str = ""
     message: str = ""
     previous_reason: str | None = None
+    reason: str = ""
+    """The reason that the row asks for; empty for an unlock and for a row without a valid update.
+    """
     remedy: str = ""
     attempts: int = 0
     finished_at: datetime | None = None

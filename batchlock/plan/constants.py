@@ -47,7 +47,11 @@ def read_constants(
             )
         constants[field] = value
     if Field.REASON in constants and constants.get(Field.ACTION) == Action.UNLOCK:
-        raise UsageError("--reason: an unlock has no reason. Leave the option out.")
+        raise UsageError(
+            "--reason: an unlock has no reason. Leave the option out.",
+            page_message="An unlock has no reason. First empty the one reason for all rows, then "
+            "choose to unlock.",
+        )
     return constants
 
 

@@ -22,6 +22,7 @@ from batchlock.core.encodings import usual_name
 from batchlock.core.messages import RESULT_LABELS
 from batchlock.core.results import Result
 from batchlock.web import security
+from batchlock.web.action_labels import ACTION_LABELS
 from batchlock.web.auth.tokens import csrf_token
 
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -73,6 +74,7 @@ class Templates:
             "static_hash": _STATIC_HASH,
             "Result": Result,
             "RESULT_LABELS": RESULT_LABELS,
+            "ACTION_LABELS": ACTION_LABELS,
         }
 
     def render_page(self, request: web.Request, page: Page, *, status: int = 200) -> web.Response:

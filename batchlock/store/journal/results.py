@@ -92,6 +92,7 @@ def result_rows(
             code=code,
             message=message,
             previous_reason=previous_reason,
+            reason=final_form[3] or "",
             remedy=remedy,
             attempts=attempts,
             finished_at=None if finished_at is None else datetime.fromtimestamp(finished_at, UTC),

@@ -67,6 +67,11 @@ class ResultsPage(Page):
     rows_to_retry: int
     invalid: int
 
+    @property
+    def has_previous_reasons(self) -> bool:
+        """Whether a displayed row has the reason that its lock had before."""
+        return any(one.row.previous_reason is not None for one in self.rows)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryPage(Page):

@@ -9,7 +9,7 @@ from typing import ClassVar
 from batchlock.core.cell_text import display_text
 from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result, ResultRow
-from batchlock.core.rows import LONGEST_REASON, Action, Problem
+from batchlock.core.rows import LONGEST_REASON, Action, Field, Problem
 from batchlock.core.runs import ACTIVE, Run, RunInfo, RunState
 from batchlock.plan.finished import FINISHED_BEFORE
 from batchlock.plan.notes import HIDDEN_ROWS
@@ -25,6 +25,7 @@ from batchlock.report.summaries import causes_of
 from batchlock.store.earlier import last_finished
 from batchlock.store.journal import RowFilter
 from batchlock.store.uploads import Upload
+from batchlock.web.action_labels import ActionCounts, action_counts
 from batchlock.web.context import AppContext
 from batchlock.web.runs.table import MAX_COLUMNS, PageOfTable, search_words
 from batchlock.web.templating import Page
@@ -129,6 +130,28 @@ class CheckPage(Page):
         """What the file is read as, in words, without the notes and samples."""
         lines = preview_lines(self.preview)
         return [line for line in lines if line.label not in (NOTE_LABEL, SAMPLE_LABEL)]
+
+    @property
+    def actions(self) -> ActionCounts:
+        """What a new run does with the records, in numbers."""
+        return action_counts(self.preview.read_as.modules, default=self.preview.action)
+
+    @property
+    def unlocks(self) -> int:
+        """How many records a new run unlocks."""
+        modules = self.preview.read_as.modules
+        return sum(one.rows for one in modules if one.action == Action.UNLOCK)
+
+    @property
+    def can_choose_action(self) -> bool:
+        """Whether one action is chosen for all rows, because no column says the action."""
+        fields = self.preview.read_as.fields
+        return not any(one.field is Field.ACTION and one.title is not None for one in fields)
+
+    @property
+    def chosen_action(self) -> str:
+        """The action that was chosen for all rows."""
+        return self.upload.constants.get(Field.ACTION, Action.UPDATE)
 
     @property
     def has_actions(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from batchlock.core.rows import Field
+from batchlock.core.rows import Action, Field
 from batchlock.plan.constants import read_constants
 from batchlock.plan.read.candidates import CANDIDATES, UTF_8
 from batchlock.store.uploads import Upload
@@ -96,5 +96,9 @@ def constants_in(form: Mapping[str, object], custom_modules: Sequence[str]) -> d
         and isinstance(text := form.get(f"{choice.name}_for_all", ""), str)
         and text.strip()
     }
+    action = form.get("action_for_all", "")
+    # Without a choice, a row is an update unless its cell says another action.
+    if isinstance(action, str) and action and action != Action.UPDATE:
+        values[Field.ACTION] = action
     constants = read_constants(values, custom_modules)
     return {field.value: value for field, value in constants.items()}

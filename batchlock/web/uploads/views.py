@@ -11,7 +11,7 @@ from typing import ClassVar
 from aiohttp import BodyPartReader, MultipartReader, web
 
 from batchlock.core.errors import BatchlockError
-from batchlock.core.rows import LONGEST_REASON
+from batchlock.core.rows import LONGEST_REASON, Field
 from batchlock.store.uploads import ReadChoices, Upload, UploadState
 from batchlock.web import security
 from batchlock.web.context import AppContext
@@ -55,6 +55,12 @@ class RefusedPage(Page):
     fields: Sequence[FieldChoice] = FIELDS
     encodings: Sequence[EncodingChoice] = ENCODINGS
     longest_reason: int = LONGEST_REASON
+
+    @property
+    def can_choose_action(self) -> bool:
+        """Whether one action can be chosen for all rows, because no column says the action."""
+        titles = {title.strip().casefold() for title in self.upload.columns}
+        return Field.ACTION not in titles
 
 
 class UploadViews:
@@ -165,7 +171,10 @@ class UploadViews:
             )
             self._planner.start(upload.id, choices, by_hand=True)
             words = [f"{title} as {field}" for field, title in columns.items()]
-            words += [f"one {field} for all rows" for field in constants]
+            words += [
+                value if field == Field.ACTION else f"one {field} for all rows"
+                for field, value in constants.items()
+            ]
             words += ["visible rows only"] if choices.visible_only else []
             chosen = " ".join([sheet, encoding, ", ".join(words)])
             self._context.log(request, "read again", f"{upload.name}: {chosen.strip()}")

@@ -23,7 +23,7 @@ def export(*record_ids: int) -> bytes:
 
 def form_of(visitor: Visitor, upload: str) -> dict[str, str]:
     """Return what a browser would submit of the form of columns, before anything is chosen."""
-    [form] = re.findall(rf'<form[^>]*action="{upload}/read">.*?</form>', visitor.get(upload).text,
+    *_, form = re.findall(rf'<form[^>]*action="{upload}/read">.*?</form>', visitor.get(upload).text,
                         re.DOTALL)  # fmt: skip
     fields = {}
     for name, options in re.findall(r'<select [^>]*name="(\w+)">(.*?)</select>', form, re.DOTALL):

@@ -10,7 +10,7 @@ from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.records import FIND_KIND
 from batchlock.core.stop import COMPLETED, TIME_IS_OVER, StopReason
-from batchlock.send.calls import Calls
+from batchlock.send.calls import CallCosts, Calls
 from batchlock.send.composite import CompositeApi, Support
 from batchlock.send.composite_memory import load_support, save_support
 from batchlock.send.org_check import check_org, require_org
@@ -140,7 +140,8 @@ async def _search(
     observer: RunObserver,
 ) -> None:
     """Find the records whose locks are looked at then. Raises Cancelled and as `search_modules`."""
-    calls = Calls(limiter, retry, cancel_token)
+    costs_so_far = CallCosts(since=limiter.clock.monotonic())
+    calls = Calls(limiter, retry, cancel_token, costs=costs_so_far)
     try:
         with cancel_token.callbacks_while(limiter.close, calls.abort_after_timeout):
             await search_modules(journal, connection.records, calls, observer)

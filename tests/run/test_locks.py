@@ -1,3 +1,4 @@
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -24,7 +25,9 @@ def zoho(stand_in: Start) -> StandIn:
 def test_every_lock_is_found_with_all_that_zoho_says_of_it(
     zoho: StandIn, run_in_process: RunCommand
 ) -> None:
+    started_monotonic = time.monotonic()
     done = run_in_process("locks", *MODULES, "--json")
+    assert done.json["seconds"] <= time.monotonic() - started_monotonic
     assert (done.code, balanced(done.json)) == (0, {"locked": 20})
     assert done.json["action"] == "find"
     assert done.json["ways"] == dict.fromkeys(MODULES, "coql")

@@ -24,7 +24,9 @@ def read_for(visitor: Visitor, upload: str, action: str, **others: str) -> str:
 
 def banner(visitor: Visitor, upload: str) -> str:
     """Return the class of the banner that shows the action."""
-    return re.findall(r'<section class="banner (\w+)"', visitor.get(upload).text)[0]
+    match = re.search(r'<section class="banner (\w+)"', visitor.get(upload).text)
+    assert match is not None
+    return match[1]
 
 
 def test_a_file_without_actions_changes_reasons_unless_another_action_is_chosen(

@@ -59,15 +59,6 @@ async def send(
     composite_file = settings.state / "composite" / f"{journal.info.org}.json"
     known = load_support(composite_file, datetime.now(UTC))
     support = Support(dict(known.methods))
-    api: LockApi = connection.client
-    if settings.limits.composite == "auto":
-        api = CompositeApi(
-            connection.client,
-            support,
-            in_flight=lambda: limiter.in_flight,
-            on_learned=observer.on_message,
-            rows=journal.remaining(),
-        )
     timer = asyncio.create_task(cancel_at_deadline(limiter, cancel_token))
     try:
         with cancel_token.callbacks_while(lambda: observer.on_message(_ENDING)):
@@ -82,6 +73,15 @@ async def send(
                     rows=sum(journal.counts().values()),
                     remaining=journal.remaining(),
                     only_looks=True,
+                )
+            api: LockApi = connection.client
+            if settings.limits.composite == "auto":
+                api = CompositeApi(
+                    connection.client,
+                    support,
+                    in_flight=lambda: limiter.in_flight,
+                    on_learned=observer.on_message,
+                    rows=journal.remaining(),
                 )
             await deliver(
                 journal,

@@ -265,6 +265,17 @@ class Engine:
             set_holder(f"run {undo.run_id}")
             return await self._resume(undo, credentials)
 
+    def start_undo(self, run_id: str) -> Run | None:
+        """Make the run that `undo` makes, for `resume` to send.
+
+        Raises AlreadyRunning when the other run has rows left and may be running.
+        """
+        run = self._find(run_id)
+        if run.is_closed:
+            return self._starter.start_undo(run)
+        with self.store.lock(run.info.org):
+            return self._starter.start_undo(self._find(run_id))
+
     def start_retry(self, run_id: str, *, refused: bool = True) -> Run | None:
         """Make the run that `retry` makes, for `resume` to send.
 

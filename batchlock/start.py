@@ -135,7 +135,9 @@ class Starter:
             if in_doubt := source.counts()[Result.UNKNOWN]:
                 raise UsageError(
                     f"It is not known yet what became of {in_doubt:,} rows of run {run.run_id}. "
-                    f"Resume it first: batchlock resume {run.run_id}"
+                    f"Resume it first: batchlock resume {run.run_id}",
+                    page_message=f"It is not known yet what became of {in_doubt:,} rows of this "
+                    "run. Resume it first.",
                 )
             info = self.reporter.with_output(run_info.undo_info(run.info, self.settings))
             self.reporter.check_writable(info, self.observer)

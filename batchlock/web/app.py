@@ -18,6 +18,7 @@ from batchlock.web.runs.actions import RunActions
 from batchlock.web.runs.downloads import ResultDownloads
 from batchlock.web.runs.events import LiveViews
 from batchlock.web.runs.pages import RunPages
+from batchlock.web.runs.undo import UndoPages
 from batchlock.web.templating import OrgLabel, Templates, static
 from batchlock.web.uploads.downloads import UploadDownloads
 from batchlock.web.uploads.planner import UploadPlanner
@@ -139,6 +140,8 @@ def _run_routes(context: AppContext) -> list[web.RouteDef]:
         web.post(_RUN + "/stop", actions.stop),
         web.post(_RUN + "/go-on", actions.resume),
         web.post(_RUN + "/retry", actions.retry),
+        web.get(_RUN + "/undo", UndoPages(context).show),
+        web.post(_RUN + "/undo", actions.undo),
         web.get("/history", pages.history),
         web.get("/log", pages.log),
     ]

@@ -12,6 +12,7 @@ from batchlock.core.options import RunOptions
 from batchlock.core.rows import MODULES
 from batchlock.core.runs import Run, RunInfo, RunState
 from batchlock.engine import Engine
+from batchlock.start import ConfirmUnlocks, refuse_unlocks
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.queue import RunQueue
@@ -41,14 +42,23 @@ class AppContext:
         """Record in the audit log what the signed-in person did."""
         self.store.audit_log.add(self.org, request[security.NAME], action, subject)
 
-    def engine(self, options: RunOptions | None = None) -> Engine:
-        """Return an engine, with other options than those of the command line if given."""
+    def engine(
+        self,
+        options: RunOptions | None = None,
+        *,
+        confirm_unlocks: ConfirmUnlocks = refuse_unlocks,
+    ) -> Engine:
+        """Return an engine, with other options than those of the command line if given.
+
+        `confirm_unlocks` is called before a run is stored that unlocks records.
+        """
         return Engine(
             self.settings,
             options or self.options,
             CancelToken(),
             RunObserver(),
             store=self.store,
+            confirm_unlocks=confirm_unlocks,
         )
 
     def run_in(self, request: web.Request) -> Run:

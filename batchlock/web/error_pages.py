@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from batchlock.core.errors import BatchlockError
+from batchlock.web.confirming import UnlocksUnconfirmed, question_about
 from batchlock.web.security import Handler
 from batchlock.web.templating import Page, Templates
 
@@ -44,6 +45,8 @@ def error_pages(templates: Templates) -> Middleware:
             if error.status < 400:
                 raise
             return error_page(request, error.status, _sentence(error))
+        except UnlocksUnconfirmed as error:
+            return templates.render_page(request, await question_about(request, error))
         except BatchlockError as error:
             return error_page(request, 409, error.page_message)
         except (ConnectionError, TimeoutError):

@@ -26,13 +26,14 @@ from batchlock.store.journal.earlier import forget_results, leave_done_rows, sen
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.search import RowFilter, Throughput
-from batchlock.store.journal.undoing import copy_undone_rows
+from batchlock.store.journal.undoing import UndoForecast, copy_undone_rows, undo_forecast
 
 __all__ = [
     "Journal",
     "PlannedModule",
     "RowFilter",
     "Throughput",
+    "UndoForecast",
     "atomic_journal",
     "copy_plan",
     "copy_undone_rows",
@@ -40,4 +41,5 @@ __all__ = [
     "forget_results",
     "leave_done_rows",
     "send_done_rows",
+    "undo_forecast",
 ]

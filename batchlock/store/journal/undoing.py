@@ -6,7 +6,7 @@ unlocked   →  lock with the previous reason, if the record is not locked
 """
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
@@ -39,6 +39,43 @@ _IS_KNOWN = (
     "CASE p.status WHEN 'locked' THEN 1 ELSE p.previous_reason <> '' END"
     f" AND (p.status = 'unlocked' OR {_LOCK_ID} IS NOT NULL)"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoForecast:
+    """What an undo of a run would do, in rows."""
+
+    reasons: int
+    """Reasons that are put back."""
+    locks: int
+    """Records that are locked again."""
+    unlocks: int
+    """Records that are unlocked again."""
+    not_kept: int
+    """Rows that cannot be put back, because the run has not kept what was there before."""
+    no_reason: int
+    """Rows that cannot be put back, because the lock had no reason before."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that can be put back."""
+        return self.reasons + self.locks + self.unlocks
+
+
+def undo_forecast(source: Journal) -> UndoForecast:
+    """Count what an undo of a run would do now, as far as Zoho still shows what the run left."""
+
+    def count(condition: str) -> int:
+        return source.database.count(f"{_CHANGED} AND {condition}")
+
+    no_reason = f"NOT ({_IS_KNOWN}) AND p.previous_reason = ''"
+    return UndoForecast(
+        reasons=count(f"p.status = 'updated' AND {_IS_KNOWN}"),
+        locks=count(f"p.status = 'unlocked' AND {_IS_KNOWN}"),
+        unlocks=count(f"p.status = 'locked' AND {_IS_KNOWN}"),
+        not_kept=count(f"NOT ifnull({_IS_KNOWN}, 0) AND ifnull(p.previous_reason, '-') <> ''"),
+        no_reason=count(no_reason),
+    )
 
 
 def copy_undone_rows(source: Journal, path: Path, info: RunInfo) -> int:

@@ -13,13 +13,14 @@ from batchlock.core.runs import ACTIVE, Run
 from batchlock.report.story import Story, story_of
 from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
 from batchlock.store.audit_log import LogEntry
-from batchlock.store.journal import RowFilter
+from batchlock.store.journal import RowFilter, undo_forecast
 from batchlock.store.uploads import Upload
 from batchlock.web.context import AppContext
 from batchlock.web.runs.chart import Chart, chart
 from batchlock.web.runs.events import LiveViews
 from batchlock.web.runs.live import CHART_BARS
 from batchlock.web.runs.table import MAX_COLUMNS, PageOfTable, search_words
+from batchlock.web.runs.undo import can_be_undone, undo_in_words
 from batchlock.web.templating import Page
 
 _LOG_PAGE_ROWS = 100
@@ -66,6 +67,8 @@ class ResultsPage(Page):
     chart: Chart | None
     rows_to_retry: int
     invalid: int
+    undo: str
+    """What an undo does, in words; empty when nothing can be put back."""
 
     @property
     def has_previous_reasons(self) -> bool:
@@ -169,6 +172,7 @@ def _results_page(context: AppContext, run: Run, query: Mapping[str, str]) -> Re
         )
         throughput = journal.throughput(CHART_BARS)
         rows_to_retry = journal.to_retry()
+        forecast = undo_forecast(journal)
     titles = run.info.titles
     return ResultsPage(
         run=run,
@@ -186,4 +190,5 @@ def _results_page(context: AppContext, run: Run, query: Mapping[str, str]) -> Re
         chart=chart(throughput),
         rows_to_retry=rows_to_retry,
         invalid=summary.counts[Result.INVALID],
+        undo=undo_in_words(forecast) if can_be_undone(run, forecast) else "",
     )

@@ -8,8 +8,10 @@ from pathlib import Path
 from batchlock.core.errors import BatchlockError
 from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.summaries import refusal_of
+from batchlock.start import ConfirmUnlocks
 from batchlock.store.earlier import last_finished
 from batchlock.store.journal import Journal
+from batchlock.web.confirming import confirm_remaining, typed_number
 from batchlock.web.context import AppContext
 
 _STATES = {
@@ -37,6 +39,8 @@ class StartRequest:
     """When the same content was last finished; empty for never."""
     unfinished: str
     """The id of the unfinished run of the same content; empty for none."""
+    confirm_unlocks: ConfirmUnlocks
+    """Compares the number of records to unlock with the one that the person has typed."""
 
     @classmethod
     def of(cls, form: Mapping[str, object]) -> "StartRequest":
@@ -46,6 +50,7 @@ class StartRequest:
             choice=StartChoice(choice) if choice in set(StartChoice) else StartChoice.NEW,
             finished_at=str(form.get("finished", "")),
             unfinished=str(form.get("unfinished", "")),
+            confirm_unlocks=typed_number(form),
         )
 
 
@@ -53,7 +58,8 @@ def run_to_send(context: AppContext, plan: Path, request: StartRequest) -> Run:
     """Return the run that a click starts: a new one, or an unfinished one.
 
     Raises BatchlockError when the page was outdated, or when a run that a new one would close
-    waits, is being sent or is paused.
+    waits, is being sent or is paused, and UnlocksUnconfirmed when it unlocks records and the number
+    of them was not typed.
     """
     with Journal.open(plan) as journal:
         info = journal.info
@@ -64,6 +70,8 @@ def run_to_send(context: AppContext, plan: Path, request: StartRequest) -> Run:
     unfinished = [run for run in same if not run.is_closed]
     newest = unfinished[0] if unfinished else None
     if newest is not None and _is_resumed(newest, info.identity, request):
+        if newest.state not in ACTIVE:
+            confirm_remaining(context, newest, request.confirm_unlocks)
         return newest
     finished = last_finished(same, info.action)
     if finished is not None and finished.isoformat() != request.finished_at:
@@ -83,7 +91,8 @@ def run_to_send(context: AppContext, plan: Path, request: StartRequest) -> Run:
                 "it: stop it first, then start the new one."
             )
     is_fresh = request.choice is StartChoice.FRESH
-    return context.engine(replace(context.options, fresh=is_fresh)).start(plan)
+    options = replace(context.options, fresh=is_fresh)
+    return context.engine(options, confirm_unlocks=request.confirm_unlocks).start(plan)
 
 
 def _is_resumed(run: Run, identity: str, request: StartRequest) -> bool:

@@ -15,6 +15,7 @@ ACTION_LABELS: Mapping[str, str] = {
     Action.UPDATE: "Change the reason",
     Action.LOCK: "Lock",
     Action.UNLOCK: "Unlock",
+    Action.FIND: "Find locks",
     MIXED: "Different actions",
 }
 """The page's words for each action of a run."""

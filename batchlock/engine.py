@@ -137,6 +137,22 @@ class Engine:
             info.file_name,
         )
 
+    async def start_locks(self, request: FindRequest) -> Run:
+        """Make the run that `locks` makes, or return its unfinished one, for `resume` to execute.
+
+        Raises UsageError as `locks` does.
+        """
+        request = with_api_names(request, self.settings)
+        info = self._reporter.with_output(find_info(request, self.settings, self._org))
+        unfinished = self.store.newest_unfinished(info.org, info.identity)
+        if unfinished is not None and not is_outdated(unfinished):
+            return unfinished
+        self.store.make_runs_folder(info.org)
+        path = self.store.journal_path(info)
+        await plan_find(request, path, info, self.settings, cancel_token=self.cancel_token)
+        with Journal.open(path) as journal:
+            return self._starter.add(journal.info, journal.figures())
+
     async def _run_or_resume(
         self,
         info: RunInfo,

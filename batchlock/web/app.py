@@ -13,6 +13,8 @@ from batchlock.web import retention, security
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.context import AppContext
 from batchlock.web.error_pages import error_pages
+from batchlock.web.locks.found import FoundLocks
+from batchlock.web.locks.views import LockViews
 from batchlock.web.queue import RunQueue
 from batchlock.web.runs.actions import RunActions
 from batchlock.web.runs.downloads import ResultDownloads
@@ -62,6 +64,7 @@ def create_app(
     app.add_routes(_auth_routes(auth))
     app.add_routes(_upload_routes(context, planner))
     app.add_routes(_run_routes(context))
+    app.add_routes(_lock_routes(context, planner))
 
     async def background(_: web.Application) -> AsyncIterator[None]:
         planner.resume()
@@ -144,6 +147,15 @@ def _run_routes(context: AppContext) -> list[web.RouteDef]:
         web.post(_RUN + "/undo", actions.undo),
         web.get("/history", pages.history),
         web.get("/log", pages.log),
+    ]
+
+
+def _lock_routes(context: AppContext, planner: UploadPlanner) -> list[web.RouteDef]:
+    views = LockViews(context)
+    return [
+        web.get("/locks", views.show),
+        web.post("/locks", views.start),
+        web.post(_RUN + "/use", FoundLocks(context, planner).use),
     ]
 
 

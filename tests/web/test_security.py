@@ -13,12 +13,13 @@ RUN = "/runs/20260314-020304-1f3a"
 
 def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None:
     stranger = Visitor(page.url)
-    for path in ("/", "/history", "/log", "/files/0", RUN, f"{RUN}/now", f"{RUN}/events",
-                 f"{RUN}/results.xlsx", "/template.xlsx", "/nowhere"):  # fmt: skip
+    for path in ("/", "/locks", "/history", "/log", "/files/0", RUN, f"{RUN}/undo", f"{RUN}/now",
+                 f"{RUN}/events", f"{RUN}/results.xlsx", "/template.xlsx", "/nowhere"):  # fmt: skip
         answer = stranger.get(path)
         assert (answer.status, answer.location) == (303, "/login"), path
     stranger.get("/login")
-    for path in (f"{RUN}/stop", f"{RUN}/pause", f"{RUN}/go-on", f"{RUN}/retry", "/files/0/start",
+    for path in (f"{RUN}/stop", f"{RUN}/pause", f"{RUN}/go-on", f"{RUN}/retry", f"{RUN}/undo",
+                 f"{RUN}/use", "/locks", "/files/0/start",
                  "/files/0/read", "/files/0/remove", "/logout"):  # fmt: skip
         assert stranger.post(path).status == 401, path
     assert stranger.upload(("a.csv", b"")).status == 401
@@ -29,6 +30,7 @@ def test_no_change_is_accepted_without_its_token(someone: Visitor) -> None:
     someone.results(run)
     upload = someone.check("second.csv", csv_content(3, first=1_100))
     for path in (f"{run}/stop", f"{run}/pause", f"{run}/go-on", f"{run}/retry", f"{upload}/start",
+                 f"{run}/undo", f"{run}/use", "/locks",
                  f"{upload}/read", f"{upload}/remove", "/logout", "/login"):  # fmt: skip
         for token in ("", "0" * 64):
             assert someone.post(path, {"csrf": token}).status == 403, path

@@ -8,6 +8,7 @@ from typing import ClassVar
 from aiohttp import web
 
 from batchlock.core.cell_text import display_text
+from batchlock.core.records import FIND_KIND
 from batchlock.core.results import Result, ResultRow, Summary
 from batchlock.core.runs import ACTIVE, Run
 from batchlock.report.story import Story, story_of
@@ -16,6 +17,7 @@ from batchlock.store.audit_log import LogEntry
 from batchlock.store.journal import RowFilter, undo_forecast
 from batchlock.store.uploads import Upload
 from batchlock.web.context import AppContext
+from batchlock.web.locks.found import found_page
 from batchlock.web.runs.chart import Chart, chart
 from batchlock.web.runs.events import LiveViews
 from batchlock.web.runs.live import CHART_BARS
@@ -120,6 +122,8 @@ class RunPages:
         page: Page
         if run.state in ACTIVE:
             page = await self._live.running_page(run)
+        elif run.info.kind == FIND_KIND:
+            page = await asyncio.to_thread(found_page, self._context, run, request.query)
         else:
             page = await asyncio.to_thread(_results_page, self._context, run, request.query)
         return self._context.templates.render_page(request, page)

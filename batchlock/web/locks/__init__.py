@@ -1,0 +1,1 @@
+"""Pages that find locked records, and that change or unlock the ones that were found."""

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 # Distinct types: the two ids look alike and stand side by side in calls, and a type checker can
 # find it when they are swapped.
@@ -83,6 +83,15 @@ class Expected:
     lock_id: LockId | None
     """None: the record must not be locked."""
     reason: str | None = None
+
+
+class PreviousLock(NamedTuple):
+    """The lock that a row is about to change or to remove."""
+
+    row: int
+    lock_id: LockId
+    reason: str | None
+    """Empty for a lock without a reason; None when it is not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class CallCosts:
         """Count a call, and return the credits that it used; `price` is those of a full one."""
         if reply.verdict is Verdict.UNREACHABLE:  # nothing was sent
             return 0
-        cost = 0 if reply.verdict in _FREE else max(price, reply.calls)
+        cost = 0 if reply.verdict in _FREE else price * reply.calls
         self.requests += reply.calls
         self.credits_used += cost
         return cost

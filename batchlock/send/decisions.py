@@ -52,17 +52,25 @@ class Settled(NamedTuple):
 
 
 def decide(
-    update: Update, lock: Lock | None, *, in_doubt: bool, facts: RunFacts
+    update: Update,
+    lock: Lock | None,
+    *,
+    in_doubt: bool,
+    facts: RunFacts,
+    previous_id: LockId | None = None,
 ) -> Change | Settled:
     """Decide what a row does when its record has this lock, or none.
 
-    `in_doubt`: the row was sent before, and the answer was lost.
+    `in_doubt`: the row was sent before, and the answer was lost. `previous_id` is the lock that an
+    earlier look has shown.
     """
     match update.action:
         case Action.UPDATE:
             return _decide_update(update, lock, in_doubt=in_doubt)
         case Action.LOCK:
-            return _decide_lock(update, lock, in_doubt=in_doubt, facts=facts)
+            return _decide_lock(
+                update, lock, in_doubt=in_doubt, facts=facts, previous_id=previous_id
+            )
         case Action.UNLOCK:
             return _decide_unlock(update, lock, in_doubt=in_doubt)
         case Action.FIND:
@@ -89,12 +97,18 @@ def _decide_update(update: Update, lock: Lock | None, *, in_doubt: bool) -> Chan
 
 
 def _decide_lock(
-    update: Update, lock: Lock | None, *, in_doubt: bool, facts: RunFacts
+    update: Update,
+    lock: Lock | None,
+    *,
+    in_doubt: bool,
+    facts: RunFacts,
+    previous_id: LockId | None,
 ) -> Change | Settled:
     if lock is None:
         return Change(Action.LOCK, None)
     if lock.reason == update.reason:
-        if in_doubt and _is_own(lock, facts):
+        # The lock of an earlier look stood there before the row gave it its reason.
+        if in_doubt and lock.lock_id != previous_id and _is_own(lock, facts):
             return _settled(Status.LOCKED, messages.LOCKED_AFTER_LOST_ANSWER, lock_id=lock.lock_id)
         if in_doubt and facts.changes_reasons:
             return _settled(

@@ -7,10 +7,14 @@
                              refused because of
                              the lock's state
 
+What a look has shown of a lock is stored before the call that changes or removes the lock, since
+nothing can show it later.
+
 A PUT may be repeated at once: the same reason twice is the same lock. A POST or DELETE whose answer
 was lost is followed by a look before it is repeated.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -18,7 +22,7 @@ from typing import Protocol
 from batchlock.core.messages import LOOK_REFUSED_IN_DOUBT
 from batchlock.core.reply import Lock, Reply, Verdict
 from batchlock.core.results import DONE, Outcome, Status
-from batchlock.core.rows import Action, LockId, Update
+from batchlock.core.rows import Action, LockId, PreviousLock, Update
 from batchlock.send.calls import Calls, CallState
 from batchlock.send.decisions import Change, RunFacts, Settled, decide
 from batchlock.send.look import look
@@ -28,6 +32,9 @@ _NO_ANSWER = (Verdict.LOST, Verdict.BROKEN)
 # A row with one of these has made the change itself, so the lock that a look shows is not the
 # one from before.
 _MADE = frozenset(DONE.values())
+
+KeepPrevious = Callable[[PreviousLock], Awaitable[None]]
+"""Stores the lock that a row is about to change; returns when it is on the disk."""
 
 
 class LockApi(Protocol):
@@ -55,11 +62,24 @@ class RowState(CallState):
     """Monotonic seconds."""
     had_lost_answer: bool = False
     """Whether the row was sent, at any time before, and the answer was lost."""
-    previous_reason: str | None = None
-    """What the lock said before; empty for one without a reason, None when it was not seen."""
+    previous: PreviousLock | None = None
+    """The lock before the change, stored or not; None when no look has shown it."""
+
+    def __post_init__(self) -> None:
+        if self.previous is not None and self.update.action is Action.UNLOCK:
+            self.name_lock(self.previous.lock_id)
+
+    def name_lock(self, lock_id: LockId) -> None:
+        """Let the row unlock this lock only.
+
+        If its answer is lost, another lock that stands there next must not be removed too.
+        """
+        self.update = replace(self.update, lock_id=lock_id)
 
 
-async def deliver(row: RowState, api: LockApi, calls: Calls, facts: RunFacts) -> Outcome | None:
+async def deliver(
+    row: RowState, api: LockApi, calls: Calls, facts: RunFacts, keep_previous: KeepPrevious
+) -> Outcome | None:
     """Bring one row to its final status; None if the run ends first.
 
     Then `row.in_doubt` says whether the change may be made. A row that is in doubt from the
@@ -69,11 +89,16 @@ async def deliver(row: RowState, api: LockApi, calls: Calls, facts: RunFacts) ->
     update = row.update
     if update.action is Action.FIND:
         return await look(row, update, api, calls, started=row.started)
+    stored = row.previous
     step: Change | Outcome | None = Change(update.action, update.lock_id)
     if row.in_doubt or _needs_look(update, facts):
         step = await _look(row, api, calls, facts)
     failures = 0
     while isinstance(step, Change):
+        if row.previous != stored and step.action is not Action.LOCK:
+            assert row.previous is not None
+            await keep_previous(row.previous)
+            stored = row.previous
         reply = await _send(row, step, api, calls)
         if reply is None:
             return None
@@ -113,8 +138,7 @@ async def _send(row: RowState, change: Change, api: LockApi, calls: Calls) -> Re
         )
     assert lock_id is not None
     if change.action is Action.UNLOCK:
-        # If its answer is lost, another lock that stands there next must not be removed too.
-        row.update = replace(update, lock_id=lock_id)
+        row.name_lock(lock_id)
         return await calls.call_with_retries(
             row, lambda: api.unlock(update, lock_id), changes_lock=True, attempts=1
         )
@@ -150,19 +174,28 @@ async def _look(
 
 def _after_look(row: RowState, reply: Reply, calls: Calls, facts: RunFacts) -> Change | Outcome:
     """Decide what the row does about the lock in the answer to a look."""
-    decision = decide(row.update, reply.lock, in_doubt=row.had_lost_answer, facts=facts)
+    decision = decide(
+        row.update,
+        reply.lock,
+        in_doubt=row.had_lost_answer,
+        facts=facts,
+        previous_id=row.previous and row.previous.lock_id,
+    )
     is_made = isinstance(decision, Settled) and decision.status in _MADE
     if reply.lock is not None and not is_made:
-        _keep_reason(row, reply.lock, facts)
+        _set_previous(row, reply.lock, facts)
     if isinstance(decision, Change):
         return decision
     reply = replace(reply, code=decision.code, **decision.explanation._asdict())
     return _outcome(row, reply, calls, decision.status, lock_id=decision.lock_id)
 
 
-def _keep_reason(row: RowState, lock: Lock, facts: RunFacts) -> None:
-    if facts.previous_reason is not PreviousReason.NEVER:
-        row.previous_reason = lock.reason or ""
+def _set_previous(row: RowState, lock: Lock, facts: RunFacts) -> None:
+    if row.update.action is Action.UNLOCK and row.update.lock_id not in (None, lock.lock_id):
+        return  # somebody else has made this lock since the row removed its own
+    keeps_reason = facts.previous_reason is not PreviousReason.NEVER
+    reason = (lock.reason or "") if keeps_reason else None
+    row.previous = PreviousLock(row.update.row, lock.lock_id, reason)
 
 
 def _unseen(
@@ -247,6 +280,6 @@ def _outcome(
         finished_at=datetime.now(UTC),
         duration=calls.limiter.clock.monotonic() - row.started,
         about_setup=reply.about_setup,
-        previous_reason=row.previous_reason,
+        previous_reason=row.previous and row.previous.reason,
         lock_id=lock_id,
     )

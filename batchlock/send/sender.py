@@ -2,7 +2,9 @@
 
 Each claimed row is a task that waits for a permit of the call limiter. The journal writer records
 outcomes and claims the next rows in the same commit, at most two windows of rows ahead. So no row
-goes out before the journal marks it as `sending`, and no row waits for its own commit.
+goes out before the journal marks it as `sending`, and no row waits for its own commit. The one
+exception is a row whose lock was looked up before it is changed: it waits, without a permit, until
+a shared commit has stored what the lock says. After a kill nothing else could show it.
 
     journal ─ claim ─▶ rows ─ limiter ─▶ Zoho ─ reply ─▶ outcome ─▶ journal writer ─▶ journal
 """
@@ -17,7 +19,7 @@ from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageError
 from batchlock.core.observer import RunObserver
 from batchlock.core.results import Outcome, Result
-from batchlock.core.rows import Update
+from batchlock.core.rows import PreviousLock, Update
 from batchlock.core.stop import Cancelled, StopReason
 from batchlock.send.calls import CallCosts, Calls
 from batchlock.send.decisions import RunFacts
@@ -114,15 +116,17 @@ class Sender:
     """Not yet recorded."""
     released: list[int] = field(default_factory=list)
     """Numbers of claimed rows that were not sent and become pending again."""
+    previous_locks: "list[tuple[PreviousLock, asyncio.Future[None]]]" = field(default_factory=list)
+    """Not yet stored, each with the row that waits for that."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a row ends."""
+    """Set when a row ends, or waits for a commit."""
     low_water: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when so few claimed rows are left that the next commit should not wait."""
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def journal_loop(self) -> None:
         """Claim rows and record their outcomes, until none is left: the journal writer."""
-        in_doubt = deque(await asyncio.to_thread(self.journal.in_doubt))
+        in_doubt = deque(await asyncio.to_thread(self._rows_in_doubt))
         has_pending = True
         while has_pending or self.in_progress or self.outcomes or self.released:
             claim = 2 * self.limiter.window - self.in_progress
@@ -130,7 +134,7 @@ class Sender:
                 claim, has_pending = 0, False
             # Rows in doubt are marked already, so they need no claim; they share its bound.
             while in_doubt and claim > 0:
-                self._start(in_doubt.popleft(), in_doubt=True)
+                self._start(*in_doubt.popleft(), in_doubt=True)
                 claim -= 1
             outcomes, self.outcomes = self.outcomes, []
             released, self.released = self.released, []
@@ -138,7 +142,7 @@ class Sender:
             self.low_water.clear()
             claimed = await self._commit(outcomes, released, max(claim, 0) if has_pending else 0)
             for update in claimed:
-                self._start(update, in_doubt=False)
+                self._start(update)
             has_pending = has_pending and (bool(claimed) or claim <= 0)
             if self.in_progress:
                 await self.changed.wait()
@@ -151,11 +155,32 @@ class Sender:
         self, outcomes: list[Outcome], released: list[int], claim: int
     ) -> list[Update]:
         costs = self.calls.costs.drain(now=self.limiter.clock.monotonic(), peak=self.limiter.peak)
-        return await _uncancelled(
+        previous_locks, self.previous_locks = self.previous_locks, []
+        claimed = await _uncancelled(
             asyncio.to_thread(
-                self.journal.commit_batch, outcomes, released=released, claim=claim, costs=costs
+                self.journal.commit_batch,
+                outcomes,
+                released=released,
+                claim=claim,
+                previous_locks=[lock for lock, _ in previous_locks],
+                costs=costs,
             )
         )
+        for _, stored in previous_locks:
+            if not stored.done():  # a row whose task was cancelled does not wait any more
+                stored.set_result(None)
+        return claimed
+
+    def _rows_in_doubt(self) -> list[tuple[Update, PreviousLock | None]]:
+        previous_locks = {lock.row: lock for lock in self.journal.previous_locks_in_doubt()}
+        return [(update, previous_locks.get(update.row)) for update in self.journal.in_doubt()]
+
+    async def keep_previous(self, lock: PreviousLock) -> None:
+        """Return when the lock that a row is about to change is stored."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.previous_locks.append((lock, stored))
+        self._wake_writer()
+        await stored
 
     async def progress_loop(self) -> None:
         """Report the limiter's state about twice a second."""
@@ -163,15 +188,17 @@ class Sender:
             self.observer.on_progress(self.limiter.snapshot)
             await self.limiter.clock.wait(self.finished, _PROGRESS_SECONDS)
 
-    def _start(self, update: Update, *, in_doubt: bool) -> None:
+    def _start(
+        self, update: Update, previous: PreviousLock | None = None, *, in_doubt: bool = False
+    ) -> None:
         self.in_progress += 1
         started = self.limiter.clock.monotonic()
-        row = RowState(update=update, started=started, in_doubt=in_doubt)
+        row = RowState(update=update, started=started, in_doubt=in_doubt, previous=previous)
         self.tasks.create_task(self._deliver_row(row))
 
     async def _deliver_row(self, row: RowState) -> None:
         try:
-            outcome = await deliver_row(row, self.api, self.calls, self.facts)
+            outcome = await deliver_row(row, self.api, self.calls, self.facts, self.keep_previous)
         except BatchlockError as error:
             # Once rows were sent, another error (a token file that cannot be written, for example)
             # must not end with an exit code that says "nothing was sent".
@@ -190,6 +217,9 @@ class Sender:
                 self.cancel_token.cancel(reason)
         elif not row.in_doubt:
             self.released.append(row.update.row)
+        self._wake_writer()
+
+    def _wake_writer(self) -> None:
         self.changed.set()
         # An eighth of the window is the reserve that lasts while the next commit runs.
         if self.in_progress < self.limiter.window * 9 // 8:

@@ -10,7 +10,7 @@ from batchlock.core.cancel import CancelToken
 from batchlock.core.observer import LimiterSnapshot, RunObserver
 from batchlock.core.reply import Lock, Reply, Verdict
 from batchlock.core.results import Outcome, Result, ResultRow
-from batchlock.core.rows import LockId, RecordId, Update
+from batchlock.core.rows import Action, LockId, RecordId, Update
 from batchlock.core.runs import Totals
 from batchlock.core.stop import Cancelled, StopReason
 from batchlock.send.pacing.limiter import CallLimiter
@@ -18,7 +18,7 @@ from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.row import LockApi
 from batchlock.send.sender import deliver
 from batchlock.send.session import cancel_at_deadline
-from batchlock.send.settings import StopSettings
+from batchlock.send.settings import PreviousReason, StopSettings
 from batchlock.simulator import lock_id_of
 from batchlock.store.journal import Journal
 from support.clocks import LoopClock, run_simulated
@@ -54,7 +54,9 @@ HAS_OTHER_REASON = lock_reply("another reason")
 NO_LOCK = Reply(verdict=Verdict.ACCEPTED, http_status=204)
 
 
-def update_of(row: int, *, lock_id: str | None = "in file") -> Update:
+def update_of(
+    row: int, *, lock_id: str | None = "in file", action: Action = Action.UPDATE
+) -> Update:
     """Return the update of a row; without a `lock_id` it is looked up first."""
     record_id = str(FIRST_RECORD + row)
     if lock_id == "in file":
@@ -64,21 +66,28 @@ def update_of(row: int, *, lock_id: str | None = "in file") -> Update:
         "Leads",
         RecordId(record_id),
         None if lock_id is None else LockId(lock_id),
-        OUR_REASON,
+        "" if action is Action.UNLOCK else OUR_REASON,
+        action,
     )
 
 
-def updates_of(rows: int, *, lock_id: str | None = "in file") -> list[Update]:
-    return [update_of(row, lock_id=lock_id) for row in range(2, rows + 2)]
+def updates_of(
+    rows: int, *, lock_id: str | None = "in file", action: Action = Action.UPDATE
+) -> list[Update]:
+    return [update_of(row, lock_id=lock_id, action=action) for row in range(2, rows + 2)]
 
 
-def journal_of(path: Path, updates: Sequence[Update], *, in_doubt: int = 0) -> Path:
+def journal_of(
+    path: Path, updates: Sequence[Update], *, in_doubt: int = 0, changes_reasons: bool = False
+) -> Path:
     """Write a journal whose first rows were being sent when the last session was killed."""
     path.unlink(missing_ok=True)
     with Journal.create(path, run_info(titles=("Reason",))) as journal:
         journal.add(
             [(update.row, (update.reason,)) for update in updates], updates=updates, problems=[]
         )
+        if changes_reasons:
+            journal.set_changes_reasons()
     with Journal.open(path) as journal:
         journal.commit_batch([], claim=in_doubt)
     return path
@@ -194,6 +203,7 @@ def send(
     cancel_token: CancelToken | None = None,
     cancel_after: float | None = None,
     deadline_monotonic: float | None = None,
+    previous_reason: PreviousReason = PreviousReason.AUTO,
 ) -> Delivery:
     """Deliver the rows of the journal at `path` in simulated time, which begins at 0 seconds.
 
@@ -223,6 +233,7 @@ def send(
                     stop=stop or StopSettings(),
                     cancel_token=token,
                     observer=observer,
+                    previous_reason=previous_reason,
                 )
             except Exception as error:
                 return error

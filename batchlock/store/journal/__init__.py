@@ -16,7 +16,9 @@ tables, and recording an outcome rewrites a short line only.
               duration, previous_reason, changed_lock_id
                                               the status of a row, and its outcome once it has
                                               one; same_as is the row that a duplicate repeats,
-                                              finished_at is Unix time, duration in seconds
+                                              finished_at is Unix time, duration in seconds;
+                                              previous_reason and changed_lock_id are stored before
+                                              a lock is changed that a look has shown
     problems  row, column, code, message      why a row is invalid
 """
 

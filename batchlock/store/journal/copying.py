@@ -73,9 +73,12 @@ def _copy_rows(source: Journal, draft: Path, *, refused: bool, newer: Path | Non
     rows = rows_to_retry(refused=refused)
     with readable_errors(draft), source.database.attached(paths) as sql:
         sql.execute(
-            "INSERT INTO other.progress (row, status, same_as, message)"
+            "INSERT INTO other.progress (row, status, same_as, message, previous_reason,"
+            " changed_lock_id)"
             " SELECT p.row, CASE WHEN p.status IN ('invalid', 'duplicate', 'sending')"
-            f"  THEN p.status ELSE 'pending' END, p.same_as, '' FROM {rows}{except_newer}"
+            "  THEN p.status ELSE 'pending' END, p.same_as, '',"
+            " iif(p.status = 'sending', p.previous_reason, NULL),"
+            f" iif(p.status = 'sending', p.changed_lock_id, NULL) FROM {rows}{except_newer}"
         )
         sql.execute(
             "INSERT INTO other.rows SELECT * FROM rows"

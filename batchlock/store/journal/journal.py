@@ -12,7 +12,7 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.reading import FileReading, Note
 from batchlock.core.records import FindPlan, Search
 from batchlock.core.results import Outcome, Result, ResultRow
-from batchlock.core.rows import Cell, Field, Problem, RecordId, Update
+from batchlock.core.rows import Cell, Field, PreviousLock, Problem, RecordId, Update
 from batchlock.core.runs import RunFigures, RunInfo, Totals
 from batchlock.store.journal import finding, planned, progress, results, search
 from batchlock.store.journal.database import Database, readable_errors, wrong_version
@@ -185,24 +185,32 @@ class Journal:
         with readable_errors(self.path):
             return progress.updates_in_doubt(self.database.sql)
 
+    def previous_locks_in_doubt(self) -> list[PreviousLock]:
+        """Return the locks that rows in doubt were about to change, as far as they are stored."""
+        with readable_errors(self.path):
+            return progress.previous_locks_in_doubt(self.database.sql)
+
     def commit_batch(
         self,
         outcomes: Iterable[Outcome],
         *,
         released: Iterable[int] = (),
         claim: int = 0,
+        previous_locks: Iterable[PreviousLock] = (),
         costs: Totals = Totals(),  # noqa: B008  frozen
     ) -> list[Update]:
         """Record outcomes and costs, release rows and claim the next ones, in one commit.
 
-        `released` are claimed rows that were not sent. At most `claim` rows are claimed; they
-        are returned in order, and are fewer only when no more rows are pending.
+        `released` are claimed rows that were not sent. `previous_locks` are those of claimed rows
+        that wait for this commit before they change their locks. At most `claim` rows are claimed;
+        they are returned in order, and are fewer only when no more rows are pending.
         """
         with self.database.transaction() as sql:
             outcomes = list(outcomes)
             progress.record(sql, outcomes)
             finding.record_locks(sql, outcomes)
             progress.release(sql, released)
+            progress.keep_previous(sql, previous_locks)
             self._put("totals", asdict(self.totals + costs))
             claimed = progress.claim(sql, after_row=self._last_claimed_row, limit=claim)
         if claimed:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from batchlock.core.results import SETTLED, Outcome, Result, Status
-from batchlock.core.rows import Action, Expected, LockId, RecordId, Update
+from batchlock.core.rows import Action, Expected, LockId, PreviousLock, RecordId, Update
 
 # Looked up once per row, which is faster than a call of the enumeration.
 _ACTIONS = {action.value: action for action in Action}
@@ -52,12 +52,35 @@ def updates_in_doubt(sql: sqlite3.Connection) -> list[Update]:
     return _updates(sql, "status = 'sending'")
 
 
+def keep_previous(sql: sqlite3.Connection, locks: Iterable[PreviousLock]) -> None:
+    """Store the locks that rows are about to change: a removed lock cannot be looked up."""
+    sql.executemany(
+        "UPDATE progress SET previous_reason = ?, changed_lock_id = ? WHERE row = ?",
+        [(lock.reason, lock.lock_id, lock.row) for lock in locks],
+    )
+
+
+def previous_locks_in_doubt(sql: sqlite3.Connection) -> list[PreviousLock]:
+    """Return what `keep_previous` has stored of the rows that are marked as being sent."""
+    return [
+        PreviousLock(row, LockId(lock_id), reason)
+        for row, lock_id, reason in sql.execute(
+            "SELECT row, changed_lock_id, previous_reason FROM progress"
+            " WHERE status = 'sending' AND changed_lock_id IS NOT NULL"
+        )
+    ]
+
+
 def record(sql: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
-    """Store outcomes; attempts are added to those of earlier sessions."""
+    """Store outcomes; attempts are added to those of earlier sessions.
+
+    An outcome without a previous reason keeps the one that is stored, and so does its lock id.
+    """
     sql.executemany(
         "UPDATE progress SET status = ?, http_status = ?, code = ?, message = ?,"
         " remedy = ?, attempts = attempts + ?, finished_at = ?, duration = ?,"
-        " previous_reason = ?, changed_lock_id = ? WHERE row = ?",
+        " previous_reason = ifnull(?, previous_reason),"
+        " changed_lock_id = ifnull(?, changed_lock_id) WHERE row = ?",
         [
             (
                 outcome.status.value,
@@ -78,9 +101,14 @@ def record(sql: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
 
 
 def release(sql: sqlite3.Connection, rows: Iterable[int]) -> None:
-    """Mark rows that were claimed and not sent as pending again."""
+    """Mark rows that were claimed and not sent as pending again.
+
+    The next session looks at their locks again, which may be others by then.
+    """
     sql.executemany(
-        "UPDATE progress SET status = 'pending' WHERE row = ?", [(row,) for row in rows]
+        "UPDATE progress SET status = 'pending', previous_reason = NULL, changed_lock_id = NULL"
+        " WHERE row = ?",
+        [(row,) for row in rows],
     )
 
 

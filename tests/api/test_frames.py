@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from support.commands import TIMEOUT_SECONDS
 from support.sheets import TITLES, lines, lock, record, rows, sheet
+from support.visitor import eventually
 from support.zoho import StandIn, Start
 
 import batchlock
@@ -44,7 +45,7 @@ def test_a_frame_comes_back_with_its_index_and_the_results(stand_in: Start) -> N
 def test_a_column_of_a_frame_says_the_actions(stand_in: Start) -> None:
     org = stand_in()
     frame = frame_of(3).drop(columns="Lock Id").assign(Action=["update", "Unlock", ""])
-    done = batchlock.run(frame, config=org.config(), progress=False)
+    done = batchlock.run(frame, config=org.config(), yes=True, progress=False)
     assert list(done["Result"]) == ["updated", "unlocked", "updated"]
     assert done.attrs["batchlock"]["action"] == "mixed"
     again = batchlock.run(done, config=org.config(), progress=False)
@@ -193,9 +194,13 @@ def test_what_a_scheduler_raises_at_its_time_limit_ends_the_run(stand_in: Start)
     def raise_timeout(*_: object) -> None:
         raise TaskTimeout
 
+    def raise_once_sending() -> None:
+        eventually(lambda: org.state()["calls"]["put"] > 0)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
     old = signal.signal(signal.SIGUSR1, raise_timeout)
     try:
-        threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        threading.Thread(target=raise_once_sending, daemon=True).start()
         with pytest.raises(TaskTimeout):
             batchlock.run(frame_of(200), config=config, progress=False)
     finally:

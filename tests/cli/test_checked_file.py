@@ -28,7 +28,7 @@ def test_each_problem_is_a_comment_on_its_cell(run_in_process: RunCommand) -> No
     }
     assert comments.keys() == {"A3", "B3", "D4"}
     assert "did you mean" in comments["A3"]
-    assert results.auto_filter.ref == "A1:N4"
+    assert results.auto_filter.ref == "A1:O4"
     coloured = {str(part.sqref) for part in results.conditional_formatting}
     assert {"A2:A4", "B2:B4", "D2:D4"} <= coloured
     first, second, third = lines("checked.xlsx")

@@ -6,7 +6,8 @@ from support.zoho import Start
 
 def test_calls_that_hang_end_at_the_deadline(stand_in: Start, run_in_process: RunCommand) -> None:
     zoho = stand_in("--faults", "hang=1")
-    zoho.config(state_directory="state", retry={"timeout": 60})
+    # So few credits are not spent on questions about the org, which would hang too.
+    zoho.config(state_directory="state", retry={"timeout": 60}, limits={"max_credits": 40})
     planned = run_in_process("run", sheet("in.csv", rows(9)), "--json", "--max-runtime", "1ms").json
     assert (planned["exit_code"], balanced(planned)) == (6, {"not_sent": 9})
     output = run_in_process("resume", "--json", "--max-runtime", "3s").json

@@ -169,7 +169,7 @@ def _refuse_unlocks(count: int) -> bool:
 
 
 def locks(
-    modules: Sequence[str],
+    modules: Sequence[str] = (),
     *,
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -180,6 +180,7 @@ def locks(
 
     `filters` are those of `batchlock locks`, as text: `locked_by`, `since`, `until`,
     `reason_contains`, `view`; and `source` is a tuple of `manual`, `automatic` and `both`.
+    `all_modules=True` stands for every module of the org that can be locked.
 
     Returns a line for each lock, with the columns of the workbook; the workbook itself is in the
     state folder. `attrs["batchlock"]` is the object that `batchlock locks --json` prints. An

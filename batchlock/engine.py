@@ -43,7 +43,7 @@ from batchlock.core.records import FIND_KIND, FindRequest
 from batchlock.core.results import CheckResult, RunResult, Summary
 from batchlock.core.runs import Run, RunInfo, RunState
 from batchlock.execute import Executor, connected
-from batchlock.find import find_info, is_outdated, plan_find, with_api_names
+from batchlock.find import find_info, is_outdated, plan_find, resolve_modules
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess
 from batchlock.planning import Planner
@@ -127,12 +127,15 @@ class Engine:
 
         Raises as `run` does.
         """
-        request = with_api_names(request, self.settings)
+        credentials = load_credentials(self.settings.zoho, self.settings.network, self._org)
+        request, costs = await resolve_modules(
+            request, self.settings, self.store, credentials, cancel_token=self.cancel_token
+        )
         info = self._reporter.with_output(find_info(request, self.settings, self._org))
         return await self._run_or_resume(
             info,
             lambda path, _: plan_find(
-                request, path, info, self.settings, cancel_token=self.cancel_token
+                request, path, info, self.settings, cancel_token=self.cancel_token, costs=costs
             ),
             info.file_name,
         )

@@ -172,11 +172,20 @@ def connection_to(
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, store: "Store", credentials: Credentials
+    settings: Settings, store: "Store", credentials: Credentials, *, needs_modules: bool = False
 ) -> AsyncIterator[tuple[Connection, OrgEnquiry]]:
-    """Connect to the org of the credentials, and ask what is not known about it."""
+    """Connect to the org of the credentials, and ask what is not known about it.
+
+    With `needs_modules` its modules are asked for in any case.
+    """
     async with (
         connection_to(settings, credentials) as connection,
-        org_enquiry(connection, store.orgs, credentials.org, settings.limits) as enquiry,
+        org_enquiry(
+            connection,
+            store.orgs,
+            credentials.org,
+            settings.limits,
+            needs_modules=needs_modules,
+        ) as enquiry,
     ):
         yield connection, enquiry

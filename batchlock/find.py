@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchlock import __version__
 from batchlock.config import Settings
-from batchlock.core.cancel import CancelToken
+from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.options import RunOptions
+from batchlock.core.org import OrgModule
 from batchlock.core.records import (
     FIND_KIND,
     LOCK_TITLES,
@@ -26,13 +28,19 @@ from batchlock.core.records import (
     Search,
     Way,
 )
+from batchlock.core.reply import sentences
 from batchlock.core.rows import Action, Field, RecordId
 from batchlock.core.runs import Run, RunInfo, Totals, new_run_id
+from batchlock.execute import connected
 from batchlock.plan import run_info
 from batchlock.plan.child import ReadLimits, plan, sha256_of
 from batchlock.plan.modules import ModuleNames
 from batchlock.store.journal import Journal, atomic_journal
 from batchlock.zoho.connect import address
+from batchlock.zoho.credentials import Credentials
+
+if TYPE_CHECKING:
+    from batchlock.store.store import Store
 
 # The names of so many modules stand in the list of runs.
 _MODULES_NAMED = 3
@@ -51,25 +59,96 @@ def is_outdated(run: Run) -> bool:
     return run.info.kind == FIND_KIND and age > _SEARCH_LIFETIME
 
 
-def with_api_names(request: FindRequest, settings: Settings) -> FindRequest:
+async def resolve_modules(
+    request: FindRequest,
+    settings: Settings,
+    store: "Store",
+    credentials: Credentials,
+    *,
+    cancel_token: CancelToken,
+) -> tuple[FindRequest, Totals]:
+    """Return the request with API names, and what it has cost to find them.
+
+    The org is asked for its modules when neither the configuration nor the store knows a name.
+
+    Raises UsageError as `with_api_names` does, AlreadyRunning when the org is to be asked while a
+    run of it is executed, Cancelled, and as `Connection.first_token` does.
+    """
+    _check(request)
+    stored = store.orgs.facts(settings.org) or store.orgs.facts(credentials.org)
+    modules = (stored and stored.modules) or ()
+    if request.all_modules:
+        is_known = stored is not None and stored.has_fresh_modules(datetime.now(UTC))
+    else:
+        names = ModuleNames(settings.input.custom_modules, modules)
+        is_known = all(names.find(text) is not None for text in request.modules)
+    if is_known:
+        return with_api_names(request, settings, modules), Totals()
+    # Under the lock, so that no other run has calls in flight meanwhile.
+    with store.lock(credentials.org):
+        asking = _ask_for_modules(settings, store, credentials)
+        asked, failure, costs = await until_cancelled(asking, cancel_token)
+    try:
+        return with_api_names(request, settings, asked or modules), costs
+    except UsageError as error:
+        raise UsageError(sentences(str(error), failure)) from None
+
+
+async def _ask_for_modules(
+    settings: Settings, store: "Store", credentials: Credentials
+) -> tuple[Sequence[OrgModule], str, Totals]:
+    """Ask the org for its modules; return them, or why they are not known, and the cost."""
+    async with connected(settings, store, credentials, needs_modules=True) as (connection, enquiry):
+        await connection.first_token()
+        facts = await enquiry.facts()
+        modules = (facts and facts.modules) or ()
+        failure = enquiry.why_no_modules()
+    # Not before its end: an unanswered question may have cost something, too.
+    return modules, failure, enquiry.costs.drain(now=enquiry.costs.since, peak=0)
+
+
+def _check(request: FindRequest) -> None:
+    """Raise UsageError when the parts of a request do not fit."""
+    if request.all_modules and (request.modules or request.files):
+        other = "modules" if request.modules else "a file with --from"
+        raise UsageError(
+            f"--all searches every module, and the command names {other}. Leave one of the two out."
+        )
+    if not request.all_modules and not request.modules and not request.files:
+        raise UsageError(
+            "Name the modules whose locks are to be found, such as `batchlock locks Leads Deals`, "
+            "or use --all for every module that can be locked; or name an export of the records "
+            "with --from FILE."
+        )
+    if request.files and request.view is not None:
+        raise UsageError("--view names a list in Zoho and --from a file. Leave one of the two out.")
+
+
+def with_api_names(
+    request: FindRequest, settings: Settings, org_modules: Sequence[OrgModule] = ()
+) -> FindRequest:
     """Return the request with the API name of each module, once each.
 
-    Raises UsageError for an unknown module, and when there is neither a module nor a file.
+    `org_modules` are those that the org has named. Raises UsageError for an unknown module, for
+    parts that do not fit, and when all modules are meant and the org has named none.
     """
-    names = ModuleNames(settings.input.custom_modules)
+    _check(request)
+    if request.all_modules:
+        if not org_modules:
+            raise UsageError(
+                "--all needs the modules of the org, and they are not known. Name the modules, "
+                "such as `batchlock locks Leads Deals`."
+            )
+        # In one order, so that an unfinished search is recognised whatever order Zoho uses.
+        everything = tuple(sorted({module.api_name for module in org_modules}))
+        return replace(request, modules=everything, all_modules=False)
+    names = ModuleNames(settings.input.custom_modules, org_modules)
     modules = []
     for text in request.modules:
         module = names.find(text)
         if module is None:
             raise UsageError(names.unknown_for_all_rows(text))
         modules.append(module)
-    if not modules and not request.files:
-        raise UsageError(
-            "Name the modules whose locks are to be found, such as `batchlock locks Leads Deals`; "
-            "or name an export of the records with --from FILE."
-        )
-    if request.files and request.view is not None:
-        raise UsageError("--view names a list in Zoho and --from a file. Leave one of the two out.")
     return replace(request, modules=tuple(dict.fromkeys(modules)))
 
 
@@ -124,8 +203,9 @@ async def plan_find(
     settings: Settings,
     *,
     cancel_token: CancelToken,
+    costs: Totals | None = None,
 ) -> None:
-    """Make the journal of a new run at `path`.
+    """Make the journal of a new run at `path`, which has cost `costs` so far.
 
     Raises UnreadableFile or UsageError for a file, as the plan of updates does, and UsageError when
     rows of it cannot be read.
@@ -147,6 +227,8 @@ async def plan_find(
                 file=first,
             )
         )
+        if costs is not None and costs.requests:
+            journal.commit_batch([], costs=costs)
         for search in searches if request.files else ():
             done = replace(search, is_complete=True)
             journal.commit_page(done, records[search.module], costs=Totals())

@@ -95,7 +95,7 @@ def check(context: Context, options: CommandOptions, *, file: Path) -> int:
 
 
 @commands.command(cls=Command, example="batchlock locks Leads Deals -o locks.xlsx")
-@click.argument("modules", metavar="MODULE...", nargs=-1)
+@click.argument("modules", metavar="[MODULE...]", nargs=-1)
 @common_options
 @output_option
 @find_options
@@ -109,6 +109,7 @@ def locks(
 ) -> int:
     """Find the locked records of each MODULE: why, by whom and since when; nothing is changed.
 
+    A module has its API name or its label in the org; --all stands for all that can be locked.
     The workbook can be given to run, unlock, lock and check as it is.
     """
     from batchlock.cli.locks import find_request

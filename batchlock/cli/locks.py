@@ -22,6 +22,7 @@ def find_request(modules: Sequence[str], options: FindOptions) -> FindRequest:
         )
     return FindRequest(
         modules=tuple(modules),
+        all_modules=options.all_modules,
         files=options.files,
         view=options.view,
         lock_filter=LockFilter(

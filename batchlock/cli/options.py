@@ -45,6 +45,7 @@ class CommandOptions(NamedTuple):
 class FindOptions(NamedTuple):
     """The options that only `batchlock locks` has."""
 
+    all_modules: bool = False
     files: tuple[Path, ...] = ()
     view: str | None = None
     locked_by: str | None = None
@@ -190,6 +191,9 @@ reading_options = _combine(
     ),
 )
 find_options = _combine(
+    click.option(
+        "--all", "all_modules", is_flag=True, help="Every module of the org that can be locked."
+    ),
     click.option(
         "--from",
         "files",

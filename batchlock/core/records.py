@@ -221,6 +221,8 @@ class FindRequest:
 
     modules: tuple[str, ...] = ()
     """In any spelling; empty with `files`: those that the files name."""
+    all_modules: bool = False
+    """Whether every module of the org is meant that can be locked; `modules` is empty then."""
     files: tuple[Path, ...] = ()
     view: str | None = None
     lock_filter: LockFilter = LockFilter()

@@ -79,6 +79,17 @@ class OrgEnquiry:
                 return f"Zoho did not say what the org is like ({why}): {_EFFECTS[question]}."
         return ""
 
+    def why_no_modules(self) -> str:
+        """Return in sentences why the modules of the org are not known, after they were asked."""
+        reply = self._failures.get("modules")
+        if reply is not None and reply.missing_scope:
+            return (
+                f"The sign-in lacks the scope {reply.missing_scope}, so Zoho does not say which "
+                "modules of the org can be locked. `batchlock login` asks for all scopes."
+            )
+        why = "" if reply is None or not reply.message else f": {reply.message.rstrip('.')}"
+        return f"Zoho did not say which modules of the org can be locked{why}."
+
     async def _ask(self, facts: OrgFacts, now: datetime, save: Callable[[OrgFacts], None]) -> None:
         with suppress(BatchlockError):  # the run meets the same error when it needs the token
             await self._connection.first_token()
@@ -126,14 +137,24 @@ _EFFECTS = {
 
 @asynccontextmanager
 async def org_enquiry(
-    connection: Connection, orgs: "OrgTable", org: str, limits: "Limits"
+    connection: Connection,
+    orgs: "OrgTable",
+    org: str,
+    limits: "Limits",
+    *,
+    needs_modules: bool = False,
 ) -> AsyncIterator[OrgEnquiry]:
-    """Yield what is known about an org; what is not is asked for while the block runs."""
+    """Yield what is known about an org; what is not is asked for while the block runs.
+
+    With `needs_modules` its modules are asked for in any case.
+    """
     stored = None
     with suppress(BatchlockError):  # a store that cannot be read stops the run elsewhere
         stored = await asyncio.to_thread(orgs.facts, org, connection.sign_in)
+    if needs_modules and stored is not None:
+        stored = replace(stored, modules_asked_at=None)
     enquiry = OrgEnquiry(connection, stored)
-    if limits.max_credits is None or limits.max_credits >= _FEWEST_CREDITS:
+    if needs_modules or limits.max_credits is None or limits.max_credits >= _FEWEST_CREDITS:
         enquiry.start(lambda facts: orgs.save_facts(org, connection.sign_in, facts))
     try:
         yield enquiry

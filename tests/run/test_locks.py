@@ -190,7 +190,8 @@ def test_a_record_that_was_unlocked_meanwhile_is_counted_and_not_written(
     ("arguments", "words"),
     [
         ((), "Name the modules"),
-        (("Deels",), 'Did you mean "Deals"?'),
+        (("Leads", "--all"), "Leave one of the two out"),
+        (("--all", "--from", "a.csv"), "Leave one of the two out"),
         (("Deals", "--since", "yesterday"), '--since "yesterday" is no date or time'),
         (("Deals", "--since", "2026-02-01", "--until", "2026-01-01"), "is later than"),
         (("Deals", "--from", "a.csv", "--view", "Mine"), "Leave one of the two out"),

@@ -43,7 +43,14 @@ from batchlock.core.records import FIND_KIND, FindRequest
 from batchlock.core.results import CheckResult, RunResult, Summary
 from batchlock.core.runs import Run, RunInfo, RunState
 from batchlock.execute import Executor, connected
-from batchlock.find import find_info, is_outdated, plan_find, resolve_modules
+from batchlock.find import (
+    find_info,
+    is_outdated,
+    known_modules,
+    plan_find,
+    resolve_modules,
+    with_api_names,
+)
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess
 from batchlock.planning import Planner
@@ -135,7 +142,13 @@ class Engine:
         return await self._run_or_resume(
             info,
             lambda path, _: plan_find(
-                request, path, info, self.settings, cancel_token=self.cancel_token, costs=costs
+                request,
+                path,
+                info,
+                self.settings,
+                cancel_token=self.cancel_token,
+                org_modules=known_modules(self.settings, self.store, self._org),
+                costs=costs,
             ),
             info.file_name,
         )
@@ -145,7 +158,8 @@ class Engine:
 
         Raises UsageError as `locks` does.
         """
-        request = with_api_names(request, self.settings)
+        modules = known_modules(self.settings, self.store, self._org)
+        request = with_api_names(request, self.settings, modules)
         info = self._reporter.with_output(find_info(request, self.settings, self._org))
         unfinished = self.store.newest_unfinished(info.org, info.identity)
         if unfinished is not None and not is_outdated(unfinished):

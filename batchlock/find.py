@@ -19,7 +19,7 @@ from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.options import RunOptions
-from batchlock.core.org import OrgModule
+from batchlock.core.org import OrgFacts, OrgModule
 from batchlock.core.records import (
     FIND_KIND,
     LOCK_TITLES,
@@ -75,9 +75,9 @@ async def resolve_modules(
     run of it is executed, Cancelled, and as `Connection.first_token` does.
     """
     _check(request)
-    stored = store.orgs.facts(settings.org) or store.orgs.facts(credentials.org)
+    stored = _stored_facts(settings, store, credentials.org)
     modules = (stored and stored.modules) or ()
-    if request.all_modules:
+    if request.all_modules or request.files:  # the name of an export has the label of its module
         is_known = stored is not None and stored.has_fresh_modules(datetime.now(UTC))
     else:
         names = ModuleNames(settings.input.custom_modules, modules)
@@ -92,6 +92,17 @@ async def resolve_modules(
         return with_api_names(request, settings, asked or modules), costs
     except UsageError as error:
         raise UsageError(sentences(str(error), failure)) from None
+
+
+def known_modules(settings: Settings, store: "Store", org: str) -> Sequence[OrgModule]:
+    """Return the modules that the org has named, as far as the store has them."""
+    facts = _stored_facts(settings, store, org)
+    return (facts and facts.modules) or ()
+
+
+def _stored_facts(settings: Settings, store: "Store", org: str) -> OrgFacts | None:
+    """Return what is known about the org; in a rehearsal the names of the real one count."""
+    return store.orgs.facts(settings.org) or store.orgs.facts(org)
 
 
 async def _ask_for_modules(
@@ -203,16 +214,20 @@ async def plan_find(
     settings: Settings,
     *,
     cancel_token: CancelToken,
+    org_modules: Sequence[OrgModule] = (),
     costs: Totals | None = None,
 ) -> None:
     """Make the journal of a new run at `path`, which has cost `costs` so far.
+
+    `org_modules` are those that the org has named.
 
     Raises UnreadableFile or UsageError for a file, as the plan of updates does, and UsageError when
     rows of it cannot be read.
     """
     records: dict[str, list[RecordId]] = defaultdict(list)
     for file in request.files:
-        for module, ids in (await _records_of(file, request, settings, cancel_token)).items():
+        reading = _records_of(file, request, settings, cancel_token, org_modules)
+        for module, ids in (await reading).items():
             records[module] += ids
     way = Way.FILE if request.files else None
     modules = request.modules or tuple(records)
@@ -235,19 +250,23 @@ async def plan_find(
 
 
 async def _records_of(
-    file: Path, request: FindRequest, settings: Settings, cancel_token: CancelToken
+    file: Path,
+    request: FindRequest,
+    settings: Settings,
+    cancel_token: CancelToken,
+    org_modules: Sequence[OrgModule],
 ) -> Mapping[str, Sequence[RecordId]]:
     """Return the records of a file by module, as far as its modules are asked for."""
     # Rows of this action need neither a lock id nor a reason; they are not sent.
     constants = {Field.ACTION.value: Action.UNLOCK.value}
     try:
-        return await _read(file, request, settings, cancel_token, constants)
+        return await _read(file, request, settings, cancel_token, org_modules, constants)
     except UnreadableFile:
         # An export without a word about its module: the one that the person has named.
         if len(request.modules) != 1:
             raise
     constants[Field.MODULE.value] = request.modules[0]
-    return await _read(file, request, settings, cancel_token, constants)
+    return await _read(file, request, settings, cancel_token, org_modules, constants)
 
 
 async def _read(
@@ -255,6 +274,7 @@ async def _read(
     request: FindRequest,
     settings: Settings,
     cancel_token: CancelToken,
+    org_modules: Sequence[OrgModule],
     constants: Mapping[str, str],
 ) -> Mapping[str, Sequence[RecordId]]:
     options = RunOptions(constants=dict(constants))
@@ -264,7 +284,7 @@ async def _read(
     with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
         path = Path(folder) / "records.journal"
         info = run_info.new_run_info(file, settings, settings.org, options)
-        read = run_info.plan_request(file, path, info, settings, options)
+        read = run_info.plan_request(file, path, info, settings, options, tuple(org_modules))
         await plan(read, limits, cancel_token=cancel_token)
         with Journal.open(path) as journal:
             _refuse_problems(file, journal)

@@ -2,7 +2,7 @@
 
 import pytest
 from support.commands import RunCommand
-from support.locks import MODULES, keys_of, locked_records
+from support.locks import MODULES, export, keys_of, locked_records
 from support.sheets import balanced
 from support.zoho import StandIn, Start
 
@@ -83,3 +83,14 @@ def test_a_refused_sign_in_is_reported_and_not_the_name(
     done = run_in_process("locks", "Visits", "--json")
     assert (done.code, done.json["exit_code"]) == (5, 5)
     assert "Visits" not in done.json["message"]
+
+
+def test_an_export_is_known_by_the_label_of_its_module(
+    zoho: StandIn, run_in_process: RunCommand
+) -> None:
+    files = [export(zoho, "Visits"), export(zoho, "Deals").rename("Opportunities_2026_03_01.csv")]
+    text = files[1].read_text("utf-8").replace("Deal Owner", "Opportunity Owner")
+    files[1].write_text(text, "utf-8")
+    done = run_in_process("locks", "--from", files[0], "--from", files[1], "--json")
+    assert done.json["ways"] == {"Visits": "file", "Deals": "file"}
+    assert sorted(keys_of(done.json["output"])) == sorted(locked_records(zoho, "Visits", "Deals"))

@@ -9,6 +9,7 @@ made on its own too; it was not executed. What the trial showed is kept for the 
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -21,15 +22,18 @@ from batchlock.zoho.lock_calls import LockCall
 
 # Seconds. A call waits this long for others; five rows get their permits in far less.
 _FILL_SECONDS = 0.05
-# Seconds. The longest wait while other calls are in flight, whose rows may follow with a call.
-_LONGEST_WAIT_SECONDS = 2.0
-# After so many composite calls in a row without an answer, calls are made on their own: something
-# on the way, such as a proxy, may not let composite calls through.
-_MOST_LOST = 3
+# While other calls are in flight, whose rows may follow with a call, a call waits this many times
+# as long as the last composite call took; before the first, this many seconds.
+_LONGEST_WAIT_CALLS = 2.0
+_FIRST_WAIT_SECONDS = 0.25
+# After so many composite calls in a row without a usable answer, calls are made on their own:
+# something on the way, such as a proxy, may not let composite calls through.
+_MOST_LOST = 2
 # A trial that fails costs one credit, and a look-up for each of its rows if its answer is lost.
 _FEWEST_FOR_TRIAL = 500
 # Verdicts of a call that Zoho has executed.
 _EXECUTED = (Verdict.ACCEPTED, Verdict.REFUSED)
+_NO_ANSWER = (Verdict.LOST, Verdict.BROKEN)
 _KINDS = {"GET": "look-ups", "PUT": "updates", "POST": "locks", "DELETE": "unlocks"}
 
 
@@ -72,7 +76,8 @@ class _Waiting:
 class CompositeApi:
     """The calls that rows need (`LockApi`), made five at a time where Zoho takes that.
 
-    `in_flight` returns how many permits are in use, those of the waiting calls included.
+    `in_flight` returns how many permits are in use, those of the waiting calls included, and
+    `window` how many there may be. `per_second` permits are issued at most.
     `on_learned` is called with a sentence when Zoho takes a method, or refuses it, for the first
     time. `rows` are left in the run: a few rows are not worth a trial.
     """
@@ -83,12 +88,18 @@ class CompositeApi:
         support: Support,
         *,
         in_flight: Callable[[], int],
+        window: Callable[[], int],
         on_learned: Callable[[str], None],
         rows: int = _FEWEST_FOR_TRIAL,
+        per_second: float | None = None,
     ) -> None:
         self._sender = sender
         self.support = support
         self._in_flight = in_flight
+        self._window = window
+        # As long as five permits take.
+        self._fill_seconds = max(_FILL_SECONDS, LARGEST_COMPOSITE / (per_second or math.inf))
+        self._longest_wait = _FIRST_WAIT_SECONDS
         self._on_learned = on_learned
         self._allows_trials = rows >= _FEWEST_FOR_TRIAL
         self._waiting: list[_Waiting] = []
@@ -139,6 +150,8 @@ class CompositeApi:
         return replace(reply, calls=waiting.share, in_composite=True)
 
     def _is_alone(self, method: str) -> bool:
+        if self._window() < LARGEST_COMPOSITE:  # no place for a composite call
+            return True
         if self.support.is_refused(method) or self._lost >= _MOST_LOST:
             return True
         return self.support.is_open(method) and (method in self._trials or not self._allows_trials)
@@ -147,6 +160,8 @@ class CompositeApi:
         """Send a full batch, and give each of its calls its reply."""
         trials = {one.call.method for one in batch if self.support.is_open(one.call.method)}
         self._trials |= trials
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
             replies = await self._sender.send_composite([one.call for one in batch])
         except BaseException as error:
@@ -154,6 +169,7 @@ class CompositeApi:
             raise
         finally:
             self._trials -= trials
+        self._longest_wait = _LONGEST_WAIT_CALLS * (loop.time() - started)
         self._learn(batch, replies)
         batch[0].share = 1
         for one, reply in zip(batch, replies, strict=True):
@@ -183,8 +199,13 @@ class CompositeApi:
                 executed.add(one.call.method)
         if executed or refused:
             self._lost = 0
-        elif all(reply is not None and reply.verdict is Verdict.LOST for reply in replies):
+        elif all(reply is not None and reply.verdict in _NO_ANSWER for reply in replies):
             self._lost += 1
+            if self._lost >= _MOST_LOST:
+                # Also for the next run, which would wait for the same answers in vain.
+                refused = {
+                    one.call.method for one in batch if self.support.is_open(one.call.method)
+                }
         for method in refused:
             if not self.support.is_refused(method):
                 self._on_learned(
@@ -198,7 +219,7 @@ class CompositeApi:
 
     def _start_timer(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(_FILL_SECONDS, self._end_wait)
+        self._timer = loop.call_later(self._fill_seconds, self._end_wait)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -211,7 +232,7 @@ class CompositeApi:
         if not self._waiting:
             return
         waited = asyncio.get_running_loop().time() - self._waited_since
-        if self._in_flight() > len(self._waiting) and waited < _LONGEST_WAIT_SECONDS:
+        if self._in_flight() > len(self._waiting) and waited < self._longest_wait:
             self._start_timer()
             return
         waiting, self._waiting = self._waiting, []

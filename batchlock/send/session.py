@@ -17,7 +17,7 @@ from batchlock.send.org_check import check_org, require_org
 from batchlock.send.org_enquiry import OrgEnquiry
 from batchlock.send.pacing.ceiling import Pace, load_pace, save_pace
 from batchlock.send.pacing.limiter import CallLimiter
-from batchlock.send.pacing.settings import Retry
+from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.search import search_modules
 from batchlock.send.sender import deliver
 from batchlock.store.journal import Journal
@@ -80,8 +80,10 @@ async def send(
                     connection.client,
                     support,
                     in_flight=lambda: limiter.in_flight,
+                    window=lambda: limiter.window,
                     on_learned=observer.on_message,
-                    rows=journal.remaining(),
+                    rows=_rows_for_trials(journal, settings.limits),
+                    per_second=settings.limits.per_second,
                 )
             await deliver(
                 journal,
@@ -107,6 +109,15 @@ async def send(
         found = Pace(limiter.ceiling, limiter.highest_ok)
         save_pace(pace_file, before=pace, now=found, at=datetime.now(UTC))
     return COMPLETED
+
+
+def _rows_for_trials(journal: Journal, limits: Limits) -> int:
+    """Return for how many rows composite calls would be useful."""
+    rows = journal.remaining()
+    if limits.max_credits is None:
+        return rows
+    # A trial may cost a credit more than its rows, so a run with few credits makes none.
+    return min(rows, limits.max_credits - journal.totals.credits_used)
 
 
 async def _ready(

@@ -56,8 +56,8 @@ def interpret_composite(response: RawResponse, calls: Sequence[LockCall]) -> lis
     composite at all. Where the response does not say what became of the calls, all are LOST.
     """
     body = parsed(response.content)
-    items = body.get(_KEY) if isinstance(body, dict) else None
-    if isinstance(items, list) and len(items) == len(calls):
+    if isinstance(body, dict) and _KEY in body:
+        items = _in_order(body[_KEY], len(calls))
         return [
             _interpret_item(response, item, call) for item, call in zip(items, calls, strict=True)
         ]
@@ -68,12 +68,30 @@ def interpret_composite(response: RawResponse, calls: Sequence[LockCall]) -> lis
     return [reply if reply.verdict in _COMMON else None] * len(calls)
 
 
+def _in_order(items: object, count: int) -> list[object]:
+    """Return the items in the order of the calls; None for each when that is not certain.
+
+    Zoho's page shows them in order. Where they name the ids of their sub-requests, these decide.
+    """
+    if not isinstance(items, list) or len(items) != count:
+        return [None] * count
+    ids = [item.get("sub_request_id") if isinstance(item, dict) else None for item in items]
+    if not any(ids):
+        return items
+    by_id = dict(zip(map(str, ids), items, strict=True))
+    expected = [str(number) for number in range(1, count + 1)]
+    if by_id.keys() != set(expected):
+        return [None] * count
+    return [by_id[one] for one in expected]
+
+
 def _interpret_item(response: RawResponse, item: object, call: LockCall) -> Reply | None:
     details = item.get("details") if isinstance(item, dict) else None
     answer = details.get("response") if isinstance(details, dict) else None
     if not isinstance(answer, dict):
         # Without a response the call was not executed, as long as Zoho says why.
-        is_refusal = isinstance(item, dict) and isinstance(item.get("code"), str)
+        code = item.get("code") if isinstance(item, dict) else None
+        is_refusal = isinstance(code, str) and code != "SUCCESS"
         return None if is_refusal else interpret_failure(replace(response, content=None))
     status, content = answer.get("status_code"), answer.get("body")
     headers = answer.get("headers")

@@ -8,6 +8,9 @@ import orjson
 import pytest
 from support.delivery import (
     ACCEPTED,
+    BROKEN,
+    HAS_OTHER_REASON,
+    LOST,
     OUR_REASON,
     journal_of,
     send,
@@ -161,23 +164,26 @@ def test_composite_calls_at_an_org_with_many_faults_leave_true_results(tmp_path:
 class RecordingSender:
     """Accepts every call, and records which went out alone and which together."""
 
+    composite_reply: Reply = ACCEPTED
     alone: list[str] = field(default_factory=list)
     composites: list[list[str]] = field(default_factory=list)
 
     async def send(self, call: LockCall) -> Reply:
         self.alone.append(call.path)
         await asyncio.sleep(0.1)
-        return ACCEPTED
+        return HAS_OTHER_REASON if call.method == "GET" else ACCEPTED
 
     async def send_composite(self, calls: list[LockCall]) -> list[Reply | None]:
         self.composites.append([call.path for call in calls])
         await asyncio.sleep(0.1)
-        return [ACCEPTED] * len(calls)
+        return [self.composite_reply] * len(calls)
 
 
-def deliver_recorded(path: Path, rows: int, support: Support) -> RecordingSender:
-    """Deliver some rows in simulated time, in windows of 25."""
-    sender, in_flight = RecordingSender(), 0
+def deliver_recorded(
+    path: Path, rows: int, support: Support, window: int = 25, reply: Reply = ACCEPTED
+) -> RecordingSender:
+    """Deliver some rows in simulated time, in a window of calls."""
+    sender, in_flight = RecordingSender(composite_reply=reply), 0
 
     class CountingApi(CompositeApi):
         async def put_reason(self, update: Update, lock_id: LockId) -> Reply:
@@ -189,9 +195,14 @@ def deliver_recorded(path: Path, rows: int, support: Support) -> RecordingSender
                 in_flight -= 1
 
     api = CountingApi(
-        sender, support, in_flight=lambda: in_flight, on_learned=lambda _: None, rows=rows
+        sender,
+        support,
+        in_flight=lambda: in_flight,
+        window=lambda: window,
+        on_learned=lambda _: None,
+        rows=rows,
     )
-    delivery = send(journal_of(path, updates_of(rows)), api, window=25)
+    delivery = send(journal_of(path, updates_of(rows)), api, window=window)
     assert delivery.results == [Result.UPDATED] * rows
     return sender
 
@@ -202,9 +213,24 @@ def test_the_last_rows_do_not_wait_for_others_for_ever(tmp_path: Path) -> None:
     assert len(sender.alone) == 3
 
 
+@pytest.mark.parametrize("window", [1, 4])
+def test_without_five_places_each_row_is_a_call_at_once(tmp_path: Path, window: int) -> None:
+    sender = deliver_recorded(tmp_path / "j", 13, Support({"PUT": True}), window)
+    assert (len(sender.composites), len(sender.alone)) == (0, 13)
+
+
 def test_a_few_rows_are_not_worth_a_trial(tmp_path: Path) -> None:
     sender = deliver_recorded(tmp_path / "j", 20, Support())
     assert (len(sender.composites), len(sender.alone)) == (0, 20)
+
+
+@pytest.mark.parametrize("reply", [BROKEN, LOST])
+def test_two_composite_calls_without_an_answer_are_enough(tmp_path: Path, reply: Reply) -> None:
+    support = Support()
+    sender = deliver_recorded(tmp_path / "j", 600, support, reply=reply)
+    assert len(sender.composites) == 2
+    # The next run does not wait for them again.
+    assert False in support.methods.values()
 
 
 def response(content: object, status: int = 200) -> RawResponse:
@@ -240,7 +266,14 @@ NOT_SUPPORTED = {"code": "NOT_SUPPORTED", "details": {}, "message": "no", "statu
         ({"__composite_requests": [DONE, {"details": {"response": {}}}]}, 200,
          [Verdict.ACCEPTED, Verdict.LOST]),
         ({"__composite_requests": [DONE, 7]}, 200, [Verdict.ACCEPTED, Verdict.LOST]),
-        ({"__composite_requests": [DONE]}, 200, [None, None]),
+        ({"__composite_requests": [DONE]}, 200, [Verdict.LOST] * 2),
+        ({"__composite_requests": [DONE, {"code": "SUCCESS", "details": {}}]}, 200,
+         [Verdict.ACCEPTED, Verdict.LOST]),
+        ({"__composite_requests": [NOT_SUPPORTED | {"sub_request_id": "2"},
+                                   DONE | {"sub_request_id": "1"}]}, 207,
+         [Verdict.ACCEPTED, None]),
+        ({"__composite_requests": [DONE | {"sub_request_id": "1"},
+                                   DONE | {"sub_request_id": "1"}]}, 200, [Verdict.LOST] * 2),
         ({"access_token": "x"}, 200, [None, None]),
         (b"<html>", 200, [Verdict.LOST] * 2),
         (b"<html>", 403, [Verdict.LOST] * 2),

@@ -79,6 +79,7 @@ def send_over_http(
                         client,
                         support,
                         in_flight=lambda: limiter.in_flight,
+                        window=lambda: limiter.window,
                         on_learned=observer.on_message,
                     )
                 with Journal.open(path) as journal:

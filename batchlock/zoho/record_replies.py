@@ -9,14 +9,14 @@ from batchlock.core.rows import RecordId
 from batchlock.zoho.error_codes import ErrorCode
 from batchlock.zoho.failures import unexpected_response
 from batchlock.zoho.replies import (
-    _ACCEPTED,
-    _ID,
+    ACCEPTED,
+    ID_PATTERN,
     RawResponse,
-    _envelope,
-    _interpret_failure,
-    _lost,
-    _reply,
+    envelope_of,
+    failure_of,
+    lost_reply,
     parsed,
+    reply_of,
 )
 
 # Refusals of one way to find records, after which another way may work. The sign-in may lack the
@@ -42,7 +42,7 @@ def interpret_query(response: RawResponse, after: str | None) -> Reply:
     last = max(map(int, record_ids), default=0)
     # Without progress, the same page would come again for ever.
     if record_ids and last <= int(after or 0):
-        return _lost(response, unexpected_response(response.status, response.content))
+        return lost_reply(response, unexpected_response(response.status, response.content))
     cursor = str(last) if has_more and record_ids else None
     return _with_page(response, RecordPage(tuple(record_ids), cursor))
 
@@ -57,20 +57,20 @@ def interpret_list(response: RawResponse, *, is_view: bool) -> Reply:
     # A view of locked records needs no such field; of all records, nothing else tells them apart.
     if not is_view and any(not isinstance(item.get("Locked__s"), bool) for item in items):
         message = "Zoho does not say which records are locked."
-        return _reply(response, None, _REFUSED, message=message)
+        return reply_of(response, None, _REFUSED, message=message)
     record_ids = tuple(
         RecordId(str(item["id"])) for item in items if item.get("Locked__s") is not False
     )
     token = _info(response).get("next_page_token")
     if has_more and not isinstance(token, str):
-        return _lost(response, unexpected_response(response.status, response.content))
+        return lost_reply(response, unexpected_response(response.status, response.content))
     return _with_page(response, RecordPage(record_ids, str(token) if has_more else None))
 
 
 def interpret_views(response: RawResponse) -> Reply:
     """Interpret the response to a list of custom views."""
     if response.status == 204:
-        return _reply(response, None, _ACCEPTED)
+        return reply_of(response, None, ACCEPTED)
     body = parsed(response.content)
     items = body.get("custom_views") if isinstance(body, dict) else None
     if response.status != 200 or not isinstance(items, list):
@@ -78,9 +78,9 @@ def interpret_views(response: RawResponse) -> Reply:
     views = tuple(
         View(str(item["id"]), str(item.get("name") or ""), str(item.get("system_name") or ""))
         for item in items
-        if isinstance(item, dict) and _ID.fullmatch(str(item.get("id")))
+        if isinstance(item, dict) and ID_PATTERN.fullmatch(str(item.get("id")))
     )
-    return replace(_reply(response, None, _ACCEPTED), views=views)
+    return replace(reply_of(response, None, ACCEPTED), views=views)
 
 
 def _page_of(
@@ -91,10 +91,12 @@ def _page_of(
         return [], False
     body = parsed(response.content)
     items = body.get("data") if isinstance(body, dict) else None
-    if response.status != 200 or _envelope(body) is not None or not isinstance(items, list):
+    if response.status != 200 or envelope_of(body) is not None or not isinstance(items, list):
         return _failure(response, refusals)
-    if not all(isinstance(item, dict) and _ID.fullmatch(str(item.get("id"))) for item in items):
-        return _lost(response, unexpected_response(response.status, response.content))
+    if not all(
+        isinstance(item, dict) and ID_PATTERN.fullmatch(str(item.get("id"))) for item in items
+    ):
+        return lost_reply(response, unexpected_response(response.status, response.content))
     return items, _info(response).get("more_records") is True
 
 
@@ -105,13 +107,13 @@ def _info(response: RawResponse) -> Mapping[str, object]:
 
 
 def _with_page(response: RawResponse, page: RecordPage) -> Reply:
-    return replace(_reply(response, None, _ACCEPTED), page=page)
+    return replace(reply_of(response, None, ACCEPTED), page=page)
 
 
 def _failure(response: RawResponse, refusals: Collection[str]) -> Reply:
     """Interpret an error: one of `refusals` is REFUSED, whatever it means for a lock."""
-    envelope = _envelope(parsed(response.content))
+    envelope = envelope_of(parsed(response.content))
     is_refusal = envelope is not None and 400 <= response.status < 500 and response.status != 429
     if is_refusal and envelope is not None and envelope.code in refusals:
-        return _reply(response, envelope, _REFUSED)
-    return _interpret_failure(response, envelope)
+        return reply_of(response, envelope, _REFUSED)
+    return failure_of(response, envelope)

@@ -21,8 +21,8 @@ from batchlock.zoho.org import modules_of, org_of
 
 # Characters of a message that are kept: a cell and a line of the log stay readable.
 _MAX_MESSAGE_LENGTH = 500
-# Only digits may be put into the address of the next call.
-_ID = re.compile(r"[0-9]+")
+ID_PATTERN = re.compile(r"[0-9]+")
+"""An id in an answer: only digits may be put into the address of the next call."""
 # At most 18 digits, so that the number fits the journal's 64-bit column.
 _CREDITS = re.compile(r"[0-9]{1,18}")
 # `float` alone would take `nan`, `inf` and `1_0` as well; more than 12 digits are no wait.
@@ -52,7 +52,8 @@ class Envelope(NamedTuple):
     in_data: bool  # it stands in `data`, as the result of an update does
 
 
-_ACCEPTED = ErrorCode(Verdict.ACCEPTED, "")
+ACCEPTED = ErrorCode(Verdict.ACCEPTED, "")
+"""What a success means."""
 _NO_CODES: Codes = {}
 
 
@@ -68,14 +69,14 @@ def interpret_unlock(response: RawResponse, lock_id: LockId) -> Reply:
 
 def interpret_lock(response: RawResponse, update: Update) -> Reply:
     """Interpret the response to the making of a lock; only a SUCCESS with its id is accepted."""
-    envelope = _envelope(parsed(response.content))
+    envelope = envelope_of(parsed(response.content))
     if not (200 <= response.status < 300 and envelope and envelope.code == "SUCCESS"):
-        return _interpret_failure(response, envelope, LOCK_CODES)
+        return failure_of(response, envelope, LOCK_CODES)
     lock_id = envelope.details.get("id")
     is_made = envelope.in_data and envelope.status == "success"
     # Without its id, the lock could not be undone: the answer counts as lost, and a look shows it.
-    if not is_made or not isinstance(lock_id, str) or not _ID.fullmatch(lock_id):
-        return _lost(response, unexpected_response(response.status, response.content))
+    if not is_made or not isinstance(lock_id, str) or not ID_PATTERN.fullmatch(lock_id):
+        return lost_reply(response, unexpected_response(response.status, response.content))
     details = envelope.details
     lock = Lock(
         LockId(lock_id),
@@ -83,19 +84,19 @@ def interpret_lock(response: RawResponse, update: Update) -> Reply:
         locked_by=_name(details.get("Created_By")),
         locked_at=_moment(details.get("Created_Time")),
     )
-    return _reply(response, envelope, _ACCEPTED, lock=lock)
+    return reply_of(response, envelope, ACCEPTED, lock=lock)
 
 
 def _interpret_change(response: RawResponse, lock_id: LockId, codes: Codes) -> Reply:
-    envelope = _envelope(parsed(response.content))
+    envelope = envelope_of(parsed(response.content))
     if not (200 <= response.status < 300 and envelope and envelope.code == "SUCCESS"):
-        return _interpret_failure(response, envelope, codes)
+        return failure_of(response, envelope, codes)
     if not (envelope.in_data and envelope.status == "success"):
-        return _lost(response, unexpected_response(response.status, response.content))
+        return lost_reply(response, unexpected_response(response.status, response.content))
     changed_id = envelope.details.get("id")
     if changed_id is not None and str(changed_id) != lock_id:
         return _wrong_target(response, "lock", changed_id)
-    return _reply(response, envelope, _ACCEPTED)
+    return reply_of(response, envelope, ACCEPTED)
 
 
 def interpret_lookup(response: RawResponse, update: Update) -> Reply:
@@ -105,12 +106,12 @@ def interpret_lookup(response: RawResponse, update: Update) -> Reply:
     counts.
     """
     if response.status == 204:  # Zoho's answer when there is no lock
-        return _reply(response, None, _ACCEPTED)
+        return reply_of(response, None, ACCEPTED)
     body = parsed(response.content)
     locks = body.get("data") if isinstance(body, dict) else None
-    envelope = _envelope(body)
+    envelope = envelope_of(body)
     if not 200 <= response.status < 300 or envelope is not None or not isinstance(locks, list):
-        return _interpret_failure(response, envelope)
+        return failure_of(response, envelope)
     return _interpret_locks(response, locks, update)
 
 
@@ -119,33 +120,37 @@ def interpret_org(response: RawResponse) -> Reply:
     body = parsed(response.content)
     org = org_of(body) if response.status == 200 else None
     if org is not None:
-        return replace(_reply(response, None, _ACCEPTED), org=org)
+        return replace(reply_of(response, None, ACCEPTED), org=org)
     return _unanswered(response, body, scope="ZohoCRM.org.READ")
 
 
 def interpret_modules(response: RawResponse) -> Reply:
     """Interpret the response to the question which modules can be locked."""
     if response.status == 204:  # Zoho's answer when there is nothing to list
-        return replace(_reply(response, None, _ACCEPTED), modules=())
+        return replace(reply_of(response, None, ACCEPTED), modules=())
     body = parsed(response.content)
     modules = modules_of(body) if response.status == 200 else None
     if modules is not None:
-        return replace(_reply(response, None, _ACCEPTED), modules=modules)
+        return replace(reply_of(response, None, ACCEPTED), modules=modules)
     return _unanswered(response, body, scope="ZohoCRM.settings.modules.READ")
 
 
 def _unanswered(response: RawResponse, body: object, *, scope: str) -> Reply:
-    reply = _interpret_failure(response, _envelope(body))
+    reply = failure_of(response, envelope_of(body))
     return replace(reply, missing_scope=scope) if reply.code == "OAUTH_SCOPE_MISMATCH" else reply
 
 
 def _interpret_locks(response: RawResponse, locks: list[object], update: Update) -> Reply:
     if not locks:
-        return _reply(response, None, _ACCEPTED)
+        return reply_of(response, None, ACCEPTED)
     item = locks[0]
     lock_id = item.get("id") if isinstance(item, dict) else None
-    if not isinstance(item, dict) or not isinstance(lock_id, str) or not _ID.fullmatch(lock_id):
-        return _lost(response, unexpected_response(response.status, response.content))
+    if (
+        not isinstance(item, dict)
+        or not isinstance(lock_id, str)
+        or not ID_PATTERN.fullmatch(lock_id)
+    ):
+        return lost_reply(response, unexpected_response(response.status, response.content))
     if update.requested_lock_id not in (None, lock_id):
         return _wrong_target(response, "lock", lock_id)
     record = item.get("Locked_For__s")
@@ -163,17 +168,15 @@ def _interpret_locks(response: RawResponse, locks: list[object], update: Update)
         record_name=_name(record),
         rule=_text(item.get("Record_Locking_Rule_Id__s")),
     )
-    return _reply(response, None, _ACCEPTED, lock=lock)
+    return reply_of(response, None, ACCEPTED, lock=lock)
 
 
 def interpret_failure(response: RawResponse) -> Reply:
     """Interpret a response from which no success can come."""
-    return _interpret_failure(response, _envelope(parsed(response.content)))
+    return failure_of(response, envelope_of(parsed(response.content)))
 
 
-def _interpret_failure(
-    response: RawResponse, envelope: Envelope | None, codes: Codes = _NO_CODES
-) -> Reply:
+def failure_of(response: RawResponse, envelope: Envelope | None, codes: Codes = _NO_CODES) -> Reply:
     """Interpret a response that is not the success that was expected.
 
     `codes` are those that mean something else for this kind of call.
@@ -182,19 +185,19 @@ def _interpret_failure(
     # These two statuses decide whatever the body says: it may be a page of a proxy.
     if status == 429:
         message = "Zoho asks to wait: too many calls (HTTP 429)."
-        return _reply(response, envelope, BUSY, message=message)
+        return reply_of(response, envelope, BUSY, message=message)
     if status >= 500:
-        return _reply(response, envelope, FAULT, message=f"Zoho had a fault (HTTP {status}).")
+        return reply_of(response, envelope, FAULT, message=f"Zoho had a fault (HTTP {status}).")
     # Without an envelope it is not Zoho's answer, so the row must not be counted as refused.
     if envelope is None or 300 <= status < 400 or envelope.code == "SUCCESS":
-        return _lost(response, unexpected_response(status, response.content))
+        return lost_reply(response, unexpected_response(status, response.content))
     error_code = error_codes.find(
         envelope.code, envelope.details, _permissions(envelope.details), codes
     )
     if error_code is None and status < 300 and envelope.status != "error":
-        return _lost(response, unexpected_response(status, response.content))
+        return lost_reply(response, unexpected_response(status, response.content))
     message = f"Zoho gave no reason (HTTP {status})."
-    return _reply(response, envelope, error_code or error_codes.unknown(status), message=message)
+    return reply_of(response, envelope, error_code or error_codes.unknown(status), message=message)
 
 
 def parsed(content: bytes | None) -> object:
@@ -205,7 +208,7 @@ def parsed(content: bytes | None) -> object:
         return None
 
 
-def _envelope(body: object) -> Envelope | None:
+def envelope_of(body: object) -> Envelope | None:
     """Return the envelope, wherever it stands; None when there is none."""
     if not isinstance(body, dict):
         return None
@@ -270,7 +273,7 @@ def _pointers(details: Mapping[str, object]) -> str:
     return f" ({', '.join(names)})" if names else ""
 
 
-def _reply(
+def reply_of(
     response: RawResponse,
     envelope: Envelope | None,
     error_code: ErrorCode,
@@ -295,15 +298,16 @@ def _reply(
     )
 
 
-def _lost(response: RawResponse, failure: TransportFailure) -> Reply:
+def lost_reply(response: RawResponse, failure: TransportFailure) -> Reply:
+    """Return the reply to a response that says nothing about its call."""
     error_code = ErrorCode(Verdict.LOST, failure.remedy)
-    return _reply(response, None, error_code, message=failure.message)
+    return reply_of(response, None, error_code, message=failure.message)
 
 
 def _wrong_target(response: RawResponse, kind: str, target_id: object) -> Reply:
     # LOST, not REFUSED: the row's own answer is unknown, so the row is tried again.
     message = f"Zoho answered for another {kind} ({target_id}), so this one's answer is not known."
-    return _reply(response, None, ErrorCode(Verdict.LOST, "Run the row again."), message=message)
+    return reply_of(response, None, ErrorCode(Verdict.LOST, "Run the row again."), message=message)
 
 
 def _retry_after(response: RawResponse, details: Mapping[str, object]) -> float | None:

@@ -122,6 +122,11 @@ class Starter:
         Raises AlreadyRunning when the run is being sent, and UsageError when it is not known what
         it has changed. The caller holds the lock of the org.
         """
+        if run.info.kind == FIND_KIND:
+            raise UsageError(
+                f"Run {run.run_id} finds locked records and has changed nothing, so there is "
+                "nothing to undo. Name a run that has changed locks; `batchlock runs` lists them."
+            )
         run_info.check_address(run.info, self.settings)
         if run.is_alive:
             raise AlreadyRunning(

@@ -57,7 +57,16 @@ def test_the_workbook_is_the_input_of_the_next_commands(
     assert sent.code == 2  # the sheet has reasons already
     sent = run_in_process("run", found["output"], "--json", "--strict")
     assert (sent.code, balanced(sent.json)) == (0, {"updated": 19})
-    assert f"{automatic['Module']}/{automatic['Record Id']}" not in zoho.locks()
+    unlocked = run_in_process("unlock", found["output"], "--yes", "--json")
+    assert (unlocked.code, balanced(unlocked.json)) == (0, {"unlocked": 19})
+    locked = run_in_process("lock", found["output"], "--json")
+    assert (locked.code, balanced(locked.json)) == (0, {"locked": 19})
+    states = zoho.locks()
+    assert f"{automatic['Module']}/{automatic['Record Id']}" not in states
+    manual = [line for line in written_locks(found["output"]) if line["Source"] == "Manual"]
+    for line in manual:
+        state = states[f"{line['Module']}/{line['Record Id']}"]
+        assert (state["reason"], state["unlocks"], state["locks"]) == (line["Reason"], 1, 1)
 
 
 @pytest.mark.parametrize(

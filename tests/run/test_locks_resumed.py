@@ -93,6 +93,10 @@ def test_what_could_not_be_looked_at_is_named(stand_in: Start, run_in_process: R
     retried = run_in_process("retry", done.json["run_id"], "--json")
     assert retried.code == 2
     assert "finds locked records" in retried.json["message"]
+    undone = run_in_process("undo", done.json["run_id"], "--json")
+    assert (undone.code, undone.json["exit_code"]) == (2, 2)
+    assert "nothing to undo" in undone.json["message"]
+    assert len(journals()) == 1
 
 
 def test_it_is_reported_shown_and_listed_like_any_run(

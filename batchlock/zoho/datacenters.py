@@ -12,6 +12,9 @@ SCOPES = (
     "ZohoCRM.settings.modules.READ",
     "ZohoCRM.settings.record_locking_configurations.READ",
     "ZohoCRM.org.READ",
+    "ZohoCRM.coql.READ",
+    "ZohoCRM.settings.custom_views.READ",
+    "ZohoCRM.composite_requests.CUSTOM",
 )
 
 # The first label of the API's host name, by environment.

@@ -4,44 +4,30 @@ They use the engine, the store and the settings of the command line. So a run th
 unfinished is resumed by the next call with the same table, and `batchlock runs` lists it.
 """
 
-import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
+from batchlock.api_call import Call, Table, run_in_thread
 from batchlock.cli.locks import find_request
 from batchlock.cli.options import FindOptions
-from batchlock.cli.progress import TerminalProgress
-from batchlock.config import load
-from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError, UsageError
-from batchlock.core.event_loop import loop_factory
-from batchlock.core.observer import RunObserver
+from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
 from batchlock.core.records import LOCK_TITLES, FindRequest
 from batchlock.core.results import CheckResult, RunResult
-from batchlock.core.rows import Field
-from batchlock.core.stop import COMPLETED, StopCode, StopReason
+from batchlock.core.rows import Action, Field
+from batchlock.core.stop import COMPLETED
 from batchlock.engine import Engine
 from batchlock.report.checked_file import checked_rows
-from batchlock.report.frame import frame_file, results_frame
+from batchlock.report.frame import results_frame
 from batchlock.report.json import check_json, run_json
 from batchlock.report.json_locks import locks_json
 from batchlock.report.locks import reported_locks
 from batchlock.report.summaries import check_result_of, closed_because
-
-Table = pd.DataFrame | str | os.PathLike[str]
-"""A table of rows, or the path of a spreadsheet."""
-
-_T = TypeVar("_T")
-
-_INTERRUPTED = StopReason(code=StopCode.SIGNAL, sentence="Interrupted.", exit_code=130)
 
 
 def check(
@@ -55,12 +41,15 @@ def check(
     reason: str | None = None,
     visible_only: bool = False,
     simulate: bool = False,
+    action: str | None = None,
 ) -> pd.DataFrame:
     """Find every problem of a table; nothing is sent, and no sign-in is needed.
 
     `config` is the configuration file, and `settings` are keys that replace those of the file, such
     as `{"input": {"encoding": "windows-1250"}}`. `columns` names the title of a column by its field
     (`module`, `record_id`, `lock_id`, `reason`); `module` and `reason` are one value for all rows.
+    `action` is `lock` or `unlock` for all rows; without it, each row updates the reason of its
+    lock, or does what a column `Action` says.
 
     Returns the table with the columns of the results: `Result` is `not_sent` for a row that `run`
     would send, and `Message` has the problems and notes of a row. A frame keeps its index. The
@@ -69,8 +58,10 @@ def check(
     Raises BatchlockError: UsageError for a wrong argument or setting, UnreadableFile for a file
     that is no table.
     """
-    options = _options(sheet, columns, module, reason, visible_only=visible_only, simulate=simulate)
-    with _Call.opened(table, config, settings, options) as call:
+    options = _options(
+        sheet, columns, module, reason, action, visible_only=visible_only, simulate=simulate
+    )
+    with Call.opened(table, config, settings, options) as call:
         frame, result = call.await_(_check)
     frame.attrs["batchlock"] = _Attribute(check_json(result))
     return frame
@@ -103,8 +94,7 @@ def run(
     none is named. `progress` shows a bar at a terminal, and logs the first rows that are not
     updated. The other arguments are those of `check`.
 
-    `action` is `lock` or `unlock` for all rows; without it, each row updates the reason of its
-    lock, or does what a column `Action` says. `change_reason` gives a record that is to be locked,
+    `change_reason` gives a record that is to be locked,
     and is locked already, the reason of its row. Rows that unlock are sent only with `yes`.
 
     Returns the table with the columns of the results. A frame keeps its index. The attribute
@@ -116,19 +106,19 @@ def run(
     resumed, and KeyboardInterrupt is raised then.
     """
     options = replace(
-        _options(sheet, columns, module, reason, visible_only=visible_only, simulate=simulate),
+        _options(
+            sheet, columns, module, reason, action, visible_only=visible_only, simulate=simulate
+        ),
         fresh=fresh,
         change_reason=change_reason,
         output=None if output is None else Path(output),
     )
-    if action is not None:
-        options = replace(options, constants={**options.constants, "action": action})
     if strict:
         settings = {
             **(settings or {}),
             "input": {**(settings or {}).get("input", {}), "strict": True},
         }
-    with _Call.opened(table, config, settings, options, progress=progress, yes=yes) as call:
+    with Call.opened(table, config, settings, options, progress=progress, yes=yes) as call:
         frame, result = call.await_(_run)
     frame.attrs["batchlock"] = _Attribute(run_json(result.summary, result.output))
     return frame
@@ -152,20 +142,13 @@ def undo(
     Returns None when nothing can be put back. Raises as `run` does.
     """
     options = RunOptions(simulate=simulate, output=None if output is None else Path(output))
-    with _Call.opened("", config, settings, options, progress=progress, yes=yes) as call:
-        undone = _run_in_thread(_undo(call.engine, run_id), call.engine.cancel_token)
+    with Call.opened("", config, settings, options, progress=progress, yes=yes) as call:
+        undone = run_in_thread(_undo(call.engine, run_id), call.engine.cancel_token)
     if undone is None:
         return None
     frame, result = undone
     frame.attrs["batchlock"] = _Attribute(run_json(result.summary, result.output))
     return frame
-
-
-def _refuse_unlocks(count: int) -> bool:
-    raise UsageError(
-        f"{'1 row unlocks a record' if count == 1 else f'{count:,} rows unlock records'}. Nothing "
-        "was sent. Pass yes=True if that is meant."
-    )
 
 
 def locks(
@@ -189,9 +172,9 @@ def locks(
     Raises BatchlockError as `run` does, and TypeError for a filter that does not exist.
     """
     request = find_request(modules, FindOptions(**filters))
-    with _Call.opened(pd.DataFrame(), config, settings, RunOptions(), progress=progress) as call:
+    with Call.opened(pd.DataFrame(), config, settings, RunOptions(), progress=progress) as call:
         work = _locks(call.engine, request)
-        frame, result = _run_in_thread(work, call.engine.cancel_token)
+        frame, result = run_in_thread(work, call.engine.cancel_token)
     frame.attrs["batchlock"] = _Attribute(locks_json(result.summary, result.output))
     return frame
 
@@ -239,6 +222,7 @@ def _options(
     columns: Mapping[str, str] | None,
     module: str | None,
     reason: str | None,
+    action: str | None,
     *,
     visible_only: bool,
     simulate: bool,
@@ -248,7 +232,9 @@ def _options(
             raise UsageError(
                 f'columns: "{name}" is no field. Name a title for one of {", ".join(Field)}.'
             )
-    constants = {"module": module, "reason": reason}
+    if action not in (None, Action.LOCK, Action.UNLOCK):
+        raise UsageError(f'action: "{action}" is no action. Name lock or unlock.')
+    constants = {"module": module, "reason": reason, "action": action}
     return RunOptions(
         sheet=sheet,
         columns=dict(columns or {}),
@@ -256,105 +242,3 @@ def _options(
         visible_only=visible_only,
         simulate=simulate,
     )
-
-
-def _replacements(settings: Mapping[str, Any] | None) -> dict[tuple[str, ...], Any]:
-    """Return nested settings by their paths, such as `("limits", "in_flight")`."""
-    return {
-        path: value
-        for name, section in (settings or {}).items()
-        for path, value in (
-            (((name, key), each) for key, each in section.items())
-            if isinstance(section, Mapping)
-            else [((name,), section)]
-        )
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call of a function: its engine, the file that it reads, and the frame it comes from."""
-
-    engine: Engine
-    file: Path
-    index: "pd.Index[Any] | None"
-    """The index of the frame; None for a path."""
-
-    @classmethod
-    @contextmanager
-    def opened(
-        cls,
-        table: Table,
-        config: str | os.PathLike[str] | None,
-        settings: Mapping[str, Any] | None,
-        options: RunOptions,
-        *,
-        progress: bool = False,
-        yes: bool = False,
-    ) -> Iterator["_Call"]:
-        """Build the engine and, for a frame, write its file; both are closed and removed again."""
-        loaded = load(
-            file=None if config is None else Path(config),
-            environment=os.environ,
-            options=_replacements(settings),
-            from_python=True,
-        )
-        options = replace(options, config=None if config is None else Path(config))
-        observer = TerminalProgress(bar=True) if progress else RunObserver()
-        with ExitStack() as stack:
-            if isinstance(table, pd.DataFrame):
-                index = table.index
-                # Else they would be beside the file of the frame, which is removed at the end.
-                folder = loaded.results.directory or loaded.state / "results"
-                loaded = replace(
-                    loaded,
-                    results=replace(loaded.results, directory=folder),
-                    # As the file of the frame is written, whatever files are.
-                    input=replace(loaded.input, encoding="utf-8", delimiter="comma"),
-                )
-                file = stack.enter_context(frame_file(table))
-            else:
-                index, file = None, Path(table)
-            confirm = (lambda _: True) if yes else _refuse_unlocks
-            engine = Engine(loaded, options, CancelToken(), observer, confirm_unlocks=confirm)
-            stack.callback(engine.close)
-            if isinstance(observer, TerminalProgress):
-                stack.callback(observer.close)
-            yield cls(engine, file, index)
-
-    def await_(
-        self,
-        function: Callable[[Engine, Path], Coroutine[Any, Any, tuple[pd.DataFrame, _T]]],
-    ) -> tuple[pd.DataFrame, _T]:
-        """Run a coroutine in a thread, since a notebook has an event loop in its own thread."""
-        frame, result = _run_in_thread(function(self.engine, self.file), self.engine.cancel_token)
-        if self.index is not None:
-            # The first row of the frame is row 2 of its file. Blank rows have no result.
-            frame = frame.reindex(range(2, len(self.index) + 2))
-            frame.index = self.index
-        return frame, result
-
-
-def _run_in_thread(work: Coroutine[Any, Any, _T], cancel_token: CancelToken) -> _T:
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    def run_loop() -> _T:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            loops.append(runner.get_loop())
-            return runner.run(work)
-
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(run_loop)
-        try:
-            return future.result()
-        except BaseException:  # also what a scheduler raises when the time of a task is over
-            if future.done():
-                raise
-            if loops:
-                with suppress(RuntimeError):  # the loop is closed, because the run has ended
-                    loops[0].call_soon_threadsafe(cancel_token.cancel, _INTERRUPTED)
-            else:
-                cancel_token.cancel(_INTERRUPTED)
-            with suppress(BatchlockError):  # the interruption itself, before a row was sent
-                future.result()
-            raise

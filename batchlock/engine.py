@@ -16,6 +16,9 @@ sends each row to Zoho, and writes a results file with one line for each row.
 - start: make the record of a run in the store. `Starter`
 - execute: send the rows that the run has left, then write its results. `Executor`
 
+What needs neither a file nor Zoho is in `StoredRuns`: starts of planned runs, of retries and undos,
+and all that is read from the store.
+
 The command line, the functions for Python, the page and its workers all use this class. On the page
 a plan is made for each upload, a run when a person clicks, and a worker process resumes the run. A
 process that is killed loses nothing: the journal says which rows are done and which are in doubt,
@@ -36,11 +39,10 @@ from typing import TYPE_CHECKING, Any
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.records import FIND_KIND, FindRequest
-from batchlock.core.results import CheckResult, RunResult, Summary
+from batchlock.core.results import CheckResult, RunResult
 from batchlock.core.runs import Run, RunInfo, RunState
 from batchlock.execute import Executor, connected
 from batchlock.find import (
@@ -54,22 +56,20 @@ from batchlock.find import (
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess
 from batchlock.planning import Planner
-from batchlock.report import summaries
 from batchlock.report.checked_file import checked_file_target, report_check
-from batchlock.report.reporter import Reporter
 from batchlock.send.stop_rules import deadline
-from batchlock.start import ConfirmUnlocks, Starter, refuse_unlocks
-from batchlock.store.earlier import compare_with_earlier_runs, has_state
+from batchlock.start import ConfirmUnlocks, refuse_unlocks
+from batchlock.store.earlier import compare_with_earlier_runs
 from batchlock.store.journal import Journal
+from batchlock.stored_runs import StoredRuns
 from batchlock.zoho.credentials import Credentials, load_credentials
-from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
     from batchlock.send.org_enquiry import OrgEnquiry
     from batchlock.store.store import Store
 
 
-class Engine:
+class Engine(StoredRuns):
     """Plans, starts, executes and reports runs, with the settings and options of one command."""
 
     def __init__(
@@ -87,35 +87,13 @@ class Engine:
 
         `confirm_unlocks` is called before a run is stored that unlocks records.
         """
-        self.settings = settings
-        self.options = options
+        super().__init__(settings, options, observer, store, confirm_unlocks)
         self.cancel_token = cancel_token
-        self.observer = observer
         self._reader = reader
-        self._store = store
-        self._owns_store = store is None
-        self._confirm_unlocks = confirm_unlocks
         # The time for planning counts for `max_runtime`, and `until` is the first such time of
         # day after the start, however long planning takes.
         self._started_monotonic = time.monotonic()
         self._started_at = datetime.now(UTC)
-        self._reporter = Reporter(settings, options)
-
-    @property
-    def store(self) -> "Store":
-        """The store of the state folder; opened when it is first needed."""
-        if self._store is None:
-            # Here, since SQLAlchemy takes 0.2 s to load, and a check mostly needs no store.
-            from batchlock.store.store import Store
-
-            self._store = Store(self.settings.state)
-        return self._store
-
-    def close(self) -> None:
-        """Close the store, unless it was passed."""
-        if self._store is not None and self._owns_store:
-            self._store.close()
-            self._store = None
 
     async def run(self, file: Path) -> RunResult:
         """Plan, start and execute a file, or execute an unfinished run of the same file.
@@ -237,14 +215,6 @@ class Engine:
         info = await asyncio.to_thread(self._new_run_info, file, self._org)
         await self._plan(file, path, replace(info, kind="check"))
 
-    def start(self, plan_path: Path) -> Run:
-        """Make a run of a plan, for `resume` to send.
-
-        Raises AlreadyRunning when a run of the same content, which this one replaces, is being
-        sent.
-        """
-        return self._starter.start(plan_path)
-
     async def resume(self, run_id: str | None, *, only_queued: bool = False) -> RunResult | None:
         """Execute a run that has rows left; None: the newest one. Return None when nothing is left.
 
@@ -298,50 +268,6 @@ class Engine:
             set_holder(f"run {undo.run_id}")
             return await self._resume(undo, credentials)
 
-    def start_undo(self, run_id: str) -> Run | None:
-        """Make the run that `undo` makes, for `resume` to send.
-
-        Raises AlreadyRunning when the other run has rows left and may be running.
-        """
-        run = self._find(run_id)
-        if run.is_closed:
-            return self._starter.start_undo(run)
-        with self.store.lock(run.info.org):
-            return self._starter.start_undo(self._find(run_id))
-
-    def start_retry(self, run_id: str, *, refused: bool = True) -> Run | None:
-        """Make the run that `retry` makes, for `resume` to send.
-
-        Raises AlreadyRunning when the other run has rows left and may be running.
-        """
-        run = self._find(run_id)
-        if not self.store.runs.lineage(run)[0].figures.remaining:
-            return self._starter.start_retry(run, refused=refused)
-        with self.store.lock(run.info.org):
-            return self._starter.start_retry(run, refused=refused)
-
-    def report(self, run_id: str) -> RunResult:
-        """Write the results of a run again; rows without an outcome are `not_sent` or `unknown`."""
-        run = self._find(run_id)
-        with self.store.open_journal(run) as journal, journal.snapshot():
-            info = self._reporter.with_output(run.info)
-            self._reporter.check_writable(info, self.observer)
-            reason = summaries.stop_reason_of(run, remaining=journal.remaining())
-            return self._reporter.write(journal, info, reason)
-
-    def show(self, run_id: str) -> tuple[Summary, Run, list[Run]]:
-        """Return the summary of a run so far, its record, and its family, oldest first."""
-        run = self._find(run_id)
-        with self.store.open_journal(run) as journal, journal.snapshot():
-            reason = summaries.stop_reason_of(run, remaining=journal.remaining())
-            summary = self._reporter.summary(journal, run.info, reason)
-        family = map(self.store.with_current_figures, self.store.runs.family(run))
-        return summary, run, list(family)
-
-    def runs(self) -> list[Run]:
-        """Return the runs of this org, then the rehearsals, newest first each."""
-        return list(map(self.store.with_current_figures, self.store.runs.of_orgs(self.orgs)))
-
     async def _plan(
         self,
         file: Path,
@@ -363,16 +289,6 @@ class Engine:
         )
         await planner.plan(asking)
 
-    @property
-    def _existing_store(self) -> "Store | None":
-        """The store; None when there is none that can be used, since a check needs no store."""
-        if self._store is None and not has_state(self.settings.state):
-            return None
-        try:
-            return self.store
-        except BatchlockError:  # a run has opened the store before, and stopped there
-            return None
-
     async def _resume(self, run: Run, credentials: Credentials) -> RunResult:
         with self.store.open_journal(run) as journal:
             run_info.check_address(run.info, self.settings)
@@ -389,17 +305,6 @@ class Engine:
                 return await self._executor.execute(run, journal, connection, enquiry)
 
     @property
-    def _starter(self) -> Starter:
-        return Starter(
-            settings=self.settings,
-            store=self.store,
-            reporter=self._reporter,
-            observer=self.observer,
-            fresh=self.options.fresh,
-            confirm_unlocks=self._confirm_unlocks,
-        )
-
-    @property
     def _executor(self) -> Executor:
         return Executor(
             settings=self.settings,
@@ -414,19 +319,6 @@ class Engine:
             ),
             fresh=self.options.fresh,
         )
-
-    def _find(self, run_id: str) -> Run:
-        return self.store.runs.find(self.orgs, run_id)
-
-    @property
-    def _org(self) -> str:
-        return SIMULATOR if self.options.simulate else self.settings.org
-
-    @property
-    def orgs(self) -> list[str]:
-        """The orgs whose runs this command can name, its own first: a rehearsal is a run, too."""
-        orgs = [self.settings.org, SIMULATOR]
-        return orgs[::-1] if self.options.simulate else orgs
 
     def _new_run_info(self, file: Path, org: str) -> RunInfo:
         info = run_info.new_run_info(file, self.settings, org, self.options)

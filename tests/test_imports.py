@@ -16,9 +16,9 @@ LAYERS = (
     {"config", "zoho", "store"},
     {"plan", "send", "report"},
     {"start", "execute"},
-    {"planning", "find"},
+    {"planning", "find", "stored_runs"},
     {"engine"},
-    {"web", "cli", "api", "__main__"},
+    {"web", "cli", "api_call", "api", "__main__"},
     {"__init__"},  # names the functions of `api`
 )
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
@@ -26,7 +26,9 @@ SIDEWAYS = {
     ("config", "zoho"),  # builds the settings of the connection
     ("cli", "web"),  # `batchlock serve` starts the page
     ("__main__", "cli"),
-    ("api", "cli"),  # the progress bar and the settings
+    ("api", "cli"),  # the filters of `locks`
+    ("api", "api_call"),
+    ("api_call", "cli"),  # the progress bar
 }
 """The imports within one layer, which are allowed in this direction only."""
 HEAVY = {"pandas", "numpy", "aiohttp", "openpyxl", "python_calamine", "xlsxwriter", "pydantic",

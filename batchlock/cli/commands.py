@@ -15,6 +15,7 @@ from batchlock.cli.options import (
     CommandOptions,
     FindOptions,
     ServeOptions,
+    action_option,
     change_reason_option,
     check_output_option,
     collected,
@@ -79,17 +80,19 @@ def run(context: Context, options: CommandOptions, *, file: Path) -> int:
 @check_output_option
 @overwrite_option
 @reading_options
+@action_option
 @simulate_option
 @json_option
 @collected(CommandOptions)
-def check(context: Context, options: CommandOptions, *, file: Path) -> int:
+def check(context: Context, options: CommandOptions, *, file: Path, action: str | None) -> int:
     """Show what FILE is read as, and every problem in it; nothing is sent.
 
-    No sign-in is needed. With -v every problem has a line of its own.
+    No sign-in is needed. With -v every problem has a line of its own. A file for the command lock
+    or unlock is checked with --action.
     """
     from batchlock.cli.output import print_check
 
-    with open_engine(context, options, file=file) as engine:
+    with open_engine(context, options, file=file, action=action) as engine:
         result = context.signals.run_async(engine.check(file))
     return print_check(context, result, verbose=options.verbose > 0, quiet=options.quiet)
 

@@ -163,6 +163,11 @@ change_reason_option = click.option(
 fresh_option = click.option(
     "--fresh", is_flag=True, help="Start a new run, and send the rows again that are done."
 )
+action_option = click.option(
+    "--action",
+    type=click.Choice(["lock", "unlock"]),
+    help="The action of all rows, as the commands lock and unlock have it.",
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="Send nothing if there is any problem or note."
 )

@@ -136,6 +136,15 @@ def test_wrong_arguments_are_usage_errors(tmp_path: Path) -> None:
         batchlock.check(frame_of(1), settings={"limits": {"in_flight": 0}})
     with pytest.raises(batchlock.UnreadableFile, match=r"nowhere\.csv"):
         batchlock.check(tmp_path / "nowhere.csv")
+    with pytest.raises(batchlock.UsageError, match="Name lock or unlock"):
+        batchlock.check(frame_of(1), action="delete")
+
+
+def test_a_frame_is_checked_as_an_unlock_reads_it() -> None:
+    frame = frame_of(2).drop(columns="Reason")
+    checked = batchlock.check(frame, action="unlock")
+    assert list(checked["Result"]) == ["not_sent"] * 2
+    assert checked.attrs["batchlock"]["action"] == "unlock"
 
 
 def test_it_works_where_an_event_loop_runs_already(stand_in: Start) -> None:

@@ -1,0 +1,145 @@
+"""The runs in the store, as one command sees them: start, find, list, show and report them.
+
+Nothing here reads a spreadsheet or calls Zoho. `Engine` adds what does.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchlock.config import Settings
+from batchlock.core.errors import BatchlockError
+from batchlock.core.observer import RunObserver
+from batchlock.core.options import RunOptions
+from batchlock.core.results import RunResult, Summary
+from batchlock.core.runs import Run
+from batchlock.report import summaries
+from batchlock.report.reporter import Reporter
+from batchlock.start import ConfirmUnlocks, Starter
+from batchlock.store.earlier import has_state
+from batchlock.zoho.settings import SIMULATOR
+
+if TYPE_CHECKING:
+    from batchlock.store.store import Store
+
+
+class StoredRuns:
+    """The runs of the orgs of one command, with its settings and options."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: RunOptions,
+        observer: RunObserver,
+        store: "Store | None",
+        confirm_unlocks: ConfirmUnlocks,
+    ) -> None:
+        """Use a store that is open already, or open the one of the settings when it is needed."""
+        self.settings = settings
+        self.options = options
+        self.observer = observer
+        self._store = store
+        self._owns_store = store is None
+        self._confirm_unlocks = confirm_unlocks
+        self._reporter = Reporter(settings, options)
+
+    @property
+    def store(self) -> "Store":
+        """The store of the state folder; opened when it is first needed."""
+        if self._store is None:
+            # Here, since SQLAlchemy takes 0.2 s to load, and a check mostly needs no store.
+            from batchlock.store.store import Store
+
+            self._store = Store(self.settings.state)
+        return self._store
+
+    def close(self) -> None:
+        """Close the store, unless it was passed."""
+        if self._store is not None and self._owns_store:
+            self._store.close()
+            self._store = None
+
+    def start(self, plan_path: Path) -> Run:
+        """Make a run of a plan, for `resume` to send.
+
+        Raises AlreadyRunning when a run of the same content, which this one replaces, is being
+        sent.
+        """
+        return self._starter.start(plan_path)
+
+    def start_undo(self, run_id: str) -> Run | None:
+        """Make the run that `undo` makes, for `resume` to send.
+
+        Raises AlreadyRunning when the other run has rows left and may be running.
+        """
+        run = self._find(run_id)
+        if run.is_closed:
+            return self._starter.start_undo(run)
+        with self.store.lock(run.info.org):
+            return self._starter.start_undo(self._find(run_id))
+
+    def start_retry(self, run_id: str, *, refused: bool = True) -> Run | None:
+        """Make the run that `retry` makes, for `resume` to send.
+
+        Raises AlreadyRunning when the other run has rows left and may be running.
+        """
+        run = self._find(run_id)
+        if not self.store.runs.lineage(run)[0].figures.remaining:
+            return self._starter.start_retry(run, refused=refused)
+        with self.store.lock(run.info.org):
+            return self._starter.start_retry(run, refused=refused)
+
+    def report(self, run_id: str) -> RunResult:
+        """Write the results of a run again; rows without an outcome are `not_sent` or `unknown`."""
+        run = self._find(run_id)
+        with self.store.open_journal(run) as journal, journal.snapshot():
+            info = self._reporter.with_output(run.info)
+            self._reporter.check_writable(info, self.observer)
+            reason = summaries.stop_reason_of(run, remaining=journal.remaining())
+            return self._reporter.write(journal, info, reason)
+
+    def show(self, run_id: str) -> tuple[Summary, Run, list[Run]]:
+        """Return the summary of a run so far, its record, and its family, oldest first."""
+        run = self._find(run_id)
+        with self.store.open_journal(run) as journal, journal.snapshot():
+            reason = summaries.stop_reason_of(run, remaining=journal.remaining())
+            summary = self._reporter.summary(journal, run.info, reason)
+        family = map(self.store.with_current_figures, self.store.runs.family(run))
+        return summary, run, list(family)
+
+    def runs(self) -> list[Run]:
+        """Return the runs of this org, then the rehearsals, newest first each."""
+        return list(map(self.store.with_current_figures, self.store.runs.of_orgs(self.orgs)))
+
+    @property
+    def _existing_store(self) -> "Store | None":
+        """The store; None when there is none that can be used, since a check needs no store."""
+        if self._store is None and not has_state(self.settings.state):
+            return None
+        try:
+            return self.store
+        except BatchlockError:  # a run has opened the store before, and stopped there
+            return None
+
+    @property
+    def _starter(self) -> Starter:
+        return Starter(
+            settings=self.settings,
+            store=self.store,
+            reporter=self._reporter,
+            observer=self.observer,
+            fresh=self.options.fresh,
+            confirm_unlocks=self._confirm_unlocks,
+        )
+
+    def _find(self, run_id: str) -> Run:
+        return self.store.runs.find(self.orgs, run_id)
+
+    @property
+    def _org(self) -> str:
+        return SIMULATOR if self.options.simulate else self.settings.org
+
+    @property
+    def orgs(self) -> list[str]:
+        """The orgs whose runs this command can name, its own first: a rehearsal is a run, too."""
+        orgs = [self.settings.org, SIMULATOR]
+        return orgs[::-1] if self.options.simulate else orgs

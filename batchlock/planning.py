@@ -72,8 +72,9 @@ class Planner:
                 await self._read(now)
         if error is not None:
             raise error
-        if self.options.change_reason:
-            with Journal.open(self.path) as journal:
+        with Journal.open(self.path) as journal:
+            journal.set_previous_reason(self.settings.results.previous_reason)
+            if self.options.change_reason:
                 journal.set_changes_reasons()
         self._compare_with_earlier_runs(stored)
 

@@ -101,6 +101,7 @@ def test_the_setting_says_whether_an_update_keeps_the_reason_from_before(
     assert results(done.json) == ["updated"]
     assert by_row(done.json)[2]["Previous reason"] == previous
     assert org.state()["calls"]["get"] == looks
+    assert done.json["read_as"]["calls"] == 1 + looks
 
 
 def test_without_the_reasons_an_unlock_with_lock_ids_needs_no_look(
@@ -112,6 +113,7 @@ def test_without_the_reasons_an_unlock_with_lock_ids_needs_no_look(
     file = sheet("in.csv", rows, ("Module", "Record Id", "Lock Id"))
     done = run_in_process("unlock", file, "--yes", "--json")
     assert results(done.json) == ["unlocked", "unchanged"]
+    assert done.json["read_as"]["calls"] == 2
     assert by_row(done.json)[2]["Previous reason"] is None
     assert org.state()["calls"]["get"] == 1  # after the refusal of the second row
 
@@ -130,6 +132,20 @@ def test_unlocking_without_a_terminal_needs_yes_and_leaves_no_run(
     assert "no unfinished run" in run_in_process("resume").out
     assert list(Path("state/runs/default").glob("*.journal")) == []
     assert results(run_in_process("run", file, "--yes", "--json").json) == ["unlocked"]
+
+
+def test_a_file_for_unlock_is_checked_as_unlock_reads_it(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    put_records(org, r1=lock_of(1))
+    file = sheet("in.csv", [("Leads", FREE)], ("Module", "Record Id"))
+    assert run_in_process("check", file).code == 4  # it has no column for the reason
+    checked = run_in_process("check", file, "--action", "unlock", "--json")
+    assert (checked.code, checked.json["valid"], checked.json["action"]) == (0, 1, "unlock")
+    done = run_in_process("unlock", file, "--yes", "--json").json
+    again = run_in_process("check", done["output"], "--action", "unlock", "--json")
+    assert (again.code, again.json["problems"]) == (0, [])
+    assert run_in_process("check", file, "--action", "update").code == 2
 
 
 @POSIX

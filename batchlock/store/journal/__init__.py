@@ -7,7 +7,7 @@ tables, and recording an outcome rewrites a short line only.
                                               `totals` is Totals,
                                               `reading` is FileReading, `finished_before` a time,
                                               `earlier` whether earlier runs were considered,
-                                              `find` is FindPlan
+                                              `find` is FindPlan, `previous_reason` a setting
     rows      row, module, record_id, lock_id, reason, action, expected, cells
                                               the final form of a row (null when it has none)
                                               and its cells as they were in the file (JSON);

@@ -58,6 +58,7 @@ def copy_unsettled_rows(
             journal.set_reading(newest.reading)
             if newest.changes_reasons:
                 journal.set_changes_reasons()
+            journal.set_previous_reason(newest.previous_reason)
         _copy_rows(newest, draft, refused=refused)
         newer = newest.path
         for older in earlier:

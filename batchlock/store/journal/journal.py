@@ -122,6 +122,15 @@ class Journal:
         """Whether a row that locks gives a record that is locked already its reason."""
         return self._read("change_reason", lambda _: True) or False
 
+    def set_previous_reason(self, setting: str) -> None:
+        """Store the setting `results.previous_reason`, on which the number of calls depends."""
+        self._write("previous_reason", {"setting": setting})
+
+    @property
+    def previous_reason(self) -> str:
+        """The setting `results.previous_reason` when the run was planned."""
+        return self._read("previous_reason", lambda value: str(value["setting"])) or "auto"
+
     @property
     def totals(self) -> Totals:
         """The cost of the run so far."""
@@ -244,12 +253,12 @@ class Journal:
 
     def to_look_up(self) -> int:
         """Count the pending rows whose lock id Zoho must be asked for."""
-        return self.database.count(progress.LOOKUP_ROWS)
+        return self.database.count(progress.lookup_rows(self.previous_reason))
 
     def planned_modules(self) -> list[PlannedModule]:
         """Count the rows that the plan sends by module, the most frequent module first."""
         with readable_errors(self.path):
-            return planned.planned_modules(self.database.sql)
+            return planned.planned_modules(self.database.sql, self.previous_reason)
 
     def samples(self, limit: int) -> list[Update]:
         """Return some rows that the plan sends; those with letters beyond ASCII come first."""

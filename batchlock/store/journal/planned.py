@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from batchlock.core.rows import RecordId, Update
-from batchlock.store.journal.progress import NEEDS_LOOKUP, UPDATE_COLUMNS, update_of
+from batchlock.store.journal.progress import UPDATE_COLUMNS, needs_lookup, update_of
 
 # The rows that the plan sends, whatever became of them since: neither a problem nor a duplicate,
 # nor done by an earlier run. A row that a run found unchanged has a time at which it finished.
@@ -30,10 +30,13 @@ class PlannedModule:
     """How many of them need a look at the lock first."""
 
 
-def planned_modules(sql: sqlite3.Connection) -> list[PlannedModule]:
-    """Count the planned rows by module and action, the most frequent first."""
+def planned_modules(sql: sqlite3.Connection, previous_reason: str) -> list[PlannedModule]:
+    """Count the planned rows by module and action, the most frequent first.
+
+    `previous_reason` is the setting of this name, which some look-ups depend on.
+    """
     counts = sql.execute(
-        f"SELECT module, action, count(*), sum({NEEDS_LOOKUP}) FROM {_PLANNED}"
+        f"SELECT module, action, count(*), sum({needs_lookup(previous_reason)}) FROM {_PLANNED}"
         " GROUP BY module, action ORDER BY 3 DESC, module, action"
     )
     return [PlannedModule(*count) for count in counts]

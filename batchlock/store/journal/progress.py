@@ -22,11 +22,25 @@ REMAINING_ROWS = "progress WHERE status IN ('pending', 'sending')"
 REMAINING_UNLOCKS = (
     "progress JOIN rows USING (row) WHERE status IN ('pending', 'sending') AND action = 'unlock'"
 )
-# A lock is looked up for its id, before it is removed, and before a change is undone.
-NEEDS_LOOKUP = (
-    "(action = 'unlock' OR expected IS NOT NULL OR (action = 'update' AND lock_id IS NULL))"
-)
-LOOKUP_ROWS = f"progress JOIN rows USING (row) WHERE status = 'pending' AND {NEEDS_LOOKUP}"
+
+
+def needs_lookup(previous_reason: str) -> str:
+    """Return the SQL condition of rows whose lock is looked up before they are sent.
+
+    It is for its id, before a change is undone, and for its reason as the setting
+    `results.previous_reason` says: `auto`, `always` or `never`.
+    """
+    for_reason = {"auto": "'unlock'", "always": "'unlock', 'update'", "never": "''"}
+    return (
+        f"(expected IS NOT NULL OR action IN ({for_reason[previous_reason]})"
+        " OR (action IN ('update', 'unlock') AND lock_id IS NULL))"
+    )
+
+
+def lookup_rows(previous_reason: str) -> str:
+    """Return the SQL that follows FROM for the pending rows whose lock is looked up first."""
+    condition = needs_lookup(previous_reason)
+    return f"progress JOIN rows USING (row) WHERE status = 'pending' AND {condition}"
 
 
 def rows_to_retry(*, refused: bool) -> str:

@@ -34,6 +34,15 @@ RESULT_LABELS = {
 }
 """The page's word for each result; the files use the value of the result itself."""
 
+FIND_RESULT_LABELS = RESULT_LABELS | {
+    Result.UNCHANGED: "Looked at",
+    Result.LOCKED: "Locked",
+    Result.UNLOCKED: "Not locked any more",
+    Result.NOT_SENT: "Not looked at",
+    Result.UNKNOWN: "Not looked at",
+}
+"""The page's word for each result of a run that finds locks, which changes none."""
+
 RESULT_MEANINGS = {
     Result.UPDATED: "Zoho has taken the new reason.",
     Result.LOCKED: "Zoho has locked the record.",

@@ -13,6 +13,7 @@ import pandas as pd
 
 from batchlock.cli.progress import TerminalProgress
 from batchlock.config import load
+from batchlock.confirming import Unlocks
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.core.event_loop import loop_factory
@@ -30,7 +31,8 @@ _T = TypeVar("_T")
 _INTERRUPTED = StopReason(code=StopCode.SIGNAL, sentence="Interrupted.", exit_code=130)
 
 
-def _refuse_unlocks(count: int) -> bool:
+def _refuse_unlocks(unlocks: Unlocks) -> bool:
+    count = unlocks.count
     raise UsageError(
         f"{'1 row unlocks a record' if count == 1 else f'{count:,} rows unlock records'}. Nothing "
         "was sent. Pass yes=True if that is meant."

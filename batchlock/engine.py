@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchlock.config import Settings
+from batchlock.confirming import ConfirmUnlocks, refuse_unlocks
 from batchlock.core.cancel import CancelToken
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
@@ -58,7 +59,6 @@ from batchlock.plan.child import ReaderProcess
 from batchlock.planning import Planner
 from batchlock.report.checked_file import checked_file_target, report_check
 from batchlock.send.stop_rules import deadline
-from batchlock.start import ConfirmUnlocks, refuse_unlocks
 from batchlock.store.earlier import compare_with_earlier_runs
 from batchlock.store.journal import Journal
 from batchlock.stored_runs import StoredRuns
@@ -181,6 +181,7 @@ class Engine(StoredRuns):
                 await planning
                 with Journal.open(path) as journal:
                     try:
+                        await self._executor.check_before_question(journal, connection, enquiry)
                         self._starter.confirm(journal)
                     except BaseException:  # a signal at the question, too
                         path.unlink(missing_ok=True)
@@ -312,6 +313,7 @@ class Engine(StoredRuns):
             reporter=self._reporter,
             cancel_token=self.cancel_token,
             observer=self.observer,
+            preview=self._preview,
             deadline_monotonic=deadline(
                 self.settings.stop,
                 started_monotonic=self._started_monotonic,

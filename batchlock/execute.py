@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
+from batchlock.confirming import PlanPreview
 from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import RunObserver, RunObservers
@@ -19,8 +20,8 @@ from batchlock.core.results import RunResult
 from batchlock.core.runs import Run, state_after
 from batchlock.core.stop import COMPLETED, Cancelled, StopCode, StopReason
 from batchlock.report import summaries
-from batchlock.report.preview import preview_of
 from batchlock.report.reporter import Reporter, with_error
+from batchlock.send.org_check import check_org
 from batchlock.send.org_enquiry import OrgEnquiry, org_enquiry
 from batchlock.send.session import record_costs, send
 from batchlock.store.earlier import compare_with_earlier_runs, needs_comparison
@@ -50,9 +51,25 @@ class Executor:
     reporter: Reporter
     cancel_token: CancelToken
     observer: RunObserver
+    preview: PlanPreview
     deadline_monotonic: float | None
     fresh: bool
     """Whether the rows are sent again that an earlier run of the same content has done."""
+
+    async def check_before_question(
+        self, journal: Journal, connection: Connection, enquiry: OrgEnquiry
+    ) -> None:
+        """Check the org of a plan that unlocks records, before a person is asked about them.
+
+        An org that does not answer soon is checked when the rows are sent. Raises UsageError when
+        it is another one than the settings say.
+        """
+        if not journal.to_unlock():
+            return
+        await self._tell_about_org(journal, enquiry, self.observer)
+        facts = await enquiry.facts(max_wait=0)
+        if facts is not None:
+            check_org(facts, org_id=connection.org_id, environment=connection.environment)
 
     async def execute(
         self, run: Run, journal: Journal, connection: Connection, enquiry: OrgEnquiry
@@ -105,7 +122,7 @@ class Executor:
         # Also when all rows are done: the notes say when that was.
         if not journal.totals.requests and run.info.kind != FIND_KIND:
             await self._tell_about_org(journal, enquiry, observer)
-            observer.on_preview(preview_of(journal))
+            self.preview.show(journal)
         if not journal.remaining():
             return COMPLETED
         is_strict = run.info.strict or self.settings.input.strict

@@ -5,12 +5,12 @@ rows of a run that were not updated ─▶ journal of a retry ─▶ record; tha
 rows that a run has changed ─▶ journal of an undo ─▶ record; that run ends
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
+from batchlock.confirming import ConfirmUnlocks, PlanPreview, unlocks_left
 from batchlock.core.errors import AlreadyRunning, UsageError
 from batchlock.core.observer import RunObserver
 from batchlock.core.reading import Note
@@ -36,22 +36,6 @@ from batchlock.zoho.settings import SIMULATOR
 if TYPE_CHECKING:
     from batchlock.store.store import Store
 
-ConfirmUnlocks = Callable[[int], bool]
-"""Asks a person whether so many records are to be unlocked.
-
-Raises UsageError when nobody can be asked.
-"""
-
-
-def refuse_unlocks(count: int) -> bool:
-    """Raise UsageError: nobody was asked whether so many records are to be unlocked."""
-    rows = f"{'1 row unlocks a record' if count == 1 else f'{count:,} rows unlock records'}"
-    raise UsageError(
-        f"{rows}, and nobody was asked. Nothing was sent. Add --yes if that is meant.",
-        page_message=f"{rows}. Nothing was sent, because the page cannot ask whether that is "
-        "meant. Run the file at a terminal.",
-    )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starter:
@@ -64,6 +48,7 @@ class Starter:
     fresh: bool
     """Whether the rows are sent again that an earlier run of the same content has done."""
     confirm_unlocks: ConfirmUnlocks
+    preview: PlanPreview
 
     def start(self, plan_path: Path) -> Run:
         """Make a run of a plan, which stays as it is.
@@ -162,7 +147,7 @@ class Starter:
         return undo
 
     def confirm(self, journal: Journal) -> None:
-        """Ask whether records are to be unlocked, if the rows that are left unlock any.
+        """Show the plan and ask, if the rows that are left unlock any record.
 
         Raises UsageError when the answer is no, or when nobody can be asked.
         """
@@ -173,8 +158,11 @@ class Starter:
             compare_with_earlier_runs(journal, self.store, fresh=self.fresh)
             if (sentence := summaries.left_alone(journal, fresh=self.fresh)) is not None:
                 self.observer.on_message(sentence)
-        count = journal.to_unlock()
-        if count and not self.confirm_unlocks(count):
+        unlocks = unlocks_left(journal)
+        if not unlocks.count:
+            return
+        self.preview.show(journal)
+        if not self.confirm_unlocks(unlocks):
             raise UsageError("Nothing was sent, because the number was not typed.")
 
     def _refuse_outdated(self, run: Run) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
+from batchlock.confirming import ConfirmUnlocks, PlanPreview
 from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
@@ -14,7 +15,7 @@ from batchlock.core.results import RunResult, Summary
 from batchlock.core.runs import Run
 from batchlock.report import summaries
 from batchlock.report.reporter import Reporter
-from batchlock.start import ConfirmUnlocks, Starter
+from batchlock.start import Starter
 from batchlock.store.earlier import has_state
 from batchlock.zoho.settings import SIMULATOR
 
@@ -40,6 +41,7 @@ class StoredRuns:
         self._store = store
         self._owns_store = store is None
         self._confirm_unlocks = confirm_unlocks
+        self._preview = PlanPreview(observer)
         self._reporter = Reporter(settings, options)
 
     @property
@@ -129,6 +131,7 @@ class StoredRuns:
             observer=self.observer,
             fresh=self.options.fresh,
             confirm_unlocks=self._confirm_unlocks,
+            preview=self._preview,
         )
 
     def _find(self, run_id: str) -> Run:

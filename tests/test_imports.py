@@ -15,6 +15,7 @@ LAYERS = (
     {"core"},
     {"config", "zoho", "store"},
     {"plan", "send", "report"},
+    {"confirming"},
     {"start", "execute"},
     {"planning", "find", "stored_runs"},
     {"engine"},

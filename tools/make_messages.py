@@ -32,6 +32,7 @@ TOPICS = (
             "send/",
             "core/stop.py",
             "engine.py",
+            "confirming.py",
             "start.py",
             "execute.py",
             "find.py",

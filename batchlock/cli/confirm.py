@@ -8,27 +8,26 @@ import click
 from batchlock.cli.context import Context
 
 if TYPE_CHECKING:
-    from batchlock.start import ConfirmUnlocks
+    from batchlock.confirming import ConfirmUnlocks, Unlocks
 
 
 def confirm_unlocks(context: Context, *, yes: bool) -> "ConfirmUnlocks":
     """Return the function that asks for the number of records; with `yes` it does not ask."""
 
-    def confirm(count: int) -> bool:
+    def confirm(unlocks: "Unlocks") -> bool:
         if yes:
             return True
         if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
-            from batchlock.start import refuse_unlocks
+            from batchlock.confirming import refuse_unlocks
 
-            return refuse_unlocks(count)
-        locks = "the lock of 1 record" if count == 1 else f"the locks of {count:,} records"
+            return refuse_unlocks(unlocks)
         with context.signals.interruptible():
             typed = click.prompt(
-                f"This removes {locks}. Type the number to go on",
+                f"{unlocks} Type the number of rows",
                 default="",
                 show_default=False,
                 err=True,
             )
-        return str(typed).strip().replace(",", "") == str(count)
+        return str(typed).strip().replace(",", "") == str(unlocks.count)
 
     return confirm

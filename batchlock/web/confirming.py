@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from aiohttp import web
 
+from batchlock.confirming import ConfirmUnlocks, Unlocks, unlocks_left
 from batchlock.core.errors import BatchlockError
 from batchlock.core.runs import Run
-from batchlock.start import ConfirmUnlocks
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
@@ -56,9 +56,9 @@ def typed_number(form: Mapping[str, object]) -> ConfirmUnlocks:
     """
     typed = _SEPARATORS.sub("", str(form.get(_FIELD, "")))
 
-    def confirm(count: int) -> bool:
-        if typed != str(count):
-            raise UnlocksUnconfirmed(count, typed=typed)
+    def confirm(unlocks: Unlocks) -> bool:
+        if typed != str(unlocks.count):
+            raise UnlocksUnconfirmed(unlocks.count, typed=typed)
         return True
 
     return confirm
@@ -70,9 +70,9 @@ def confirm_remaining(context: AppContext, run: Run, confirm: ConfirmUnlocks) ->
     Raises UnlocksUnconfirmed.
     """
     with context.store.open_journal(run) as journal:
-        count = journal.to_unlock()
-    if count:
-        confirm(count)
+        unlocks = unlocks_left(journal)
+    if unlocks.count:
+        confirm(unlocks)
 
 
 async def question_about(request: web.Request, unconfirmed: UnlocksUnconfirmed) -> ConfirmPage:

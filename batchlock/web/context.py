@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from batchlock.config import Settings
+from batchlock.confirming import ConfirmUnlocks, refuse_unlocks
 from batchlock.core.cancel import CancelToken
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.rows import MODULES
 from batchlock.core.runs import Run, RunInfo, RunState
 from batchlock.engine import Engine
-from batchlock.start import ConfirmUnlocks, refuse_unlocks
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.queue import RunQueue

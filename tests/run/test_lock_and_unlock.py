@@ -148,6 +148,19 @@ def test_a_file_for_unlock_is_checked_as_unlock_reads_it(
     assert run_in_process("check", file, "--action", "update").code == 2
 
 
+def test_an_org_of_another_type_is_refused_before_the_question(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    put_records(org, r1=lock_of(1))
+    org.config(state_directory="state", zoho={"environment": "sandbox"})
+    file = sheet("in.csv", [("Leads", FREE)], ("Module", "Record Id"))
+    refused = run_in_process("unlock", file)
+    assert refused.code == 2
+    assert "but zoho.environment is sandbox" in refused.err
+    assert "nobody was asked" not in refused.err
+    assert run_in_process("runs", "--json").json["runs"] == []
+
+
 @POSIX
 @pytest.mark.parametrize(("typed", "code"), [("2", 0), ("yes", 2), ("", 2)])
 def test_unlocking_at_a_terminal_asks_for_the_number(org: StandIn, typed: str, code: int) -> None:
@@ -157,9 +170,12 @@ def test_unlocking_at_a_terminal_asks_for_the_number(org: StandIn, typed: str, c
     ours, theirs = open_terminal()
     process = Popen(command("unlock", file), stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    assert "This removes the locks of 2 records" in read_until(ours, "go on: ")
+    asked = " ".join(read_until(ours, "of rows: ").split())
+    assert "Unlock 2 records (Leads 2) of in.csv in the org default, production?" in asked
+    assert asked.index("To send 2 unlocks: Leads 2") < asked.index("Unlock 2 records")
     os.write(ours, f"{typed}\n".encode())
     screen = read_until(ours, None)
     assert process.wait(TIMEOUT_SECONDS) == code, screen
+    assert "To send" not in screen
     os.close(ours)
     assert org.state()["calls"]["delete"] == (2 if code == 0 else 0)

@@ -44,10 +44,12 @@ def test_an_undo_puts_back_each_action_and_can_be_undone(
     first = mixed_run(org, run_in_process)
     refused = run_in_process("undo", first["run_id"])
     assert (refused.code, "1 row unlocks" in refused.err) == (2, True)
+    assert refused.err.index("To send") < refused.err.index("1 row unlocks")
     assert len(run_in_process("runs", "--json").json["runs"]) == 1
     undo = run_in_process("undo", first["run_id"], "--yes", "--json")
     assert (undo.code, results(undo.json)) == (0, ["updated", "unlocked", "locked"])
     assert "their time and person are new" in undo.err
+    assert undo.err.count("To send") == 1
     assert [standing(org, n) for n in (1, 2, 3)] == ["old 1", None, "old 3"]
     assert by_row(undo.json)[2]["Previous reason"] == "new 1"
     again = run_in_process("undo", undo.json["run_id"], "--yes", "--json")

@@ -251,6 +251,11 @@ class Journal:
         """Count the rows that unlock, and that are pending or in doubt."""
         return self.database.count(progress.REMAINING_UNLOCKS)
 
+    def to_unlock_by_module(self) -> list[tuple[str, int]]:
+        """Count the rows of `to_unlock` by module, the most frequent module first."""
+        with readable_errors(self.path):
+            return planned.unlocks_by_module(self.database.sql)
+
     def to_look_up(self) -> int:
         """Count the pending rows whose lock id Zoho must be asked for."""
         return self.database.count(progress.lookup_rows(self.previous_reason))

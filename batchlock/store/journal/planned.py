@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 from batchlock.core.rows import RecordId, Update
-from batchlock.store.journal.progress import UPDATE_COLUMNS, needs_lookup, update_of
+from batchlock.store.journal.progress import (
+    REMAINING_UNLOCKS,
+    UPDATE_COLUMNS,
+    needs_lookup,
+    update_of,
+)
 
 # The rows that the plan sends, whatever became of them since: neither a problem nor a duplicate,
 # nor done by an earlier run. A row that a run found unchanged has a time at which it finished.
@@ -40,6 +45,13 @@ def planned_modules(sql: sqlite3.Connection, previous_reason: str) -> list[Plann
         " GROUP BY module, action ORDER BY 3 DESC, module, action"
     )
     return [PlannedModule(*count) for count in counts]
+
+
+def unlocks_by_module(sql: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Count the rows that are left to unlock by module, the most frequent module first."""
+    return sql.execute(
+        f"SELECT module, count(*) FROM {REMAINING_UNLOCKS} GROUP BY module ORDER BY 2 DESC, module"
+    ).fetchall()
 
 
 def planned_records(sql: sqlite3.Connection) -> list[tuple[str, RecordId]]:

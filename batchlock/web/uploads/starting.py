@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from batchlock.confirming import ConfirmUnlocks
 from batchlock.core.errors import BatchlockError
 from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.summaries import refusal_of
-from batchlock.start import ConfirmUnlocks
 from batchlock.store.earlier import last_finished
 from batchlock.store.journal import Journal
 from batchlock.web.confirming import confirm_remaining, typed_number

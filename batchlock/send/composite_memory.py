@@ -3,14 +3,12 @@
 The file is JSON: for each method whether Zoho took it, and when that was found.
 """
 
-import json
-import os
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from batchlock.send.composite import Support
+from batchlock.send.json_file import read_json, write_json
 
 # Zoho may extend what it takes, and a sign-in may get the scope that it lacked. A new trial costs
 # one credit, and the rows are not delayed.
@@ -20,7 +18,7 @@ _MAX_AGE = timedelta(days=7)
 def load_support(path: Path, now: datetime) -> Support:
     """Return what earlier runs have found, without what is too old; damaged content is nothing."""
     methods = {}
-    for method, found in _content(path).items():
+    for method, found in read_json(path).items():
         with suppress(ValueError, TypeError, KeyError):
             if now - datetime.fromisoformat(found["at"]) < _MAX_AGE:
                 methods[method] = found["taken"] is True
@@ -39,19 +37,4 @@ def save_support(path: Path, *, before: Support, support: Support, now: datetime
     }
     if not changed:
         return
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            draft.write_text(json.dumps(_content(path) | changed))
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    write_json(path, read_json(path) | changed)

@@ -4,13 +4,12 @@ The file is JSON: `refused` is the number of calls in flight that was too many, 
 number that was answered well; `at` and `good_at` say when. Either of the two may be missing.
 """
 
-import json
-import os
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from batchlock.send.json_file import read_json, write_json
 from batchlock.send.pacing.window import START, Ceiling
 
 # Long enough for a weekly job. The figure is not critical: a ceiling that is no longer true is
@@ -33,7 +32,7 @@ def load_pace(path: Path, now: datetime) -> Pace:
     The ceiling is dated `now`: the run treats it as new, so it does not test a higher concurrency
     at once. A damaged file counts as no file.
     """
-    content = _content(path)
+    content = read_json(path)
     refused = _recent(content, "refused", "at", now)
     good = _recent(content, "good", "good_at", now)
     return Pace(None if refused is None else Ceiling(refused, now), good or 0)
@@ -45,7 +44,7 @@ def save_pace(path: Path, *, before: Pace, now: Pace, at: datetime) -> None:
     What this run has not found itself keeps its date, and expires. A failure is ignored: the next
     run then starts as on a new org, which costs time and a few 429s and nothing else.
     """
-    content, stored = _content(path), _content(path)
+    content, stored = read_json(path), read_json(path)
     if now.ceiling is not before.ceiling:
         for name in ("refused", "at"):
             content.pop(name, None)
@@ -58,26 +57,7 @@ def save_pace(path: Path, *, before: Pace, now: Pace, at: datetime) -> None:
         content |= {"good": now.good, "good_at": at.isoformat()}
     if content == stored:
         return
-    # The process id keeps the drafts of two processes apart until the atomic rename.
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with suppress(OSError):
-        if not content:
-            path.unlink()
-            return
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            draft.write_text(json.dumps(content))
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    write_json(path, content)
 
 
 def _recent(content: dict[str, Any], name: str, date_name: str, now: datetime) -> int | None:

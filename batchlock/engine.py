@@ -59,6 +59,7 @@ from batchlock.plan.child import ReaderProcess
 from batchlock.planning import Planner
 from batchlock.report.checked_file import checked_file_target, report_check
 from batchlock.send.stop_rules import deadline
+from batchlock.start import refuse_undo_of_rehearsal
 from batchlock.store.earlier import compare_with_earlier_runs
 from batchlock.store.journal import Journal
 from batchlock.stored_runs import StoredRuns
@@ -260,6 +261,7 @@ class Engine(StoredRuns):
         Only where Zoho still shows what the run has left. An unfinished undo is resumed.
         """
         run = self._find(run_id)
+        refuse_undo_of_rehearsal(run)
         credentials = load_credentials(self.settings.zoho, self.settings.network, run.info.org)
         with self.store.lock(run.info.org) as set_holder:
             set_holder(f"an undo of run {run.run_id}")

@@ -19,7 +19,11 @@ from batchlock.core.rows import Field
 from batchlock.core.runs import RunInfo
 from batchlock.plan import run_info
 from batchlock.plan.child import ReaderProcess, ReadLimits, plan
-from batchlock.start import note_finished, send_rows_done_elsewhere
+from batchlock.start import (
+    note_finished,
+    refuse_results_of_undo,
+    send_rows_done_elsewhere,
+)
 from batchlock.store.journal import Journal
 
 if TYPE_CHECKING:
@@ -51,6 +55,8 @@ class Planner:
         A run passes the future that gets its enquiry. A file that needs no labels does not wait for
         it, and neither does a check, which uses no network.
         """
+        if self.store is not None and "action" not in self.options.constants:
+            refuse_results_of_undo(self.info, self.store)
         stored = self._stored_facts()
         modules = (stored and stored.modules) or ()
         error: BatchlockError | None = None

@@ -30,6 +30,7 @@ from batchlock.store.journal import (
     copy_undone_rows,
     copy_unsettled_rows,
     forget_results,
+    forget_undone_results,
 )
 from batchlock.zoho.settings import SIMULATOR
 
@@ -230,30 +231,57 @@ def send_rows_done_elsewhere(plan: Journal, store: "Store") -> None:
     original = original_of(plan.info, store)
     if original is None:
         return
-    note = _note_about(original, plan.info, store)
-    if note is None or not forget_results(plan):
-        return
-    reading = plan.reading
-    plan.set_reading(replace(reading, notes=(*reading.notes, note)))
-
-
-def _note_about(original: Run, info: RunInfo, store: "Store") -> Note | None:
-    """Return why the results of a run say nothing about the rows of its file; None: they do."""
     run_id = original.run_id
-    if not _is_same_org(original.info, info):
+    if not _is_same_org(original.info, plan.info):
         place = "a rehearsal" if original.info.org == SIMULATOR else f"the org {original.info.org}"
-        return Note(
+        has_rows = forget_results(plan)
+        note = Note(
             code="results_of_another_org",
             message=f"The file has the results of run {run_id} of {place}. Nothing of it has "
             "reached this org, so every row goes out.",
         )
-    if any(run.info.undo_of == run_id for run in store.runs.family(original)):
-        return Note(
+    else:
+        undos = [run for run in store.runs.family(original) if run.info.undo_of == run_id]
+        has_rows = forget_undone_results(plan, [store.journal_path(run.info) for run in undos])
+        note = Note(
             code="results_of_an_undone_run",
             message=f"The file has the results of run {run_id}, which was undone since then, so "
-            "every row goes out.",
+            "the rows that were put back go out again.",
         )
-    return None
+    if has_rows:
+        reading = plan.reading
+        plan.set_reading(replace(reading, notes=(*reading.notes, note)))
+
+
+def refuse_results_of_undo(info: RunInfo, store: "Store") -> None:
+    """Raise UsageError when a file has the results of an undo, and nothing says its action.
+
+    Its cells are those of the run that was undone, so `run` would change everything again.
+    """
+    original = original_of(info, store)
+    if original is None or original.info.undo_of is None:
+        return
+    name, run_id = displayable_name(info.file), original.run_id
+    fact = (
+        f"{name} has the results of run {run_id}, which has put back what run "
+        f"{original.info.undo_of} changed. Its rows still say what that run was to do, so they "
+        "would change it again."
+    )
+    raise UsageError(
+        f"{fact} Nothing was sent. Use `batchlock undo {run_id}` if that is meant, or save rows "
+        "that you have changed under another name.",
+        page_message=f"{fact} Undo that run if that is meant, or save rows that you have changed "
+        "under another name.",
+    )
+
+
+def refuse_undo_of_rehearsal(run: Run) -> None:
+    """Raise UsageError for a run whose stand-in for Zoho has ended with it."""
+    if run.info.org == SIMULATOR:
+        raise UsageError(
+            f"Run {run.run_id} is a rehearsal. The stand-in for Zoho that it has changed ended "
+            "with it, so there is nothing to undo."
+        )
 
 
 def note_finished(journal: Journal, store: "Store", *, is_fresh: bool) -> None:

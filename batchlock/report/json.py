@@ -282,7 +282,7 @@ def empty_json(command: str, file: str | None, *, exit_code: int, message: str) 
         return NoRunsJson(runs=[], file=file, sheet=None, exit_code=exit_code, message=message)
     run = RunJson(
         run_id=None,
-        **NO_PREVIEW,
+        **(NO_PREVIEW | {"action": command if command in ("lock", "unlock") else "update"}),
         file=file,
         sheet=None,
         output=None,

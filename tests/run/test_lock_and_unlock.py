@@ -154,8 +154,8 @@ def test_an_org_of_another_type_is_refused_before_the_question(
     put_records(org, r1=lock_of(1))
     org.config(state_directory="state", zoho={"environment": "sandbox"})
     file = sheet("in.csv", [("Leads", FREE)], ("Module", "Record Id"))
-    refused = run_in_process("unlock", file)
-    assert refused.code == 2
+    refused = run_in_process("unlock", file, "--json")
+    assert (refused.code, refused.json["action"]) == (2, "unlock")
     assert "but zoho.environment is sandbox" in refused.err
     assert "nobody was asked" not in refused.err
     assert run_in_process("runs", "--json").json["runs"] == []

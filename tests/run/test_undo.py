@@ -1,5 +1,6 @@
 """Undo of updates, locks and unlocks, against the stand-in."""
 
+import pytest
 from support.commands import RunCommand
 from support.runs import by_row, recorded, results
 from support.sheets import balanced, lock, record, sheet
@@ -95,6 +96,59 @@ def test_what_was_changed_since_the_run_is_left_alone(
     assert 'the reason "theirs"' in lines[2]["Message"]
     state = org.state()["calls"]
     assert (state["put"], state["post"], state["delete"]) == (1, 1, 1)
+
+
+def test_an_undo_that_puts_nothing_back_leaves_the_rows_done(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    put_locks(org, 1, 2)
+    rows = [("Leads", record(n), "", "new") for n in (1, 2)]
+    first = run_in_process("run", sheet("in.csv", rows), "--json").json
+    theirs = {"id": record(1), "name": "x", "lock": {"id": lock(1), "reason": "theirs"}}
+    org.change("inventory", {"records": {"Leads": [theirs]}}, method="PATCH")
+    undo = run_in_process("undo", first["run_id"], "--json")
+    assert results(undo.json) == ["rejected", "updated"]
+    # The second time, a look shows that the other row has its new reason already.
+    for file, second in ((first["output"], "updated"), ("in.csv", "unchanged")):
+        again = run_in_process("run", file, "--json")
+        assert results(again.json) == ["unchanged", second]
+        assert (standing(org, 1), standing(org, 2)) == ("theirs", "new")
+
+
+def test_results_of_an_undo_are_refused_by_run(org: StandIn, run_in_process: RunCommand) -> None:
+    first = mixed_run(org, run_in_process)
+    undo = run_in_process("undo", first["run_id"], "--yes", "--json").json
+    for command in ("run", "check"):
+        refused = run_in_process(command, undo["output"], "--json")
+        assert refused.code == 2
+        assert f"`batchlock undo {undo['run_id']}`" in refused.json["message"]
+    assert [standing(org, n) for n in (1, 2, 3)] == ["old 1", None, "old 3"]
+    assert len(run_in_process("runs", "--json").json["runs"]) == 2
+    renamed = sheet("mine.csv", [("Leads", record(1), "corrected", "update")], MIXED)
+    assert results(run_in_process("run", renamed, "--json").json) == ["updated"]
+
+
+@pytest.mark.parametrize("command", ["unlock", "lock"])
+def test_the_undo_of_each_command_is_not_sent_again_by_its_results(
+    org: StandIn, run_in_process: RunCommand, command: str
+) -> None:
+    put_locks(org, 1, free=(2,))
+    number = 1 if command == "unlock" else 2
+    file = sheet("in.csv", [("Leads", record(number), "new")], ("Module", "Record Id", "Reason"))
+    yes = ("--yes",) if command == "unlock" else ()
+    first = run_in_process(command, file, *yes, "--json").json
+    before = "old 1" if command == "unlock" else None
+    undo = run_in_process("undo", first["run_id"], "--yes", "--json").json
+    assert standing(org, number) == before
+    assert run_in_process("run", undo["output"]).code == 2
+    assert standing(org, number) == before
+
+
+def test_a_rehearsal_cannot_be_undone(run_in_process: RunCommand) -> None:
+    file = sheet("in.csv", [("Leads", record(1), "", "new")])
+    first = run_in_process("run", file, "--simulate", "--json").json
+    undo = run_in_process("undo", first["run_id"], "--json")
+    assert (undo.code, "is a rehearsal" in undo.json["message"]) == (2, True)
 
 
 def test_after_an_undo_the_same_file_sends_its_rows_again(

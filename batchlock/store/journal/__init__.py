@@ -24,7 +24,12 @@ tables, and recording an outcome rewrites a short line only.
 
 from batchlock.store.journal.copying import copy_plan, copy_unsettled_rows
 from batchlock.store.journal.database import atomic_journal
-from batchlock.store.journal.earlier import forget_results, leave_done_rows, send_done_rows
+from batchlock.store.journal.earlier import (
+    forget_results,
+    forget_undone_results,
+    leave_done_rows,
+    send_done_rows,
+)
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.search import RowFilter, Throughput
@@ -41,6 +46,7 @@ __all__ = [
     "copy_undone_rows",
     "copy_unsettled_rows",
     "forget_results",
+    "forget_undone_results",
     "leave_done_rows",
     "send_done_rows",
     "undo_forecast",

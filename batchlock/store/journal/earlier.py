@@ -4,6 +4,9 @@ earlier    updated, locked, unlocked, unchanged  →  unchanged: the row is left
            sending                               →  sending: Zoho is asked first
            rejected, failed                      →  pending: the row goes out again
            pending                               →  the run before that one decides
+
+Of an undo, only rows that it has put back or that are in doubt decide: where it has changed
+nothing, the run before it decides.
 """
 
 import logging
@@ -34,6 +37,11 @@ _ROWS = (
 _IS_SAME = (
     " AND (er.module, er.record_id, er.lock_id, er.reason, er.action)"
     " IS (r.module, r.record_id, r.lock_id, r.reason, r.action)"
+)
+_CHANGED = "'updated', 'locked', 'unlocked'"
+_IS_UNDO = (
+    "EXISTS (SELECT 1 FROM earlier.run WHERE name = 'about'"
+    " AND json_extract(value, '$.undo_of') IS NOT NULL)"
 )
 # `strftime` writes the same minute as the messages of a run do.
 _MESSAGE = (
@@ -94,6 +102,34 @@ def forget_results(plan: Journal) -> bool:
     return updated.rowcount > 0
 
 
+def forget_undone_results(plan: Journal, undos: Sequence[Path]) -> bool:
+    """Make the rows of a plan pending that its file reports as done, and that were put back since.
+
+    `undos` are the journals of the undos. One that cannot be read is passed over, and logged.
+    Return whether there were such rows.
+    """
+    changed = 0
+    for path in undos:
+        try:
+            changed += _forget_undone(plan, path)
+        except BatchlockError as error:
+            _log.warning("%s What it has put back is not known.", error)
+    return changed > 0
+
+
+def _forget_undone(plan: Journal, path: Path) -> int:
+    Database.open(path).close()  # brings a journal of an earlier format to this one
+    with readable_errors(path), plan.database.attached({"earlier": path}) as sql:
+        # By record, since the rows of a results file have other numbers than those of the run.
+        return sql.execute(
+            "UPDATE progress SET status = 'pending', message = '' WHERE status = 'unchanged'"
+            " AND row IN (SELECT r.row FROM rows AS r"
+            " JOIN earlier.rows AS er ON (er.module, er.record_id) = (r.module, r.record_id)"
+            " JOIN earlier.progress AS ep ON ep.row = er.row"
+            f" WHERE ep.status IN ({_CHANGED}))"
+        ).rowcount
+
+
 def _find_done_rows(sql: sqlite3.Connection, path: Path) -> None:
     """Add the rows that the journal at `path` decides to the temporary tables."""
     Database.open(path).close()  # brings a journal of an earlier format to this one
@@ -111,6 +147,7 @@ def _find_done_rows(sql: sqlite3.Connection, path: Path) -> None:
             sql.execute(
                 f"INSERT INTO temp.decided SELECT p.row, NULL, NULL FROM {_ROWS}"
                 " AND ep.status NOT IN ('pending', 'invalid', 'duplicate')"
+                f" AND (ep.status IN ({_CHANGED}, 'sending') OR NOT {_IS_UNDO})"
             )
         finally:
             sql.execute("DETACH earlier")

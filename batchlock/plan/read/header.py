@@ -263,6 +263,7 @@ def _result_columns(titles: Sequence[str]) -> Mapping[str, int]:
         if name in last:
             positions[title] = last[name]
     # A file of an earlier version has no such column of ours, but may have one of its own.
-    if positions.get("Previous reason") != positions.get("Message", -2) + 1:
+    message = positions.get("Message")
+    if message is not None and positions.get("Previous reason") != message + 1:
         positions.pop("Previous reason", None)
     return positions if "Result" in positions and "Row check" in positions else {}

@@ -133,6 +133,8 @@ def test_an_unfinished_run_whose_journal_is_lost_stops_no_other_run(
 def test_an_error_that_ends_a_run_is_recorded_with_its_sentence(
     run_in_process: RunCommand, org: StandIn
 ) -> None:
+    # With so few credits nothing is asked about the org, so no call has been made when it ends.
+    org.config(state_directory=str(STATE), limits={"max_credits": 40})
     left = run_in_process("run", sheet("orders.csv", rows(2)), "--json", "--max-runtime", "1ms")
     (journal,) = journals()
     with closing(sqlite3.connect(journal, isolation_level=None)) as sql:

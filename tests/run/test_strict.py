@@ -80,7 +80,7 @@ def test_a_late_strict_refusal_does_not_say_that_nothing_was_sent(
 
 
 def test_a_strict_refusal_cannot_be_resumed(run_in_process: RunCommand, org: StandIn) -> None:
-    sheet("orders.csv", [*rows(1), ("Lead", record(9), lock(9), "why")])
+    sheet("orders.csv", [*rows(1), ("Leed", record(9), lock(9), "why")])
     refused = run_in_process("run", "orders.csv", "--strict", "--json")
     assert refused.code == 3
     resumed = run_in_process("resume", refused.json["run_id"])

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from support.page_server import PageServer, configure_slow, served_page
+from support.page_server import PageServer, configure_slow, page_server, served_page
 from support.visitor import Visitor, write_config
 from support.zoho import StandIn, stand_in_on
 
@@ -37,5 +37,6 @@ def slow_page(slow_org: StandIn, tmp_path_factory: pytest.TempPathFactory) -> It
     """Serve the page for the slow org, with two calls in flight."""
     folder = tmp_path_factory.mktemp("slow")
     configure_slow(slow_org, folder)
-    with served_page(folder) as page:
+    # A process of its own, because the tests stop and kill the processes of its runs.
+    with page_server(folder) as page:
         yield page

@@ -213,8 +213,8 @@ async def _locks(engine: Engine, request: FindRequest) -> tuple[pd.DataFrame, Ru
     result = await engine.locks(request)
     run = engine.store.runs.find(engine.orgs, result.summary.run_id)
     with engine.store.open_journal(run) as journal:
-        found = [tuple(lock) for lock in reported_locks(journal)]
-        return pd.DataFrame(found, columns=list(LOCK_TITLES), dtype=object), result
+        rows = [tuple(lock) for lock in reported_locks(journal)]
+        return pd.DataFrame(rows, columns=list(LOCK_TITLES), dtype=object), result
 
 
 def _options(

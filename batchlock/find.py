@@ -87,9 +87,9 @@ async def resolve_modules(
     # Under the lock, so that no other run has calls in flight meanwhile.
     with store.lock(credentials.org):
         asking = _ask_for_modules(settings, store, credentials)
-        asked, failure, costs = await until_cancelled(asking, cancel_token)
+        org_modules, failure, costs = await until_cancelled(asking, cancel_token)
     try:
-        return with_api_names(request, settings, asked or modules), costs
+        return with_api_names(request, settings, org_modules or modules), costs
     except UsageError as error:
         raise UsageError(sentences(str(error), failure)) from None
 

@@ -35,7 +35,7 @@ def print_result(context: Context, result: RunResult | None, *, nothing: str = "
         return code
     summary = result.summary
     if context.as_json:
-        as_json = run_json if summary.found is None else locks_json
+        as_json = run_json if summary.module_locks is None else locks_json
         _print_json(as_json(summary, result.output, exit_code=code))
         return code
     echo(_digest(summary, width_of(sys.stdout)))

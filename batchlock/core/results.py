@@ -107,7 +107,7 @@ class Outcome:
     """What the lock said before the row was sent; None when Zoho was not asked."""
     lock_id: LockId | None = None
     """The lock that was changed, made or removed; None when it is not known."""
-    found: Lock | None = None
+    seen_lock: Lock | None = None
     """The lock that a row of Action.FIND has found; None when the record is not locked."""
 
     @property
@@ -201,7 +201,7 @@ class Summary:
     """Where the results are and why, in a sentence, when they are not where they should be."""
     resume: str | None = None
     """The command that sends the remaining rows; None when no row remains."""
-    found: tuple[ModuleLocks, ...] | None = None
+    module_locks: tuple[ModuleLocks, ...] | None = None
     """What a run that finds locked records has found, by module; None for every other run."""
 
     @property
@@ -217,8 +217,8 @@ class Summary:
         parts = [f"{count:,} {result.words}" for result, count in self.counts.items() if count]
         rows = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
         text = f"{rows}: {', '.join(parts)}." if parts else "The file has a header and no rows."
-        if self.found is not None:
-            text = locks_in_words(self.found)
+        if self.module_locks is not None:
+            text = locks_in_words(self.module_locks)
         return " ".join(part for part in (text, self.ended_by, self.elsewhere) if part)
 
 

@@ -37,7 +37,7 @@ class LocksJson(RunJson):
 def locks_json(summary: Summary, output: Path | None, *, exit_code: int | None = None) -> LocksJson:
     """Return the object for a run; `exit_code` replaces that of the summary, after a signal."""
     run = run_json(summary, output, exit_code=exit_code)
-    return _with_modules(run, [_module_json(each) for each in summary.found or ()])
+    return _with_modules(run, [_module_json(each) for each in summary.module_locks or ()])
 
 
 def empty_locks_json(file: str | None, *, exit_code: int, message: str) -> LocksJson:

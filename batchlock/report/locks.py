@@ -47,11 +47,11 @@ def summary_of_locks(journal: Journal, summary: Summary) -> Summary:
     Its counts say `locked` and `unlocked` of the records that were looked at.
     """
     plan = journal.find_plan
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+    counters: dict[str, Counter[str]] = defaultdict(Counter)
     records: dict[tuple[Result, str, str], list[str]] = defaultdict(list)
     for row in journal.result_rows():
         lock = found_lock(row)
-        counter = found[lock.module]
+        counter = counters[lock.module]
         if not lock.record_id:  # the row of a search that is not complete, or was refused
             records[row.result, row.code, row.remedy].append(lock.module)
         elif row.result is not Result.UNCHANGED:
@@ -72,7 +72,7 @@ def summary_of_locks(journal: Journal, summary: Summary) -> Summary:
             way=None if search.refusal else search.way,
             records=search.records,
             is_complete=search.is_complete and not search.refusal,
-            **found[search.module],
+            **counters[search.module],
         )
         for search in plan.searches
     )
@@ -83,7 +83,7 @@ def summary_of_locks(journal: Journal, summary: Summary) -> Summary:
     counts[Result.UNCHANGED] = 0
     causes = tuple(_with_records(cause, records) for cause in summary.causes)
     return replace(
-        summary, found=modules, counts=counts, causes=causes, file=plan.file or summary.file
+        summary, module_locks=modules, counts=counts, causes=causes, file=plan.file or summary.file
     )
 
 
@@ -130,7 +130,7 @@ def write_locks(
     They are CSV when `target` ends in .csv, or when a sheet has too few rows for them. Raises
     BatchlockError, and keeps the file, when the lines do not add up to the summary.
     """
-    expected = sum(each.locked for each in summary.found or ())
+    expected = sum(each.locked for each in summary.module_locks or ())
     is_as_requested = target.suffix.lower() == ".csv" or expected <= _MAX_ROWS
     if not is_as_requested:
         target = target.with_suffix(".csv")

@@ -53,17 +53,17 @@ def write_summary(
         sheet.write_string(row, 0, "How to resume:", styles.label)
         _write_across(sheet, row, 2, summary.resume, styles.command)
         row += 2
-    elif summary.found is None and summary.settled < summary.rows:
+    elif summary.module_locks is None and summary.settled < summary.rows:
         sheet.write_string(row, 0, "What to do next:", styles.label)
         _write_across(sheet, row, 2, _GIVE_BACK, styles.wrapped)
         row += 2
-    if summary.found is not None:
-        row = _write_modules(sheet, row, styles, summary.found)
+    if summary.module_locks is not None:
+        row = _write_modules(sheet, row, styles, summary.module_locks)
     elif checked is None:
         row = _write_counts(sheet, row, styles, summary)
     causes = [one for one in summary.causes if not checked or one.result is not Result.NOT_SENT]
     row = _write_causes(sheet, row, styles, causes)
-    if summary.found is None:
+    if summary.module_locks is None:
         row = _write_preview(sheet, row, styles, summary.preview)
     _write_details(sheet, row, styles, summary, is_check=checked is not None)
     set_up_print(sheet)

@@ -18,10 +18,10 @@ _MAX_AGE = timedelta(days=7)
 def load_support(path: Path, now: datetime) -> Support:
     """Return what earlier runs have found, without what is too old; damaged content is nothing."""
     methods = {}
-    for method, found in read_json(path).items():
+    for method, entry in read_json(path).items():
         with suppress(ValueError, TypeError, KeyError):
-            if now - datetime.fromisoformat(found["at"]) < _MAX_AGE:
-                methods[method] = found["taken"] is True
+            if now - datetime.fromisoformat(entry["at"]) < _MAX_AGE:
+                methods[method] = entry["accepted"] is True
     return Support(methods)
 
 
@@ -31,9 +31,9 @@ def save_support(path: Path, *, before: Support, support: Support, now: datetime
     A failure is ignored: the next run then makes its own trial.
     """
     changed = {
-        method: {"taken": taken, "at": now.isoformat()}
-        for method, taken in support.methods.items()
-        if before.methods.get(method) is not taken
+        method: {"accepted": accepted, "at": now.isoformat()}
+        for method, accepted in support.methods.items()
+        if before.methods.get(method) is not accepted
     }
     if not changed:
         return

@@ -51,5 +51,5 @@ async def look(
         finished_at=datetime.now(UTC),
         duration=calls.limiter.clock.monotonic() - started,
         about_setup=reply.about_setup,
-        found=reply.lock,
+        seen_lock=reply.lock,
     )

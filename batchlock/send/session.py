@@ -106,8 +106,8 @@ async def send(
     finally:
         timer.cancel()
         save_support(composite_file, before=known, support=support, now=datetime.now(UTC))
-        found = Pace(limiter.ceiling, limiter.highest_ok)
-        save_pace(pace_file, before=pace, now=found, at=datetime.now(UTC))
+        pace_now = Pace(limiter.ceiling, limiter.highest_ok)
+        save_pace(pace_file, before=pace, now=pace_now, at=datetime.now(UTC))
     return COMPLETED
 
 

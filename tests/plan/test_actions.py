@@ -8,7 +8,7 @@ from support.plans import plan_of_file
 from support.tables import HEADER, csv_text, write_text
 
 from batchlock.core.errors import UnreadableFile, UsageError
-from batchlock.core.results import Result
+from batchlock.core.results import DONE, Result
 from batchlock.core.rows import Action, Update, row_checksum
 from batchlock.store.journal import Journal
 
@@ -134,7 +134,7 @@ def test_locks_need_no_lock_ids_where_these_are_not_looked_up(tmp_path: Path) ->
     with pytest.raises(UnreadableFile, match="no column for the lock id"):
         plan_of_file(path, lookup_lock_ids=False)
     header = (*HEADER, "Action")
-    rows = [row(n, action, lock=False) for n, action in enumerate(Action)]
+    rows = [row(n, action, lock=False) for n, action in enumerate(DONE)]
     path = write_text(tmp_path, csv_text(header, *rows))
     with plan_of_file(path, lookup_lock_ids=False) as journal:
         assert problems(journal) == [
@@ -191,7 +191,7 @@ def test_different_actions_on_a_record_are_a_conflict(tmp_path: Path) -> None:
 
 def test_a_record_that_is_not_locked_can_only_be_locked(tmp_path: Path) -> None:
     header = (*WITH_ACTION, "Locked")
-    rows = [(*row(n, action), "false") for n, action in enumerate(Action)]
+    rows = [(*row(n, action), "false") for n, action in enumerate(DONE)]
     with plan_of_file(write_text(tmp_path, csv_text(header, *rows))) as journal:
         assert problems(journal) == [(2, "Locked", "not_locked"), (4, "Locked", "not_locked")]
         assert "no lock to remove" in [*journal.problems()][1].message

@@ -153,12 +153,12 @@ def _delimiter_error(path: Path, trial: _Trial, options: ReadOptions) -> UsageEr
     """Return an error when the titles are missing because of the delimiter that the user named."""
     if options.delimiter == "auto" or not trial.header.missing:
         return None
-    found = _best_trial(path, trial.dialect.encoding, replace(options, delimiter="auto"))
-    delimiter = found.dialect.delimiter
-    if delimiter == trial.dialect.delimiter or len(found.header.titles) < 2:
+    best = _best_trial(path, trial.dialect.encoding, replace(options, delimiter="auto"))
+    delimiter = best.dialect.delimiter
+    if delimiter == trial.dialect.delimiter or len(best.header.titles) < 2:
         return None
     # Titles that no delimiter brings to light are another fault, unless this one splits nothing.
-    if found.header.missing and len(trial.header.titles) > 1:
+    if best.header.missing and len(trial.header.titles) > 1:
         return None
     named, right = _shown_delimiter(trial.dialect.delimiter), _shown_delimiter(delimiter)
     fact = f"{path.name}: the titles are not separated by {named}"

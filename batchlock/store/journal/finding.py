@@ -61,12 +61,12 @@ def end_search(sql: sqlite3.Connection, position: int, search: Search) -> None:
 def record_locks(sql: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
     """Fill in the cells of the rows whose lock was found."""
     for outcome in outcomes:
-        if (lock := outcome.found) is None:
+        if (lock := outcome.seen_lock) is None:
             continue
         module, record_id = sql.execute(
             "SELECT module, record_id FROM rows WHERE row = ?", (outcome.row,)
         ).fetchone()
-        found = FoundLock(
+        found_lock = FoundLock(
             module,
             record_id,
             lock.lock_id,
@@ -80,7 +80,7 @@ def record_locks(sql: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
         )
         sql.execute(
             "UPDATE rows SET lock_id = ?, cells = ? WHERE row = ?",
-            (lock.lock_id, pack(_padded(found)), outcome.row),
+            (lock.lock_id, pack(_padded(found_lock)), outcome.row),
         )
 
 
@@ -88,8 +88,8 @@ def _row_of_search(position: int) -> int:
     return -1 - position
 
 
-def _padded(found: FoundLock) -> tuple[str | None, ...]:
+def _padded(lock: FoundLock) -> tuple[str | None, ...]:
     """Return the cells as a plain tuple: JSON encoders take no named one."""
-    cells = tuple(found)
+    cells = tuple(lock)
     assert len(cells) == len(LOCK_TITLES)
     return cells

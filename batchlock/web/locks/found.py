@@ -64,7 +64,7 @@ def found_page(context: AppContext, run: Run, query: Mapping[str, str]) -> Found
     return FoundPage(
         run=run,
         summary=summary,
-        sentence=locks_in_words(summary.found or ()),
+        sentence=locks_in_words(summary.module_locks or ()),
         locks=locks,
         table=table,
         changeable=changeable,
@@ -140,10 +140,10 @@ class FoundLocks:
 
 def _matching(journal: Journal, words: str) -> Iterator[FoundLock]:
     """Yield the reported locks in which every one of the words occurs."""
-    wanted = words.casefold().split()
+    search_words = words.casefold().split()
     for lock in reported_locks(journal):
-        if wanted:
+        if search_words:
             text = "\n".join(cell or "" for cell in lock).casefold()
-            if not all(word in text for word in wanted):
+            if not all(word in text for word in search_words):
                 continue
         yield lock

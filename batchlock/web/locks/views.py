@@ -46,15 +46,15 @@ class LockViews:
     async def show(self, request: web.Request) -> web.Response:
         """Show the form, and the latest runs that found locks."""
         runs = await asyncio.to_thread(self._context.all_runs)
-        found = [run for run in runs if run.info.kind == FIND_KIND]
-        page = LocksPage(modules=self._context.modules, latest_runs=found[:_LATEST])
+        searches = [run for run in runs if run.info.kind == FIND_KIND]
+        page = LocksPage(modules=self._context.modules, latest_runs=searches[:_LATEST])
         return self._context.templates.render_page(request, page)
 
     async def start(self, request: web.Request) -> web.Response:
         """Queue a run that finds locks; an unfinished one of the same request goes on."""
         form = await security.form_of(request)
         modules = form.getall("module", []) if hasattr(form, "getall") else []
-        wanted = _request_in(form, [str(each) for each in modules], self._context.modules)
+        search = _request_in(form, [str(each) for each in modules], self._context.modules)
         user = request[security.NAME]
 
         async def start() -> str:
@@ -62,13 +62,13 @@ class LockViews:
                 folder = await asyncio.to_thread(self._output_folder)
                 output = None if folder is None else folder / f"locks-{secrets.token_hex(4)}.xlsx"
                 options = replace(self._context.options, output=output)
-                run = await self._context.engine(options).start_locks(wanted)
+                run = await self._context.engine(options).start_locks(search)
                 self._context.queue.add(run, user, file_name=run.file_name)
             return run.run_id
 
         # Shielded, because a run that exists but is not queued would never start.
         run_id = await asyncio.shield(start())
-        self._context.log(request, "searched for locks in", ", ".join(wanted.modules))
+        self._context.log(request, "searched for locks in", ", ".join(search.modules))
         raise web.HTTPSeeOther(f"/runs/{run_id}")
 
     def _output_folder(self) -> Path | None:

@@ -62,7 +62,7 @@ def test_a_result_row_has_every_field_of_the_outcome(open_plan: OpenPlan) -> Non
     (row,) = journal.result_rows()
     # The stop rules alone need `about_setup`, and an undo alone needs `lock_id`. What a look has
     # found becomes the cells of the row.
-    hidden = ("status", "about_setup", "lock_id", "found")
+    hidden = ("status", "about_setup", "lock_id", "seen_lock")
     displayed = [name for name in Outcome.__slots__ if name not in hidden]
     fields = {name: getattr(row, name) for name in displayed}
     assert fields == {name: getattr(outcome, name) for name in displayed}

@@ -125,11 +125,13 @@ def test_a_run_at_a_terminal_can_be_ended_on_the_page(
 def test_a_run_of_the_command_line_is_waited_for_and_listed(
     slow_page: PageServer, someone: Visitor
 ) -> None:
-    file = sheet("terminal.csv", rows(40, first=7_000))
+    # Far more rows than are sent before the page of the other run is read.
+    file = sheet("terminal.csv", rows(5_000, first=70_000))
     with started("run", file, "--json", "--config", slow_page.config) as process:
         eventually(lambda: slow_page.running() is not None)
         run = someone.start("one.csv", csv_content(3, first=7_100))
         assert "Waiting in line" in someone.get(run).words
+        process.terminate()
         process.communicate(timeout=TIMEOUT_SECONDS)
     assert "3 updated" in someone.results(run).words
     history = someone.get("/history").words

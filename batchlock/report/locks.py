@@ -104,6 +104,7 @@ def _with_records(cause: Cause, records: dict[tuple[Result, str, str], list[str]
 
 def found_lock(row: ResultRow) -> FoundLock:
     """Return the locked record of a row of the journal."""
+    # The number of cells is that of the fields, which a type checker cannot know.
     return FoundLock(*(None if cell is None else str(cell) for cell in row.cells))  # type: ignore[arg-type]
 
 

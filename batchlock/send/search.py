@@ -123,10 +123,10 @@ class _Searcher:
     async def _page(self, way: Way, search: Search) -> Reply | None:
         module, cursor = search.module, search.cursor
         if way is Way.COQL:
-            call = lambda: self.api.query(module, cursor)  # noqa: E731
+            call = lambda: self.api.query(module, cursor)  # noqa: E731  one of two
         else:
             view_id = search.view_id if way is Way.VIEW else None
-            call = lambda: self.api.records(module, view_id, cursor)  # noqa: E731
+            call = lambda: self.api.records(module, view_id, cursor)  # noqa: E731  one of two
         reply = await self.calls.call_with_retries(CallState(), call, price=_PRICES[way])
         return self._usable(module, reply)
 

@@ -51,7 +51,7 @@ class StoredRuns:
             # Here, since SQLAlchemy takes 0.2 s to load, and a check mostly needs no store.
             from batchlock.store.store import Store
 
-            self._store = Store(self.settings.state)
+            self._store = Store(self.settings.state, self.settings.database_url)
         return self._store
 
     def close(self) -> None:

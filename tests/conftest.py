@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,8 @@ from support.commands import (
 from support.forked_reader import CAN_FORK, ForkedReader, start_server
 from support.loops import running_loop
 from support.paths import ROOT
+from support.postgres import PostgresServer
+from support.postgres import start_server as start_postgres
 from support.zoho import StandIn, Start, stand_in_on
 
 from batchlock.cli import run_command
@@ -44,6 +47,31 @@ def pytest_configure() -> None:
             signal.signal(
                 number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
             )
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL server for the tests of this process."""
+    # Not in pytest's own folder: as root the server runs as another user, and every new session of
+    # pytest takes that user's right to that folder away.
+    with tempfile.TemporaryDirectory(prefix="batchlock-postgres-") as folder:
+        server = start_postgres(Path(folder) / "data")
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Make a PostgreSQL database with the tables of batchlock, and return its address."""
+    with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Make a PostgreSQL database without tables, and return its address."""
+    with postgres_server.database(is_empty=True) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

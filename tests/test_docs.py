@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_type_hints
 
@@ -168,14 +169,26 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
     assert [link for link in links if not (ROOT / link).is_file()] == []
 
 
-@pytest.mark.parametrize("name", sorted(commands.commands))
-def test_help_begins_with_an_example_that_can_be_parsed(name: str) -> None:
-    completed = CliRunner().invoke(commands, [name, "--help"], obj=Context())
+def command_names(group: click.Group = commands, *above: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command, those of the commands in groups too."""
+    for name, command in group.commands.items():
+        yield *above, name
+        if isinstance(command, click.Group):
+            yield from command_names(command, *above, name)
+
+
+@pytest.mark.parametrize("words", sorted(command_names()), ids=" ".join)
+def test_help_begins_with_an_example_that_can_be_parsed(words: tuple[str, ...]) -> None:
+    completed = CliRunner().invoke(commands, [*words, "--help"], obj=Context())
     assert completed.exit_code == 0
     first = completed.output.splitlines()[0]
-    program, command_name, *arguments = shlex.split(first.removeprefix("Example: "))
-    assert (program, command_name) == ("batchlock", name)
-    commands.commands[name].make_context(name, arguments, obj=Context())
+    program, *arguments = shlex.split(first.removeprefix("Example: "))
+    assert (program, tuple(arguments[: len(words)])) == ("batchlock", words)
+    context = click.Context(commands, obj=Context())
+    command: click.Command = commands
+    while isinstance(command, click.Group) and arguments:
+        command = command.commands[arguments.pop(0)]
+    command.make_context(words[-1], arguments, parent=context)
 
 
 def test_an_example_with_an_unknown_option_cannot_be_parsed() -> None:

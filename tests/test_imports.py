@@ -19,6 +19,7 @@ LAYERS = (
     {"start", "execute"},
     {"planning", "find", "stored_runs"},
     {"engine"},
+    {"fleet"},
     {"web", "cli", "api_call", "api", "__main__"},
     {"__init__"},  # names the functions of `api`
 )
@@ -33,7 +34,8 @@ SIDEWAYS = {
 }
 """The imports within one layer, which are allowed in this direction only."""
 HEAVY = {"pandas", "numpy", "aiohttp", "openpyxl", "python_calamine", "xlsxwriter", "pydantic",
-         "tqdm", "ruamel", "asyncio", "uvloop", "sqlalchemy", "alembic"}  # fmt: skip
+         "tqdm", "ruamel", "asyncio", "uvloop", "sqlalchemy", "alembic",
+         "psycopg", "procrastinate", "cryptography", "prometheus_client"}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,20 @@ class Command(click.Command):
         return super().invoke(ctx)
 
 
+class Group(click.Group):
+    """A command with commands of its own; its help begins with an example of one of them."""
+
+    def __init__(self, *arguments: Any, example: str, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.example = example
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example, then what click writes."""
+        formatter.write_text(f"Example: {self.example}")
+        formatter.write_paragraph()
+        super().format_help(ctx, formatter)
+
+
 class _PathType(click.Path):
     """A path that is not empty: an empty text would mean the current folder."""
 

@@ -66,7 +66,7 @@ def add_user(settings: Settings, name: str) -> None:
             f'"{name}" is no name for a person who signs in. Use letters, digits, spaces, and '
             ". @ - _ only."
         )
-    with Store(settings.state) as store:
+    with Store(settings.state, settings.database_url) as store:
         exists = name in store.people.names()
         password = click.prompt(
             f"{'New password' if exists else 'Password'} for {name} (not shown)",
@@ -86,7 +86,7 @@ def remove_user(settings: Settings, name: str) -> None:
     """Remove a user, whose open sessions end at once. Raises UsageError for an unknown name."""
     from batchlock.store.store import Store
 
-    with Store(settings.state) as store:
+    with Store(settings.state, settings.database_url) as store:
         if not store.people.remove(name.strip()):
             people = ", ".join(store.people.names()) or "nobody"
             raise UsageError(f"There is no {name}. Who may sign in: {people}. Name one of them.")
@@ -97,6 +97,6 @@ def list_users(settings: Settings) -> None:
     """Print who may sign in, one name a line."""
     from batchlock.store.store import Store
 
-    with Store(settings.state) as store:
+    with Store(settings.state, settings.database_url) as store:
         for name in store.people.names():
             echo(name)

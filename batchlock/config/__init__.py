@@ -33,6 +33,9 @@ _SECTIONS = {
 
 _Path = tuple[str, ...]
 
+# Values that no message shows. The address of a proxy or a database may hold a password.
+_SECRET_KEYS = (*SECRETS, "proxy", "database", "key")
+
 # Settings in seconds that may be written as `2h`. They are listed here, because their types live
 # in layers that cannot import `seconds`.
 _DURATIONS = {
@@ -44,6 +47,7 @@ _DURATIONS = {
     ("input", "max_seconds"),
     ("web", "session"),
     ("web", "keep"),
+    ("worker", "lease"),
 }
 
 # Settings that may be lists or mappings: an environment variable may hold them as YAML.
@@ -224,7 +228,7 @@ def _problems_of(error: ValidationError, entries: Mapping[_Path, _Entry]) -> Ite
         details.setdefault(path, []).append(detail)
     for path, alternatives in details.items():
         entry = entries.get(path, _Entry("", ".".join(path)))
-        # A proxy's address, and any other with an @, may hold a password.
-        is_secret = path[-1] in (*SECRETS, "proxy") or "@" in str(entry.value)
+        # Any address with an @ may hold a password.
+        is_secret = path[-1] in _SECRET_KEYS or "@" in str(entry.value)
         quoted = "" if is_secret else f"{quoted_value(entry.value)} does not fit: "
         yield f"{entry.source}: {quoted}{expected(alternatives)}"

@@ -14,8 +14,11 @@ from batchlock.core.encodings import encoding_named
 from batchlock.core.errors import UsageError
 from batchlock.core.paths import UserPath
 from batchlock.core.rows import Field
+from batchlock.core.secret_source import read_secret
+from batchlock.fleet.settings import WorkerSettings
 from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.settings import PreviousReason, StopSettings
+from batchlock.store.settings import DatabaseUrl, SecretsSettings, check_database_url
 from batchlock.zoho.network import NetworkSettings
 from batchlock.zoho.settings import SIMULATOR, ZohoSettings
 
@@ -135,7 +138,32 @@ class Settings:
     input: InputSettings = field(default_factory=InputSettings)
     results: ResultsSettings = field(default_factory=ResultsSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    secrets: SecretsSettings = field(default_factory=SecretsSettings)
+    # None: a file in the state folder.
+    database: DatabaseUrl | None = None
+    database_file: UserPath | None = None
+    database_command: str | None = None
     state_directory: UserPath | None = None
+
+    @property
+    def database_url(self) -> str | None:
+        """The address of the PostgreSQL database; None: the store is in the state folder.
+
+        Raises UsageError when it cannot be read or is no such address.
+        """
+        url = read_secret(
+            "database",
+            value=None if self.database is None else self.database.get_secret_value(),
+            file=self.database_file,
+            command=self.database_command,
+        )
+        if url is None:
+            return None
+        try:
+            return check_database_url(url)
+        except ValueError as error:
+            raise UsageError(f"database: {error}. Correct it in the configuration.") from None
 
     @property
     def state(self) -> Path:

@@ -1,4 +1,6 @@
-"""Open the store: `<state>/store.sqlite`, at the schema that this version of batchlock needs.
+"""Open the store on one machine: `<state>/store.sqlite`, at the schema of this version.
+
+`postgres.py` opens a store that many machines share; its transactions are here, too.
 
 SQLAlchemy takes 0.15 s to import, so only the commands that open the store import this module.
 Alembic is imported only when there is something to migrate.
@@ -13,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock
+from sqlalchemy.dialects import postgresql, sqlite
 
 from batchlock.core.errors import BatchlockError, Stopped, UsageError
 from batchlock.core.paths import refuse_missing_home
@@ -131,9 +134,10 @@ def upsert(
     connection: sa.Connection, table: sa.Table, key: Mapping[str, Any], values: Mapping[str, Any]
 ) -> None:
     """Set values in the row with this key, and insert the row when there is none."""
-    is_row = [table.c[name] == value for name, value in key.items()]
-    if not connection.execute(table.update().where(*is_row).values(values)).rowcount:
-        connection.execute(table.insert().values({**key, **values}))
+    # One statement, since two processes of a server may do it at the same time.
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).values({**key, **values})
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
 
 
 @contextmanager
@@ -165,10 +169,14 @@ def _migrate(engine: sa.Engine) -> None:
 @contextmanager
 def _readable_errors(engine: sa.Engine) -> Iterator[None]:
     """Turn the errors of the database in the block into sentences."""
-    state = Path(engine.url.database or "").parent
     try:
         yield
     except sa.exc.DBAPIError as error:
+        if engine.dialect.name == "postgresql":
+            from batchlock.store.postgres import database_error
+
+            raise database_error(error) from error
+        state = Path(engine.url.database or "").parent
         name = getattr(error.orig, "sqlite_errorname", "")
         if name.startswith("SQLITE_FULL"):
             raise Stopped(f"The disk with {state} is full. Make room, then resume.") from error

@@ -117,6 +117,10 @@ runs = sa.Table(
     sa.Column("upload", sa.Text),
     sa.Column("queued_at", UtcTime),
     _count("starts"),
+    # The schedule that has made it, and the time at which it was due. A due time fires once.
+    sa.Column("schedule", sa.Text),
+    sa.Column("due", UtcTime),
+    sa.Index(None, "schedule", "due", unique=True),
     sa.Index(None, "org", "state"),
     sa.Index(None, "org", "identity"),
     sa.Index(None, "org", "sha256"),
@@ -134,6 +138,89 @@ orgs = sa.Table(
     # What Zoho has said about it (OrgFacts), and a hash of the sign-in that asked; null before.
     sa.Column("facts", sa.JSON(none_as_null=True)),
     sa.Column("sign_in", sa.Text),
+    # What a person has said about it (StoredOrg); `added_at` is null of an org that only has runs.
+    sa.Column("added_at", UtcTime),
+    sa.Column("data_center", sa.Text),
+    sa.Column("environment", sa.Text),
+    sa.Column("api_url", sa.Text),
+    sa.Column("accounts_url", sa.Text),
+    sa.Column("settings", sa.JSON(none_as_null=True)),  # other settings, by section
+    _flag("disabled"),
+    # The lease: who may send to it, since which takeover, and until when. Only with a server; on
+    # one machine the lock of the org takes its place.
+    sa.Column("leaseholder", sa.Text),
+    sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("lease_until", UtcTime),
+    # What the last run has learned: Pace, the composite support, and the credits that were left.
+    sa.Column("pace", sa.JSON(none_as_null=True)),
+    sa.Column("composite", sa.JSON(none_as_null=True)),
+    sa.Column("credits_left", sa.Integer),
+    sa.Column("credits_at", UtcTime),
+)
+
+# Sealed with the key `key_id`: AES-256-GCM, bound to org and field.
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("org", sa.Text, primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+
+# The access token of each org that its workers share.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("org", sa.Text, primary_key=True),
+    sa.Column("key_id", sa.Text),
+    sa.Column("sealed", sa.LargeBinary),
+    sa.Column("use_until", UtcTime),
+    # One process at a time asks for a new one.
+    sa.Column("refreshing_until", UtcTime),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("worker", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("process", sa.Integer, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("started_at", UtcTime, nullable=False),
+    sa.Column("heartbeat_at", UtcTime, nullable=False),
+    _count("runs"),
+    _flag("stopping"),
+)
+
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("org", sa.Text, nullable=False),
+    sa.Column("cron", sa.Text, nullable=False),
+    sa.Column("time_zone", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    # `once`: a missed time is caught up once; `skip`: not at all.
+    sa.Column("misfire", sa.Text, nullable=False, server_default="once"),
+    sa.Column("next_at", UtcTime),
+    sa.Column("paused_by", AnyText),  # null: it is not paused
+    sa.Column("added_by", AnyText, nullable=False),
+    sa.Column("added_at", UtcTime, nullable=False),
+    sa.Column("last_due", UtcTime),
+    sa.Column("last_result", AnyText, nullable=False, server_default='""'),
+    sa.Index(None, "org"),
+    sa.Index(None, "next_at"),
+)
+
+# What a person may do with an org; the org `*` stands for every org.
+grants = sa.Table(
+    "grants",
+    metadata,
+    sa.Column("person", sa.Text, primary_key=True),
+    sa.Column("org", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),
 )
 
 people = sa.Table(
@@ -190,7 +277,8 @@ audit_log = sa.Table(
     sa.Index(None, "org", "at"),
 )
 
-# Facts about the store itself, such as that the state of 0.1.0 was carried over.
+# Facts about the store itself, such as that the state of 0.1.0 was carried over, or which version
+# of the job queue's tables there is.
 facts = sa.Table(
     "facts",
     metadata,

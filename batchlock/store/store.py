@@ -3,16 +3,19 @@
 <state>/store.sqlite                  runs, people, uploads, choices, audit log
 <state>/runs/<org>/<run id>.journal   the rows of a run
 <state>/web/files/<id>/               the file of an upload, and its plan
+
+With the setting `database`, many machines share the store: everything but the files of uploads is
+in that PostgreSQL database then.
 """
 
 import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, state_after
@@ -22,11 +25,15 @@ from batchlock.store.carry_over import carry_over
 from batchlock.store.choices import ChoiceTable
 from batchlock.store.database import make_state_folder, open_database
 from batchlock.store.journal import Journal
+from batchlock.store.leases import LeaseTable, org_lease
 from batchlock.store.org_lock import org_lock
 from batchlock.store.orgs import OrgTable
 from batchlock.store.people import People, Sessions
 from batchlock.store.runs import RunTable
 from batchlock.store.uploads import UploadTable
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 _log = logging.getLogger(__name__)
 
@@ -41,20 +48,25 @@ _MAX_STARTS = 3
 class Store:
     """The open store, with one attribute for each topic. Threads may share it."""
 
-    def __init__(self, state: Path) -> None:
-        """Open the store of a state folder; create it, and carry over the state of 0.1.0.
+    def __init__(self, state: Path, database_url: str | None = None) -> None:
+        """Open the store of a state folder, or the one in a PostgreSQL database.
 
-        Raises UsageError when the folder cannot be used, or when a newer version of batchlock has
-        used it; then nothing is changed.
+        The one of a folder is created, and the state of 0.1.0 is carried over.
+
+        Raises UsageError when the folder or database cannot be used, or when a newer version of
+        batchlock has used it; then nothing is changed.
         """
         self.state = state
-        engine = open_database(state)
+        self.database_url = database_url
+        engine = open_database(state) if database_url is None else _open_postgres(database_url)
         try:
-            carry_over(engine, state)
+            if database_url is None:
+                carry_over(engine, state)
         except BaseException:
             engine.dispose()
             raise
         self._engine = engine
+        self.leases = LeaseTable(engine)
         self.runs = RunTable(engine)
         self.orgs = OrgTable(engine)
         self.people = People(engine)
@@ -85,13 +97,21 @@ class Store:
     def lock(self, org: str) -> Iterator[Callable[[str], None]]:
         """Hold the lock of an org, and yield the function that says for what.
 
+        With a server it is the lease of the org, for half a minute: enough to start a run, and not
+        to send one, which is the work of `batchlock worker`.
+
         The runs that are recorded as running are not any more then: their processes were killed.
         Raises AlreadyRunning and UsageError as `org_lock` does.
         """
-        with org_lock(self.state, org, self.orgs) as set_holder:
+        with self._lock(org) as set_holder:
             for run in self.runs.in_state(org, RunState.RUNNING):
                 self.settle_killed(run)
             yield set_holder
+
+    def _lock(self, org: str) -> AbstractContextManager[Callable[[str], None]]:
+        if self.database_url is None:
+            return org_lock(self.state, org, self.orgs)
+        return org_lease(self.leases, org)
 
     def settle_killed(self, run: Run) -> None:
         """Record what becomes of a run whose process is gone.
@@ -158,6 +178,12 @@ class Store:
 
     def _runs_folder(self, org: str) -> Path:
         return self.state / "runs" / org
+
+
+def _open_postgres(url: str) -> "sa.Engine":
+    from batchlock.store.postgres import open_postgres
+
+    return open_postgres(url)
 
 
 def remove_drafts(folder: Path, *, min_age_seconds: float = 0.0) -> None:

@@ -32,7 +32,7 @@ async def serving(
     from other machines without a password.
     """
     org = SIMULATOR if options.simulate else settings.org
-    store = Store(settings.state)
+    store = Store(settings.state, settings.database_url)
     # Two servers would both start the runs of the queue.
     lock = FileLock(_lock_file(store, org), mode=0o600)
     try:

@@ -62,6 +62,14 @@ EVERY_KEY = [
     ("web.hosts", "[locks.acme.test]", ("locks.acme.test",)),
     ("web.trusted_proxy", "[10.0.0.7]", ("10.0.0.7",)),
     ("web.keep", "90d", 7_776_000.0),
+    ("worker.orgs_at_once", "20", 20),
+    ("worker.lease", "1m", 60.0),
+    ("secrets.key", SECRET, SecretStr(SECRET)),
+    ("secrets.key_file", "key.txt", Path("key.txt")),
+    ("secrets.key_command", "echo key", "echo key"),
+    ("database", "postgresql://me:pw@db.test/locks", SecretStr("postgresql://me:pw@db.test/locks")),
+    ("database_file", "database.txt", Path("database.txt")),
+    ("database_command", "echo database", "echo database"),
     ("state_directory", "state", Path("state")),
 ]
 

@@ -27,6 +27,12 @@ with Store(Path(sys.argv[1])) as store:
 """
 
 
+@pytest.fixture
+def store(embedded_store: Store) -> Store:
+    """Return the store of one machine; with a server, the lease takes the place of the lock."""
+    return embedded_store
+
+
 def lock_of(store: Store, org: str = "acme") -> AbstractContextManager[Any]:
     return org_lock(store.state, org, store.orgs)
 

@@ -49,13 +49,13 @@ def test_facts_for_another_sign_in_do_not_count(store: Store) -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '"x"', '{"modules": 3}'])
-def test_facts_of_another_version_count_as_none(store: Store, content: str) -> None:
-    store.orgs.save_facts("acme", "me", FACTS)
-    engine = sa.create_engine(f"sqlite:///{store.state / 'store.sqlite'}")
+def test_facts_of_another_version_count_as_none(embedded_store: Store, content: str) -> None:
+    embedded_store.orgs.save_facts("acme", "me", FACTS)
+    engine = sa.create_engine(f"sqlite:///{embedded_store.state / 'store.sqlite'}")
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE orgs SET facts = :content"), {"content": content})
     engine.dispose()
-    assert store.orgs.facts("acme") is None
+    assert embedded_store.orgs.facts("acme") is None
 
 
 def test_facts_are_fresh_for_a_day() -> None:

@@ -127,11 +127,11 @@ def test_a_request_does_not_replace_an_earlier_reason(store: Store) -> None:
     assert cancel_token.reason is INTERRUPTED
 
 
-def test_a_store_that_cannot_be_written_does_not_end_the_run(store: Store) -> None:
-    recorder, cancel_token = recorder_of(store), CancelToken()
+def test_a_store_that_cannot_be_written_does_not_end_the_run(embedded_store: Store) -> None:
+    recorder, cancel_token = recorder_of(embedded_store), CancelToken()
 
     def rename(old: str, new: str) -> None:
-        with closing(sqlite3.connect(store.state / NAME)) as sql:
+        with closing(sqlite3.connect(embedded_store.state / NAME)) as sql:
             sql.execute(f"ALTER TABLE {old} RENAME TO {new}")
 
     async def main() -> None:
@@ -144,7 +144,7 @@ def test_a_store_that_cannot_be_written_does_not_end_the_run(store: Store) -> No
 
     run_simulated(main())
     assert cancel_token.reason is None
-    assert recorded(store).figures.counts[Result.UPDATED] == 1
+    assert recorded(embedded_store).figures.counts[Result.UPDATED] == 1
 
 
 def test_an_error_in_the_block_ends_the_heartbeats(store: Store) -> None:
@@ -166,9 +166,9 @@ def test_an_error_in_the_block_ends_the_heartbeats(store: Store) -> None:
     run_simulated(main())
 
 
-def test_no_heartbeat_is_written_after_the_block(store: Store) -> None:
+def test_no_heartbeat_is_written_after_the_block(embedded_store: Store) -> None:
     """A late heartbeat would overwrite the figures of the end."""
-    recorder = recorder_of(store)
+    recorder = recorder_of(embedded_store)
 
     async def main(other: sqlite3.Connection) -> None:
         other.execute("BEGIN IMMEDIATE")  # the first heartbeat has to wait for this transaction
@@ -176,8 +176,8 @@ def test_no_heartbeat_is_written_after_the_block(store: Store) -> None:
         async with recorder.beating(CancelToken()):
             await asyncio.sleep(0)  # the heartbeat starts
             threading.Timer(0.2, other.execute, ["COMMIT"]).start()
-        assert recorded(store).message == "Sending."
+        assert recorded(embedded_store).message == "Sending."
 
-    path = store.state / NAME
+    path = embedded_store.state / NAME
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         asyncio.run(main(other))

@@ -437,7 +437,7 @@ def test_the_requested_path_of_the_results_can_change(store: Store) -> None:
 def test_the_store_keeps_its_runs_after_it_was_closed(store: Store) -> None:
     run = add(store, FIRST)
     store.close()
-    with Store(store.state) as again:
+    with Store(store.state, store.database_url) as again:
         assert again.runs.get(FIRST) == run
 
 

@@ -36,10 +36,10 @@ def test_only_this_user_can_read_the_journals(store: Store) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_folder_of_journals_that_cannot_be_made_is_reported(store: Store) -> None:
-    (store.state / "runs").write_text("a file")
+def test_a_folder_of_journals_that_cannot_be_made_is_reported(embedded_store: Store) -> None:
+    (embedded_store.state / "runs").write_text("a file")
     with pytest.raises(UsageError, match="state_directory"):
-        store.make_runs_folder("acme")
+        embedded_store.make_runs_folder("acme")
 
 
 def test_drafts_of_killed_plans_are_deleted_after_a_while(store: Store) -> None:

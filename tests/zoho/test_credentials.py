@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 from support.settings import SECRET, settings_of
 
+from batchlock.core import secret_source
 from batchlock.core.errors import UsageError
-from batchlock.zoho import credentials
 from batchlock.zoho.credentials import load_credentials
 from batchlock.zoho.network import NetworkSettings
 from batchlock.zoho.settings import ZohoSettings
@@ -122,7 +122,7 @@ def test_a_failing_command_is_reported_without_its_output() -> None:
 
 
 def test_a_hanging_command_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credentials, "_COMMAND_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(secret_source, "_COMMAND_TIMEOUT_SECONDS", 0.2)
     command = f"exec {shlex.join([sys.executable, '-c', 'import time; time.sleep(600)'])}"
     (problem,) = credential_problems(client_secret=None, client_secret_command=command)
     assert "zoho.client_secret_command" in problem

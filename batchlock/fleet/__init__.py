@@ -1,0 +1,1 @@
+"""Many orgs on many machines: workers that share the store in PostgreSQL."""

@@ -1,0 +1,129 @@
+"""The lease of an org: who may send to it, since which takeover, and until when.
+
+Only with a server. A process that holds the lease of an org renews it. One that was killed or
+suspended does not, so another process takes the org over when the time is up. The number of the
+takeover, the epoch, is checked in every commit, so that a process that wakes up after its lease
+has ended records nothing any more.
+
+All times are those of the database, so the clocks of the machines do not matter.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from batchlock.core.errors import AlreadyRunning
+from batchlock.store.database import reading, writing
+from batchlock.store.schema import orgs as table
+
+# Starting a run copies its rows. Half a million rows take four seconds.
+_START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one session of one run to send to an org."""
+
+    org: str
+    holder: str
+    """The worker and the run. Not the worker alone: two runs of one worker must differ, too."""
+    epoch: int
+
+
+class LeaseTable:
+    """The columns of the table `orgs` that hold the leases."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def take(self, org: str, holder: str, *, seconds: float) -> Lease | None:
+        """Take the lease of an org that nobody holds; None when somebody does."""
+        with writing(self._engine) as connection:
+            _insert_missing(connection, org)
+            epoch = connection.scalar(
+                table.update()
+                .where(table.c.org == org, _is_free())
+                .values(leaseholder=holder, epoch=table.c.epoch + 1, lease_until=_after(seconds))
+                .returning(table.c.epoch)
+            )
+        return None if epoch is None else Lease(org, holder, epoch)
+
+    def renew(self, leases: Sequence[Lease], *, seconds: float) -> list[Lease]:
+        """Renew leases in one statement; return those that are still held.
+
+        A lease whose time is up is renewed, too, unless another process has taken it over.
+        """
+        if not leases:
+            return []
+        with writing(self._engine) as connection:
+            # In one order, so that two statements never wait for each other.
+            held = (
+                sa.select(table.c.org)
+                .where(_is_any_of(leases))
+                .order_by(table.c.org)
+                .with_for_update()
+                .cte()
+            )
+            renewed = connection.execute(
+                table.update()
+                .where(table.c.org.in_(sa.select(held.c.org)))
+                .values(lease_until=_after(seconds))
+                .returning(table.c.org, table.c.leaseholder, table.c.epoch)
+            )
+            still_held = {Lease(*row) for row in renewed}
+        return [lease for lease in leases if lease in still_held]
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back; no effect when another process has taken it over."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                table.update().where(_is_any_of([lease])).values(leaseholder=None, lease_until=None)
+            )
+
+    def holder(self, org: str) -> str | None:
+        """Return who holds the lease of an org; None when nobody does."""
+        query = sa.select(table.c.leaseholder).where(table.c.org == org, sa.not_(_is_free()))
+        with reading(self._engine) as connection:
+            return connection.scalar(query)
+
+
+@contextmanager
+def org_lease(leases: LeaseTable, org: str) -> Iterator[Callable[[str], None]]:
+    """Hold the lease of an org during the block, as `org_lock` holds its lock on one machine.
+
+    Raises AlreadyRunning when a worker holds it.
+    """
+    lease = leases.take(org, f"{socket.gethostname()}:{os.getpid()}", seconds=_START_SECONDS)
+    if lease is None:
+        holder = leases.holder(org)
+        by = "" if holder is None else f": {holder}"
+        raise AlreadyRunning(
+            f"Another run is at work on {org}{by}. Wait for its end, or stop it first."
+        )
+    try:
+        yield lambda _: None
+    finally:
+        leases.release(lease)
+
+
+def _insert_missing(connection: sa.Connection, org: str) -> None:
+    from sqlalchemy.dialects import postgresql
+
+    connection.execute(postgresql.insert(table).values(org=org).on_conflict_do_nothing())
+
+
+def _is_free() -> sa.ColumnElement[bool]:
+    return sa.or_(table.c.leaseholder.is_(None), table.c.lease_until < sa.func.clock_timestamp())
+
+
+def _is_any_of(leases: Sequence[Lease]) -> sa.ColumnElement[bool]:
+    values = [(lease.org, lease.epoch, lease.holder) for lease in leases]
+    return sa.tuple_(table.c.org, table.c.epoch, table.c.leaseholder).in_(values)
+
+
+def _after(seconds: float) -> sa.ColumnElement[object]:
+    return sa.func.clock_timestamp() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)

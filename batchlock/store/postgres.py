@@ -1,0 +1,156 @@
+"""Open the store in a PostgreSQL database, and bring its schema to this version of batchlock.
+
+The schema changes only by `batchlock db upgrade`, since several machines use it: a worker of an
+older version must not find tables that it does not know.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import sqlalchemy as sa
+
+from batchlock.core.errors import BatchlockError, UsageError
+from batchlock.store.job_queue_schema import upgrade_job_queue
+from batchlock.store.migrations import HEAD, upgrade
+
+# Every upgrade holds this advisory lock. The number is arbitrary, and must not change.
+_UPGRADE_LOCK = 7_233_417_010
+# A host that does not answer would otherwise hold a command for two minutes.
+_CONNECT_TIMEOUT_SECONDS = 10
+# A connection that is dead without a word, after a failover for example, is noticed in half a
+# minute. The operating system's own times are two hours.
+_KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """The revision of a database, and the one that this version of batchlock needs."""
+
+    revision: str | None
+    """None: the database has no tables of batchlock."""
+    head: str = HEAD
+
+    @property
+    def problem(self) -> str:
+        """Why this version cannot use the database, and what to do; empty when it can."""
+        if self.revision == self.head:
+            return ""
+        if self.revision is None:
+            return (
+                "The database has no tables of batchlock yet. Make them with `batchlock db "
+                "upgrade`."
+            )
+        if self.revision > self.head:
+            return (
+                "The database was upgraded by a newer version of batchlock, and this version "
+                "cannot use it. Nothing was changed. Use the newer version."
+            )
+        return (
+            "The database has the tables of an older version of batchlock. End the workers and "
+            "pages of that version, then run `batchlock db upgrade`."
+        )
+
+
+def connect_arguments(url: str) -> dict[str, object]:
+    """Return the arguments of libpq for every connection to a database at `url`."""
+    # libpq refuses the TCP options on a socket of this machine only by ignoring them.
+    return {
+        "conninfo": url,
+        "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
+        "application_name": "batchlock",
+        **_KEEPALIVE,
+    }
+
+
+def postgres_engine(url: str) -> sa.Engine:
+    """Return an engine for a database, without connecting. Raises UsageError without the driver."""
+    if find_spec("psycopg") is None or find_spec("procrastinate") is None:
+        raise UsageError(
+            "The setting `database` needs packages that are not installed. Install them beside "
+            "batchlock: pip install 'batchlock[fleet]'"
+        )
+    import psycopg
+
+    arguments = connect_arguments(url)
+
+    def connect() -> "psycopg.Connection[object]":
+        return psycopg.connect(**arguments)  # type: ignore[arg-type]
+
+    return sa.create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True)
+
+
+def open_postgres(url: str) -> sa.Engine:
+    """Open a database whose schema is that of this version.
+
+    Raises UsageError when it cannot be reached, or when its schema is another one.
+    """
+    engine = postgres_engine(url)
+    try:
+        problem = schema_status(engine).problem
+    except BaseException:
+        engine.dispose()
+        raise
+    if problem:
+        engine.dispose()
+        raise UsageError(problem)
+    return engine
+
+
+def schema_status(engine: sa.Engine) -> SchemaStatus:
+    """Return the revision of a database. Raises UsageError when it cannot be reached."""
+    with _reachable(), engine.connect() as connection:
+        return SchemaStatus(_revision(connection))
+
+
+def upgrade_schema(engine: sa.Engine) -> tuple[SchemaStatus, SchemaStatus]:
+    """Bring a database to the schema of this version; return its status before and after.
+
+    All in one transaction under an advisory lock, so two upgrades at a time change nothing twice.
+    Raises UsageError when a newer version has upgraded it; then nothing is changed.
+    """
+    with _reachable(), engine.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+        before = SchemaStatus(_revision(connection))
+        if before.revision is not None and before.revision > HEAD:
+            raise UsageError(before.problem)
+        upgrade(connection)
+        upgrade_job_queue(connection)
+        return before, SchemaStatus(_revision(connection))
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    revision = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return None if revision is None else str(revision)
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise database_error(error) from error
+
+
+def database_error(error: sa.exc.DBAPIError) -> BatchlockError:
+    """Return an error of the database as a sentence."""
+    # The first line: the next ones name the statement, or hints for programmers.
+    reason = str(error.orig).strip().split("\n")[0].rstrip(".")
+    if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
+        return DatabaseUnavailable(
+            f"The database cannot be used: {reason}. Check that it is running, and the setting "
+            "`database`."
+        )
+    return UsageError(f"The database refuses a statement of batchlock: {reason}.")
+
+
+class DatabaseUnavailable(UsageError):
+    """The database cannot be reached, or the connection to it was lost."""

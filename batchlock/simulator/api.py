@@ -6,8 +6,9 @@ from datetime import datetime
 from batchlock.simulator import answers, coql, lists, org
 from batchlock.simulator.answers import CannedResponse
 from batchlock.simulator.behaviour import Behaviour
+from batchlock.simulator.call_log import Kind
 from batchlock.simulator.calls import Call
-from batchlock.simulator.ledger import Kind, Ledger
+from batchlock.simulator.ledger import Ledger
 from batchlock.simulator.locks import Locks, is_id
 from batchlock.simulator.scopes import allows
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from batchlock.simulator.ledger import Kind
+from batchlock.simulator.call_log import Kind
 
 _LOCKING = "Locking_Information__s"
 _KINDS = {"coql": Kind.COQL, "__composite_requests": Kind.COMPOSITE}
@@ -27,6 +27,8 @@ class Call:
     body: bytes = b""
     scopes: frozenset[str] = frozenset()
     """What the token of the call may do."""
+    token: str = ""
+    """The access token; empty: none."""
 
     @property
     def is_lock_call(self) -> bool:
@@ -43,6 +45,13 @@ class Call:
     def record(self) -> tuple[str, str]:
         """The module and the record id of a call on a lock."""
         return self.path[2], self.path[3]
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """The module and the record id that the path names; empty where it names none."""
+        if self.is_lock_call:
+            return self.record
+        return (self.path[2], "") if self.kind is Kind.LIST else ("", "")
 
 
 def is_lock_path(path: tuple[str, ...]) -> bool:

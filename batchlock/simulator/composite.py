@@ -16,11 +16,12 @@ from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse, json_answer
 from batchlock.simulator.api import Api, scope_refusal
 from batchlock.simulator.behaviour import Behaviour, Composite, Fault
+from batchlock.simulator.call_log import Kind
 from batchlock.simulator.calls import Call, kind_of
 from batchlock.simulator.composite_form import KEY, Item, content_of, error, place_of, refusal_of
 from batchlock.simulator.delivery import headers_of
 from batchlock.simulator.faults import Faults
-from batchlock.simulator.ledger import Kind, Ledger
+from batchlock.simulator.ledger import Ledger
 from batchlock.simulator.locks import Locks, SavedLock
 from batchlock.simulator.magic import FAULT_ANSWERS
 from batchlock.simulator.references import InvalidReferenceError, resolved
@@ -134,7 +135,13 @@ class CompositeCalls:
         return item
 
     def _execute(self, call: Call, transaction: _Transaction) -> CannedResponse:
-        self._ledger.sub_requests[call.kind] += 1
+        position = self._ledger.record_sub_request(call.kind, call.subject, token=call.token)
+        answer = self._answer_to(call, transaction)
+        self._ledger.log.set_answer(position, str(answer.status))
+        self._ledger.log.set_end(position)
+        return answer
+
+    def _answer_to(self, call: Call, transaction: _Transaction) -> CannedResponse:
         self._faults.count(call.kind)
         if (refused := scope_refusal(call)) is not None:
             return refused
@@ -163,6 +170,7 @@ def _sub_call(call: Call, sub_request: Mapping[str, Any]) -> Call:
         dict(parse_qsl(query, keep_blank_values=True)) | params,
         b"" if body is None else orjson.dumps(body),
         call.scopes,
+        call.token,
     )
 
 

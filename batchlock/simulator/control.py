@@ -1,59 +1,69 @@
-"""The control calls: what the calls so far did, and how the org behaves from now on.
+"""The control calls: what the calls so far did, and how the orgs behave from now on.
 
-They need no token and are not counted. Tests in other processes use them.
+They need no token and are not counted. Tests in other processes use them. `/simulator/orgs/17/…` is
+about org 17. Without `orgs/17` a call is about the only org, or about all if there are several.
 """
 
 from aiohttp import web
 
-from batchlock.simulator import behaviour_json, inventory_json
+from batchlock.simulator import behaviour_json, call_report, org_control
 from batchlock.simulator.answers import CannedResponse, json_answer
-from batchlock.simulator.ledger import Kind
-from batchlock.simulator.records import Inventory
+from batchlock.simulator.inventory_json import ContentError
+from batchlock.simulator.org_control import error_answer
+from batchlock.simulator.orgs import Orgs
 from batchlock.simulator.simulator import Simulator
 
+# These differ from org to org, so a change of all orgs cannot set them.
+_OWN_FIELDS = frozenset({"org_id", "company_name"})
 
-async def answer(request: web.BaseRequest, path: list[str], simulator: Simulator) -> CannedResponse:
+
+async def answer(request: web.BaseRequest, path: list[str], orgs: Orgs) -> CannedResponse:
     """Answer a control call; `path` holds the segments after `simulator`."""
-    body = await request.read()
     try:
-        match request.method, path:
-            case "GET", ["state"]:
-                return json_answer(simulator.state())
-            case "GET", ["locks"]:
-                return json_answer(simulator.locks.state())
-            case "GET", ["calls"]:
-                kind = request.query.get("kind", Kind.PUT)
-                if kind not in list(Kind):
-                    return _error(f"kind is one of {', '.join(Kind)}")
-                return json_answer(simulator.ledger.calls(Kind(kind)))
-            case "GET", ["inventory"]:
-                module = request.query.get("module")
-                return json_answer(inventory_json.content_of(simulator.locks.inventory, module))
-            case "POST", ["inventory"]:
-                content = inventory_json.parse(body)
-                simulator.locks.replace_inventory(content.inventory())
-                return _counts(simulator.locks.inventory)
-            case "PATCH", ["inventory"]:
-                simulator.locks.add_records(inventory_json.parse(body).records)
-                return _counts(simulator.locks.inventory)
-            case "GET", ["behaviour"]:
-                return json_answer(behaviour_json.content_of(simulator.behaviour))
-            case "POST", ["behaviour"]:
-                simulator.change_behaviour(behaviour_json.changed(simulator.behaviour, body))
-                return json_answer(behaviour_json.content_of(simulator.behaviour))
-            case _, ["state" | "locks" | "calls" | "inventory" | "behaviour"]:
-                return _error(f"{request.method} is not possible here", status=405)
+        match path:
+            case ["orgs"]:
+                if request.method != "GET":
+                    return error_answer(f"{request.method} is not possible here", status=405)
+                return json_answer(call_report.summary(orgs))
+            case ["orgs", number, *rest]:
+                if (simulator := _org(orgs, number)) is None:
+                    text = f"there is no org {number}; the orgs are 1 to {len(orgs)}"
+                    return error_answer(text, status=404)
+                return await org_control.answer(request, rest, simulator)
+            case _ if orgs.only is not None:
+                return await org_control.answer(request, path, orgs.only)
             case _:
-                return _error("state, locks, calls, inventory or behaviour", status=404)
-    except inventory_json.ContentError as error:
-        return _error(str(error))
+                return await _answer_about_all(request, path, orgs)
+    except ContentError as error:
+        return error_answer(str(error))
 
 
-def _error(text: str, *, status: int = 400) -> CannedResponse:
-    return json_answer({"error": text}, status=status)
+def _org(orgs: Orgs, number: str) -> Simulator | None:
+    is_number = number.isascii() and number.isdecimal() and len(number) <= 3
+    return orgs.by_number.get(int(number)) if is_number else None
 
 
-def _counts(inventory: Inventory) -> CannedResponse:
-    records = [record for name in inventory.modules for record in inventory.records_of(name)]
-    locked = sum(record.lock.lock_id is not None for record in records)
-    return json_answer({"records": len(records), "locked": locked})
+async def _answer_about_all(
+    request: web.BaseRequest, path: list[str], orgs: Orgs
+) -> CannedResponse:
+    match request.method, path:
+        case "GET", ["log"]:
+            return json_answer(call_report.page(orgs, request.query))
+        case "POST", ["behaviour"]:
+            return _change_all(orgs, await request.read())
+        case _:
+            text = "with several orgs, name one: /simulator/orgs/1/state, for example"
+            return error_answer(text, status=404)
+
+
+def _change_all(orgs: Orgs, body: bytes) -> CannedResponse:
+    """Change the behaviour of all orgs, or of none if a value is wrong."""
+    changes = behaviour_json.changes_in(body)
+    if own := _OWN_FIELDS & changes.keys():
+        raise ContentError(f"{min(own)} differs from org to org; change it for one org")
+    changed = [
+        (simulator, behaviour_json.changed(simulator.behaviour, changes)) for simulator in orgs
+    ]
+    for simulator, behaviour in changed:
+        simulator.change_behaviour(behaviour)
+    return json_answer({"orgs": len(changed)})

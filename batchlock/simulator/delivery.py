@@ -22,30 +22,34 @@ class Delivery:
         answer: CannedResponse,
         fault: Fault | None,
         behaviour: Behaviour,
+        position: int,
     ) -> web.StreamResponse:
-        """Send an answer with a fault of the connection, if there is one."""
+        """Send an answer with a fault of the connection, if there is one.
+
+        `position` is that of the call in the log.
+        """
         match fault:
             case Fault.DROPPED_BEFORE | Fault.DROPPED_AFTER:
-                self._ledger.answers["dropped"] += 1
+                self._ledger.record_answer(position, "dropped")
                 _abort(request)
                 return web.Response()  # for aiohttp alone: the connection is gone
             case Fault.HANG:
-                self._ledger.answers["hung"] += 1
+                self._ledger.record_answer(position, "hung")
                 # Nobody resolves it: the handler is cancelled when the client disconnects.
                 await asyncio.get_running_loop().create_future()
                 raise AssertionError("the client closes the connection first")
             case Fault.CUT_CONNECTION:
-                self._ledger.answers["cut"] += 1
+                self._ledger.record_answer(position, "cut")
                 return await _send_half(request, answer)
             case Fault.CUT_BODY:
                 half = replace(answer, body=answer.body[: len(answer.body) // 2])
-                return self.send(half, behaviour)
+                return self.send(half, behaviour, position)
             case _:
-                return self.send(answer, behaviour)
+                return self.send(answer, behaviour, position)
 
-    def send(self, answer: CannedResponse, behaviour: Behaviour) -> web.Response:
+    def send(self, answer: CannedResponse, behaviour: Behaviour, position: int) -> web.Response:
         """Return the answer with the headers about credits and waiting."""
-        self._ledger.answers[str(answer.status)] += 1
+        self._ledger.record_answer(position, str(answer.status))
         response = response_of(answer)
         limit, used = behaviour.credit_limit, self._ledger.credits_used
         # Zoho sends the header only once half of the credits are used.

@@ -5,8 +5,8 @@ import random
 from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse
 from batchlock.simulator.behaviour import Behaviour, Fault
+from batchlock.simulator.call_log import Kind
 from batchlock.simulator.calls import Call
-from batchlock.simulator.ledger import Kind
 from batchlock.simulator.magic import MAGIC_RECORDS, MagicRecord, Start
 
 _MAGIC = {magic.record_id: magic for magic in MAGIC_RECORDS if not isinstance(magic.effect, Start)}

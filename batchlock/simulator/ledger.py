@@ -1,35 +1,20 @@
-"""The record of all calls that the simulator received."""
+"""The counts of one org: calls by kind and answer, calls in flight, credits and changes."""
 
-import time
-from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Mapping
 
-
-class Kind(StrEnum):
-    """Kinds of calls: four on locks, three that read or do a lot, other API calls, token requests.
-
-    `LIST` is `GET /{module}`.
-    """
-
-    PUT = "put"
-    GET = "get"
-    POST = "post"
-    DELETE = "delete"
-    LIST = "list"
-    COQL = "coql"
-    COMPOSITE = "composite"
-    OTHER = "other"
-    TOKEN = "token"  # noqa: S105 - a kind of call, no secret
+from batchlock.simulator.call_log import REFUSED, CallLog, Kind, Timeline
 
 
 class Ledger:
-    """The calls that the simulator received, in nine bytes each: runs of a million rows fit."""
+    """The calls that one org received, with their counts."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.started_at = time.time()
+    def __init__(self, timeline: Timeline | None = None) -> None:
+        timeline = timeline or Timeline()
+        self.started_at = timeline.started_at
         """Wall clock, seconds since 1970. Arrivals are seconds after this moment."""
+        self.log = CallLog(timeline)
+        """Each call by itself."""
         self.answers: Counter[str] = Counter()
         """Answers by HTTP status; `dropped`, `cut` and `hung` are calls without a whole answer."""
         self.in_flight = 0
@@ -37,6 +22,8 @@ class Ledger:
         self.in_flight_peak = 0
         self.heavy_in_flight = 0
         """The calls among them that have the lower limit."""
+        self.over_cap = 0
+        """Calls answered 429 because too many were in flight."""
         self.api_calls = 0
         """Calls other than token requests, including refused ones."""
         self.credits: Counter[Kind] = Counter()
@@ -45,22 +32,37 @@ class Ledger:
         """Executed sub-requests of composite calls; they are no calls of their own."""
         self.changes: Counter[Kind] = Counter()
         """Calls that changed a lock, whether or not the answer reached the client."""
-        self._clock = clock
-        self._start = clock()
-        # An array and a bytearray, because a list of floats would take 32 bytes for each call.
-        self._arrivals = {kind: array("d") for kind in Kind}
-        self._throttled = {kind: bytearray() for kind in Kind}
+        self._timeline = timeline
+        self._counts: Counter[Kind] = Counter()
+        self._first_call: float | None = None
+        self.last_call: float | None = None
+        """When the last API call arrived, in seconds from the start; None: there was none."""
 
-    def record_arrival(self, kind: Kind) -> None:
-        """Record the arrival of a call."""
-        self._arrivals[kind].append(self._clock() - self._start)
-        self._throttled[kind].append(0)
+    def record_arrival(
+        self, kind: Kind, record: tuple[str, str] = ("", ""), *, token: str = "", port: int = 0
+    ) -> int:
+        """Record the arrival of a call; return its position in the log.
+
+        `record` is the module and the record id, `token` the access token, and `port` the port of
+        the client's end of the connection.
+        """
+        self._counts[kind] += 1
         if kind is not Kind.TOKEN:
             self.api_calls += 1
+            self.last_call = self._timeline.elapsed()
+            if self._first_call is None:
+                self._first_call = self.last_call
+        return self.log.add(kind, record, token=token, port=port)
 
-    def mark_throttled(self, kind: Kind, number: int) -> None:
-        """Record that call `number` of this kind, counted from 1, was answered 429."""
-        self._throttled[kind][number - 1] = 1
+    def record_sub_request(self, kind: Kind, record: tuple[str, str], *, token: str) -> int:
+        """Record a sub-request that is executed; return its position in the log."""
+        self.sub_requests[kind] += 1
+        return self.log.add(kind, record, token=token, in_composite=True)
+
+    def record_answer(self, position: int, answer: str) -> None:
+        """Record what an API call was answered: an HTTP status, `dropped`, `cut` or `hung`."""
+        self.answers[answer] += 1
+        self.log.set_answer(position, answer)
 
     def start_call(self, places: int = 1) -> None:
         """Record that an API call is in flight."""
@@ -77,26 +79,27 @@ class Ledger:
         """PUTs that changed a lock."""
         return self.changes[Kind.PUT]
 
+    @property
+    def throttled(self) -> int:
+        """API calls that were answered 429."""
+        return self.answers[REFUSED]
+
     def count(self, kind: Kind) -> int:
         """Return the number of calls of this kind."""
-        return len(self._arrivals[kind])
+        return self._counts[kind]
 
     def calls(self, kind: Kind) -> Mapping[str, object]:
         """Return when each call of this kind arrived, and whether it was answered 429."""
+        arrivals, throttled = self.log.arrivals(kind)
         return {
             "kind": kind,
             "started_at": self.started_at,
-            "arrivals": self._arrivals[kind].tolist(),
-            "throttled": list(self._throttled[kind]),
+            "arrivals": arrivals,
+            "throttled": throttled,
         }
 
     def state(self) -> Mapping[str, object]:
         """Return every count; `first_call` and `last_call` are arrivals of API calls."""
-        times = [
-            arrivals
-            for kind, arrivals in self._arrivals.items()
-            if arrivals and kind is not Kind.TOKEN
-        ]
         return {
             "started_at": self.started_at,
             "calls": {kind.value: self.count(kind) for kind in Kind},
@@ -104,13 +107,14 @@ class Ledger:
             "updates": self.updates,
             "locked": self.changes[Kind.POST],
             "unlocked": self.changes[Kind.DELETE],
-            "throttled": sum(sum(marks) for marks in self._throttled.values()),
+            "throttled": self.throttled,
+            "over_cap": self.over_cap,
             "answers": dict(self.answers),
             "in_flight": self.in_flight,
             "in_flight_peak": self.in_flight_peak,
             "credits_used": self.credits_used,
             "credits_by_kind": {kind.value: count for kind, count in self.credits.items()},
             "token_requests": self.count(Kind.TOKEN),
-            "first_call": min((arrivals[0] for arrivals in times), default=None),
-            "last_call": max((arrivals[-1] for arrivals in times), default=None),
+            "first_call": self._first_call,
+            "last_call": self.last_call,
         }

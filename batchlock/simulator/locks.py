@@ -17,6 +17,7 @@ import orjson
 from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse, json_answer, success
 from batchlock.simulator.behaviour import Unlisted
+from batchlock.simulator.identity import Identity
 from batchlock.simulator.magic import MAGIC_RECORDS, Start
 from batchlock.simulator.records import (
     SIGNED_IN_USER,
@@ -32,6 +33,7 @@ from batchlock.simulator.records import (
 _STARTS = {
     magic.record_id: magic.effect for magic in MAGIC_RECORDS if isinstance(magic.effect, Start)
 }
+_FIRST_NEW_LOCK = 100_000
 _LOCK_REFUSALS = {
     LockRefusal.ONLY_AUTOMATIC: answers.CANNOT_LOCK,
     LockRefusal.NOT_CONFIGURED: answers.NOT_CONFIGURED,
@@ -72,6 +74,7 @@ class SavedLock:
 class Locks:
     """The locks of the org.
 
+    `identity` tells which record ids are those of another org of the stand-in, and no records here;
     `unlisted` returns the first state of the records that the inventory does not name, `now` the
     time of the locks that a call adds.
     """
@@ -80,6 +83,7 @@ class Locks:
         self,
         inventory: Inventory | None,
         *,
+        identity: Identity,
         unlisted: Callable[[], Unlisted],
         now: Callable[[], datetime],
     ) -> None:
@@ -87,6 +91,7 @@ class Locks:
         # No list of all locks is possible: whatever record a call names is locked.
         self.by_record: dict[str, Lock] = {}
         """The locks that were changed or set, by `module/record id`."""
+        self._identity = identity
         self._unlisted = unlisted
         self._now = now
         self._created = 0
@@ -140,8 +145,7 @@ class Locks:
         if lock.lock_id is not None and not self._is_either(module, record_id):
             return answers.ALREADY_LOCKED
         self._created += 1
-        # Beginning with 9900, as no id of a real org does.
-        lock.lock_id = f"9900000000001{self._created:05d}"
+        lock.lock_id = self._identity.make_id(_FIRST_NEW_LOCK + self._created)
         lock.reason, lock.source = reason, Source.MANUAL
         lock.origin = Origin(time=self._now().isoformat(timespec="seconds"))
         lock.locks += 1
@@ -234,6 +238,8 @@ class Locks:
         lock = self.by_record.get(f"{module}/{record_id}")
         if lock is not None:
             return lock
+        if not self._identity.knows(record_id):
+            return None
         start = _STARTS.get(record_id)
         if start is None and self.inventory.is_complete(module):
             return None

@@ -9,7 +9,7 @@ from enum import StrEnum
 from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse, html_page, refusal, sign_in_refusal
 from batchlock.simulator.behaviour import Fault
-from batchlock.simulator.ledger import Kind
+from batchlock.simulator.call_log import Kind
 
 # The call that sends an update; most magic records affect only this one.
 _PUT = frozenset({Kind.PUT})

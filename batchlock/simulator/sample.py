@@ -1,8 +1,12 @@
 """A generated inventory: the same for the same size, whatever the machine."""
 
 import random
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from batchlock.simulator.identity import Identity
+from batchlock.simulator.locks import lock_id_of
 from batchlock.simulator.records import (
     SIGNED_IN_USER,
     Inventory,
@@ -18,9 +22,10 @@ SAMPLE_MODULES = ("Leads", "Contacts", "Deals", "Invoices", "Visits")
 _LOCKED = 3
 _AUTOMATIC = 40
 _SEED = 20250115
-# Ids of 18 digits that begin with 9900, as no id of a real org does.
-_FIRST_RECORD = 990000000100000000
-_FIRST_LOCK = 990000000200000000
+# The last eleven digits of the first ids; those before them are the org's.
+_FIRST_RECORD = 100_000_000
+_FIRST_LOCK = 200_000_000
+_FIRST_ROW = 300_000_007
 
 _PEOPLE = (
     SIGNED_IN_USER,
@@ -47,11 +52,40 @@ _FIRST_TIME = datetime(2025, 1, 6, 7, 0, tzinfo=UTC)
 _MINUTES = 500_000  # almost a year
 
 
-def sample_inventory(size: int) -> Inventory:
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """A row of an input file that changes the reason of one lock."""
+
+    module: str
+    record_id: str
+    lock_id: str
+    reason: str
+
+
+def sample_rows(identity: Identity, size: int) -> Iterator[SampleRow]:
+    """Yield `size` rows for an org, as `batchlock run` reads them; each record occurs once.
+
+    The org has these records if its inventory is not complete. No other org of the stand-in has.
+    """
+    for number in range(size):
+        # In steps of ten, so that none ends with zeros as the ids that a spreadsheet has rounded.
+        record_id = identity.make_id(_FIRST_ROW + 10 * number)
+        yield SampleRow(
+            SAMPLE_MODULES[number % len(SAMPLE_MODULES)],
+            record_id,
+            lock_id_of(record_id),
+            f"Audit hold {identity.label}-{number + 1:05d}",
+        )
+
+
+def sample_inventory(size: int, identity: Identity | None = None) -> Inventory:
     """Return an inventory of `size` records, which is complete for its five modules.
+
+    The ids begin as those of the org; without `identity`, as those of an only org.
 
     A third of the records is locked, and a fortieth of all by a rule.
     """
+    identity = identity or Identity()
     chance = random.Random(_SEED)  # noqa: S311 - sample data are no secret
     records: dict[str, list[Record]] = {module: [] for module in SAMPLE_MODULES}
     numbers = chance.sample(range(size), size)
@@ -63,10 +97,10 @@ def sample_inventory(size: int) -> Inventory:
         lock_id += chance.randint(1, 97)
         module = SAMPLE_MODULES[number % len(SAMPLE_MODULES)]
         name = f"{chance.choice(_FIRST_NAMES)} {chance.choice(_LAST_NAMES)} {number + 1}"
-        lock = _lock(chance, str(lock_id), is_automatic=number in automatic)
+        lock = _lock(chance, identity.make_id(lock_id), is_automatic=number in automatic)
         if number not in locked:
             lock = Lock(None, None)
-        records[module].append(Record(str(record_id), name, lock))
+        records[module].append(Record(identity.make_id(record_id), name, lock))
     return Inventory(records, complete=SAMPLE_MODULES)
 
 

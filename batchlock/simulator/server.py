@@ -1,4 +1,4 @@
-"""The HTTP server of the simulator."""
+"""The HTTP server of the simulator: for one org or for many, at the same URLs."""
 
 import asyncio
 import time
@@ -12,9 +12,11 @@ from aiohttp import web
 
 from batchlock.simulator import answers, control
 from batchlock.simulator.behaviour import Behaviour
+from batchlock.simulator.call_log import Kind
 from batchlock.simulator.calls import COMPOSITE_PLACES, Call, kind_of
 from batchlock.simulator.delivery import Delivery, response_of
-from batchlock.simulator.ledger import Kind
+from batchlock.simulator.identity import token_of
+from batchlock.simulator.orgs import Orgs, make_orgs
 from batchlock.simulator.records import Inventory
 from batchlock.simulator.simulator import Simulator, now_utc
 
@@ -24,13 +26,81 @@ _SHUTDOWN_SECONDS = 0.05
 _MOST_BODY_BYTES = 64 * 1024 * 1024
 
 
-class _Handler:
-    """Answers the requests to one simulated org."""
+class _OrgHandler:
+    """Answers the requests to one org."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
         self._ledger = simulator.ledger
         self._delivery = Delivery(simulator.ledger)
+
+    async def answer_api_call(
+        self, request: web.BaseRequest, path: list[str], authorization: str | None
+    ) -> web.StreamResponse:
+        """Answer a call whose access token is one of this org."""
+        segments = tuple(path)
+        kind = kind_of(request.method, segments)
+        token = token_of(authorization)
+        call = Call(kind, request.method, segments, request.query, token=token)
+        port = _client_port(request)
+        position = self._ledger.record_arrival(kind, call.subject, token=token, port=port)
+        places = COMPOSITE_PLACES if call.kind is Kind.COMPOSITE else 1
+        self._ledger.start_call(places)
+        self._ledger.heavy_in_flight += call.is_heavy
+        try:
+            return await self._answer_counted_call(request, call, authorization, position)
+        finally:
+            self._ledger.log.set_end(position)
+            self._ledger.in_flight -= places
+            self._ledger.heavy_in_flight -= call.is_heavy
+
+    async def _answer_counted_call(
+        self, request: web.BaseRequest, call: Call, authorization: str | None, position: int
+    ) -> web.StreamResponse:
+        """Answer a call that is in flight; `position` is that in the log."""
+        simulator, behaviour = self._simulator, self._simulator.behaviour
+        if (throttled := simulator.throttled(call)) is not None:
+            return self._delivery.send(throttled, behaviour, position)
+        host = request.host.partition(":")[0]
+        refused = simulator.host_refusal(host) or simulator.sign_in.refusal_of(authorization)
+        if refused is not None:
+            await self._delay()
+            return self._delivery.send(refused, behaviour, position)
+        scopes = simulator.sign_in.scopes_of(authorization)
+        body = await request.read()
+        # Before the delay: a client that is killed while it waits has made the change.
+        answer = simulator.answer(replace(call, body=body, scopes=scopes))
+        if answer.response.status != 429:  # a limit refuses at once
+            await self._delay()
+        return await self._delivery.send_with(
+            request, answer.response, answer.fault, behaviour, position
+        )
+
+    async def answer_token_request(
+        self, request: web.BaseRequest, form: dict[str, str]
+    ) -> web.StreamResponse:
+        """Answer a token request with the client id of this org."""
+        position = self._ledger.record_arrival(Kind.TOKEN, port=_client_port(request))
+        answer = self._simulator.token_answer(form)
+        self._ledger.log.set_answer(position, str(answer.status))
+        try:
+            await self._delay()
+        finally:
+            self._ledger.log.set_end(position)
+        return response_of(answer)
+
+    async def _delay(self) -> None:
+        seconds = self._simulator.faults.delay_seconds(self._simulator.behaviour)
+        if seconds > 0:
+            await asyncio.sleep(seconds)
+
+
+class _Handler:
+    """Finds the org of each request."""
+
+    def __init__(self, orgs: Orgs) -> None:
+        self._orgs = orgs
+        self._handlers = {org.identity.number: _OrgHandler(org) for org in orgs}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer any request."""
@@ -42,68 +112,41 @@ class _Handler:
             case "oauth":
                 return await self._answer_token_request(request, path)
             case "simulator":
-                return response_of(await control.answer(request, path[1:], self._simulator))
+                return response_of(await control.answer(request, path[1:], self._orgs))
             case _:
                 return response_of(answers.WRONG_URL)
 
     async def _answer_api_call(
         self, request: web.BaseRequest, path: list[str]
     ) -> web.StreamResponse:
-        segments = tuple(path)
-        kind = kind_of(request.method, segments)
-        call = Call(kind, request.method, segments, request.query)
-        self._ledger.record_arrival(call.kind)
-        number = self._ledger.count(call.kind)
-        places = COMPOSITE_PLACES if call.kind is Kind.COMPOSITE else 1
-        self._ledger.start_call(places)
-        self._ledger.heavy_in_flight += call.is_heavy
-        try:
-            return await self._answer_counted_call(request, call, number)
-        finally:
-            self._ledger.in_flight -= places
-            self._ledger.heavy_in_flight -= call.is_heavy
-
-    async def _answer_counted_call(
-        self, request: web.BaseRequest, call: Call, number: int
-    ) -> web.StreamResponse:
-        """Answer a call that is in flight; `number` counts the calls of its kind, from 1."""
-        simulator, behaviour = self._simulator, self._simulator.behaviour
-        if (throttled := simulator.throttled(call)) is not None:
-            self._ledger.mark_throttled(call.kind, number)
-            return self._delivery.send(throttled, behaviour)
         authorization = request.headers.get("Authorization")
-        host = request.host.partition(":")[0]
-        refused = simulator.host_refusal(host) or simulator.sign_in.refusal_of(authorization)
-        if refused is not None:
-            await self._delay()
-            return self._delivery.send(refused, behaviour)
-        scopes = simulator.sign_in.scopes_of(authorization)
-        body = await request.read()
-        # Before the delay: a client that is killed while it waits has made the change.
-        answer = simulator.answer(replace(call, body=body, scopes=scopes))
-        if answer.response.status == 429:  # a limit refuses at once
-            self._ledger.mark_throttled(call.kind, number)
-        else:
-            await self._delay()
-        return await self._delivery.send_with(request, answer.response, answer.fault, behaviour)
+        org = self._orgs.of_call(authorization)
+        if org is None:
+            self._orgs.unknown_tokens += 1
+            has_token = bool(token_of(authorization))
+            return response_of(answers.INVALID_TOKEN if has_token else answers.NO_TOKEN)
+        handler = self._handlers[org.identity.number]
+        return await handler.answer_api_call(request, path, authorization)
 
     async def _answer_token_request(
         self, request: web.BaseRequest, path: list[str]
     ) -> web.StreamResponse:
         if path != ["oauth", "v2", "token"] or request.method != "POST":
             return response_of(answers.WRONG_URL)
-        self._ledger.record_arrival(Kind.TOKEN)
         # A client may send the parameters in the query or in the body.
         fields = (*request.query.items(), *(await request.post()).items())
         form = {name: value for name, value in fields if isinstance(value, str)}
-        answer = self._simulator.token_answer(form)
-        await self._delay()
-        return response_of(answer)
+        org = self._orgs.of_sign_in(form.get("client_id", ""))
+        if org is None:
+            self._orgs.unknown_clients += 1
+            return response_of(answers.sign_in_refusal("invalid_client"))
+        return await self._handlers[org.identity.number].answer_token_request(request, form)
 
-    async def _delay(self) -> None:
-        seconds = self._simulator.faults.delay_seconds(self._simulator.behaviour)
-        if seconds > 0:
-            await asyncio.sleep(seconds)
+
+def _client_port(request: web.BaseRequest) -> int:
+    """Return the port of the client's end of the connection; 0: the connection is gone."""
+    peer = None if request.transport is None else request.transport.get_extra_info("peername")
+    return int(peer[1]) if peer else 0
 
 
 def _large_request(
@@ -117,6 +160,31 @@ def _large_request(
 
 
 @asynccontextmanager
+async def serving_orgs(
+    orgs: Orgs, *, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[Orgs]:
+    """Run a stand-in of these orgs while the block runs, on this port or, for 0, on a free one.
+
+    Raises OSError if the port is in use.
+    """
+    # Cancelled handlers: a call whose client is gone is no longer in flight.
+    server = web.Server(
+        _Handler(orgs).handle,
+        request_factory=_large_request,
+        access_log=None,
+        handler_cancellation=True,
+    )
+    runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        orgs.set_url(f"http://{host}:{runner.addresses[0][1]}")
+        yield orgs
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def serving(
     behaviour: Behaviour | None = None,
     *,
@@ -126,24 +194,11 @@ async def serving(
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], datetime] = now_utc,
 ) -> AsyncIterator[Simulator]:
-    """Run a simulator while the block runs, on this port or, for 0, on a free one.
+    """Run a stand-in of one org, which takes every sign-in, while the block runs.
 
-    `clock` is monotonic and returns seconds; `now` returns the time that new locks get.
-    Raises OSError if the port is in use.
+    The arguments are those of `make_orgs` and `serving_orgs`. Raises OSError if the port is in use.
     """
-    simulator = Simulator(behaviour, inventory, clock=clock, now=now)
-    # Cancelled handlers: a call whose client is gone is no longer in flight.
-    server = web.Server(
-        _Handler(simulator).handle,
-        request_factory=_large_request,
-        access_log=None,
-        handler_cancellation=True,
-    )
-    runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        simulator.url = f"http://{host}:{runner.addresses[0][1]}"
+    orgs = make_orgs(1, behaviour, inventory_of=lambda _: inventory, clock=clock, now=now)
+    async with serving_orgs(orgs, host=host, port=port):
+        (simulator,) = orgs
         yield simulator
-    finally:
-        await runner.cleanup()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse, json_answer, sign_in_refusal
+from batchlock.simulator.identity import Identity, token_of
 from batchlock.simulator.magic import MAGIC_SIGN_INS
 
 # All three from Zoho's page on token validity.
@@ -19,8 +20,6 @@ WINDOW_SECONDS = 600.0
 LIVE_TOKENS = 15
 
 _MAGIC = {(magic.field, magic.value): magic for magic in MAGIC_SIGN_INS}
-# In lower case: the name of an authentication scheme is case-insensitive (RFC 9110, 11.1).
-_SCHEME = "zoho-oauthtoken "
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,14 @@ class _Access:
 
 
 class Credentials:
-    """The tokens of the simulated org. `clock` returns seconds and is monotonic."""
+    """The sign-in and the tokens of one org. `clock` returns seconds and is monotonic.
 
-    def __init__(self, *, clock: Callable[[], float]) -> None:
+    The only org of a stand-in takes every sign-in; one of many takes its own.
+    """
+
+    def __init__(self, identity: Identity, *, clock: Callable[[], float]) -> None:
         self.tokens_issued = 0
+        self._identity = identity
         self._clock = clock
         self._tokens: dict[str, _Access] = {}
         self._live_tokens: defaultdict[str, deque[str]] = defaultdict(deque)
@@ -53,30 +56,31 @@ class Credentials:
 
     def refusal_of(self, authorization: str | None) -> CannedResponse | None:
         """Return the refusal of a call with this header; None if its token is valid."""
-        header = authorization or ""
-        if header[: len(_SCHEME)].lower() != _SCHEME:
+        token = token_of(authorization)
+        if not token:
             return answers.NO_TOKEN
-        access = self._tokens.get(header[len(_SCHEME) :])
+        access = self._tokens.get(token)
         if access is None or access.expires_at <= self._clock():
             return answers.INVALID_TOKEN
         return access.to_calls
 
     def scopes_of(self, authorization: str | None) -> frozenset[str]:
         """Return what the token in this header may do; nothing if there is no such token."""
-        access = self._tokens.get((authorization or "")[len(_SCHEME) :])
+        access = self._tokens.get(token_of(authorization))
         return frozenset() if access is None else access.scopes
 
     def answer(self, form: Mapping[str, str], grant: Grant) -> CannedResponse:
         """Answer a token request."""
-        for field, error in (
-            ("client_id", "invalid_client"),
-            ("client_secret", "invalid_client_secret"),
+        identity = self._identity
+        for field, own, error in (
+            ("client_id", identity.client_id, "invalid_client"),
+            ("client_secret", identity.client_secret, "invalid_client_secret"),
         ):
             value = form.get(field, "")
-            if not value:
-                return sign_in_refusal(error)
             if (magic := _MAGIC.get((field, value))) and magic.answer:
                 return magic.answer
+            if not value or (not identity.is_only and value != own):
+                return sign_in_refusal(error)
         match form.get("grant_type"):
             case "refresh_token":
                 return self._refresh(form.get("refresh_token", ""), grant)
@@ -92,7 +96,9 @@ class Credentials:
         magic = _MAGIC.get(("token", code))
         if magic is None and code:
             self._used_codes.add(code)
-            return self._refresh(_new_token(), grant, with_refresh_token=True)
+            only = self._identity.is_only
+            refresh_token = self._new_token() if only else self._identity.refresh_token
+            return self._refresh(refresh_token, grant, with_refresh_token=True)
         return self._refresh(code, grant, with_refresh_token=True)
 
     def _refresh(
@@ -104,6 +110,9 @@ class Credentials:
         magic = _MAGIC.get(("token", refresh_token))
         if magic and magic.answer:
             return magic.answer
+        identity = self._identity
+        if not (magic or identity.is_only or refresh_token == identity.refresh_token):
+            return sign_in_refusal("invalid_code")
         times = self._issue_times[refresh_token]
         while times and times[0] <= self._clock() - WINDOW_SECONDS:
             times.popleft()
@@ -126,13 +135,12 @@ class Credentials:
         live = self._live_tokens[refresh_token]
         while live and (len(live) >= LIVE_TOKENS or self._tokens[live[0]].expires_at <= now):
             del self._tokens[live.popleft()]
-        token = _new_token()
+        token = self._new_token()
         self._tokens[token] = _Access(now + grant.lifetime, grant.scopes, to_calls)
         live.append(token)
         self.tokens_issued += 1
         return token
 
-
-def _new_token() -> str:
-    # The shape of Zoho's own tokens, so that a client that checks it accepts them.
-    return f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}"
+    def _new_token(self) -> str:
+        # The shape of Zoho's own tokens, so that a client that checks it accepts them.
+        return f"1000.{self._identity.token_digits}{secrets.token_hex(12)}.{secrets.token_hex(16)}"

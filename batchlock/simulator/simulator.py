@@ -1,6 +1,8 @@
-"""One simulated org: its records, its limits, its tokens, and what every call did to it."""
+"""One simulated org: its records, its limits, its tokens, and what every call did to it.
 
-import time
+Everything here belongs to this org alone. What the orgs of one stand-in share is in `orgs`.
+"""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,10 +11,12 @@ from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse
 from batchlock.simulator.api import Api, credits_of, scope_refusal
 from batchlock.simulator.behaviour import Behaviour, Fault
+from batchlock.simulator.call_log import Kind, Timeline
 from batchlock.simulator.calls import MOST_HEAVY_CALLS, Call
 from batchlock.simulator.composite import CompositeCalls
 from batchlock.simulator.faults import Faults
-from batchlock.simulator.ledger import Kind, Ledger
+from batchlock.simulator.identity import Identity
+from batchlock.simulator.ledger import Ledger
 from batchlock.simulator.locks import Locks
 from batchlock.simulator.magic import FAULT_ANSWERS
 from batchlock.simulator.records import Inventory
@@ -33,22 +37,33 @@ class Answer:
 
 
 class Simulator:
-    """One simulated org of Zoho CRM. `clock` returns seconds and is monotonic."""
+    """One simulated org of Zoho CRM: the only one of a stand-in, unless `identity` says otherwise.
+
+    All orgs of a stand-in have the same `timeline`.
+    """
 
     def __init__(
         self,
         behaviour: Behaviour | None = None,
         inventory: Inventory | None = None,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        identity: Identity | None = None,
+        timeline: Timeline | None = None,
         now: Callable[[], datetime] = now_utc,
     ) -> None:
         self.behaviour = behaviour or Behaviour()
         self.url = ""
         """Its address, for both the API and the accounts URL."""
-        self.locks = Locks(inventory, unlisted=lambda: self.behaviour.unlisted, now=now)
-        self.ledger = Ledger(clock=clock)
-        self.sign_in = Credentials(clock=clock)
+        self.identity = identity or Identity()
+        timeline = timeline or Timeline()
+        self.locks = Locks(
+            inventory,
+            identity=self.identity,
+            unlisted=lambda: self.behaviour.unlisted,
+            now=now,
+        )
+        self.ledger = Ledger(timeline)
+        self.sign_in = Credentials(self.identity, clock=timeline.clock)
         self.faults = Faults(self.behaviour.seed)
         self._api = Api(self.locks, self.ledger, now=now)
         self._composite = CompositeCalls(self._api, self.faults, self.locks, self.ledger)
@@ -58,9 +73,10 @@ class Simulator:
         behaviour, ledger = self.behaviour, self.ledger
         # The call is counted already, so the cap itself is still allowed.
         cap = behaviour.most_in_flight
-        if cap is not None and ledger.in_flight > cap:
-            return answers.TOO_MANY_CALLS
-        if call.is_heavy and cap is not None and ledger.heavy_in_flight > MOST_HEAVY_CALLS:
+        if cap is not None and (
+            ledger.in_flight > cap or (call.is_heavy and ledger.heavy_in_flight > MOST_HEAVY_CALLS)
+        ):
+            ledger.over_cap += 1
             return answers.TOO_MANY_CALLS
         if ledger.api_calls in behaviour.throttle_at:
             return answers.TOO_MANY_CALLS

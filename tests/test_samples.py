@@ -101,3 +101,20 @@ def test_the_problem_sample_has_every_problem_code_and_every_answer() -> None:
         if (number := int(magic.record_id[-3:])) not in slow and number not in ends_the_run
     }
     assert expected <= {row["Record Id"] for row in rows}
+
+
+def test_each_org_of_a_stand_in_gets_a_file_of_its_own(isolated: Path) -> None:
+    script = ROOT / "samples" / "make_org_files.py"
+    options = ("--orgs", "2", "--rows", "3")
+    subprocess.run([sys.executable, script, isolated / "files", *options], check=True)
+    files = sorted((isolated / "files").iterdir())
+    assert [file.name for file in files] == ["org-001.csv", "org-002.csv"]
+    with files[1].open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0] == {
+        "module": "Leads",
+        "record_id": "990000200300000007",
+        "lock_id": "990000200300999992",
+        "reason": "Audit hold 002-00001",
+    }
+    assert len({row["record_id"] for row in rows}) == 3

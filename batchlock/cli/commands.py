@@ -36,7 +36,12 @@ from batchlock.cli.options import (
     yes_option,
 )
 from batchlock.cli.runner import load_settings, open_engine
-from batchlock.cli.simulate_options import InventoryOptions, StandInOptions, stand_in_options
+from batchlock.cli.simulate_options import (
+    InventoryOptions,
+    OrgsOptions,
+    StandInOptions,
+    stand_in_options,
+)
 from batchlock.cli.streams import echo
 from batchlock.core.errors import UsageError
 
@@ -257,17 +262,23 @@ def login(context: Context, options: CommandOptions) -> int:
 
 @commands.command(cls=Command, example="batchlock simulate --port 8899 --latency 150ms")
 @stand_in_options
-@collected(StandInOptions, InventoryOptions)
+@collected(StandInOptions, InventoryOptions, OrgsOptions)
 def simulate(
-    context: Context, options: StandInOptions, records: InventoryOptions, *, port: int
+    context: Context,
+    options: StandInOptions,
+    records: InventoryOptions,
+    many: OrgsOptions,
+    *,
+    port: int,
 ) -> int:
     """Run the stand-in for Zoho on a local port, for rehearsals and tests."""
     from batchlock.cli import simulate as steps
 
     signals = context.signals
-    behaviour, inventory = steps.parse_behaviour(options), steps.parse_inventory(records)
-    serving = steps.serve(behaviour, inventory, port=port, cancel_token=signals.cancel_token)
-    signals.run_async(serving)
+    orgs = steps.parse_orgs(many.orgs, steps.parse_behaviour(options), records)
+    signals.run_async(
+        steps.serve(orgs, many.write_orgs, port=port, cancel_token=signals.cancel_token)
+    )
     context.clear_signal()
     return 0
 

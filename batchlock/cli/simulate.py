@@ -1,7 +1,9 @@
 """Run the stand-in for Zoho: `batchlock simulate`."""
 
 import asyncio
+import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from batchlock.cli.simulate_options import InventoryOptions, StandInOptions
@@ -14,12 +16,16 @@ from batchlock.simulator import (
     Composite,
     Edition,
     Fault,
+    Identity,
     Inventory,
+    Orgs,
     OrgType,
     Unlisted,
+    make_orgs,
     parse_inventory_json,
     sample_inventory,
-    serving,
+    serving_orgs,
+    write_orgs,
 )
 
 
@@ -109,26 +115,71 @@ def parse_inventory(options: InventoryOptions) -> Inventory | None:
         raise UsageError(f"{file}: {error}. docs/simulator.md shows the format.") from None
 
 
-async def serve(
-    behaviour: Behaviour, inventory: Inventory | None, *, port: int, cancel_token: CancelToken
-) -> None:
-    """Run the stand-in until a signal arrives. Raises UsageError when the port is in use."""
+def parse_orgs(count: int, behaviour: Behaviour, records: InventoryOptions) -> Orgs:
+    """Return the orgs of the stand-in, each with its own records. Raises UsageError."""
+    inventory, size = parse_inventory(records), records.inventory_size
+
+    def inventory_of(identity: Identity) -> Inventory | None:
+        if identity.is_only:
+            return inventory
+        # The ids of generated records are those of the org; those of a file are kept.
+        return copy.deepcopy(inventory) if size is None else sample_inventory(size, identity)
+
+    try:
+        return make_orgs(count, behaviour, inventory_of=inventory_of)
+    except ValueError as error:
+        raise UsageError(f"The stand-in cannot do that: {error}.") from None
+
+
+async def serve(orgs: Orgs, file: Path | None, *, port: int, cancel_token: CancelToken) -> None:
+    """Run the stand-in until a signal arrives; write its orgs to `file` first, if there is one.
+
+    Raises UsageError when the port is in use, or the file cannot be written.
+    """
     cancelled = asyncio.Event()
     cancel_token.add_callback(cancelled.set)
     try:
-        async with serving(behaviour, inventory=inventory, port=port) as simulator:
-            echo(
-                f"A stand-in for Zoho listens on {simulator.url}\n\n"
-                "zoho:\n"
-                f"  api_url: {simulator.url}\n"
-                f"  accounts_url: {simulator.url}\n"
-                "  client_id: any\n"
-                "  client_secret: any\n"
-                "  refresh_token: any\n\n"
-                "Stop it with Ctrl-C."
-            )
+        async with serving_orgs(orgs, port=port):
+            if file is not None:
+                _write_orgs(file, orgs)
+            echo(_greeting(orgs))
             await cancelled.wait()
     except OSError as error:
         raise UsageError(
             f"Port {port} cannot be used: {error.strerror}. Name another with --port."
         ) from None
+
+
+def _write_orgs(file: Path, orgs: Orgs) -> None:
+    try:
+        write_orgs(file, orgs)
+    except FileExistsError:
+        raise UsageError(
+            f"{file} exists already. Name another file with --write-orgs, or delete this one."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror}. Name another file with --write-orgs."
+        ) from None
+
+
+def _greeting(orgs: Orgs) -> str:
+    """Return what the command prints: the address, and how to sign in."""
+    url = orgs.url
+    if orgs.only is None:
+        first = orgs.by_number[1].identity
+        sign_in = first.client_id, first.client_secret, first.refresh_token
+        orgs_line = f"It has {len(orgs)} orgs; this is the first:\n\n"
+    else:
+        sign_in, orgs_line = ("any", "any", "any"), ""
+    client_id, client_secret, refresh_token = sign_in
+    return (
+        f"A stand-in for Zoho listens on {url}\n\n{orgs_line}"
+        "zoho:\n"
+        f"  api_url: {url}\n"
+        f"  accounts_url: {url}\n"
+        f"  client_id: {client_id}\n"
+        f"  client_secret: {client_secret}\n"
+        f"  refresh_token: {refresh_token}\n\n"
+        "Stop it with Ctrl-C."
+    )

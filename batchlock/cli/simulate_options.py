@@ -47,8 +47,29 @@ class InventoryOptions(NamedTuple):
     inventory_size: int | None = None
 
 
+class OrgsOptions(NamedTuple):
+    """How many orgs the stand-in has, and the file for their sign-ins; None: not typed."""
+
+    orgs: int = 1
+    write_orgs: Path | None = None
+
+
 _OPTIONS = (
     click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 is any free port."),
+    click.option(
+        "--orgs",
+        type=click.IntRange(1),
+        default=1,
+        metavar="N",
+        help="How many orgs it has, at most 999. Org 17 of many has the client id client-017, the "
+        "secret secret-017 and the refresh token refresh-017. One org takes every sign-in.",
+    ),
+    click.option(
+        "--write-orgs",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE.csv",
+        help="Write a new file with the address and the sign-in of each org.",
+    ),
     click.option("--latency", metavar="TIME", help="Until a call is answered, such as 150ms."),
     click.option("--jitter", metavar="TIME", help="How much the latency varies, up or down."),
     click.option(

@@ -143,11 +143,11 @@ class Engine(StoredRuns):
         unfinished = self.store.newest_unfinished(info.org, info.identity)
         if unfinished is not None and not is_outdated(unfinished):
             return unfinished
-        self.store.make_runs_folder(info.org)
-        path = self.store.journal_path(info)
-        await plan_find(request, path, info, self.settings, cancel_token=self.cancel_token)
-        with Journal.open(path) as journal:
-            return self._starter.add(journal.info, journal.figures())
+        self.store.journals.prepare(info.org)
+        with self.store.journals.plan_path(info) as path:
+            await plan_find(request, path, info, self.settings, cancel_token=self.cancel_token)
+            with self.store.journals.open_planned(path) as journal:
+                return self._starter.add(journal.info, journal.figures())
 
     async def _run_or_resume(
         self,
@@ -170,25 +170,27 @@ class Engine(StoredRuns):
                 return await self._resume(unfinished, credentials)
             self._reporter.check_writable(info, self.observer)
             set_holder(f"run {info.run_id} of {name}")
-            self.store.make_runs_folder(org)
+            self.store.journals.prepare(org)
             # The first token is fetched, and the org is asked, while the file is read.
             # `load_credentials` has checked sign-in and network, so connecting raises nothing
             # while nobody awaits the plan.
-            path = self.store.journal_path(info)
             asking: asyncio.Future[OrgEnquiry] = asyncio.get_running_loop().create_future()
-            planning = asyncio.create_task(make_plan(path, asking))
-            async with connected(self.settings, self.store, credentials) as (connection, enquiry):
-                asking.set_result(enquiry)
-                await planning
-                with Journal.open(path) as journal:
-                    try:
-                        await self._executor.check_before_question(journal, connection, enquiry)
-                        self._starter.confirm(journal)
-                    except BaseException:  # a signal at the question, too
-                        path.unlink(missing_ok=True)
-                        raise
-                    run = self._starter.add(journal.info, journal.figures())
-                    return await self._executor.execute(run, journal, connection, enquiry)
+            journals = self.store.journals
+            with journals.plan_path(info) as path:
+                planning = asyncio.create_task(make_plan(path, asking))
+                connecting = connected(self.settings, self.store, credentials)
+                async with connecting as (connection, enquiry):
+                    asking.set_result(enquiry)
+                    await planning
+                    with journals.open_planned(path) as journal:
+                        try:
+                            await self._executor.check_before_question(journal, connection, enquiry)
+                            self._starter.confirm(journal)
+                        except BaseException:  # a signal at the question, too
+                            journals.remove(info)
+                            raise
+                        run = self._starter.add(journal.info, journal.figures())
+                        return await self._executor.execute(run, journal, connection, enquiry)
 
     async def check(self, file: Path) -> CheckResult:
         """Find every problem of a file; nothing is sent, and no run is stored."""

@@ -24,14 +24,7 @@ from batchlock.report import summaries
 from batchlock.report.destination import displayable_name, run_id_in_name
 from batchlock.report.reporter import Reporter
 from batchlock.store.earlier import compare_with_earlier_runs, last_finished, needs_comparison
-from batchlock.store.journal import (
-    Journal,
-    copy_plan,
-    copy_undone_rows,
-    copy_unsettled_rows,
-    forget_results,
-    forget_undone_results,
-)
+from batchlock.store.journal import Journal, forget_results
 from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
@@ -65,12 +58,11 @@ class Starter:
             info = run_info.new_info_like(source.info, self.settings)
             info = replace(info, kind="run", strict=self.settings.input.strict)
             info = self.reporter.with_output(info)
-            self.store.make_runs_folder(info.org)
-            path = self.store.journal_path(info)
-            copy_plan(source, path, info, sends_done_rows=self.fresh)
-        with Journal.open(path) as journal:
+            self.store.journals.prepare(info.org)
+        self.store.journals.add_plan(plan_path, info, sends_done_rows=self.fresh)
+        with self.store.journals.open(info) as journal:
             note_finished(journal, self.store, is_fresh=self.fresh)
-        return self._add_from(path)
+        return self._add_from(info)
 
     def start_retry(self, run: Run, *, refused: bool) -> Run | None:
         """Make the retry of a run, or return its unfinished one; None when no row is to be sent.
@@ -97,10 +89,9 @@ class Starter:
                 return None
             info = self.reporter.with_output(info)
             self.reporter.check_writable(info, self.observer)
-            path = self.store.journal_path(info)
-            paths = [self.store.journal_path(each.info) for each in earlier] if refused else []
-            copy_unsettled_rows(source, path, info, refused=refused, earlier=paths)
-        return self._add_from(path)
+            infos = [each.info for each in earlier] if refused else []
+            self.store.journals.add_unsettled_rows(source, info, refused=refused, earlier=infos)
+        return self._add_from(info)
 
     def start_undo(self, run: Run) -> Run | None:
         """Make the undo of a run, or return its unfinished one; None when nothing can be put back.
@@ -132,10 +123,9 @@ class Starter:
                 )
             info = self.reporter.with_output(run_info.undo_info(run.info, self.settings))
             self.reporter.check_writable(info, self.observer)
-            path = self.store.journal_path(info)
-            if not copy_undone_rows(source, path, info):
+            if not self.store.journals.add_undone_rows(source, info):
                 return None
-        undo = self._add_from(path)
+        undo = self._add_from(info)
         if not run.is_closed:
             self.observer.on_message(
                 f"Run {run.run_id} was not finished. It is closed now: run its file again to send "
@@ -199,16 +189,16 @@ class Starter:
             superseded=superseded_by(info),
         )
 
-    def _add_from(self, path: Path) -> Run:
+    def _add_from(self, info: RunInfo) -> Run:
         """Add the run of a new journal; remove the journal when another run takes its place."""
         added = None
         try:
-            with Journal.open(path) as journal:
+            with self.store.journals.open(info) as journal:
                 self.confirm(journal)
                 added = self.add(journal.info, journal.figures())
         finally:
-            if added is None or self.store.journal_path(added.info) != path:
-                path.unlink(missing_ok=True)
+            if added is None or added.run_id != info.run_id:
+                self.store.journals.remove(info)
         return added
 
 
@@ -242,7 +232,7 @@ def send_rows_done_elsewhere(plan: Journal, store: "Store") -> None:
         )
     else:
         undos = [run for run in store.runs.family(original) if run.info.undo_of == run_id]
-        has_rows = forget_undone_results(plan, [store.journal_path(run.info) for run in undos])
+        has_rows = store.journals.forget_undone_results(plan, [run.info for run in undos])
         note = Note(
             code="results_of_an_undone_run",
             message=f"The file has the results of run {run_id}, which was undone since then, so "

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchlock.core.runs import Run, RunState
-from batchlock.store.journal import Journal, leave_done_rows, send_done_rows
+from batchlock.store.journal import Journal, send_done_rows
 
 if TYPE_CHECKING:
     from batchlock.store.store import Store
@@ -44,4 +44,4 @@ def compare_with_earlier_runs(journal: Journal, store: "Store", *, fresh: bool =
         send_done_rows(journal)
     else:
         earlier = store.runs.same_content(journal.info)
-        leave_done_rows(journal, [store.journal_path(run.info) for run in earlier])
+        store.journals.leave_done_rows(journal, [run.info for run in earlier])

@@ -9,8 +9,6 @@ in that PostgreSQL database then.
 """
 
 import logging
-import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
@@ -18,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from batchlock.core.errors import BatchlockError, Stopped
-from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, state_after
+from batchlock.core.runs import Run, RunFigures, RunState, state_after
 from batchlock.core.stop import KILLED
 from batchlock.store.audit_log import AuditLog
 from batchlock.store.carry_over import carry_over
 from batchlock.store.choices import ChoiceTable
-from batchlock.store.database import make_state_folder, open_database
+from batchlock.store.database import open_database
 from batchlock.store.journal import Journal
+from batchlock.store.journals import JournalFiles, Journals
 from batchlock.store.leases import LeaseTable, org_lease
 from batchlock.store.org_lock import org_lock
 from batchlock.store.orgs import OrgTable
@@ -36,10 +35,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 _log = logging.getLogger(__name__)
-
-# A plan writes its draft all the time, and is stopped after 15 minutes unless the settings allow
-# more. A draft that nobody has written to for an hour is left from a killed process.
-_DRAFT_LIFETIME_SECONDS = 3600.0
 
 # A killed worker of the page (out of memory, for example) is started again, but not for ever.
 _MAX_STARTS = 3
@@ -66,6 +61,7 @@ class Store:
             engine.dispose()
             raise
         self._engine = engine
+        self.journals: Journals = JournalFiles(state / "runs")
         self.leases = LeaseTable(engine)
         self.runs = RunTable(engine)
         self.orgs = OrgTable(engine)
@@ -85,13 +81,9 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def journal_path(self, info: RunInfo) -> Path:
-        """Return the path of the journal of a run, whether it exists or not."""
-        return self._runs_folder(info.org) / f"{info.run_id}.journal"
-
     def open_journal(self, run: Run) -> Journal:
         """Open the journal of a run. Raises BatchlockError as `Journal.open` does."""
-        return Journal.open(self.journal_path(run.info))
+        return self.journals.open(run.info)
 
     @contextmanager
     def lock(self, org: str) -> Iterator[Callable[[str], None]]:
@@ -167,32 +159,8 @@ class Store:
             return ""
         return (run.reason and run.reason.sentence) or "It has ended."
 
-    def make_runs_folder(self, org: str) -> None:
-        """Make the folder of the journals, and delete the drafts of plans that were killed there.
-
-        Raises UsageError when that fails.
-        """
-        folder = self._runs_folder(org)
-        make_state_folder(folder)
-        remove_drafts(folder, min_age_seconds=_DRAFT_LIFETIME_SECONDS)
-
-    def _runs_folder(self, org: str) -> Path:
-        return self.state / "runs" / org
-
 
 def _open_postgres(url: str) -> "sa.Engine":
     from batchlock.store.postgres import open_postgres
 
     return open_postgres(url)
-
-
-def remove_drafts(folder: Path, *, min_age_seconds: float = 0.0) -> None:
-    """Delete the drafts of plans in a folder that were last written some time ago."""
-    for draft in folder.glob("*.partial"):
-        with suppress(OSError):
-            if time.time() - draft.stat().st_mtime < min_age_seconds:
-                continue
-            if draft.is_dir():  # the table of an archive
-                shutil.rmtree(draft)
-            else:
-                draft.unlink()

@@ -90,7 +90,7 @@ def create_app(
 def _context(settings: Settings, options: RunOptions, store: Store) -> AppContext:
     org = SIMULATOR if options.simulate else settings.org
     environment, api = address(settings.zoho, org)
-    store.make_runs_folder(org)
+    store.journals.prepare(org)
     command_options: Sequence[str] = ()
     if options.config is not None:
         command_options = ("--config", str(options.config.absolute()))

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
-from batchlock.store.journal import Journal
 from batchlock.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -52,10 +51,6 @@ def remove_abandoned(folder: Path, upload_ids: Collection[str]) -> None:
 def _remove_runs(store: Store, org: str, before: float) -> None:
     """Remove the runs that were finished before a moment, with their journals."""
     for run in store.runs.ended_before(org, datetime.fromtimestamp(before, UTC)):
-        path = store.journal_path(run.info)
         with suppress(OSError, BatchlockError):
-            if path.exists():
-                with Journal.open(path):
-                    pass  # the last close removes the files -wal and -shm beside it
-                path.unlink()
+            store.journals.remove(run.info)
             store.runs.remove(run.run_id)

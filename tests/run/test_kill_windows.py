@@ -45,7 +45,7 @@ COMPARE = "batchlock.execute:compare_with_earlier_runs"
 COMMIT_BATCH = "batchlock.store.journal.journal:Journal.commit_batch"
 REPORT = "batchlock.report.reporter:Reporter.finish"
 END_SESSION = "batchlock.store.runs:RunTable.end_session"
-COPY_ROWS = "batchlock.start:copy_unsettled_rows"
+COPY_ROWS = "batchlock.store.journals:JournalFiles.add_unsettled_rows"
 
 # In the order of a run. The first batch claims the rows, so none of them is sent yet.
 RECORDED_MOMENTS = [

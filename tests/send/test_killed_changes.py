@@ -85,7 +85,7 @@ def test_an_unlock_that_was_killed_before_its_record_can_be_undone(
             copy_unsettled_rows(journal, path, run_info())
     send(path, ScriptedApi(lookups={2: [NO_LOCK]}))
     with Journal.open(path) as journal:
-        assert copy_undone_rows(journal, tmp_path / "undo", run_info()) == 1
+        copy_undone_rows(journal, tmp_path / "undo", run_info())
     with Journal.open(tmp_path / "undo") as undo:
         (update,) = undo.commit_batch([], claim=9)
         undo.commit_batch([], released=[2])

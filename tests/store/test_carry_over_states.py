@@ -1,7 +1,6 @@
 """The states of the runs of 0.1.0 that the folder in tests/data/state does not have."""
 
 import json
-import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from batchlock.store.carry_over.old_runs import read_runs
 from batchlock.store.carry_over.web_database import RequestedRun
 from batchlock.store.journal import Journal
 from batchlock.store.journal.old_end import SessionEnd
+from batchlock.store.journal.sql import Sql
 
 ENDED_AT = datetime(2026, 3, 14, 3, tzinfo=UTC)
 FIRST, SECOND, THIRD = "20260314-020304-1f3a", "20260315-020304-1f3a", "20260316-020304-1f3a"
@@ -48,12 +48,13 @@ def add_run(tmp_path: Path) -> AddRun:
             done = [make_outcome(row.row, Status.UPDATED, finished_at=ENDED_AT) for row in rows]
             journal.commit_batch(done)
             if end is not None:
-                put_end(journal.database.sql, **end)
+                with journal.database.transaction() as sql:
+                    put_end(sql, **end)
 
     return add
 
 
-def put_end(sql: sqlite3.Connection, **fields: Any) -> None:
+def put_end(sql: Sql, **fields: Any) -> None:
     values: dict[str, Any] = {
         "exit_code": 0,
         "ended_by": "",

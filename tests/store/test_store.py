@@ -17,10 +17,15 @@ from batchlock.core.runs import Run, RunState, superseded_by
 from batchlock.core.stop import COMPLETED, StopCode
 from batchlock.store.earlier import last_finished
 from batchlock.store.journal import Journal
+from batchlock.store.journals import JournalFiles
 from batchlock.store.store import Store
 
 FIRST, SECOND = "20260314-020304-1f3a", "20260315-020304-1f3a"
 RUN = run_record(run_info(run_id=FIRST))
+
+
+def journal_path(store: Store) -> Path:
+    return JournalFiles(store.state / "runs").path(RUN.info)
 
 
 def add_newer(store: Store, **info: object) -> Run:
@@ -31,20 +36,20 @@ def add_newer(store: Store, **info: object) -> Run:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
 def test_only_this_user_can_read_the_journals(store: Store) -> None:
-    store.make_runs_folder("acme")
-    folder = store.journal_path(RUN.info).parent
+    store.journals.prepare("acme")
+    folder = journal_path(store).parent
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_a_folder_of_journals_that_cannot_be_made_is_reported(embedded_store: Store) -> None:
     (embedded_store.state / "runs").write_text("a file")
     with pytest.raises(UsageError, match="state_directory"):
-        embedded_store.make_runs_folder("acme")
+        embedded_store.journals.prepare("acme")
 
 
 def test_drafts_of_killed_plans_are_deleted_after_a_while(store: Store) -> None:
-    store.make_runs_folder("acme")
-    folder = store.journal_path(RUN.info).parent
+    store.journals.prepare("acme")
+    folder = journal_path(store).parent
     old, new, table = (folder / f"{name}.partial" for name in ("old", "new", "table"))
     journal = folder / "run.journal"
     for path in (old, new, journal):
@@ -53,13 +58,13 @@ def test_drafts_of_killed_plans_are_deleted_after_a_while(store: Store) -> None:
     (table / "sheet.xml").touch()
     for path in (old, table, journal):
         os.utime(path, (time.time() - 7200,) * 2)
-    store.make_runs_folder("acme")
+    store.journals.prepare("acme")
     assert sorted(folder.iterdir()) == [new, journal]
 
 
 def test_a_run_that_is_recorded_as_running_was_killed_when_its_org_is_free(store: Store) -> None:
-    store.make_runs_folder("acme")
-    path = plan_journal(store.journal_path(RUN.info), [simple_update(2), simple_update(3)])
+    store.journals.prepare("acme")
+    path = plan_journal(journal_path(store), [simple_update(2), simple_update(3)])
     with Journal.open(path) as journal:
         journal.commit_batch([], claim=1)
         journal.commit_batch([make_outcome(2)])
@@ -78,9 +83,9 @@ def test_a_run_that_is_recorded_as_running_was_killed_when_its_org_is_free(store
 def test_a_killed_run_without_its_journal_keeps_the_figures_of_its_record(
     content: bytes | None, store: Store
 ) -> None:
-    store.make_runs_folder("acme")
+    store.journals.prepare("acme")
     if content is not None:
-        store.journal_path(RUN.info).write_bytes(content)
+        journal_path(store).write_bytes(content)
     store.runs.add(replace(RUN, figures=figures_of(updated=1, left=2)))
     store.runs.start_session(RUN)
     with store.lock("acme"):

@@ -115,7 +115,8 @@ def _read(path: Path) -> _OldRun:
 
 
 def _last_outcome_at(journal: Journal) -> datetime | None:
-    (seconds,) = journal.database.sql.execute("SELECT max(finished_at) FROM progress").fetchone()
+    with journal.database.reading() as sql:
+        (seconds,) = sql.execute("SELECT max(finished_at) FROM progress").fetchone()
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 

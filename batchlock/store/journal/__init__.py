@@ -33,7 +33,12 @@ from batchlock.store.journal.earlier import (
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.search import RowFilter, Throughput
-from batchlock.store.journal.undoing import UndoForecast, copy_undone_rows, undo_forecast
+from batchlock.store.journal.undoing import (
+    UndoForecast,
+    copy_undone_rows,
+    undo_forecast,
+    undoable_rows,
+)
 
 __all__ = [
     "Journal",
@@ -50,4 +55,5 @@ __all__ = [
     "leave_done_rows",
     "send_done_rows",
     "undo_forecast",
+    "undoable_rows",
 ]

@@ -1,15 +1,17 @@
 """Create and open the SQLite file of a journal, and run transactions in it."""
 
+import json
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from batchlock.core.errors import BatchlockError, Stopped
+from batchlock.store.journal.sql import SQLITE, Place
 
 # PRAGMA user_version of the file. It changes with the tables below and with the fields of the
 # JSON in `run`, so that an older batchlock refuses a newer journal in a sentence.
@@ -73,15 +75,36 @@ def _flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
-    """The open SQLite file of a journal.
+class SqliteConnection(sqlite3.Connection):
+    """A connection as the statements of a journal need it; see `Sql`."""
 
-    Its methods turn SQLite's errors into BatchlockError, and into Stopped when the disk is full.
-    """
+    dialect = SQLITE
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.create_function("as_json", 2, lambda *pair: json.dumps(pair), deterministic=True)
+
+    def stream(self, statement: str, values: Sequence[object] = (), /) -> sqlite3.Cursor:
+        """Return the rows of a query; SQLite always finds them one by one."""
+        return self.execute(statement, values)
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteDatabase:
+    """The open SQLite file of a journal; see `Database`."""
 
     path: Path
-    sql: sqlite3.Connection
+    sql: SqliteConnection
+
+    @property
+    def name(self) -> str:
+        """The journal as messages name it."""
+        return f"The journal {self.path}"
+
+    @property
+    def place(self) -> Path:
+        """The path of the file."""
+        return self.path
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -114,11 +137,19 @@ class Database:
                     "Set state_directory to a folder on a local disk."
                 )
             if number not in (_NO_FORMAT, _FORMAT_0_1_0, _FORMAT_UPDATES, _FORMAT):
-                raise wrong_version(path)
+                raise _wrong_version(path)
             database = cls(path, sql)
             if number != _FORMAT:
                 database._upgrade()
         return database
+
+    def open_other(self, place: Place) -> "SqliteDatabase":
+        """Open the journal at another path. Raises as `open` does."""
+        return self.open(Path(place))
+
+    def create_other(self, place: Place) -> "SqliteDatabase":
+        """Create a journal at another path. Raises as `create` does."""
+        return self.create(Path(place))
 
     def _upgrade(self) -> None:
         """Bring a journal of an earlier format to this one, unless another process just did."""
@@ -133,7 +164,19 @@ class Database:
             self.sql.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[SqliteConnection]:
+        """Yield the connection for queries."""
+        with readable_errors(self.path):
+            yield self.sql
+
+    @contextmanager
+    def session(self) -> Iterator[SqliteConnection]:
+        """Yield the connection, which is the same one all the time."""
+        with readable_errors(self.path):
+            yield self.sql
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqliteConnection]:
         """Commit what the block writes, or nothing when it raises."""
         with readable_errors(self.path):
             self.sql.execute("BEGIN IMMEDIATE")
@@ -157,24 +200,49 @@ class Database:
                 self.sql.execute("ROLLBACK")
 
     @contextmanager
-    def attached(self, paths: Mapping[str, Path]) -> Iterator[sqlite3.Connection]:
+    def attached(self, places: Mapping[str, Place]) -> Iterator[SqliteConnection]:
         """Run the block in a transaction, with other journals attached by name."""
-        for name, path in paths.items():
-            self.sql.execute(f"ATTACH ? AS {name}", (str(path),))
+        for name, path in places.items():
+            with readable_errors(Path(path)):
+                self.sql.execute(f"ATTACH ? AS {name}", (str(path),))
         try:
             with self.transaction() as sql:
                 yield sql
         finally:
-            for name in paths:
+            for name in places:
                 self.sql.execute(f"DETACH {name}")
 
-    def count(self, rows: str, values: tuple[object, ...] = ()) -> int:
+    @contextmanager
+    def reading_from(self, name: str, place: Place) -> Iterator[SqliteConnection]:
+        """Attach another journal that is only read, under a name.
+
+        Raises BatchlockError when it cannot be read.
+        """
+        path = Path(place)
+        self.open(path).close()  # brings a journal of an earlier format to this one
+        with readable_errors(path):
+            # Without a mode, SQLite makes an empty file when there is none.
+            self.sql.execute(f"ATTACH ? AS {name}", (f"{path.absolute().as_uri()}?mode=rw",))
+            try:
+                yield self.sql
+            finally:
+                self.sql.execute(f"DETACH {name}")
+
+    def count(self, rows: str, values: Sequence[object] = ()) -> int:
         """Count rows; `rows` is the SQL that follows FROM."""
         with readable_errors(self.path):
             return int(self.sql.execute(f"SELECT count(*) FROM {rows}", values).fetchone()[0])
 
+    def no_journal(self) -> BatchlockError:
+        """Return the error for a file that is no journal."""
+        return BatchlockError(f"{self.path} is not a batchlock journal.")
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    def wrong_version(self) -> BatchlockError:
+        """Return the error for a journal that another version of batchlock made."""
+        return _wrong_version(self.path)
+
+
+def _connect(path: Path, mode: str) -> SqliteConnection:
     """Connect to a file; mode `rw` opens an existing file only, `rwc` creates a missing one."""
     # isolation_level=None: transactions begin and end where this module says, and not where the
     # sqlite3 module guesses. The sender commits from worker threads, one at a time, so the check
@@ -184,11 +252,12 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         uri=True,
         isolation_level=None,
         check_same_thread=False,
+        factory=SqliteConnection,
     )
 
 
 @contextmanager
-def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def _closed_on_error(connection: SqliteConnection) -> Iterator[SqliteConnection]:
     try:
         yield connection
     except BaseException:
@@ -196,7 +265,7 @@ def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connect
         raise
 
 
-def wrong_version(path: Path) -> BatchlockError:
+def _wrong_version(path: Path) -> BatchlockError:
     """Return the error for a journal that another version of batchlock made."""
     return BatchlockError(
         f"The journal {path} was made by another version of batchlock. Use that version for it."

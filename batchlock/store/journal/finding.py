@@ -4,23 +4,23 @@ Until the search in a module is complete, a row with a negative number stands fo
 has rows left, and can be resumed, before it has found any record.
 """
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 from batchlock.core.records import LOCK_TITLES, FoundLock, Search, utc_text
 from batchlock.core.results import Outcome, Status
 from batchlock.core.rows import Action, RecordId
 from batchlock.store.journal.cells import pack
+from batchlock.store.journal.sql import Sql
 
 # As in a file, whose first row has the titles.
 _FIRST_ROW = 2
 _INSERT = (
-    "INSERT OR IGNORE INTO rows (row, module, record_id, reason, action, cells)"
-    f" VALUES (?, ?, ?, '', '{Action.FIND.value}', ?)"
+    "INSERT INTO rows (row, module, record_id, reason, action, cells)"
+    f" VALUES (?, ?, ?, '', '{Action.FIND.value}', ?) ON CONFLICT DO NOTHING"
 )
 
 
-def add_searches(sql: sqlite3.Connection, searches: Sequence[Search]) -> None:
+def add_searches(sql: Sql, searches: Sequence[Search]) -> None:
     """Add the row of each search; the caller holds the transaction."""
     # A page that comes twice, after a kill or because another way begins again, adds no row twice.
     sql.execute("CREATE UNIQUE INDEX found_records ON rows (module, record_id)")
@@ -31,7 +31,7 @@ def add_searches(sql: sqlite3.Connection, searches: Sequence[Search]) -> None:
         sql.execute("INSERT INTO progress (row, status) VALUES (?, ?)", (row, Status.PENDING.value))
 
 
-def add_records(sql: sqlite3.Connection, module: str, record_ids: Iterable[RecordId]) -> int:
+def add_records(sql: Sql, module: str, record_ids: Iterable[RecordId]) -> int:
     """Add the records that are not there yet as pending rows; return how many they are."""
     (last,) = sql.execute("SELECT max(row) FROM rows").fetchone()
     row = first = max(last or 0, _FIRST_ROW - 1) + 1
@@ -45,7 +45,7 @@ def add_records(sql: sqlite3.Connection, module: str, record_ids: Iterable[Recor
     return row - first
 
 
-def end_search(sql: sqlite3.Connection, position: int, search: Search) -> None:
+def end_search(sql: Sql, position: int, search: Search) -> None:
     """Remove the row of a complete search; that of a search that Zoho refused stays."""
     row = _row_of_search(position)
     if search.refusal:
@@ -58,7 +58,7 @@ def end_search(sql: sqlite3.Connection, position: int, search: Search) -> None:
         sql.execute("DELETE FROM rows WHERE row = ?", (row,))
 
 
-def record_locks(sql: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
+def record_locks(sql: Sql, outcomes: Iterable[Outcome]) -> None:
     """Fill in the cells of the rows whose lock was found."""
     for outcome in outcomes:
         if (lock := outcome.seen_lock) is None:

@@ -8,18 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from batchlock.core.errors import BatchlockError
 from batchlock.core.reading import FileReading, Note
 from batchlock.core.records import FindPlan, Search
 from batchlock.core.results import Outcome, Result, ResultRow
 from batchlock.core.rows import Cell, Field, PreviousLock, Problem, RecordId, Update
 from batchlock.core.runs import RunFigures, RunInfo, Totals
 from batchlock.store.journal import finding, planned, progress, results, search
-from batchlock.store.journal.database import Database, readable_errors, wrong_version
+from batchlock.store.journal.database import SqliteDatabase
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.planning import add_rows
 from batchlock.store.journal.results import Group
 from batchlock.store.journal.search import RowFilter, Throughput
+from batchlock.store.journal.sql import Database, Place, Sql
 from batchlock.store.journal.whole_file import check_whole_file
 
 _T = TypeVar("_T")
@@ -34,15 +34,16 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.path = database.path
         # A row that was released is not claimed again in this session: it was released because
         # the session ends.
         self._last_claimed_row = -1
+        # The totals after the last commit of this session that has certainly succeeded.
+        self._totals: Totals | None = None
 
     @classmethod
     def create(cls, path: Path, info: RunInfo) -> Self:
         """Create the journal of a plan, without flushing it to the disk."""
-        journal = cls(Database.create(path))
+        journal = cls(SqliteDatabase.create(path))
         journal.set_info(info)
         return journal
 
@@ -53,10 +54,20 @@ class Journal:
         Raises BatchlockError when the file is missing, damaged or of another version of
         batchlock, or when SQLite's write-ahead log does not work in its folder.
         """
-        return cls(Database.open(path))
+        return cls(SqliteDatabase.open(path))
+
+    def open_other(self, place: Place) -> Self:
+        """Open the journal of another run, which is kept where this one is."""
+        return type(self)(self.database.open_other(place))
+
+    def create_other(self, place: Place, info: RunInfo) -> Self:
+        """Create the journal of another run, which is kept where this one is."""
+        journal = type(self)(self.database.create_other(place))
+        journal.set_info(info)
+        return journal
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, or give the connection back."""
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -74,7 +85,7 @@ class Journal:
         """What the run is."""
         info = self._read("about", RunInfo.from_json)
         if info is None:
-            raise BatchlockError(f"{self.path} is not a batchlock journal.")
+            raise self.database.no_journal()
         return info
 
     def set_reading(self, reading: FileReading) -> None:
@@ -104,9 +115,10 @@ class Journal:
         """About how many credits the org has in a day; None when that is not known."""
         return self._read("day_credits", lambda value: int(value["credits"]))
 
-    def put_compared(self) -> None:
+    @staticmethod
+    def put_compared(sql: Sql) -> None:
         """Store that the earlier runs of the same thing were considered; the caller commits."""
-        self._put("earlier", {})
+        _put(sql, "earlier", {})
 
     @property
     def is_compared(self) -> bool:
@@ -164,7 +176,7 @@ class Journal:
     def set_find_plan(self, plan: FindPlan) -> None:
         """Store what a run that finds locked records searches; before it has any row."""
         with self.database.transaction() as sql:
-            self._put("find", plan.to_json())
+            _put(sql, "find", plan.to_json())
             finding.add_searches(sql, plan.searches)
 
     @property
@@ -185,19 +197,25 @@ class Journal:
             finding.end_search(sql, position, page)
             searches = [*plan.searches]
             searches[position] = page
-            self._put("find", replace(plan, searches=searches).to_json())
-            self._put("totals", asdict(self.totals + costs))
+            _put(sql, "find", replace(plan, searches=searches).to_json())
+            totals = self._put_totals(sql, costs)
+        self._totals = totals
         return page
 
-    def in_doubt(self) -> list[Update]:
-        """Return the rows that were being sent when the last session was killed."""
-        with readable_errors(self.path):
-            return progress.updates_in_doubt(self.database.sql)
+    def in_doubt(self, *, except_rows: Collection[int] = ()) -> list[Update]:
+        """Return the rows that were being sent when the last session was killed.
+
+        `except_rows` are rows that this session sends now. The others are in doubt then: a commit
+        has claimed them, and its answer was lost.
+        """
+        with self.database.reading() as sql:
+            updates = progress.updates_in_doubt(sql)
+        return [update for update in updates if update.row not in except_rows]
 
     def previous_locks_in_doubt(self) -> list[PreviousLock]:
         """Return the locks that rows in doubt were about to change, as far as they are stored."""
-        with readable_errors(self.path):
-            return progress.previous_locks_in_doubt(self.database.sql)
+        with self.database.reading() as sql:
+            return progress.previous_locks_in_doubt(sql)
 
     def commit_batch(
         self,
@@ -213,6 +231,10 @@ class Journal:
         `released` are claimed rows that were not sent. `previous_locks` are those of claimed rows
         that wait for this commit before they change their locks. At most `claim` rows are claimed;
         they are returned in order, and are fewer only when no more rows are pending.
+
+        When the connection to a server is lost, it is not known whether the commit has succeeded.
+        It may be repeated with the same arguments: outcomes and costs count once. Rows that the
+        lost commit has claimed are in doubt then (`in_doubt`).
         """
         with self.database.transaction() as sql:
             outcomes = list(outcomes)
@@ -220,8 +242,9 @@ class Journal:
             finding.record_locks(sql, outcomes)
             progress.release(sql, released)
             progress.keep_previous(sql, previous_locks)
-            self._put("totals", asdict(self.totals + costs))
+            totals = self._put_totals(sql, costs)
             claimed = progress.claim(sql, after_row=self._last_claimed_row, limit=claim)
+        self._totals = totals
         if claimed:
             self._last_claimed_row = claimed[-1].row
         return claimed
@@ -232,8 +255,8 @@ class Journal:
 
     def counts(self) -> dict[Result, int]:
         """Count the rows by result; every result is a key, also those without rows."""
-        with readable_errors(self.path):
-            return progress.count_by_result(self.database.sql)
+        with self.database.reading() as sql:
+            return progress.count_by_result(sql)
 
     def settled(self) -> int:
         """Count the rows that are as the file asks, with the duplicates of such rows."""
@@ -253,8 +276,8 @@ class Journal:
 
     def to_unlock_by_module(self) -> list[tuple[str, int]]:
         """Count the rows of `to_unlock` by module, the most frequent module first."""
-        with readable_errors(self.path):
-            return planned.unlocks_by_module(self.database.sql)
+        with self.database.reading() as sql:
+            return planned.unlocks_by_module(sql)
 
     def to_look_up(self) -> int:
         """Count the pending rows whose lock id Zoho must be asked for."""
@@ -262,18 +285,18 @@ class Journal:
 
     def planned_modules(self) -> list[PlannedModule]:
         """Count the rows that the plan sends by module, the most frequent module first."""
-        with readable_errors(self.path):
-            return planned.planned_modules(self.database.sql, self.previous_reason)
+        with self.database.reading() as sql:
+            return planned.planned_modules(sql, self.previous_reason)
 
     def samples(self, limit: int) -> list[Update]:
         """Return some rows that the plan sends; those with letters beyond ASCII come first."""
-        with readable_errors(self.path):
-            return planned.samples(self.database.sql, limit)
+        with self.database.reading() as sql:
+            return planned.samples(sql, limit)
 
     def planned_records(self) -> list[tuple[str, RecordId]]:
         """Return module and record id of the rows that the plan sends, in the file's order."""
-        with readable_errors(self.path):
-            return planned.planned_records(self.database.sql)
+        with self.database.reading() as sql:
+            return planned.planned_records(sql)
 
     def to_retry(self, *, refused: bool = True) -> int:
         """Count the rows of a retry; without `refused`, without those that Zoho refused."""
@@ -281,68 +304,74 @@ class Journal:
 
     def problems(self, rows: Sequence[int] | None = None) -> Iterator[Problem]:
         """Yield the problems of all rows, or of some rows, in the order of the rows."""
-        with readable_errors(self.path):
-            yield from results.problems(self.database.sql, rows)
+        with self.database.reading() as sql:
+            yield from results.problems(sql, rows)
 
     def examples(self, code: str, limit: int) -> list[tuple[Problem, tuple[Cell, ...]]]:
         """Return some problems of a code, each with the cells of its row."""
-        with readable_errors(self.path):
-            return results.examples(self.database.sql, code, limit)
+        with self.database.reading() as sql:
+            return results.examples(sql, code, limit)
 
     def result_rows(self, *, closed_because: str = "") -> Iterator[ResultRow]:
         """Yield one result row for each row, in the file's order.
 
         `closed_because` says why the run cannot be resumed; it is empty while the run can be.
         """
-        with readable_errors(self.path):
-            yield from results.result_rows(self.database.sql, closed_because=closed_because)
+        with self.database.reading() as sql:
+            yield from results.result_rows(sql, closed_because=closed_because)
 
     def groups(self, *, closed_because: str = "") -> Iterator[Group]:
         """Yield the rows that were not done, and the duplicates, grouped by cause.
 
         The largest group of each result comes first. `closed_because` as in `result_rows`.
         """
-        with readable_errors(self.path):
-            yield from results.groups(self.database.sql, closed_because=closed_because)
+        with self.database.reading() as sql:
+            yield from results.groups(sql, closed_because=closed_because)
 
     def count_rows(self, row_filter: RowFilter) -> int:
         """Count the rows that match a filter."""
-        with readable_errors(self.path):
-            return search.count_rows(self.database.sql, row_filter)
+        with self.database.reading() as sql:
+            return search.count_rows(sql, row_filter)
 
     def page(
         self, row_filter: RowFilter, *, offset: int, limit: int, closed_because: str = ""
     ) -> list[ResultRow]:
         """Return some of the result rows that match a filter, in the file's order."""
-        with readable_errors(self.path):
-            rows = search.row_numbers(self.database.sql, row_filter, offset=offset, limit=limit)
-            return list(results.result_rows(self.database.sql, rows, closed_because=closed_because))
+        with self.database.reading() as sql:
+            rows = search.row_numbers(sql, row_filter, offset=offset, limit=limit)
+            return list(results.result_rows(sql, rows, closed_because=closed_because))
 
     def throughput(self, spans: int) -> Throughput | None:
         """Return how many rows finished in each of `spans` equal spans of time.
 
         Returns None while no row has finished.
         """
-        with readable_errors(self.path):
-            return search.throughput(self.database.sql, spans)
+        with self.database.reading() as sql:
+            return search.throughput(sql, spans)
 
     def _read(self, name: str, parse: Callable[[dict[str, Any]], _T]) -> _T | None:
-        with readable_errors(self.path):
-            value = self.database.sql.execute(
-                "SELECT value FROM run WHERE name = ?", (name,)
-            ).fetchone()
+        with self.database.reading() as sql:
+            value = sql.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
         if value is None:
             return None
         try:
             return parse(json.loads(value[0]))
         except (KeyError, TypeError):
-            raise wrong_version(self.path) from None
+            raise self.database.wrong_version() from None
+
+    def _put_totals(self, sql: Sql, costs: Totals) -> Totals:
+        """Add costs to the totals, which a repeated commit sets to the same value again."""
+        before = self._totals if sql.dialect.repeats_commits else None
+        totals = (before or self.totals) + costs
+        _put(sql, "totals", asdict(totals))
+        return totals
 
     def _write(self, name: str, value: Mapping[str, object]) -> None:
-        with self.database.transaction():
-            self._put(name, value)
+        with self.database.transaction() as sql:
+            _put(sql, name, value)
 
-    def _put(self, name: str, value: Mapping[str, object]) -> None:
-        self.database.sql.execute(
-            "INSERT OR REPLACE INTO run VALUES (?, ?)", (name, json.dumps(value))
-        )
+
+def _put(sql: Sql, name: str, value: Mapping[str, object]) -> None:
+    text = json.dumps(value)
+    if not sql.execute("UPDATE run SET value = ? WHERE name = ?", (text, name)).rowcount:
+        sql.execute("INSERT INTO run (name, value) VALUES (?, ?)", (name, text))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from batchlock.store.journal.database import Database, readable_errors, wrong_version
+from batchlock.store.journal.sql import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,11 @@ def read_end(database: Database) -> SessionEnd | None:
 
     Raises BatchlockError when another version of batchlock wrote the end.
     """
-    with readable_errors(database.path):
-        value = database.sql.execute("SELECT value FROM run WHERE name = 'end'").fetchone()
+    with database.reading() as sql:
+        value = sql.execute("SELECT value FROM run WHERE name = 'end'").fetchone()
     if value is None:
         return None
     try:
         return SessionEnd.from_json(json.loads(value[0]))
     except (KeyError, TypeError, ValueError):
-        raise wrong_version(database.path) from None
+        raise database.wrong_version() from None

@@ -1,7 +1,6 @@
 """Count and show the rows that a plan sends, before and after they are sent."""
 
 import re
-import sqlite3
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,6 +11,7 @@ from batchlock.store.journal.progress import (
     needs_lookup,
     update_of,
 )
+from batchlock.store.journal.sql import Sql
 
 # The rows that the plan sends, whatever became of them since: neither a problem nor a duplicate,
 # nor done by an earlier run. A row that a run found unchanged has a time at which it finished.
@@ -35,39 +35,40 @@ class PlannedModule:
     """How many of them need a look at the lock first."""
 
 
-def planned_modules(sql: sqlite3.Connection, previous_reason: str) -> list[PlannedModule]:
+def planned_modules(sql: Sql, previous_reason: str) -> list[PlannedModule]:
     """Count the planned rows by module and action, the most frequent first.
 
     `previous_reason` is the setting of this name, which some look-ups depend on.
     """
     counts = sql.execute(
-        f"SELECT module, action, count(*), sum({needs_lookup(previous_reason)}) FROM {_PLANNED}"
-        " GROUP BY module, action ORDER BY 3 DESC, module, action"
+        f"SELECT module, action, count(*), sum(CASE WHEN {needs_lookup(previous_reason)}"
+        f" THEN 1 ELSE 0 END) FROM {_PLANNED} GROUP BY module, action"
+        " ORDER BY 3 DESC, module, action"
     )
     return [PlannedModule(*count) for count in counts]
 
 
-def unlocks_by_module(sql: sqlite3.Connection) -> list[tuple[str, int]]:
+def unlocks_by_module(sql: Sql) -> list[tuple[str, int]]:
     """Count the rows that are left to unlock by module, the most frequent module first."""
     return sql.execute(
         f"SELECT module, count(*) FROM {REMAINING_UNLOCKS} GROUP BY module ORDER BY 2 DESC, module"
     ).fetchall()
 
 
-def planned_records(sql: sqlite3.Connection) -> list[tuple[str, RecordId]]:
+def planned_records(sql: Sql) -> list[tuple[str, RecordId]]:
     """Return module and record id of the planned rows, in the file's order."""
     return sql.execute(f"SELECT module, record_id FROM {_PLANNED} ORDER BY row").fetchall()
 
 
-def samples(sql: sqlite3.Connection, limit: int) -> list[Update]:
+def samples(sql: Sql, limit: int) -> list[Update]:
     """Return some planned rows; those with letters beyond ASCII come first.
 
     Such letters are what a wrong encoding garbles, so these rows show most.
     """
     # A letter beyond ASCII takes several bytes. Other characters do too, so the text is searched.
-    beyond_ascii = sql.execute(
-        f"SELECT row, reason FROM {_PLANNED} AND length(reason) < length(CAST(reason AS BLOB))"
-        " ORDER BY row"
+    bytes_ = sql.dialect.bytes_of.format("reason")
+    beyond_ascii = sql.stream(
+        f"SELECT row, reason FROM {_PLANNED} AND length(reason) < {bytes_} ORDER BY row"
     )
     numbers = list(
         islice((row for row, reason in beyond_ascii if _LETTER_BEYOND_ASCII.search(reason)), limit)
@@ -78,6 +79,6 @@ def samples(sql: sqlite3.Connection, limit: int) -> list[Update]:
     return [_update(sql, row) for row in numbers[:limit]]
 
 
-def _update(sql: sqlite3.Connection, row: int) -> Update:
+def _update(sql: Sql, row: int) -> Update:
     columns = sql.execute(f"SELECT {UPDATE_COLUMNS} FROM rows WHERE row = ?", (row,)).fetchone()
     return update_of(*columns)

@@ -1,17 +1,17 @@
 """Write the rows of a plan into a journal."""
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 
 from batchlock.core.messages import DONE_BY_EARLIER_RUN
 from batchlock.core.results import Status
 from batchlock.core.rows import Action, Cell, Problem, Update
 from batchlock.store.journal.cells import pack
+from batchlock.store.journal.sql import Sql
 
 
 def add_rows(
-    sql: sqlite3.Connection,
+    sql: Sql,
     cells: Iterable[tuple[int, Sequence[Cell]]],
     *,
     updates: Sequence[Update],
@@ -33,7 +33,7 @@ def add_rows(
     )
     # One statement for the chunk is faster than one per row; a chunk's row numbers ascend.
     sql.execute(
-        "INSERT INTO progress (row, status) SELECT row, iif(module IS NULL, ?, ?)"
+        "INSERT INTO progress (row, status) SELECT row, CASE WHEN module IS NULL THEN ? ELSE ? END"
         " FROM rows WHERE row BETWEEN ? AND ?",
         (Status.INVALID.value, Status.PENDING.value, rows[0][0], rows[-1][0]),
     )
@@ -63,11 +63,11 @@ def _columns_of(update: Update | None) -> tuple[str | None, ...]:
     )
 
 
-def mark_invalid(sql: sqlite3.Connection, problems: Iterable[Problem]) -> None:
+def mark_invalid(sql: Sql, problems: Iterable[Problem]) -> None:
     """Store problems and mark their rows as invalid."""
     problems = list(problems)
     sql.executemany(
-        "INSERT INTO problems VALUES (?, ?, ?, ?)",
+        'INSERT INTO problems (row, "column", code, message) VALUES (?, ?, ?, ?)',
         [
             (problem.row, _storable(problem.column), problem.code, _storable(problem.message))
             for problem in problems

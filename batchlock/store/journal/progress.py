@@ -1,11 +1,11 @@
 """Read and change the status of rows while a run is sent."""
 
 import json
-import sqlite3
 from collections.abc import Iterable
 
 from batchlock.core.results import SETTLED, Outcome, Result, Status
 from batchlock.core.rows import Action, Expected, LockId, PreviousLock, RecordId, Update
+from batchlock.store.journal.sql import Sql
 
 # Looked up once per row, which is faster than a call of the enumeration.
 _ACTIONS = {action.value: action for action in Action}
@@ -16,12 +16,21 @@ SETTLED_WORDS = ", ".join(f"'{status}'" for status in sorted(SETTLED))
 
 # SQL that follows FROM. A duplicate counts as the row that it repeats.
 _OWN_OR_REPEATED = "progress AS p LEFT JOIN progress AS o ON o.row = p.same_as"
-IS_SETTLED = f"ifnull(o.status, p.status) IN ({SETTLED_WORDS})"
+IS_SETTLED = f"coalesce(o.status, p.status) IN ({SETTLED_WORDS})"
 SETTLED_ROWS = f"{_OWN_OR_REPEATED} WHERE {IS_SETTLED}"
 REMAINING_ROWS = "progress WHERE status IN ('pending', 'sending')"
 REMAINING_UNLOCKS = (
     "progress JOIN rows USING (row) WHERE status IN ('pending', 'sending') AND action = 'unlock'"
 )
+
+_RECORD = (
+    "UPDATE progress SET status = ?, http_status = ?, code = ?, message = ?, remedy = ?,"
+    " attempts = attempts + ?, finished_at = ?, duration = ?,"
+    " previous_reason = coalesce(?, previous_reason),"
+    " changed_lock_id = coalesce(?, changed_lock_id) WHERE row = ?"
+)
+# A row has no outcome while it is sent, so only a repeated commit finds the same one.
+_IS_NEW = "NOT (status = ? AND finished_at IS NOT DISTINCT FROM ?)"
 
 
 def needs_lookup(previous_reason: str) -> str:
@@ -49,11 +58,11 @@ def rows_to_retry(*, refused: bool) -> str:
     Without `refused`, the rows that Zoho refused and their duplicates are left out. The row's
     own status is `p.status`.
     """
-    except_refused = "" if refused else " AND ifnull(o.status, p.status) <> 'rejected'"
+    except_refused = "" if refused else " AND coalesce(o.status, p.status) <> 'rejected'"
     return f"{_OWN_OR_REPEATED} WHERE NOT {IS_SETTLED}{except_refused}"
 
 
-def count_by_result(sql: sqlite3.Connection) -> dict[Result, int]:
+def count_by_result(sql: Sql) -> dict[Result, int]:
     """Count the rows by result; every result is a key, also those without rows."""
     counts = dict.fromkeys(Result, 0)
     for status, rows in sql.execute("SELECT status, count(*) FROM progress GROUP BY status"):
@@ -61,12 +70,12 @@ def count_by_result(sql: sqlite3.Connection) -> dict[Result, int]:
     return counts
 
 
-def updates_in_doubt(sql: sqlite3.Connection) -> list[Update]:
+def updates_in_doubt(sql: Sql) -> list[Update]:
     """Return the rows that are marked as being sent."""
     return _updates(sql, "status = 'sending'")
 
 
-def keep_previous(sql: sqlite3.Connection, locks: Iterable[PreviousLock]) -> None:
+def keep_previous(sql: Sql, locks: Iterable[PreviousLock]) -> None:
     """Store the locks that rows are about to change: a removed lock cannot be looked up."""
     sql.executemany(
         "UPDATE progress SET previous_reason = ?, changed_lock_id = ? WHERE row = ?",
@@ -74,7 +83,7 @@ def keep_previous(sql: sqlite3.Connection, locks: Iterable[PreviousLock]) -> Non
     )
 
 
-def previous_locks_in_doubt(sql: sqlite3.Connection) -> list[PreviousLock]:
+def previous_locks_in_doubt(sql: Sql) -> list[PreviousLock]:
     """Return what `keep_previous` has stored of the rows that are marked as being sent."""
     return [
         PreviousLock(row, LockId(lock_id), reason)
@@ -85,36 +94,35 @@ def previous_locks_in_doubt(sql: sqlite3.Connection) -> list[PreviousLock]:
     ]
 
 
-def record(sql: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
+def record(sql: Sql, outcomes: Iterable[Outcome]) -> None:
     """Store outcomes; attempts are added to those of earlier sessions.
 
     An outcome without a previous reason keeps the one that is stored, and so does its lock id.
+    Where a commit may be repeated, an outcome that is stored already adds no attempts.
     """
-    sql.executemany(
-        "UPDATE progress SET status = ?, http_status = ?, code = ?, message = ?,"
-        " remedy = ?, attempts = attempts + ?, finished_at = ?, duration = ?,"
-        " previous_reason = ifnull(?, previous_reason),"
-        " changed_lock_id = ifnull(?, changed_lock_id) WHERE row = ?",
-        [
-            (
-                outcome.status.value,
-                outcome.http_status,
-                outcome.code,
-                outcome.message,
-                outcome.remedy,
-                outcome.attempts,
-                outcome.finished_at and outcome.finished_at.timestamp(),
-                outcome.duration,
-                outcome.previous_reason,
-                outcome.lock_id,
-                outcome.row,
-            )
-            for outcome in outcomes
-        ],
-    )
+    values = [
+        (
+            outcome.status.value,
+            outcome.http_status,
+            outcome.code,
+            outcome.message,
+            outcome.remedy,
+            outcome.attempts,
+            outcome.finished_at and outcome.finished_at.timestamp(),
+            outcome.duration,
+            outcome.previous_reason,
+            outcome.lock_id,
+            outcome.row,
+        )
+        for outcome in outcomes
+    ]
+    if sql.dialect.repeats_commits:
+        sql.executemany(f"{_RECORD} AND {_IS_NEW}", [(*each, each[0], each[6]) for each in values])
+    else:
+        sql.executemany(_RECORD, values)
 
 
-def release(sql: sqlite3.Connection, rows: Iterable[int]) -> None:
+def release(sql: Sql, rows: Iterable[int]) -> None:
     """Mark rows that were claimed and not sent as pending again.
 
     The next session looks at their locks again, which may be others by then.
@@ -126,7 +134,7 @@ def release(sql: sqlite3.Connection, rows: Iterable[int]) -> None:
     )
 
 
-def claim(sql: sqlite3.Connection, *, after_row: int, limit: int) -> list[Update]:
+def claim(sql: Sql, *, after_row: int, limit: int) -> list[Update]:
     """Mark the next pending rows as being sent, and return them in order."""
     claimed = _updates(
         sql, "status = 'pending' AND row > ? ORDER BY row LIMIT ?", (after_row, limit)
@@ -138,9 +146,7 @@ def claim(sql: sqlite3.Connection, *, after_row: int, limit: int) -> list[Update
     return claimed
 
 
-def _updates(
-    sql: sqlite3.Connection, condition: str, values: tuple[object, ...] = ()
-) -> list[Update]:
+def _updates(sql: Sql, condition: str, values: tuple[object, ...] = ()) -> list[Update]:
     rows = sql.execute(
         f"SELECT {UPDATE_COLUMNS} FROM progress JOIN rows USING (row) WHERE {condition}", values
     )

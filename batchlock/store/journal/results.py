@@ -1,6 +1,5 @@
 """Read the rows of a run back as result rows, problems and groups of one cause."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from batchlock.core.results import Result, ResultRow, Status
 from batchlock.core.rows import Cell, Problem, row_checksum
 from batchlock.store.journal.cells import unpack
 from batchlock.store.journal.progress import SETTLED_WORDS
+from batchlock.store.journal.sql import Sql
 
 # Looked up once per row: this takes 0.04 µs, and Result.of(Status(…)) takes 1.1 µs.
 RESULT_BY_STATUS = {status.value: Result.of(status) for status in Status}
@@ -36,19 +36,19 @@ class Group:
     """The row numbers in order. Read them before the next group is requested."""
 
 
-def problems(sql: sqlite3.Connection, rows: Sequence[int] | None = None) -> Iterator[Problem]:
+def problems(sql: Sql, rows: Sequence[int] | None = None) -> Iterator[Problem]:
     """Yield the problems of all rows, or of some rows, in the order of the rows."""
     condition, values = "", tuple[object, ...]()
     if rows is not None:
         condition, values = f" WHERE row IN ({placeholders(rows)})", tuple(rows)
-    for problem in sql.execute(
+    for problem in sql.stream(
         f'SELECT row, "column", code, message FROM problems{condition} ORDER BY row, rowid', values
     ):
         yield Problem(*problem)
 
 
 def result_rows(
-    sql: sqlite3.Connection, rows: Sequence[int] | None = None, *, closed_because: str = ""
+    sql: Sql, rows: Sequence[int] | None = None, *, closed_because: str = ""
 ) -> Iterator[ResultRow]:
     """Yield one result row for each row, or for each of some rows, in the file's order.
 
@@ -57,7 +57,7 @@ def result_rows(
     condition, values = "", tuple[object, ...]()
     if rows is not None:
         condition, values = f" WHERE r.row IN ({placeholders(rows)})", tuple(rows)
-    records = sql.execute(
+    records = sql.stream(
         "SELECT r.row, module, record_id, lock_id, reason, action, cells, p.status, p.same_as,"
         " o.status, p.http_status, p.code, p.message, p.remedy, p.attempts, p.finished_at,"
         " p.duration, p.previous_reason FROM rows AS r JOIN progress AS p USING (row)"
@@ -113,7 +113,7 @@ def _has_checksum(result: Result, code: str) -> bool:
     return result is not Result.INVALID or not _NOT_IN_RESULTS.isdisjoint(code.split(", "))
 
 
-def groups(sql: sqlite3.Connection, *, closed_because: str = "") -> Iterator[Group]:
+def groups(sql: Sql, *, closed_because: str = "") -> Iterator[Group]:
     """Yield the rows that were not done, and the duplicates, grouped by cause.
 
     The largest group of each result comes first.
@@ -122,10 +122,10 @@ def groups(sql: sqlite3.Connection, *, closed_because: str = "") -> Iterator[Gro
     causes = sql.execute(
         "SELECT status, code, remedy, min(row), count(*) FROM progress WHERE status NOT IN"
         f" ({SETTLED_WORDS}, 'invalid') GROUP BY status, code, remedy"
-        " ORDER BY status DESC, count(*) DESC"
+        " ORDER BY status DESC, 5 DESC, code, remedy"
     ).fetchall()
     for status, code, remedy, first_row, count in causes:
-        rows = sql.execute(
+        rows = sql.stream(
             "SELECT row FROM progress WHERE status = ? AND code = ? AND remedy = ? ORDER BY row",
             (status, code, remedy),
         )
@@ -138,33 +138,37 @@ def groups(sql: sqlite3.Connection, *, closed_because: str = "") -> Iterator[Gro
             explanation = Explanation(_message_of(sql, first_row), remedy)
         yield Group(result, code, *explanation, count, (row for (row,) in rows))
     invalid = sql.execute(
-        "SELECT code, message, count(DISTINCT row), min(rowid) FROM problems GROUP BY code"
-        " ORDER BY 3 DESC"
-    ).fetchall()  # min() makes SQLite take `message` from the same, first, problem
-    for code, message, count, _ in invalid:
-        rows = sql.execute("SELECT DISTINCT row FROM problems WHERE code = ? ORDER BY row", (code,))
+        "SELECT code, count(DISTINCT row), min(rowid) FROM problems GROUP BY code"
+        " ORDER BY 2 DESC, code"
+    ).fetchall()
+    for code, count, first in invalid:
+        (message,) = sql.execute(
+            "SELECT message FROM problems WHERE rowid = ?", (first,)
+        ).fetchone()
+        rows = sql.stream("SELECT DISTINCT row FROM problems WHERE code = ? ORDER BY row", (code,))
         yield Group(
             Result.INVALID, code, message, messages.CORRECT_THE_ROW, count, (row for (row,) in rows)
         )
 
 
-def examples(
-    sql: sqlite3.Connection, code: str, limit: int
-) -> list[tuple[Problem, tuple[Cell, ...]]]:
+def examples(sql: Sql, code: str, limit: int) -> list[tuple[Problem, tuple[Cell, ...]]]:
     """Return some problems of a code with the cells of their rows, in order.
 
     Problems with different messages come first: they show more than the same message again.
     """
     # Among the first problems only, since a million of them would have to be sorted.
-    first = f"(SELECT rowid AS id, * FROM problems WHERE code = ? ORDER BY row LIMIT {_SEARCHED})"
+    first = (
+        "(SELECT rowid AS id, row, message FROM problems WHERE code = ?"
+        f" ORDER BY row, rowid LIMIT {_SEARCHED}) AS p"
+    )
     numbers = [
         number
         for number, _ in sql.execute(
-            f"SELECT min(id), min(row) FROM {first} GROUP BY message ORDER BY 2 LIMIT ?",
+            f"SELECT min(id), min(row) FROM {first} GROUP BY message ORDER BY 2, message LIMIT ?",
             (code, limit),
         )
     ]
-    others = sql.execute(f"SELECT id FROM {first} LIMIT ?", (code, 2 * limit))
+    others = sql.execute(f"SELECT id FROM {first} ORDER BY row, id LIMIT ?", (code, 2 * limit))
     numbers += [number for (number,) in others if number not in numbers]
     return [
         (Problem(*problem), unpack(cells))
@@ -177,11 +181,12 @@ def examples(
     ]
 
 
-def _message_of(sql: sqlite3.Connection, row: int) -> str:
+def _message_of(sql: Sql, row: int) -> str:
     (message,) = sql.execute("SELECT message FROM progress WHERE row = ?", (row,)).fetchone()
     return str(message)
 
 
 def placeholders(values: Sequence[object]) -> str:
     """Return as many SQL placeholders as there are values."""
-    return ", ".join("?" * len(values))
+    # An empty list is no SQL in PostgreSQL, and nothing equals NULL.
+    return ", ".join("?" * len(values)) or "NULL"

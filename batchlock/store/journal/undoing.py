@@ -5,16 +5,13 @@ locked     →  unlock, if the run's lock still stands there with its reason
 unlocked   →  lock with the previous reason, if the record is not locked
 """
 
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from batchlock.core.errors import BatchlockError
 from batchlock.core.rows import Problem
 from batchlock.core.runs import RunInfo
-from batchlock.store.journal.database import atomic_journal, readable_errors
 from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.planning import mark_invalid
+from batchlock.store.journal.sql import Place
 
 _COLUMN = "Previous reason"
 _NOT_KEPT = Problem(
@@ -31,12 +28,12 @@ _NO_REASON = replace(
 )
 # The lock that a row has changed, made or removed. Journals of 0.1.0 lack it; there it is the one
 # of the file.
-_LOCK_ID = "ifnull(p.changed_lock_id, r.lock_id)"
+_LOCK_ID = "coalesce(p.changed_lock_id, r.lock_id)"
 _CHANGED = (
     "rows AS r JOIN progress AS p USING (row) WHERE p.status IN ('updated', 'locked', 'unlocked')"
 )
 _IS_KNOWN = (
-    "CASE p.status WHEN 'locked' THEN 1 ELSE p.previous_reason <> '' END"
+    "(p.status = 'locked' OR p.previous_reason <> '')"
     f" AND (p.status = 'unlocked' OR {_LOCK_ID} IS NOT NULL)"
 )
 
@@ -73,50 +70,52 @@ def undo_forecast(source: Journal) -> UndoForecast:
         reasons=count(f"p.status = 'updated' AND {_IS_KNOWN}"),
         locks=count(f"p.status = 'unlocked' AND {_IS_KNOWN}"),
         unlocks=count(f"p.status = 'locked' AND {_IS_KNOWN}"),
-        not_kept=count(f"NOT ifnull({_IS_KNOWN}, 0) AND ifnull(p.previous_reason, '-') <> ''"),
+        not_kept=count(
+            f"NOT coalesce({_IS_KNOWN}, false) AND coalesce(p.previous_reason, '-') <> ''"
+        ),
         no_reason=count(no_reason),
     )
 
 
-def copy_undone_rows(source: Journal, path: Path, info: RunInfo) -> int:
-    """Make the journal of an undo at `path`; return how many rows can be put back.
+def undoable_rows(source: Journal) -> int:
+    """Count the rows that can be put back."""
+    return source.database.count(f"{_CHANGED} AND {_IS_KNOWN}")
+
+
+def copy_undone_rows(source: Journal, place: Place, info: RunInfo) -> None:
+    """Make the journal of an undo at `place`.
 
     Rows that the run has not changed are left out. Rows whose previous reason is not known are
-    invalid. Without a row that can be put back, no journal is made.
-
-    Raises BatchlockError when there is a file at `path`.
+    invalid.
     """
-    if path.exists():
-        raise BatchlockError(f"{path} is there already.")
-    if not (rows := source.database.count(f"{_CHANGED} AND {_IS_KNOWN}")):
-        return 0
-    with atomic_journal(path) as draft:
-        with Journal.create(draft, info) as journal:
-            journal.set_reading(replace(source.reading, notes=()))
-        _copy_rows(source, draft)
-        with Journal.open(draft) as journal:
-            _mark_unknown(journal)
-            journal.set_info(replace(info, action=_action_of(journal)))
-    return rows
+    with source.create_other(place, info) as journal:
+        journal.set_reading(replace(source.reading, notes=()))
+    _copy_rows(source, place)
+    with source.open_other(place) as journal:
+        _mark_unknown(journal)
+        journal.set_info(replace(info, action=_action_of(journal)))
 
 
-def _copy_rows(source: Journal, draft: Path) -> None:
-    with readable_errors(draft), source.database.attached({"other": draft}) as sql:
-        sql.create_function("as_json", 2, lambda *values: json.dumps(values), deterministic=True)
+def _copy_rows(source: Journal, target: Place) -> None:
+    with source.database.attached({"other": target}) as sql:
+        json_pair = sql.dialect.json_pair
         sql.execute(
             "INSERT INTO other.rows (row, module, record_id, lock_id, reason, cells, action,"
             " expected)"
-            f" SELECT r.row, r.module, r.record_id, iif(p.status = 'unlocked', NULL, {_LOCK_ID}),"
-            " iif(p.status = 'locked', '', ifnull(p.previous_reason, '')), r.cells,"
+            " SELECT r.row, r.module, r.record_id,"
+            f" CASE WHEN p.status = 'unlocked' THEN NULL ELSE {_LOCK_ID} END,"
+            " CASE WHEN p.status = 'locked' THEN '' ELSE coalesce(p.previous_reason, '') END,"
+            " r.cells,"
             " CASE p.status WHEN 'updated' THEN 'update' WHEN 'locked' THEN 'unlock'"
             " ELSE 'lock' END,"
-            f" iif(p.status = 'unlocked', as_json(NULL, NULL), as_json({_LOCK_ID}, r.reason))"
+            f" CASE WHEN p.status = 'unlocked' THEN {json_pair}(NULL, NULL)"
+            f" ELSE {json_pair}({_LOCK_ID}, r.reason) END"
             f" FROM {_CHANGED}"
         )
         sql.execute(
             "INSERT INTO other.progress (row, status, previous_reason)"
-            f" SELECT r.row, iif({_IS_KNOWN}, 'pending', 'invalid'), p.previous_reason"
-            f" FROM {_CHANGED}"
+            f" SELECT r.row, CASE WHEN {_IS_KNOWN} THEN 'pending' ELSE 'invalid' END,"
+            f" p.previous_reason FROM {_CHANGED}"
         )
 
 
@@ -136,10 +135,8 @@ def _mark_unknown(journal: Journal) -> None:
 
 
 def _action_of(journal: Journal) -> str:
-    actions = [
-        action
-        for (action,) in journal.database.sql.execute(
+    with journal.database.reading() as sql:
+        actions = sql.execute(
             "SELECT DISTINCT action FROM rows JOIN progress USING (row) WHERE status = 'pending'"
-        )
-    ]
-    return str(actions[0]) if len(actions) == 1 else "mixed"
+        ).fetchall()
+    return str(actions[0][0]) if len(actions) == 1 else "mixed"

@@ -4,7 +4,6 @@ SQL does it in the journal, so that the plan never holds all rows in memory.
 """
 
 import math
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from batchlock.core import messages
 from batchlock.core.reading import Note, row_ranges
 from batchlock.core.rows import Field, Problem
 from batchlock.store.journal.planning import mark_invalid
+from batchlock.store.journal.sql import Sql
 
 _ID_FIELDS = (Field.RECORD_ID, Field.LOCK_ID)
 # Spreadsheets keep 15 digits of a number.
@@ -32,7 +32,7 @@ class _Rounded(NamedTuple):
     is_certain: bool
 
 
-def check_whole_file(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Sequence[Note]:
+def check_whole_file(sql: Sql, titles: Mapping[Field, str]) -> Sequence[Note]:
     """Mark rounded ids and conflicts as invalid, and repeated rows as duplicates.
 
     `titles` are the titles of the columns in the file, for the problems. The caller holds the
@@ -84,7 +84,7 @@ def check_whole_file(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Se
     ]
 
 
-def _rounded_ids(sql: sqlite3.Connection, column: Field) -> _Rounded:
+def _rounded_ids(sql: Sql, column: Field) -> _Rounded:
     """Return the text ids that a spreadsheet seems to have rounded to 15 digits.
 
     One correct id in ten thousand of 19 digits ends in four zeros. So such ids are refused only
@@ -123,7 +123,7 @@ def _chance_of_at_least(count: int, expected: float) -> float:
     return max(0.0, 1.0 - fewer)
 
 
-def _contradictions(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Iterator[Problem]:
+def _contradictions(sql: Sql, titles: Mapping[Field, str]) -> Iterator[Problem]:
     """Yield a problem for each row that contradicts another row about the same record."""
     groups = sql.execute(
         "SELECT actions_differ, reasons_differ, group_concat(row) FROM"
@@ -140,7 +140,7 @@ def _contradictions(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Ite
             yield from _conflict(rows, titles[Field.LOCK_ID], messages.DIFFERENT_LOCK_IDS)
 
 
-def _shared_locks(sql: sqlite3.Connection, titles: Mapping[Field, str]) -> Iterator[Problem]:
+def _shared_locks(sql: Sql, titles: Mapping[Field, str]) -> Iterator[Problem]:
     """Yield a problem for each row that names a lock which another record has in the file."""
     # The space keeps module Plan1 with record 2… apart from module Plan with record 12….
     groups = sql.execute(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from batchlock.store.earlier import compare_with_earlier_runs
 from batchlock.store.journal import Journal, copy_plan
+from batchlock.store.journals import version_of
 from batchlock.store.store import Store
 
 _PREFIX = "compared-"
@@ -30,27 +31,19 @@ def compared_plan(plan: Path, store: Store) -> Iterator[Journal]:
 
 def _open(plan: Path, store: Store) -> Journal:
     with Journal.open(plan) as journal:
-        earlier = [store.journal_path(run.info) for run in store.runs.same_content(journal.info)]
+        info = journal.info
+    earlier = store.runs.same_content(info)
     if not earlier:
         return Journal.open(plan)
-    versions = "".join(map(_version, (plan, *earlier)))
+    versions = version_of(plan) + "".join(store.journals.version(run.info) for run in earlier)
     digest = hashlib.sha256(versions.encode()).hexdigest()[:16]
     copy = plan.with_name(f"{_PREFIX}{digest}.journal")
     if not copy.exists():
         for older in plan.parent.glob(f"{_PREFIX}*"):
             with suppress(OSError):  # on Windows a file that somebody reads cannot be deleted
                 older.unlink()
-        with Journal.open(plan) as journal:
-            copy_plan(journal, copy, journal.info)
+        copy_plan(plan, copy, info)
     compared = Journal.open(copy)
     if not compared.is_compared:
         compare_with_earlier_runs(compared, store)
     return compared
-
-
-def _version(path: Path) -> str:
-    """Return a text that changes with a journal, also while another process writes it."""
-    times = [path.stat().st_mtime_ns]
-    with suppress(OSError):  # it exists only while a process has the journal open
-        times.append(path.with_name(f"{path.name}-wal").stat().st_mtime_ns)
-    return f"{path.name} {times}"

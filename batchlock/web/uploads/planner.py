@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.journal import Journal
-from batchlock.store.store import remove_drafts
+from batchlock.store.journals import remove_drafts
 from batchlock.store.uploads import ReadChoices, Upload
 from batchlock.web.context import AppContext
 

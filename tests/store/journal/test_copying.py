@@ -1,18 +1,15 @@
 from pathlib import Path
 
-import pytest
 from support.journals import (
     OpenPlan,
     make_outcome,
     open_every_status,
-    plan_journal,
     result_by_row,
     rows_of,
     simple_update,
 )
 from support.run_info import run_info
 
-from batchlock.core.errors import BatchlockError
 from batchlock.core.results import Result, Status
 from batchlock.core.runs import Totals
 from batchlock.store.journal import Journal, copy_unsettled_rows
@@ -56,13 +53,3 @@ def test_a_retry_can_be_retried(open_plan: OpenPlan, tmp_path: Path) -> None:
     with Journal.open(tmp_path / "c.journal") as third:
         assert result_by_row(third) == {3: Result.NOT_SENT}
     assert result_by_row(journal) == {2: Result.UPDATED, 3: Result.FAILED}
-
-
-def test_a_retry_never_overwrites_a_run(open_plan: OpenPlan, tmp_path: Path) -> None:
-    journal = open_plan([simple_update(2)])
-    other = plan_journal(tmp_path / "other.journal", [simple_update(5)])
-    with pytest.raises(BatchlockError):
-        copy_unsettled_rows(journal, other, run_info())
-    with Journal.open(other) as unchanged:
-        assert result_by_row(unchanged) == {5: Result.NOT_SENT}
-    assert result_by_row(journal) == {2: Result.NOT_SENT}

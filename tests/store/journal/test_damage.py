@@ -99,12 +99,14 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_recorded(open_plan: OpenPl
     journal = open_plan([simple_update(row) for row in range(2, 50)])
     journal.commit_batch([], claim=48)
     journal.commit_batch([make_outcome(2)])
-    (pages,) = journal.database.sql.execute("PRAGMA page_count").fetchone()
-    journal.database.sql.execute(f"PRAGMA max_page_count = {pages}")
+    with journal.database.reading() as sql:
+        (pages,) = sql.execute("PRAGMA page_count").fetchone()
+        sql.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(Stopped, match="is full"):
         journal.commit_batch([make_outcome(row, message="x" * 3000) for row in range(3, 50)])
     assert journal.counts()[Result.UPDATED] == 1
-    journal.database.sql.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    with journal.database.reading() as sql:
+        sql.execute(f"PRAGMA max_page_count = {pages + 1000}")
     journal.commit_batch([make_outcome(row, message="x" * 3000) for row in range(3, 50)])
     assert journal.counts()[Result.UPDATED] == 48
 

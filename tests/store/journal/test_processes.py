@@ -76,7 +76,8 @@ def test_a_killed_process_leaves_a_correct_journal(updated: int, path: Path) -> 
         child.kill()
     assert child.returncode == -signal.SIGKILL
     with Journal.open(path) as journal:
-        assert journal.database.sql.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        with journal.database.reading() as sql:
+            assert sql.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         counts = journal.counts()
         assert sum(counts.values()) == ROWS
         assert updated <= counts[Result.UPDATED] < ROWS

@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 
 from support.journals import OpenPlan, make_outcome, open_every_status, simple_update
 
@@ -85,12 +86,10 @@ def test_rows_of_one_code_with_different_remedies_are_different_groups(open_plan
     assert sorted((group.remedy, *group.rows) for group in journal.groups()) == [("2", 2), ("3", 3)]
 
 
-def test_a_snapshot_balances_while_another_process_sends(
-    open_plan: OpenPlan,
-) -> None:
+def test_a_snapshot_balances_while_another_process_sends(open_plan: OpenPlan, path: Path) -> None:
     sender = open_plan([simple_update(row) for row in range(2, 12)])
     sender.commit_batch([], claim=5)
-    with Journal.open(sender.path) as reader:
+    with Journal.open(path) as reader:
         with reader.snapshot():
             before = reader.counts()
             sender.commit_batch([make_outcome(row) for row in range(2, 7)], claim=5)

@@ -121,12 +121,12 @@ def test_a_released_row_waits_for_the_next_session(open_plan: OpenPlan, path: Pa
 
 
 def test_rows_of_a_killed_session_are_in_doubt_and_never_claimed(
-    open_plan: OpenPlan,
+    open_plan: OpenPlan, path: Path
 ) -> None:
     journal = open_plan([simple_update(row) for row in (2, 3, 4)])
     assert journal.in_doubt() == []
     journal.commit_batch([], claim=2)
-    with Journal.open(journal.path) as again:
+    with Journal.open(path) as again:
         assert again.in_doubt() == [simple_update(2), simple_update(3)]
         assert rows_of(again.commit_batch([make_outcome(2)], claim=9)) == [4]
         assert rows_of(again.in_doubt()) == [3, 4]
@@ -140,7 +140,9 @@ def test_attempts_add_up_over_sessions(open_plan: OpenPlan) -> None:
     assert [(row.result, row.attempts) for row in journal.result_rows()] == [(Result.UPDATED, 5)]
 
 
-def test_costs_add_up_over_sessions_and_the_peak_is_the_highest(open_plan: OpenPlan) -> None:
+def test_costs_add_up_over_sessions_and_the_peak_is_the_highest(
+    open_plan: OpenPlan, path: Path
+) -> None:
     journal = open_plan([simple_update(2)])
     costs = [
         Totals(requests=3, credits_used=2, in_flight_peak=7, seconds=1.5),
@@ -148,5 +150,5 @@ def test_costs_add_up_over_sessions_and_the_peak_is_the_highest(open_plan: OpenP
     ]
     for cost in costs:
         journal.commit_batch([], costs=cost)
-    with Journal.open(journal.path) as again:
+    with Journal.open(path) as again:
         assert again.totals == Totals(requests=4, credits_used=3, in_flight_peak=7, seconds=1.75)

@@ -5,7 +5,7 @@ observers: the terminal or nobody, and the record of the run in the store
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from batchlock.core.runs import Run, state_after
 from batchlock.core.stop import COMPLETED, Cancelled, StopCode, StopReason
 from batchlock.report import summaries
 from batchlock.report.reporter import Reporter, with_error
+from batchlock.send.journal_writer import ThreadWriter
 from batchlock.send.org_check import check_org
 from batchlock.send.org_enquiry import OrgEnquiry, org_enquiry
 from batchlock.send.session import record_costs, send
@@ -92,7 +93,7 @@ class Executor:
                     recorder.set_figures(journal.figures())
                 reason = await self._send(run, journal, connection, enquiry, observers)
                 await enquiry.close()
-                record_costs(enquiry, journal)
+                await record_costs(enquiry, ThreadWriter(journal))
                 recorder.on_message("Writing the results.")
                 # In a thread, so that heartbeats go on: a million rows take 20 seconds.
                 result = await asyncio.to_thread(self.reporter.finish, journal, run.info, reason)
@@ -174,7 +175,10 @@ class Executor:
 
 
 def connection_to(
-    settings: Settings, credentials: Credentials
+    settings: Settings,
+    credentials: Credentials,
+    *,
+    check_lease: Callable[[], None] | None = None,
 ) -> AbstractAsyncContextManager[Connection]:
     """Return the connection to the org of the credentials; see `connect`."""
     return connect(
@@ -184,19 +188,25 @@ def connection_to(
         call_timeout=settings.retry.timeout,
         max_wait=settings.retry.give_up_after,
         token_folder=settings.state / "tokens",
+        check_lease=check_lease,
     )
 
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, store: "Store", credentials: Credentials, *, needs_modules: bool = False
+    settings: Settings,
+    store: "Store",
+    credentials: Credentials,
+    *,
+    needs_modules: bool = False,
+    check_lease: Callable[[], None] | None = None,
 ) -> AsyncIterator[tuple[Connection, OrgEnquiry]]:
     """Connect to the org of the credentials, and ask what is not known about it.
 
-    With `needs_modules` its modules are asked for in any case.
+    With `needs_modules` its modules are asked for in any case. `check_lease`: see `connect`.
     """
     async with (
-        connection_to(settings, credentials) as connection,
+        connection_to(settings, credentials, check_lease=check_lease) as connection,
         org_enquiry(
             connection,
             store.orgs,

@@ -68,6 +68,13 @@ class Stopped(BatchlockError):
     exit_code = 6
 
 
+class LeaseLost(Exception):
+    """Another process may send to the org now, so this one must send and record nothing more.
+
+    No BatchlockError, since nothing that handles those may handle it: the run is left as it is.
+    """
+
+
 class AlreadyRunning(BatchlockError):
     """Another run works on this org."""
 

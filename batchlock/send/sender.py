@@ -23,6 +23,7 @@ from batchlock.core.rows import PreviousLock, Update
 from batchlock.core.stop import Cancelled, StopReason
 from batchlock.send.calls import CallCosts, Calls
 from batchlock.send.decisions import RunFacts
+from batchlock.send.journal_writer import JournalWriter, ThreadWriter
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Retry
 from batchlock.send.row import LockApi, RowState
@@ -60,8 +61,11 @@ async def deliver(
     cancel_token: CancelToken,
     observer: RunObserver,
     previous_reason: PreviousReason = PreviousReason.AUTO,
+    writer: JournalWriter | None = None,
 ) -> None:
     """Deliver every row of the journal that is pending or in doubt.
+
+    Without a `writer`, a thread writes to the journal.
 
     Returns when none is left. When the token is cancelled, no new call starts, the calls in flight
     finish and are recorded, rows that were not sent are pending again, and Cancelled is raised. A
@@ -69,17 +73,22 @@ async def deliver(
     """
     costs = CallCosts(since=limiter.clock.monotonic())
     calls = Calls(limiter, retry, cancel_token, costs)
-    facts = RunFacts(
-        started_at=journal.info.started_at,
-        previous_reason=previous_reason,
-        changes_reasons=journal.changes_reasons,
+    facts, counts = await asyncio.to_thread(_read_facts, journal, previous_reason)
+    sender = Sender(
+        journal,
+        writer or ThreadWriter(journal),
+        api,
+        limiter,
+        calls,
+        cancel_token,
+        observer,
+        StopRules(stop),
+        facts,
     )
-    sender = Sender(journal, api, limiter, calls, cancel_token, observer, StopRules(stop), facts)
     try:
         with cancel_token.callbacks_while(limiter.close, calls.abort_after_timeout):
             async with asyncio.TaskGroup() as tasks:
                 sender.tasks = tasks
-                counts = journal.counts()
                 sender.has_sent = any(counts[result] for result in _SENT)
                 tasks.create_task(sender.journal_loop())
                 tasks.create_task(sender.progress_loop())
@@ -88,6 +97,17 @@ async def deliver(
     finally:
         calls.close()
     cancel_token.raise_if_cancelled()
+
+
+def _read_facts(
+    journal: Journal, previous_reason: PreviousReason
+) -> tuple[RunFacts, dict[Result, int]]:
+    facts = RunFacts(
+        started_at=journal.info.started_at,
+        previous_reason=previous_reason,
+        changes_reasons=journal.changes_reasons,
+    )
+    return facts, journal.counts()
 
 
 def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -100,6 +120,7 @@ class Sender:
     """The rows of one run in progress, between the journal and the calls."""
 
     journal: Journal
+    writer: JournalWriter
     api: LockApi
     limiter: CallLimiter
     calls: Calls
@@ -157,8 +178,7 @@ class Sender:
         costs = self.calls.costs.drain(now=self.limiter.clock.monotonic(), peak=self.limiter.peak)
         previous_locks, self.previous_locks = self.previous_locks, []
         claimed = await _uncancelled(
-            asyncio.to_thread(
-                self.journal.commit_batch,
+            self.writer.commit(
                 outcomes,
                 released=released,
                 claim=claim,

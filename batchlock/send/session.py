@@ -9,10 +9,12 @@ from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.records import FIND_KIND
+from batchlock.core.runs import RunFigures
 from batchlock.core.stop import COMPLETED, TIME_IS_OVER, StopReason
 from batchlock.send.calls import CallCosts, Calls
 from batchlock.send.composite import CompositeApi, Support
 from batchlock.send.composite_memory import load_support, save_support
+from batchlock.send.journal_writer import JournalWriter, ThreadWriter
 from batchlock.send.org_check import check_org, require_org
 from batchlock.send.org_enquiry import OrgEnquiry
 from batchlock.send.pacing.ceiling import Pace, load_pace, save_pace
@@ -38,25 +40,32 @@ async def send(
     deadline_monotonic: float | None,
     cancel_token: CancelToken,
     observer: RunObserver,
+    writer: JournalWriter | None = None,
 ) -> StopReason:
     """Send the rows of a journal that are left, and return why the sending ended.
 
+    Without a `writer`, a thread writes to the journal.
+
     Raises BatchlockError only for an unexpected error, whose exit code is 1.
     """
-    is_find = journal.info.kind == FIND_KIND
+    writer = writer or ThreadWriter(journal)
+    # In threads, since another process may make every query wait.
+    info = await asyncio.to_thread(lambda: journal.info)
+    figures = await asyncio.to_thread(journal.figures)
+    is_find = info.kind == FIND_KIND
     if not is_find:
-        observer.on_sending(rows=sum(journal.counts().values()), remaining=journal.remaining())
-    pace_file = settings.state / "pace" / f"{journal.info.org}.json"
+        observer.on_sending(rows=figures.rows, remaining=figures.remaining)
+    pace_file = settings.state / "pace" / f"{info.org}.json"
     pace = load_pace(pace_file, datetime.now(UTC))
     limiter = CallLimiter(
         settings.limits,
         settings.retry,
         ceiling=pace.ceiling,
         known_good=pace.good,
-        credits_used=journal.totals.credits_used,
+        credits_used=figures.totals.credits_used,
         deadline_monotonic=deadline_monotonic,
     )
-    composite_file = settings.state / "composite" / f"{journal.info.org}.json"
+    composite_file = settings.state / "composite" / f"{info.org}.json"
     known = load_support(composite_file, datetime.now(UTC))
     support = Support(dict(known.methods))
     timer = asyncio.create_task(cancel_at_deadline(limiter, cancel_token))
@@ -66,14 +75,13 @@ async def send(
             await until_cancelled(ready, cancel_token)
             if sentence := enquiry.take_sentence():
                 observer.on_message(sentence)
-            record_costs(enquiry, journal)
+            await record_costs(enquiry, writer)
             if is_find:
-                await _search(journal, connection, limiter, settings.retry, cancel_token, observer)
-                observer.on_sending(
-                    rows=sum(journal.counts().values()),
-                    remaining=journal.remaining(),
-                    only_looks=True,
+                await _search(
+                    journal, writer, connection, limiter, settings.retry, cancel_token, observer
                 )
+                figures = await asyncio.to_thread(journal.figures)
+                observer.on_sending(rows=figures.rows, remaining=figures.remaining, only_looks=True)
             api: LockApi = connection.client
             if settings.limits.composite == "auto":
                 api = CompositeApi(
@@ -82,7 +90,7 @@ async def send(
                     in_flight=lambda: limiter.in_flight,
                     window=lambda: limiter.window,
                     on_learned=observer.on_message,
-                    rows=_rows_for_trials(journal, settings.limits),
+                    rows=_rows_for_trials(figures, settings.limits),
                     per_second=settings.limits.per_second,
                 )
             await deliver(
@@ -94,12 +102,14 @@ async def send(
                 cancel_token=cancel_token,
                 observer=observer,
                 previous_reason=settings.results.previous_reason,
+                writer=writer,
             )
     except BatchlockError as error:
         if error.exit_code == BatchlockError.exit_code:
             raise
         reason = StopReason.of(error)
-        if reason.exit_code == Stopped.exit_code and not journal.remaining():
+        is_stopped = reason.exit_code == Stopped.exit_code
+        if is_stopped and not await asyncio.to_thread(journal.remaining):
             # The stop came after the last row, so it kept no row from being sent.
             return COMPLETED
         return reason
@@ -111,13 +121,12 @@ async def send(
     return COMPLETED
 
 
-def _rows_for_trials(journal: Journal, limits: Limits) -> int:
+def _rows_for_trials(figures: RunFigures, limits: Limits) -> int:
     """Return for how many rows composite calls would be useful."""
-    rows = journal.remaining()
     if limits.max_credits is None:
-        return rows
+        return figures.remaining
     # A trial may cost a credit more than its rows, so a run with few credits makes none.
-    return min(rows, limits.max_credits - journal.totals.credits_used)
+    return min(figures.remaining, limits.max_credits - figures.totals.credits_used)
 
 
 async def _ready(
@@ -135,15 +144,16 @@ async def _ready(
         check_org(facts, org_id=connection.org_id, environment=connection.environment)
 
 
-def record_costs(enquiry: OrgEnquiry, journal: Journal) -> None:
+async def record_costs(enquiry: OrgEnquiry, writer: JournalWriter) -> None:
     """Record in the journal what the questions about the org have cost."""
     costs = enquiry.costs.drain(now=enquiry.costs.since, peak=0)
     if costs.requests:
-        journal.commit_batch([], costs=costs)
+        await writer.commit([], costs=costs)
 
 
 async def _search(
     journal: Journal,
+    writer: JournalWriter,
     connection: Connection,
     limiter: CallLimiter,
     retry: Retry,
@@ -159,7 +169,7 @@ async def _search(
     finally:
         # Also what the last calls have cost that brought no page.
         costs = calls.costs.drain(now=limiter.clock.monotonic(), peak=limiter.peak)
-        await asyncio.to_thread(journal.commit_batch, [], costs=costs)
+        await writer.commit([], costs=costs)
         calls.close()
     cancel_token.raise_if_cancelled()
 

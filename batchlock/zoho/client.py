@@ -80,7 +80,9 @@ class Client:
         session: aiohttp.ClientSession,
         *,
         wall_clock: Callable[[], float] = time.time,
+        check_lease: Callable[[], None] | None = None,
     ) -> None:
+        """Call the endpoint; before each request `check_lease` raises when none may start."""
         self._root = f"{endpoint.api_url}/crm/{endpoint.version}"
         self._version = endpoint.version
         self._host = URL(endpoint.api_url).host or endpoint.api_url
@@ -89,6 +91,7 @@ class Client:
         self._tokens = tokens
         self._session = session
         self._wall_clock = wall_clock
+        self._check_lease = check_lease
         self._has_answer = False
         """Whether any answer came, so that the way to Zoho is set up right."""
 
@@ -177,6 +180,9 @@ class Client:
         headers = {"Authorization": f"Zoho-oauthtoken {token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
+        # As late as possible: the process may have been suspended while it waited for the token.
+        if self._check_lease is not None:
+            self._check_lease()
         try:
             # A redirect would send the token to an address that nobody has configured.
             async with self._session.request(

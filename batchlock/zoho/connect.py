@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +79,11 @@ async def connect(
     call_timeout: float,
     max_wait: float,
     token_folder: Path,
+    check_lease: Callable[[], None] | None = None,
 ) -> AsyncIterator[Connection]:
     """Open the sessions to an org and start fetching its access token.
+
+    Before each call `check_lease` raises LeaseLost when this process may not send any more.
 
     One request may take `call_timeout` seconds; a busy token endpoint is tried again for `max_wait`
     seconds. Raises UsageError when the proxy or the certificates cannot be used.
@@ -124,7 +127,7 @@ async def connect(
         first_token = asyncio.create_task(tokens.token())
         try:
             yield Connection(
-                client=Client(endpoint, tokens, calls),
+                client=Client(endpoint, tokens, calls, check_lease=check_lease),
                 org_id=org_id,
                 environment=environment,
                 # The address of a stand-in differs each time, and so would its key.

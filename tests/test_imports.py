@@ -15,7 +15,7 @@ LAYERS = (
     {"core"},
     {"config", "zoho", "store"},
     {"plan", "send", "report"},
-    {"confirming"},
+    {"confirming", "org_settings"},
     {"start", "execute"},
     {"planning", "find", "stored_runs"},
     {"engine"},

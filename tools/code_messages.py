@@ -13,6 +13,7 @@ LEFT_OUT = ("simulator/",)
 EXIT_CODES = {
     "BatchlockError": "1",
     "UsageError": "2",
+    "UnknownKey": "2",
     "UnreadableFile": "4",
     "SignInRefused": "5",
     "Stopped": "6",

@@ -19,7 +19,7 @@ from batchlock.config.yaml_text import InvalidYaml, parse
 from batchlock.core.errors import UsageError
 from batchlock.zoho.settings import SECRETS
 
-__all__ = ["Settings", "load", "seconds"]
+__all__ = ["Settings", "load", "replaced", "seconds"]
 
 _FILE_NAME = "config.yaml"
 _PREFIX = "BATCHLOCK_"
@@ -92,6 +92,23 @@ def load(
     if problems or settings is None:
         raise UsageError("\n".join(problems))
     return settings
+
+
+def replaced(settings: Settings, values: Mapping[_Path, Any], *, source: str) -> Settings:
+    """Return settings with other values, which are written as in a configuration.
+
+    `source` names in messages where they come from. Raises UsageError that lists every problem.
+    """
+    problems: list[str] = []
+    entries = {path: _Entry(value, f"{source}: {'.'.join(path)}") for path, value in values.items()}
+    for path, entry in list(entries.items()):
+        if (problem := _unknown_key(path)) is not None:
+            problems.append(f"{entry.source}: {problem}")
+            del entries[path]
+    changed = _validate(entries, problems, settings)
+    if problems or changed is None:
+        raise UsageError("\n".join(problems))
+    return changed
 
 
 def _entries(
@@ -190,8 +207,13 @@ def _unknown_key(path: _Path) -> str | None:
     return f"there is no such setting; the nearest is {nearest}"
 
 
-def _validate(entries: Mapping[_Path, _Entry], problems: list[str]) -> Settings | None:
-    """Return the settings; None when a value is invalid, after adding the problems."""
+def _validate(
+    entries: Mapping[_Path, _Entry], problems: list[str], base: Settings | None = None
+) -> Settings | None:
+    """Return the settings; None when a value is invalid, after adding the problems.
+
+    A setting that is not in `entries` has its value in `base`, without that its default.
+    """
     nested: dict[str, Any] = {}
     for path, entry in entries.items():
         value = entry.value
@@ -204,11 +226,19 @@ def _validate(entries: Mapping[_Path, _Entry], problems: list[str]) -> Settings 
                 problems.append(f'{entry.source}: "{value}" does not fit: {error}')
                 continue
         (nested.setdefault(path[0], {}) if len(path) == 2 else nested)[path[-1]] = value
+    if base is not None:
+        for name in nested.keys() & _SECTIONS.keys():
+            nested[name] = _values_of(getattr(base, name)) | nested[name]
+        nested = _values_of(base) | nested
     try:
         return TypeAdapter(Settings).validate_python(nested)
     except ValidationError as error:
         problems += _problems_of(error, entries)
         return None
+
+
+def _values_of(settings: Any) -> dict[str, Any]:
+    return {one.name: getattr(settings, one.name) for one in dataclasses.fields(settings)}
 
 
 def _convert(path: _Path, text: str) -> object:

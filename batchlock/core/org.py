@@ -1,7 +1,7 @@
-"""What Zoho says about an org: its edition, its limits, and the names of its modules."""
+"""What Zoho says about an org (edition, limits, names of modules), and what a person has said."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -97,6 +97,38 @@ class OrgFacts:
                 },
             }
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOrg:
+    """An org that a person has added to the store, without its secrets."""
+
+    name: str
+    data_center: str
+    environment: str
+    api_url: str | None = None
+    """None: that of the data centre, as for `accounts_url`."""
+    accounts_url: str | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Other settings of the org, by section and key, as they stand in a configuration."""
+    disabled: bool = False
+    added_at: datetime | None = None
+    """None before it is stored."""
+    facts: OrgFacts | None = None
+    """What Zoho has said last about it; None before it has."""
+    credits_left: int | None = None
+    """The credits that were left of its day at `credits_at`; None when Zoho has not said so."""
+    credits_at: datetime | None = None
+
+    @property
+    def configuration(self) -> dict[tuple[str, ...], Any]:
+        """The settings of the org by their path, such as `("zoho", "data_center")`."""
+        values: dict[tuple[str, ...], Any] = {("org",): self.name}
+        for name in ("data_center", "environment", "api_url", "accounts_url"):
+            values["zoho", name] = getattr(self, name)
+        for section, settings in self.settings.items():
+            values |= {(section, name): value for name, value in settings.items()}
+        return values
 
 
 _TIMES = ("asked_at", "modules_asked_at")

@@ -1,37 +1,49 @@
-"""What holds the lock of an org, for the message of a second run, and what Zoho says about it."""
+"""The orgs: those that a person has added, with their secrets, and what runs have left about each.
+
+The row of an org is made by whoever needs it first: a run, for the lock of the org and for what
+Zoho has said, or a person who adds the org. Only the latter sets `added_at`.
+"""
 
 import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 
-from batchlock.core.org import OrgFacts
+from batchlock.core.org import OrgFacts, StoredOrg
 from batchlock.store.database import reading, upsert, writing
+from batchlock.store.schema import grants, schedules, secrets, tokens
 from batchlock.store.schema import orgs as table
+from batchlock.store.sealing import Sealed, SealingKeys
+
+_WAS_ADDED = table.c.added_at.is_not(None)
+# What a person has said about an org, and what Zoho has said to its sign-in.
+_OF_ADDED_ORG = (
+    *("added_at", "data_center", "environment", "api_url", "accounts_url", "settings"),
+    *("facts", "sign_in", "pace", "composite", "credits_left", "credits_at"),
+)
 
 
 class OrgTable:
-    """The table `orgs`."""
+    """The tables `orgs` and `secrets`."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     def set_holder(self, org: str, holder: str | None) -> None:
         """Store what this process does while it holds the lock of an org; None when it does not."""
-        values = {"holder": holder, "process": None if holder is None else os.getpid()}
-        with writing(self._engine) as connection:
-            upsert(connection, table, {"org": org}, values)
+        self._set(org, {"holder": holder, "process": None if holder is None else os.getpid()})
 
     def holder(self, org: str) -> str | None:
         """Return what holds the lock of an org, in words; None when it was given back."""
-        with reading(self._engine) as connection:
-            row = connection.execute(table.select().where(table.c.org == org)).one_or_none()
+        row = self._row(org)
         return None if row is None or row.holder is None else f"{row.holder}, process {row.process}"
 
     def save_facts(self, org: str, sign_in: str, facts: OrgFacts) -> None:
         """Store what Zoho has said about an org to the sign-in with this hash."""
-        values = {"facts": facts.to_json(), "sign_in": sign_in}
-        with writing(self._engine) as connection:
-            upsert(connection, table, {"org": org}, values)
+        self._set(org, {"facts": facts.to_json(), "sign_in": sign_in})
 
     def facts(self, org: str, sign_in: str | None = None) -> OrgFacts | None:
         """Return what Zoho has said last about an org, however old; None when nothing is known.
@@ -39,11 +51,128 @@ class OrgTable:
         With `sign_in`, what it has said to another sign-in does not count: the name of the org may
         stand for another org now.
         """
+        row = self._row(org)
+        if row is None or sign_in not in (None, row.sign_in):
+            return None
+        return _facts(row.facts)
+
+    def put(
+        self, orgs: Sequence[StoredOrg], sealed: Mapping[str, Mapping[str, Sealed]] | None = None
+    ) -> None:
+        """Add orgs, or replace those that were added before, in one transaction.
+
+        `sealed` are their secrets, by org and field. Whether an org is disabled is kept.
+        """
+        now = datetime.now(UTC)
+        with writing(self._engine) as connection:
+            for org in orgs:
+                values = {
+                    "data_center": org.data_center,
+                    "environment": org.environment,
+                    "api_url": org.api_url,
+                    "accounts_url": org.accounts_url,
+                    "settings": {section: dict(keys) for section, keys in org.settings.items()},
+                }
+                upsert(connection, table, {"org": org.name}, values)
+                new = table.update().where(table.c.org == org.name, sa.not_(_WAS_ADDED))
+                connection.execute(new.values(added_at=now))
+            for name, fields in (sealed or {}).items():
+                for field, secret in fields.items():
+                    _put_secret(connection, name, field, secret)
+
+    def get(self, org: str) -> StoredOrg | None:
+        """Return an org that was added; None when there is none of this name."""
+        row = self._row(org)
+        return None if row is None or row.added_at is None else _stored_org(row)
+
+    def all(self) -> list[StoredOrg]:
+        """Return the orgs that were added, by name."""
         with reading(self._engine) as connection:
-            row = connection.execute(table.select().where(table.c.org == org)).one_or_none()
-        if row is None or row.facts is None or sign_in not in (None, row.sign_in):
-            return None
-        try:
-            return OrgFacts.from_json(row.facts)
-        except (KeyError, TypeError, ValueError):  # of a version with other fields
-            return None
+            rows = connection.execute(table.select().where(_WAS_ADDED)).all()
+        return sorted(map(_stored_org, rows), key=lambda org: org.name)
+
+    def set_disabled(self, org: str, *, disabled: bool) -> bool:
+        """Forbid or allow to send to an org; return False when there is none of this name."""
+        with writing(self._engine) as connection:
+            statement = table.update().where(table.c.org == org, _WAS_ADDED)
+            return connection.execute(statement.values(disabled=disabled)).rowcount > 0
+
+    def remove(self, org: str) -> None:
+        """Remove an org with its secrets, its token, its schedules and the rights on it.
+
+        Its runs stay. So does its row, whose epoch must never begin anew.
+        """
+        empty: dict[str, Any] = dict.fromkeys(_OF_ADDED_ORG)
+        with writing(self._engine) as connection:
+            for other in (secrets, tokens, schedules, grants):
+                connection.execute(other.delete().where(other.c.org == org))
+            removed = table.update().where(table.c.org == org)
+            connection.execute(removed.values(**empty, disabled=False))
+
+    def secrets(self, org: str, keys: SealingKeys) -> dict[str, SecretStr]:
+        """Return the secrets of an org by field, such as `refresh_token`.
+
+        Raises UnknownKey and UsageError as `SealingKeys.open` does.
+        """
+        with reading(self._engine) as connection:
+            rows = connection.execute(secrets.select().where(secrets.c.org == org)).all()
+        return {
+            row.field: keys.open(org, row.field, Sealed(row.key_id, row.sealed)) for row in rows
+        }
+
+    def has_secrets(self) -> bool:
+        """Tell whether any secret is stored."""
+        with reading(self._engine) as connection:
+            return connection.scalar(sa.select(secrets.c.org).limit(1)) is not None
+
+    def reseal(self, keys: SealingKeys) -> int:
+        """Seal every secret with the first key, in one transaction; return how many there are.
+
+        Raises as `secrets` does; then nothing is changed.
+        """
+        with writing(self._engine) as connection:
+            query = secrets.select().order_by(secrets.c.org, secrets.c.field).with_for_update()
+            rows = connection.execute(query).all()
+            for row in rows:
+                secret = keys.open(row.org, row.field, Sealed(row.key_id, row.sealed))
+                _put_secret(connection, row.org, row.field, keys.seal(row.org, row.field, secret))
+            # An access token lives for an hour, so a new one takes the place of an old one.
+            old = tokens.update().where(tokens.c.key_id != keys.first_id)
+            connection.execute(old.values(key_id=None, sealed=None, use_until=None))
+        return len(rows)
+
+    def _row(self, org: str) -> "sa.Row[Any] | None":
+        with reading(self._engine) as connection:
+            return connection.execute(table.select().where(table.c.org == org)).one_or_none()
+
+    def _set(self, org: str, values: Mapping[str, Any]) -> None:
+        with writing(self._engine) as connection:
+            upsert(connection, table, {"org": org}, values)
+
+
+def _put_secret(connection: sa.Connection, org: str, field: str, secret: Sealed) -> None:
+    values = {"key_id": secret.key_id, "sealed": secret.content}
+    upsert(connection, secrets, {"org": org, "field": field}, values)
+
+
+def _stored_org(row: "sa.Row[Any]") -> StoredOrg:
+    return StoredOrg(
+        name=row.org,
+        data_center=row.data_center,
+        environment=row.environment,
+        api_url=row.api_url,
+        accounts_url=row.accounts_url,
+        settings=row.settings or {},
+        disabled=row.disabled,
+        added_at=row.added_at,
+        facts=_facts(row.facts),
+        credits_left=row.credits_left,
+        credits_at=row.credits_at,
+    )
+
+
+def _facts(content: Any) -> OrgFacts | None:
+    try:
+        return None if content is None else OrgFacts.from_json(content)
+    except (KeyError, TypeError, ValueError):  # of a version with other fields
+        return None

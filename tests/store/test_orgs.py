@@ -1,4 +1,4 @@
-"""What Zoho has said about an org, in the store."""
+"""The orgs in the store: what Zoho has said about each, what a person has, and their secrets."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,9 +8,12 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from pydantic import SecretStr
 
-from batchlock.core.org import OrgFacts, OrgModule
+from batchlock.core.errors import UsageError
+from batchlock.core.org import OrgFacts, OrgModule, StoredOrg
 from batchlock.store import migrations
+from batchlock.store.sealing import SealingKeys, UnknownKey
 from batchlock.store.store import Store
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -81,3 +84,83 @@ def test_a_store_from_before_keeps_its_orgs(tmp_path: Path) -> None:
         assert store.orgs.facts("acme") is None
         store.orgs.save_facts("acme", "me", FACTS)
         assert store.orgs.facts("acme", "me") == FACTS
+
+
+KEYS = SealingKeys([b"a" * 32])
+NEW_KEYS = SealingKeys([b"b" * 32, b"a" * 32])
+ACME = StoredOrg(
+    name="acme",
+    data_center="eu",
+    environment="sandbox",
+    api_url="https://eu.example.com",
+    settings={"limits": {"max_in_flight": "7"}},
+)
+
+
+def add(store: Store, org: StoredOrg, token: str) -> None:
+    sealed = KEYS.seal(org.name, "refresh_token", SecretStr(token))
+    store.orgs.put([org], {org.name: {"refresh_token": sealed}})
+
+
+def token_of(store: Store, org: str, keys: SealingKeys = KEYS) -> str:
+    return store.orgs.secrets(org, keys)["refresh_token"].get_secret_value()
+
+
+def test_an_org_is_stored_with_its_secrets(store: Store) -> None:
+    store.orgs.save_facts("only-runs", "me", FACTS)
+    assert not store.orgs.has_secrets()
+    add(store, replace(ACME, name="beta"), "of beta")
+    add(store, ACME, "of acme")
+    store.orgs.save_facts("acme", "me", FACTS)
+    stored = store.orgs.get("acme")
+    assert stored is not None
+    assert stored.added_at is not None
+    assert replace(stored, added_at=None) == replace(ACME, facts=FACTS)
+    assert [org.name for org in store.orgs.all()] == ["acme", "beta"]
+    assert store.orgs.get("only-runs") is None
+    assert (token_of(store, "acme"), token_of(store, "beta")) == ("of acme", "of beta")
+    assert store.orgs.has_secrets()
+
+
+def test_an_org_that_is_put_again_keeps_its_date_and_stays_disabled(store: Store) -> None:
+    add(store, ACME, "old")
+    before = store.orgs.get("acme")
+    assert store.orgs.set_disabled("acme", disabled=True)
+    add(store, replace(ACME, api_url=None, settings={}), "new")
+    after = store.orgs.get("acme")
+    assert before is not None
+    assert after == replace(before, api_url=None, settings={}, disabled=True)
+    assert token_of(store, "acme") == "new"
+    assert not store.orgs.set_disabled("other", disabled=True)
+
+
+def test_a_removed_org_leaves_nothing_but_its_row(store: Store) -> None:
+    add(store, ACME, "old")
+    store.orgs.set_disabled("acme", disabled=True)
+    store.orgs.remove("acme")
+    assert (store.orgs.get("acme"), store.orgs.all()) == (None, [])
+    assert store.orgs.secrets("acme", KEYS) == {}
+    store.orgs.put([ACME])
+    added = store.orgs.get("acme")
+    assert added is not None
+    assert not added.disabled
+
+
+def test_all_secrets_are_sealed_anew_or_none(store: Store) -> None:
+    add(store, ACME, "of acme")
+    add(store, replace(ACME, name="beta"), "of beta")
+    assert store.orgs.reseal(NEW_KEYS) == 2
+    only_new = SealingKeys([b"b" * 32])
+    assert (token_of(store, "acme", only_new), token_of(store, "beta", only_new)) == (
+        "of acme",
+        "of beta",
+    )
+    with pytest.raises(UnknownKey):
+        store.orgs.secrets("acme", KEYS)
+    store.orgs.put(
+        [], {"beta": {"refresh_token": KEYS.seal("other", "refresh_token", SecretStr("x"))}}
+    )
+    with pytest.raises(UsageError, match="of the org beta is damaged"):
+        store.orgs.reseal(NEW_KEYS)
+    with pytest.raises(UnknownKey):
+        store.orgs.secrets("beta", only_new)

@@ -60,7 +60,7 @@ class Timeline:
 
 
 class CallLog:
-    """The calls to one org in 56 bytes each, so that runs of a million rows fit.
+    """The calls to one org in 59 bytes each, so that runs of a million rows fit.
 
     A call is known by its position, counted from 0.
     """

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from batchlock.simulator.behaviour import Behaviour
 from batchlock.simulator.call_log import Timeline
-from batchlock.simulator.identity import MOST_ORGS, Identity, token_digits_of, token_of
+from batchlock.simulator.identity import MOST_ORGS, Identity, token_digits_of
 from batchlock.simulator.records import Inventory
 from batchlock.simulator.simulator import Simulator, now_utc
 
@@ -33,11 +33,11 @@ class Orgs:
         self._by_token_digits = {one.identity.token_digits: one for one in simulators}
         self._by_client = {one.identity.client_id: one for one in simulators}
 
-    def of_call(self, authorization: str | None) -> Simulator | None:
-        """Return the org of the access token in this header; None: no org has issued it."""
+    def of_call(self, token: str) -> Simulator | None:
+        """Return the org of a call with this access token; None: no org has issued it."""
         if self._only is not None:
             return self._only
-        return self._by_token_digits.get(token_digits_of(token_of(authorization)))
+        return self._by_token_digits.get(token_digits_of(token))
 
     def of_sign_in(self, client_id: str) -> Simulator | None:
         """Return the org of a token request; None: no org has this client id."""

@@ -35,12 +35,11 @@ class _OrgHandler:
         self._delivery = Delivery(simulator.ledger)
 
     async def answer_api_call(
-        self, request: web.BaseRequest, path: list[str], authorization: str | None
+        self, request: web.BaseRequest, path: list[str], token: str
     ) -> web.StreamResponse:
         """Answer a call whose access token is one of this org."""
         segments = tuple(path)
         kind = kind_of(request.method, segments)
-        token = token_of(authorization)
         call = Call(kind, request.method, segments, request.query, token=token)
         port = _client_port(request)
         position = self._ledger.record_arrival(kind, call.subject, token=token, port=port)
@@ -48,25 +47,25 @@ class _OrgHandler:
         self._ledger.start_call(places)
         self._ledger.heavy_in_flight += call.is_heavy
         try:
-            return await self._answer_counted_call(request, call, authorization, position)
+            return await self._answer_counted_call(request, call, position)
         finally:
             self._ledger.log.set_end(position)
             self._ledger.in_flight -= places
             self._ledger.heavy_in_flight -= call.is_heavy
 
     async def _answer_counted_call(
-        self, request: web.BaseRequest, call: Call, authorization: str | None, position: int
+        self, request: web.BaseRequest, call: Call, position: int
     ) -> web.StreamResponse:
         """Answer a call that is in flight; `position` is that in the log."""
         simulator, behaviour = self._simulator, self._simulator.behaviour
         if (throttled := simulator.throttled(call)) is not None:
             return self._delivery.send(throttled, behaviour, position)
         host = request.host.partition(":")[0]
-        refused = simulator.host_refusal(host) or simulator.sign_in.refusal_of(authorization)
+        refused = simulator.host_refusal(host) or simulator.sign_in.refusal_of(call.token)
         if refused is not None:
             await self._delay()
             return self._delivery.send(refused, behaviour, position)
-        scopes = simulator.sign_in.scopes_of(authorization)
+        scopes = simulator.sign_in.scopes_of(call.token)
         body = await request.read()
         # Before the delay: a client that is killed while it waits has made the change.
         answer = simulator.answer(replace(call, body=body, scopes=scopes))
@@ -119,14 +118,13 @@ class _Handler:
     async def _answer_api_call(
         self, request: web.BaseRequest, path: list[str]
     ) -> web.StreamResponse:
-        authorization = request.headers.get("Authorization")
-        org = self._orgs.of_call(authorization)
+        token = token_of(request.headers.get("Authorization"))
+        org = self._orgs.of_call(token)
         if org is None:
             self._orgs.unknown_tokens += 1
-            has_token = bool(token_of(authorization))
-            return response_of(answers.INVALID_TOKEN if has_token else answers.NO_TOKEN)
+            return response_of(answers.INVALID_TOKEN if token else answers.NO_TOKEN)
         handler = self._handlers[org.identity.number]
-        return await handler.answer_api_call(request, path, authorization)
+        return await handler.answer_api_call(request, path, token)
 
     async def _answer_token_request(
         self, request: web.BaseRequest, path: list[str]

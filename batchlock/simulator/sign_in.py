@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse, json_answer, sign_in_refusal
-from batchlock.simulator.identity import Identity, token_of
+from batchlock.simulator.identity import Identity
 from batchlock.simulator.magic import MAGIC_SIGN_INS
 
 # All three from Zoho's page on token validity.
@@ -54,9 +54,11 @@ class Credentials:
         self._issue_times: defaultdict[str, deque[float]] = defaultdict(deque)
         self._used_codes: set[str] = set()
 
-    def refusal_of(self, authorization: str | None) -> CannedResponse | None:
-        """Return the refusal of a call with this header; None if its token is valid."""
-        token = token_of(authorization)
+    def refusal_of(self, token: str) -> CannedResponse | None:
+        """Return the refusal of a call with this access token; None if it is valid.
+
+        An empty text is a call without an access token.
+        """
         if not token:
             return answers.NO_TOKEN
         access = self._tokens.get(token)
@@ -64,9 +66,9 @@ class Credentials:
             return answers.INVALID_TOKEN
         return access.to_calls
 
-    def scopes_of(self, authorization: str | None) -> frozenset[str]:
-        """Return what the token in this header may do; nothing if there is no such token."""
-        access = self._tokens.get(token_of(authorization))
+    def scopes_of(self, token: str) -> frozenset[str]:
+        """Return what an access token may do; nothing if there is no such token."""
+        access = self._tokens.get(token)
         return frozenset() if access is None else access.scopes
 
     def answer(self, form: Mapping[str, str], grant: Grant) -> CannedResponse:

@@ -1,6 +1,7 @@
 """The fixtures that tests of several folders use."""
 
 import asyncio
+import itertools
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ from support.commands import (
 )
 from support.forked_reader import CAN_FORK, ForkedReader, start_server
 from support.loops import running_loop
-from support.paths import ROOT
+from support.paths import CERTIFICATE, ROOT
 from support.postgres import PostgresServer
 from support.postgres import start_server as start_postgres
 from support.zoho import StandIn, Start, stand_in_on
@@ -34,6 +35,9 @@ from batchlock.plan import child
 # Hypothesis fails an example that takes over 200 ms, which depends on the load of the machine.
 hypothesis.settings.register_profile("without_deadline", deadline=None)
 hypothesis.settings.load_profile("without_deadline")
+
+# One for each test of this process.
+_NUMBERS = itertools.count()
 
 
 def pytest_configure() -> None:
@@ -112,8 +116,13 @@ def isolated(
         # that ask for `measured`, cover the code that other processes run.
         if name.startswith(("BATCHLOCK_", "XDG_")) or name in MEASUREMENT:
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
-    work = tmp_path_factory.mktemp("work")
+    # To load the hundreds of certificates of a system takes a third of the CPU time of a command.
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    # Not `mktemp(numbered=True)`: to find the next number, it reads the folders of all tests.
+    folder = tmp_path_factory.mktemp(f"isolated{next(_NUMBERS)}", numbered=False)
+    home, work = folder / "home", folder / "work"
+    home.mkdir()
+    work.mkdir()
     # platformdirs derives the user's folders from these: HOME on POSIX, the others on Windows.
     for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(home))

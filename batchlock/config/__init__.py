@@ -6,6 +6,7 @@ imports those modules and builds all settings. It reports all problems together.
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
@@ -193,10 +194,17 @@ def _flatten(content: Mapping[str, Any]) -> Iterator[tuple[_Path, Any]]:
             yield (name,), value
 
 
+@functools.cache
+def _paths() -> frozenset[_Path]:
+    """Return the paths of all settings."""
+    top = {(name,) for name in get_type_hints(Settings) if name not in _SECTIONS}
+    nested = {(name, key) for name, kind in _SECTIONS.items() for key in get_type_hints(kind)}
+    return frozenset(top | nested)
+
+
 def _unknown_key(path: _Path) -> str | None:
     """Return the problem with a key that is no setting, None for a setting."""
-    paths: set[_Path] = {(name,) for name in get_type_hints(Settings) if name not in _SECTIONS}
-    paths |= {(name, key) for name, kind in _SECTIONS.items() for key in get_type_hints(kind)}
+    paths = _paths()
     if path in paths:
         return None
     if path[0] in _SECTIONS and len(path) == 1:
@@ -231,10 +239,16 @@ def _validate(
             nested[name] = _values_of(getattr(base, name)) | nested[name]
         nested = _values_of(base) | nested
     try:
-        return TypeAdapter(Settings).validate_python(nested)
+        return _adapter().validate_python(nested)
     except ValidationError as error:
         problems += _problems_of(error, entries)
         return None
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Settings]:
+    """Return the validator of all settings; to make it takes 30 ms, more than all else here."""
+    return TypeAdapter(Settings)
 
 
 def _values_of(settings: Any) -> dict[str, Any]:

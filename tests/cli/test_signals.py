@@ -21,7 +21,8 @@ def test_after_a_second_signal_the_run_can_be_resumed(
     stand_in: Start, run_in_process: RunCommand
 ) -> None:
     zoho = stand_in("--faults", "hang=1")
-    zoho.config(state_directory="state")
+    # So few credits are not spent on questions about the org, which would hang too.
+    zoho.config(state_directory="state", limits={"max_credits": 40})
     with started("run", sheet("in.csv", rows(3)), "--json") as process:
         assert process.stderr is not None
         assert "Reading" in process.stderr.readline()

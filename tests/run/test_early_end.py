@@ -3,7 +3,8 @@ import signal
 import time
 
 import pytest
-from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, started
+from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand
+from support.forked_command import forked
 from support.runs import (
     NEVER_VALID,
     NO_API_ACCESS,
@@ -160,7 +161,7 @@ def test_a_signal_ends_the_run_and_the_same_command_resumes_it(
     zoho = stand_in("--latency", "50ms")
     zoho.config(state_directory=str(STATE))
     file = sheet("in.csv", rows(120))
-    with started("run", file, "--json", "--in-flight", 3) as process:
+    with forked("run", file, "--json", "--in-flight", 3) as process:
         wait_until(lambda: zoho.state()["updates"] >= 10, process)
         process.send_signal(getattr(signal, number))
         out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
@@ -182,7 +183,7 @@ def test_a_signal_ends_the_run_and_the_same_command_resumes_it(
 @POSIX
 def test_a_signal_while_the_file_is_read_ends_the_command(org: StandIn) -> None:
     file = sheet("in.csv", rows(60_000))
-    with started("run", file, "--json") as process:
+    with forked("run", file, "--json") as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "Reading in.csv.\n"
         process.send_signal(signal.SIGTERM)
@@ -199,7 +200,7 @@ def test_a_killed_run_is_resumed_and_settles_the_rows_in_doubt(
     zoho = stand_in("--latency", "100ms")
     zoho.config(state_directory=str(STATE))
     file = sheet("in.csv", rows(100))
-    with started("run", file, "--in-flight", 5) as process:
+    with forked("run", file, "--in-flight", 5) as process:
         wait_until(lambda: zoho.state()["updates"] >= 12, process)
         process.kill()
         process.wait(TIMEOUT_SECONDS)
@@ -227,7 +228,7 @@ def test_a_killed_session_does_not_show_the_end_of_an_older_one(
     file = sheet("in.csv", rows(100))
     result = run_in_process("run", file, "--json", "--max-runtime", "1ms").json
     assert "the time for this run is over" in run_in_process("show", result["run_id"]).out
-    with started("resume", "--in-flight", 5) as process:
+    with forked("resume", "--in-flight", 5) as process:
         wait_until(lambda: zoho.state()["updates"] >= 12, process)
         for _ in range(2):
             report = run_in_process("show", result["run_id"]).out
@@ -242,7 +243,7 @@ def test_a_rehearsal_is_never_resumed_as_a_real_run(
     org: StandIn, run_in_process: RunCommand
 ) -> None:
     file = sheet("in.csv", rows(120))
-    with started("run", file, "--simulate", "--json", "--in-flight", 1) as process:
+    with forked("run", file, "--simulate", "--json", "--in-flight", 1) as process:
         assert process.stderr is not None
         assert "Reading" in process.stderr.readline()
         while "Sending" not in process.stderr.readline():
@@ -270,7 +271,7 @@ def test_a_second_run_at_the_same_org_is_refused(
 ) -> None:
     zoho = stand_in("--latency", "200ms")
     zoho.config(state_directory=str(STATE))
-    with started("run", sheet("one.csv", rows(100))) as process:
+    with forked("run", sheet("one.csv", rows(100))) as process:
         wait_until(lambda: zoho.state()["updates"] > 0, process)
         completed = run_in_process("run", sheet("two.csv", rows(1, first=500)), "--json")
         resumed = run_in_process("resume", "--json")

@@ -6,7 +6,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from support.commands import POSIX, RunCommand, started
+from support.commands import POSIX, RunCommand
+from support.forked_command import forked
 from support.processes import RUNS, STATE, check_results, kill, rows_in_doubt, wait_until
 from support.sheets import balanced, lines, rows, sheet
 from support.zoho import StandIn, Start
@@ -23,7 +24,7 @@ def test_a_run_killed_while_it_plans_starts_again(org: StandIn, run_in_process: 
         "in.csv", rows(200_000)
     )  # so many that no machine has planned them before the kill
     for drafts, wait_seconds in ((1, 0.0), (2, 0.3)):
-        with started("run", file, "--json") as process:
+        with forked("run", file, "--json") as process:
             wait_until(partial(has_drafts, drafts), process)
             time.sleep(wait_seconds)
             kill(process)
@@ -47,7 +48,7 @@ def test_several_kills_lose_nothing_and_repeat_only_rows_in_doubt(
     chance = random.Random(4)
     for _ in range(4):
         before = zoho.state()["updates"]
-        with started("run", file, "--in-flight", 8) as process:
+        with forked("run", file, "--in-flight", 8) as process:
             goal = before + chance.randrange(1, 60)
             wait_until(lambda: zoho.state()["updates"] >= goal, process)  # noqa: B023  used at once
             kill(process)
@@ -66,12 +67,12 @@ def test_a_run_killed_while_it_looks_up_rows_in_doubt_looks_again(
     zoho = stand_in("--latency", "150ms")
     zoho.config(state_directory=str(STATE))
     file = sheet("in.csv", rows(60))
-    with started("run", file, "--in-flight", 6) as process:
+    with forked("run", file, "--in-flight", 6) as process:
         wait_until(lambda: zoho.state()["updates"] >= 20, process)
         kill(process)
     for _ in range(2):
         lookups = zoho.state()["calls"]["get"]
-        with started("run", file, "--in-flight", 2) as process:
+        with forked("run", file, "--in-flight", 2) as process:
             wait_until(lambda: zoho.state()["calls"]["get"] > lookups, process)  # noqa: B023  used at once
             kill(process)
     completed = run_in_process("run", file, "--json", "--in-flight", 20)
@@ -86,7 +87,7 @@ def test_a_run_killed_while_it_reports_leaves_complete_results(
     zoho.config(state_directory=str(STATE), limits={"in_flight": 50})
     file = sheet("in.csv", rows(1500))
     for wait_seconds in (0.0, 0.15, 0.3):
-        with started("run", file, "--json") as process:
+        with forked("run", file, "--json") as process:
             wait_until(lambda: zoho.state()["updates"] >= 1500, process)
             time.sleep(wait_seconds)
             kill(process)
@@ -116,7 +117,7 @@ def test_a_retry_killed_at_its_start_is_complete_or_missing(
     first = run_in_process("run", sheet("in.csv", rows(300)), "--json").json
     assert balanced(first)["failed"] > 0
     for wait_seconds in (0.0, 0.02, 0.05):
-        with started("retry", first["run_id"]) as process:
+        with forked("retry", first["run_id"]) as process:
             wait_until(lambda: len(list(RUNS.iterdir())) > 1, process)
             time.sleep(wait_seconds)
             kill(process)

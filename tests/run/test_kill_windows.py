@@ -5,12 +5,12 @@ two updates at the stand-in, whichever run sent it first.
 """
 
 import signal
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand
+from support.forked_command import end_at, forked
 from support.runs import STATE, recorded
 from support.sheets import balanced, lines, rows, sheet
 from support.zoho import StandIn, Start
@@ -19,26 +19,6 @@ from batchlock.core.runs import RunState
 
 pytestmark = POSIX
 
-KILLED_AT = """
-import importlib, os, signal, sys
-from batchlock.cli import main
-
-_, place, moment, *sys.argv[1:] = sys.argv
-module, _, path = place.partition(":")
-*outer, name = path.split(".")
-owner = importlib.import_module(module)
-for each in outer:
-    owner = getattr(owner, each)
-function = getattr(owner, name)
-
-def killed(*arguments, **options):
-    if moment == "after":
-        function(*arguments, **options)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-setattr(owner, name, killed)
-main()
-"""
 ADD = "batchlock.store.runs:RunTable.add"
 START_SESSION = "batchlock.store.runs:RunTable.start_session"
 COMPARE = "batchlock.execute:compare_with_earlier_runs"
@@ -61,14 +41,9 @@ RECORDED_MOMENTS = [
 
 def kill_at(place: str, moment: str, *arguments: object) -> None:
     """Run a command that kills itself before or after a step."""
-    completed = subprocess.run(
-        [sys.executable, "-c", KILLED_AT, place, moment, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    assert completed.returncode == -signal.SIGKILL, completed.stderr
+    with forked(*arguments, before=partial(end_at, place, moment)) as process:
+        _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == -signal.SIGKILL, errors
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import random
 import sqlite3
 from contextlib import closing
 
-from support.commands import POSIX, RunCommand, started
+from support.commands import POSIX, RunCommand
+from support.forked_command import forked
 from support.locks import MODULES, configure, export, keys_of, locked_records
 from support.processes import kill, wait_until
 from support.runs import journals
@@ -19,7 +20,7 @@ def test_kills_lose_and_double_nothing(stand_in: Start, run_in_process: RunComma
     chance = random.Random(7)
     calls = 0
     for _ in range(2):
-        with started("locks", *MODULES, "--in-flight", 2) as process:
+        with forked("locks", *MODULES, "--in-flight", 2) as process:
             goal = calls + chance.randrange(1, 14)
             wait_until(lambda: _calls(zoho) >= goal, process)  # noqa: B023  used at once
             kill(process)

@@ -2,7 +2,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.commands import RunCommand, started
+from support.commands import RunCommand
+from support.forked_command import forked
 from support.runs import STATE, journals, results, wait_until
 from support.sheets import balanced, lines, rows, sheet
 from support.zoho import StandIn, Start
@@ -26,7 +27,7 @@ def test_report_writes_the_same_results_again(org: StandIn, run_in_process: RunC
 def test_a_run_can_be_reported_while_it_sends(stand_in: Start, run_in_process: RunCommand) -> None:
     zoho = stand_in("--latency", "5ms", "--in-flight-cap", "none")
     zoho.config(state_directory=str(STATE))
-    with started("run", sheet("in.csv", rows(2000)), "--in-flight", 20) as process:
+    with forked("run", sheet("in.csv", rows(2000)), "--in-flight", 20) as process:
         wait_until(lambda: zoho.state()["updates"] > 0, process)
         (journal,) = journals()
         for _ in range(3):

@@ -3,7 +3,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, started
+from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand
+from support.forked_command import forked
 from support.runs import (
     BAD_GATEWAY,
     BROKEN,
@@ -24,9 +25,8 @@ from support.zoho import ORG_CALLS, StandIn, Start
 
 from batchlock.simulator import lock_id_of
 
-pytestmark = pytest.mark.usefixtures("measured")
 
-
+@pytest.mark.usefixtures("measured")
 def test_every_row_is_updated_and_reported_in_the_order_of_the_file(
     stand_in: Start, run_subprocess: RunCommand
 ) -> None:
@@ -70,7 +70,7 @@ def test_a_lost_token_is_renewed_once_for_all(org: StandIn, run_in_process: RunC
 def test_calls_start_no_faster_than_the_rate(org: StandIn) -> None:
     file = sheet("in.csv", rows(100))
     # 100 seconds between two starts: on no machine does the second call start within the test.
-    with started("run", file, "--json", "--per-second", "0.01", "--in-flight", 10) as process:
+    with forked("run", file, "--json", "--per-second", "0.01", "--in-flight", 10) as process:
         wait_until(lambda: org.state()["updates"] > 0, process)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
@@ -82,7 +82,7 @@ def test_calls_start_no_faster_than_the_rate(org: StandIn) -> None:
 def test_a_429_holds_all_calls(stand_in: Start) -> None:
     zoho = stand_in("--throttle-at", 12 + ORG_CALLS, "--retry-after", "100s", "--latency", "20ms")
     zoho.config(state_directory=str(STATE))
-    with started("run", sheet("in.csv", rows(40)), "--json", "--in-flight", 4) as process:
+    with forked("run", sheet("in.csv", rows(40)), "--json", "--in-flight", 4) as process:
         wait_until(lambda: zoho.state()["throttled"] > 0, process)
         # The calls in flight finish, then nothing more is sent for 100 seconds.
         journal = journals()[0]

@@ -8,8 +8,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -28,7 +26,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support.commands import POSIX, TIMEOUT_SECONDS, command
+from support.commands import POSIX, TIMEOUT_SECONDS
+from support.forked_command import forked
 from support.sheets import lines, lock, record, sheet
 from support.zoho import StandIn
 
@@ -271,15 +270,10 @@ class KilledRuns(Runs):
     @rule(after=st.integers(0, 12))
     def kill(self, after: int) -> None:
         goal = self.org.simulator.ledger.api_calls + after
-        with subprocess.Popen(
-            command("run", self.file),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
+        with forked("run", self.file) as process:
             while process.poll() is None and self.org.simulator.ledger.api_calls < goal:
                 time.sleep(0.002)
-            process.send_signal(signal.SIGKILL)
+            process.kill()
         self.kills += 1
         self.find_newest()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 import pytest
 
@@ -45,6 +45,24 @@ class CommandResult:
 
 
 RunCommand = Callable[..., CommandResult]
+
+
+class Process(Protocol):
+    """A command that runs: a `subprocess.Popen`, or a fork."""
+
+    @property
+    def stdout(self) -> IO[str] | None: ...
+    @property
+    def stderr(self) -> IO[str] | None: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def kill(self) -> None: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def communicate(self, *, timeout: float | None = None) -> tuple[str, str]: ...
 
 
 def command(*arguments: object) -> list[str]:

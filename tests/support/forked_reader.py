@@ -19,7 +19,22 @@ from support.commands import MEASUREMENT
 
 # Windows cannot fork.
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
-PRELOADED = ["batchlock.plan.child_main", "batchlock.plan.read", "batchlock.plan.validate"]
+# What a reader loads, and what `batchlock run` loads.
+PRELOADED = [
+    "batchlock.plan.child_main",
+    "batchlock.plan.read",
+    "batchlock.plan.validate",
+    "batchlock.cli.lock_commands",
+    "batchlock.cli.error_boundary",
+    "batchlock.cli.logs",
+    "batchlock.cli.output",
+    "batchlock.cli.progress",
+    "batchlock.engine",
+    "batchlock.report.json",
+    "batchlock.report.story",
+    "batchlock.report.workbook",
+    "batchlock.core.event_loop",
+]
 
 
 class ForkedProcess:

@@ -4,3 +4,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data"
+
+# One of no server, and without its key; for an environment that trusts nobody.
+CERTIFICATE = DATA / "certificates" / "unused.pem"

@@ -2,13 +2,12 @@
 
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from support.commands import TIMEOUT_SECONDS
+from support.commands import TIMEOUT_SECONDS, Process
 from support.sheets import balanced, lines
 from support.zoho import StandIn
 
@@ -17,15 +16,15 @@ STATE = Path("state")
 RUNS = STATE / "runs" / "default"
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(condition: Callable[[], bool], process: Process) -> None:
     """Wait until a condition is true or the process has ended."""
     end = time.monotonic() + TIMEOUT_SECONDS
     while not condition() and process.poll() is None:
         assert time.monotonic() < end, "the condition was never true"
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def kill(process: Process) -> None:
     """Kill a process, and wait for its end."""
     process.kill()
     process.wait(TIMEOUT_SECONDS)

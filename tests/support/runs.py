@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 from batchlock import config
@@ -16,7 +15,7 @@ from batchlock.core.options import RunOptions
 from batchlock.core.runs import Run
 from batchlock.engine import Engine
 from batchlock.store.store import Store
-from support.commands import TIMEOUT_SECONDS
+from support.commands import TIMEOUT_SECONDS, Process
 from support.sheets import lines
 
 STATE = Path("state")
@@ -35,7 +34,7 @@ NO_API_ACCESS = "990000000000000502"
 NEVER_VALID = "990000000000000505"
 
 
-def wait_until(condition: Callable[[], bool], process: Popen[str]) -> None:
+def wait_until(condition: Callable[[], bool], process: Process) -> None:
     """Wait until a condition holds while another process runs, which must not end before."""
     deadline_monotonic = time.monotonic() + TIMEOUT_SECONDS
     while not condition():

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from support.commands import POSIX, TIMEOUT_SECONDS, started
+from support.commands import POSIX, TIMEOUT_SECONDS
+from support.forked_command import forked
 from support.page_server import PageServer
 from support.sheets import record, rows, sheet
 from support.visitor import Visitor, csv_content, eventually
@@ -112,7 +113,7 @@ def test_a_run_at_a_terminal_can_be_ended_on_the_page(
     someone.wait_for(run, "Paused by")
     run_id = run.removeprefix("/runs/")
     resume = ("resume", run_id, "--in-flight", 1, "--config", slow_page.config)
-    with started(*resume) as process:
+    with forked(*resume) as process:
         someone.wait_for(run, "Sending.")
         assert someone.post(f"{run}/stop").location == run
         output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
@@ -127,11 +128,11 @@ def test_a_run_of_the_command_line_is_waited_for_and_listed(
 ) -> None:
     # Far more rows than are sent before the page of the other run is read.
     file = sheet("terminal.csv", rows(5_000, first=70_000))
-    with started("run", file, "--json", "--config", slow_page.config) as process:
+    with forked("run", file, "--json", "--config", slow_page.config) as process:
         eventually(lambda: slow_page.running() is not None)
         run = someone.start("one.csv", csv_content(3, first=7_100))
         assert "Waiting in line" in someone.get(run).words
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.communicate(timeout=TIMEOUT_SECONDS)
     assert "3 updated" in someone.results(run).words
     history = someone.get("/history").words

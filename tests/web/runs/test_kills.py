@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from support.commands import POSIX, TIMEOUT_SECONDS, started
+from support.commands import POSIX, TIMEOUT_SECONDS
+from support.forked_command import forked
 from support.page_server import PageServer, configure_slow, page_server
 from support.sheets import record, rows, sheet
 from support.visitor import HEADER, Visitor, csv_content, eventually
@@ -175,7 +176,7 @@ def test_a_killed_run_of_a_terminal_is_not_finished_and_can_be_resumed(
 ) -> None:
     someone = slow_page.visitor()
     file = sheet("terminal.csv", rows(ROWS, first=16_000))
-    with started("run", file, "--config", slow_page.config) as process:
+    with forked("run", file, "--config", slow_page.config) as process:
         eventually(lambda: slow_page.running() is not None and sum(updates(slow_org, 16_000)) > 2)
         run_record = slow_page.running()
         assert run_record is not None

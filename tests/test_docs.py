@@ -17,6 +17,7 @@ import openpyxl
 import pytest
 from click.testing import CliRunner
 from support.commands import run_with_input, started
+from support.forked_command import run_forked
 from support.paths import ROOT
 from support.readme import README, blocks, readme_commands
 from support.zoho import Start
@@ -90,7 +91,7 @@ def test_the_commands_of_the_readme_work_one_after_the_other(
         if any(_RUN_ID in argument for argument in arguments):
             arguments = [argument.replace(_RUN_ID, run_id) for argument in arguments]
             name += " results" if name == "run" else ""
-        completed = run_with_input(arguments, typed="an id\na secret\na code\n")
+        completed = run_forked(arguments, typed="an id\na secret\na code\n")
         assert completed.returncode == 0, (arguments, completed.stdout, completed.stderr)
         assert expected[name] in completed.stdout, arguments
         executed.add(name)
@@ -155,7 +156,7 @@ def test_every_title_that_the_readme_names_is_recognised(which: int, samples_cop
     record = ["Leads", "5843104000000425565", "5843104000000911002", "Audit hold"]
     with (samples_copy / "titles.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([titles, record])
-    completed = run_with_input(["check", "titles.csv"])
+    completed = run_forked(["check", "titles.csv"])
     assert completed.returncode == 0, (titles, completed.stdout, completed.stderr)
 
 

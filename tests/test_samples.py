@@ -7,7 +7,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from support.commands import run_with_input
+from support.forked_command import run_forked
 from support.paths import ROOT
 from support.readme import readme_commands
 
@@ -47,7 +47,7 @@ def test_the_good_sample_has_every_module_and_ids_as_text() -> None:
 
 
 def test_the_good_sample_has_no_problem_as_csv(samples_copy: Path) -> None:
-    completed = run_with_input(["check", "samples/lock_updates.csv"])
+    completed = run_forked(["check", "samples/lock_updates.csv"])
     assert completed.returncode == 0, completed.stdout
 
 
@@ -58,7 +58,7 @@ def test_each_row_of_the_problem_sample_has_the_result_that_it_names(
     sample = "samples/problem_rows.xlsx"
     (typed,) = (arguments for arguments in readme_commands() if sample in arguments)
     arguments = [argument.replace(".xlsx", suffix) for argument in typed]
-    completed = run_with_input(
+    completed = run_forked(
         [*arguments, "--json"], BATCHLOCK_RETRY__FIRST_WAIT="20ms"
     )  # the only difference from the command of the README
     summary = json.loads(completed.stdout)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -22,7 +22,7 @@ from typing import IO
 
 from batchlock.cli import main
 from batchlock.plan import child, child_main
-from support.commands import Process, started
+from support.commands import TIMEOUT_SECONDS, Process, run_with_input, started
 from support.forked_reader import CAN_FORK, start_server
 
 Preparation = Callable[[], object]
@@ -39,7 +39,7 @@ def forked(*arguments: object, before: Preparation | None = None) -> Iterator[Pr
         with started(*arguments) as real_process:
             yield real_process
         return
-    process = ForkedCommand([str(argument) for argument in arguments], before)
+    process = ForkedCommand([str(argument) for argument in arguments], before=before)
     try:
         yield process
     finally:
@@ -47,12 +47,35 @@ def forked(*arguments: object, before: Preparation | None = None) -> Iterator[Pr
         process.communicate()
 
 
+def run_forked(
+    arguments: list[str], *, typed: str = "", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command that reads `typed` from standard input, with variables added."""
+    if not CAN_FORK:
+        return run_with_input(arguments, typed=typed, **environment)
+    process = ForkedCommand(arguments, typed=typed, environment=environment)
+    try:
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(arguments, process.wait(), out, err)
+
+
 class ForkedCommand:
     """The part of `subprocess.Popen` that tests use, for a fork."""
 
-    def __init__(self, arguments: list[str], before: Preparation | None) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        *,
+        typed: str = "",
+        before: Preparation | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         start_server()
-        stdin = os.open(os.devnull, os.O_RDONLY)
+        stdin, typing = os.pipe()
+        os.write(typing, typed.encode())  # a pipe takes the few lines that a person types
+        os.close(typing)
         stdout, output = os.pipe()
         stderr, errors = os.pipe()
         self.stdout: IO[str] = os.fdopen(stdout, encoding="utf-8")
@@ -65,7 +88,7 @@ class ForkedCommand:
         )
         self._process = get_context("forkserver").Process(
             target=run_with,
-            args=(ends, dict(os.environ), arguments, pickle.dumps(before)),
+            args=(ends, {**os.environ, **(environment or {})}, arguments, pickle.dumps(before)),
             daemon=True,
         )
         self._process.start()
@@ -120,6 +143,7 @@ def run_with(
     ends: tuple[Connection, ...], environment: dict[str, str], arguments: list[str], before: bytes
 ) -> None:
     """Be a process of batchlock with these ends as its stdin, stdout and stderr."""
+    os.setsid()  # without a terminal, secrets are read from standard input
     os.environ.clear()
     os.environ.update(environment)
     for number, end in enumerate(ends):

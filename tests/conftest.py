@@ -22,6 +22,7 @@ from support.commands import (
     command,
     kill_leftover_runs,
 )
+from support.examples import examples
 from support.forked_reader import CAN_FORK, ForkedReader, start_server
 from support.loops import running_loop
 from support.paths import CERTIFICATE, ROOT
@@ -33,7 +34,7 @@ from batchlock.cli import run_command
 from batchlock.plan import child
 
 # Hypothesis fails an example that takes over 200 ms, which depends on the load of the machine.
-hypothesis.settings.register_profile("without_deadline", deadline=None)
+hypothesis.settings.register_profile("without_deadline", deadline=None, max_examples=examples(100))
 hypothesis.settings.load_profile("without_deadline")
 
 # One for each test of this process.

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 from python_calamine import CalamineWorkbook
+from support.examples import examples
 from support.result_rows import TITLES, code_point, naive, opened, result_row, rows_of, workbook_of
 
 from batchlock.core.results import RESULT_TITLES, Cause, Result
@@ -236,7 +237,9 @@ def is_same(cell: Cell, value: Any) -> bool:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rows=st.lists(st.lists(cells, min_size=3, max_size=3), max_size=5))
 def test_written_cells_are_read_as_they_were(tmp_path: Path, rows: list[list[Cell]]) -> None:

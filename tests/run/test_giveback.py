@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 from support.commands import RunCommand
+from support.examples import examples
 from support.passes import CELLS_AND_REASONS, FORMATS, Pass, edit, sort_by, workbook
 from support.runs import REJECTED, results
 from support.sheets import TITLES, balanced, lines, lock, record, rows, sheet
@@ -27,7 +28,9 @@ REASONS = st.text(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     content=st.lists(st.tuples(REASONS, REASONS), max_size=6),

@@ -23,6 +23,7 @@ from support.delivery import (
     send,
     updates_of,
 )
+from support.examples import examples
 
 from batchlock.core.errors import SignInRefused
 from batchlock.core.reply import Lock, Reply
@@ -116,7 +117,7 @@ class SimulatedOrg:
         return UNREACHABLE if draw < 0.15 else None
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     rng=st.randoms(use_true_random=False),
     rows=st.integers(1, 25),

@@ -15,6 +15,7 @@ from odf.opendocument import OpenDocumentSpreadsheet  # type: ignore[import-unty
 from odf.table import Table, TableCell, TableRow  # type: ignore[import-untyped]  # the same
 from odf.text import P  # type: ignore[import-untyped]  # the same
 from support.commands import RunCommand
+from support.examples import examples
 from support.plans import open_plan_of
 from support.sheets import TITLES, lock, record
 
@@ -86,7 +87,7 @@ REASON = st.text(
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@settings(max_examples=15, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=SLOW)
 @given(reasons=st.lists(REASON, max_size=8), above=st.integers(0, 5))
 def test_a_table_of_any_writer_becomes_the_same_updates(
     tmp_path: Path, writer: str, reasons: list[str], above: int
@@ -107,7 +108,7 @@ def test_a_table_of_any_writer_becomes_the_same_updates(
 HEADS = ("", "Module,Record Id,Reason\n", "sep=;\r\nModule;Record Id;Reason;Result;Row check\r\n")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=SLOW)
 @given(
     head=st.sampled_from(HEADS),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]),
@@ -175,7 +176,7 @@ def assert_ends_with_a_message(run_in_process: RunCommand, file: Path) -> None:
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@settings(max_examples=5, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(5), deadline=None, suppress_health_check=SLOW)
 @given(damages=DAMAGE, cut=CUT)
 def test_a_damaged_workbook_never_ends_in_a_traceback(
     tmp_path: Path,
@@ -190,7 +191,7 @@ def test_a_damaged_workbook_never_ends_in_a_traceback(
 
 
 @pytest.mark.parametrize("writer", ["openpyxl", "xlsxwriter", "odfpy"])
-@settings(max_examples=5, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(5), deadline=None, suppress_health_check=SLOW)
 @given(damages=DAMAGE, part=st.floats(0, 1))
 def test_a_workbook_damaged_in_one_part_never_ends_in_a_traceback(
     tmp_path: Path, run_in_process: RunCommand, writer: str, damages: list[Damage], part: float

@@ -6,6 +6,7 @@ import openpyxl
 import xlsxwriter  # type: ignore[import-untyped]  # comes without types
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.tables import HEADER, load
 
 WORDS = st.text(
@@ -13,7 +14,9 @@ WORDS = st.text(
 ).filter(lambda word: word == word.strip())
 TABLES = st.lists(st.tuples(WORDS, WORDS, WORDS, WORDS), max_size=8)
 ROUND_TRIP = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

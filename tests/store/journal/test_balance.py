@@ -2,6 +2,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.journals import make_outcome, make_update, plan_journal, result_by_row, rows_of
 
 from batchlock.core.results import Result, Status
@@ -18,7 +19,7 @@ Move = tuple[int, int, int]
     ),
     moves=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 3)), max_size=8),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_every_row_has_one_result_row_and_the_totals_balance(
     rows: list[tuple[int, str | None, bool]], moves: list[Move], tmp_path_factory: Any
 ) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
@@ -19,17 +20,20 @@ from batchlock.core.records import FIND_KIND
 from batchlock.core.results import RunResult
 from batchlock.core.runs import Run, state_after
 from batchlock.core.stop import COMPLETED, Cancelled, StopCode, StopReason
+from batchlock.org_settings import sealing_keys
 from batchlock.report import summaries
 from batchlock.report.reporter import Reporter, with_error
 from batchlock.send.journal_writer import ThreadWriter
 from batchlock.send.org_check import check_org
 from batchlock.send.org_enquiry import OrgEnquiry, org_enquiry
+from batchlock.send.org_memory import JsonFile, OrgMemory
 from batchlock.send.session import record_costs, send
 from batchlock.store.earlier import compare_with_earlier_runs, needs_comparison
 from batchlock.store.journal import Journal
 from batchlock.store.recorder import RunRecorder
 from batchlock.zoho.connect import Connection, connect
 from batchlock.zoho.credentials import Credentials
+from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
     from batchlock.store.store import Store
@@ -134,6 +138,7 @@ class Executor:
             connection,
             enquiry,
             self.settings,
+            memory=org_memory(self.settings, self.store, run.info.org),
             deadline_monotonic=self.deadline_monotonic,
             cancel_token=self.cancel_token,
             observer=observer,
@@ -174,13 +179,36 @@ class Executor:
         )
 
 
+def org_memory(settings: Settings, store: "Store", org: str) -> OrgMemory:
+    """Return where the runs of an org leave what they find: in files, or in a shared store."""
+    save_credits = partial(store.orgs.save_credits, org)
+    pace, composite = "pace", "composite"
+    if store.database_url is not None:
+        return OrgMemory(
+            store.orgs.column(org, pace), store.orgs.column(org, composite), save_credits
+        )
+    folder, name = settings.state, f"{org}.json"
+    return OrgMemory(
+        JsonFile(folder / pace / name), JsonFile(folder / composite / name), save_credits
+    )
+
+
 def connection_to(
     settings: Settings,
     credentials: Credentials,
+    store: "Store | None" = None,
     *,
     check_lease: Callable[[], None] | None = None,
 ) -> AbstractAsyncContextManager[Connection]:
-    """Return the connection to the org of the credentials; see `connect`."""
+    """Return the connection to the org of the credentials; see `connect`.
+
+    The workers of an org share its access token in a store that is shared. Without a key to seal
+    it, and in a rehearsal, it is kept on this machine.
+    """
+    shared = None
+    if store is not None and store.database_url is not None and credentials.org != SIMULATOR:
+        keys = sealing_keys(settings, store)
+        shared = None if keys is None else store.shared_tokens(credentials.org, keys)
     return connect(
         settings.zoho,
         settings.network,
@@ -188,6 +216,7 @@ def connection_to(
         call_timeout=settings.retry.timeout,
         max_wait=settings.retry.give_up_after,
         token_folder=settings.state / "tokens",
+        token_cache=shared,
         check_lease=check_lease,
     )
 
@@ -206,7 +235,7 @@ async def connected(
     With `needs_modules` its modules are asked for in any case. `check_lease`: see `connect`.
     """
     async with (
-        connection_to(settings, credentials, check_lease=check_lease) as connection,
+        connection_to(settings, credentials, store, check_lease=check_lease) as connection,
         org_enquiry(
             connection,
             store.orgs,

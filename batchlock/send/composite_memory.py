@@ -1,31 +1,30 @@
 """What an org takes in composite calls, stored between its runs.
 
-The file is JSON: for each method whether Zoho took it, and when that was found.
+The content is JSON: for each method whether Zoho took it, and when that was found.
 """
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from batchlock.send.composite import Support
-from batchlock.send.json_file import read_json, write_json
+from batchlock.send.org_memory import JsonPlace
 
 # Zoho may extend what it takes, and a sign-in may get the scope that it lacked. A new trial costs
 # one credit, and the rows are not delayed.
 _MAX_AGE = timedelta(days=7)
 
 
-def load_support(path: Path, now: datetime) -> Support:
+def load_support(place: JsonPlace, now: datetime) -> Support:
     """Return what earlier runs have found, without what is too old; damaged content is nothing."""
     methods = {}
-    for method, entry in read_json(path).items():
+    for method, entry in place.read().items():
         with suppress(ValueError, TypeError, KeyError):
             if now - datetime.fromisoformat(entry["at"]) < _MAX_AGE:
                 methods[method] = entry["accepted"] is True
     return Support(methods)
 
 
-def save_support(path: Path, *, before: Support, support: Support, now: datetime) -> None:
+def save_support(place: JsonPlace, *, before: Support, support: Support, now: datetime) -> None:
     """Store what a run has found; what it has not found itself keeps its date.
 
     A failure is ignored: the next run then makes its own trial.
@@ -37,4 +36,4 @@ def save_support(path: Path, *, before: Support, support: Support, now: datetime
     }
     if not changed:
         return
-    write_json(path, read_json(path) | changed)
+    place.write(place.read() | changed)

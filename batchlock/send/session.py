@@ -17,6 +17,7 @@ from batchlock.send.composite_memory import load_support, save_support
 from batchlock.send.journal_writer import JournalWriter, ThreadWriter
 from batchlock.send.org_check import check_org, require_org
 from batchlock.send.org_enquiry import OrgEnquiry
+from batchlock.send.org_memory import OrgMemory
 from batchlock.send.pacing.ceiling import Pace, load_pace, save_pace
 from batchlock.send.pacing.limiter import CallLimiter
 from batchlock.send.pacing.settings import Limits, Retry
@@ -37,6 +38,7 @@ async def send(
     enquiry: OrgEnquiry,
     settings: Settings,
     *,
+    memory: OrgMemory,
     deadline_monotonic: float | None,
     cancel_token: CancelToken,
     observer: RunObserver,
@@ -44,7 +46,8 @@ async def send(
 ) -> StopReason:
     """Send the rows of a journal that are left, and return why the sending ended.
 
-    Without a `writer`, a thread writes to the journal.
+    `memory` has what earlier runs of the org have found, and gets what this one finds. Without a
+    `writer`, a thread writes to the journal.
 
     Raises BatchlockError only for an unexpected error, whose exit code is 1.
     """
@@ -55,8 +58,8 @@ async def send(
     is_find = info.kind == FIND_KIND
     if not is_find:
         observer.on_sending(rows=figures.rows, remaining=figures.remaining)
-    pace_file = settings.state / "pace" / f"{info.org}.json"
-    pace = load_pace(pace_file, datetime.now(UTC))
+    pace = await asyncio.to_thread(load_pace, memory.pace, datetime.now(UTC))
+    known = await asyncio.to_thread(load_support, memory.composite, datetime.now(UTC))
     limiter = CallLimiter(
         settings.limits,
         settings.retry,
@@ -65,8 +68,6 @@ async def send(
         credits_used=figures.totals.credits_used,
         deadline_monotonic=deadline_monotonic,
     )
-    composite_file = settings.state / "composite" / f"{info.org}.json"
-    known = load_support(composite_file, datetime.now(UTC))
     support = Support(dict(known.methods))
     timer = asyncio.create_task(cancel_at_deadline(limiter, cancel_token))
     try:
@@ -115,10 +116,20 @@ async def send(
         return reason
     finally:
         timer.cancel()
-        save_support(composite_file, before=known, support=support, now=datetime.now(UTC))
-        pace_now = Pace(limiter.ceiling, limiter.highest_ok)
-        save_pace(pace_file, before=pace, now=pace_now, at=datetime.now(UTC))
+        await asyncio.to_thread(_remember, memory, pace, known, support, limiter)
     return COMPLETED
+
+
+def _remember(
+    memory: OrgMemory, pace: Pace, known: Support, support: Support, limiter: CallLimiter
+) -> None:
+    """Store what this session has found; `pace` and `known` are what it began with."""
+    now = datetime.now(UTC)
+    save_support(memory.composite, before=known, support=support, now=now)
+    found = Pace(limiter.ceiling, limiter.highest_ok)
+    save_pace(memory.pace, before=pace, now=found, at=now)
+    if (credits_left := limiter.snapshot.credits_left) is not None:
+        memory.save_credits(credits_left, now)
 
 
 def _rows_for_trials(figures: RunFigures, limits: Limits) -> int:

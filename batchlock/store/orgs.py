@@ -4,6 +4,7 @@ The row of an org is made by whoever needs it first: a run, for the lock of the 
 Zoho has said, or a person who adds the org. Only the latter sets `added_at`.
 """
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,11 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from batchlock.core.errors import BatchlockError
 from batchlock.core.org import OrgFacts, StoredOrg
 from batchlock.store.database import reading, upsert, writing
 from batchlock.store.schema import grants, schedules, secrets, tokens
 from batchlock.store.schema import orgs as table
 from batchlock.store.sealing import Sealed, SealingKeys
+
+_log = logging.getLogger(__name__)
 
 _WAS_ADDED = table.c.added_at.is_not(None)
 # What a person has said about an org, and what Zoho has said to its sign-in.
@@ -38,7 +42,7 @@ class OrgTable:
 
     def holder(self, org: str) -> str | None:
         """Return what holds the lock of an org, in words; None when it was given back."""
-        row = self._row(org)
+        row = self.row(org)
         return None if row is None or row.holder is None else f"{row.holder}, process {row.process}"
 
     def save_facts(self, org: str, sign_in: str, facts: OrgFacts) -> None:
@@ -51,10 +55,25 @@ class OrgTable:
         With `sign_in`, what it has said to another sign-in does not count: the name of the org may
         stand for another org now.
         """
-        row = self._row(org)
+        row = self.row(org)
         if row is None or sign_in not in (None, row.sign_in):
             return None
         return _facts(row.facts)
+
+    def column(self, org: str, name: str) -> "OrgColumn":
+        """Return the place of a JSON object about an org: `pace` or `composite`."""
+        return OrgColumn(self, org, name)
+
+    def save_credits(self, org: str, credits_left: int, at: datetime) -> None:
+        """Store how many credits were left of an org's day. A failure is only logged."""
+        self.try_to_set(org, {"credits_left": credits_left, "credits_at": at})
+
+    def try_to_set(self, org: str, values: Mapping[str, Any]) -> None:
+        """Set columns of which the next run may be without. A failure is only logged."""
+        try:
+            self._set(org, values)
+        except BatchlockError as error:
+            _log.warning("What the run has found about %s is not stored. %s", org, error)
 
     def put(
         self, orgs: Sequence[StoredOrg], sealed: Mapping[str, Mapping[str, Sealed]] | None = None
@@ -82,7 +101,7 @@ class OrgTable:
 
     def get(self, org: str) -> StoredOrg | None:
         """Return an org that was added; None when there is none of this name."""
-        row = self._row(org)
+        row = self.row(org)
         return None if row is None or row.added_at is None else _stored_org(row)
 
     def all(self) -> list[StoredOrg]:
@@ -141,13 +160,36 @@ class OrgTable:
             connection.execute(old.values(key_id=None, sealed=None, use_until=None))
         return len(rows)
 
-    def _row(self, org: str) -> "sa.Row[Any] | None":
+    def row(self, org: str) -> "sa.Row[Any] | None":
+        """Return the row of an org; None when there is none."""
         with reading(self._engine) as connection:
             return connection.execute(table.select().where(table.c.org == org)).one_or_none()
 
     def _set(self, org: str, values: Mapping[str, Any]) -> None:
         with writing(self._engine) as connection:
             upsert(connection, table, {"org": org}, values)
+
+
+class OrgColumn:
+    """A column with a JSON object that one run of an org leaves for the next."""
+
+    def __init__(self, orgs: OrgTable, org: str, name: str) -> None:
+        self._orgs = orgs
+        self._org = org
+        self._name = name
+
+    def read(self) -> dict[str, Any]:
+        """Return the object; an empty one when there is none, or when it cannot be read."""
+        try:
+            row = self._orgs.row(self._org)
+        except BatchlockError:  # the run meets the same error where it needs the store
+            return {}
+        content = None if row is None else getattr(row, self._name)
+        return content if isinstance(content, dict) else {}
+
+    def write(self, content: dict[str, Any]) -> None:
+        """Replace the object. A failure is only logged."""
+        self._orgs.try_to_set(self._org, {self._name: content or None})
 
 
 def _put_secret(connection: sa.Connection, org: str, field: str, secret: Sealed) -> None:

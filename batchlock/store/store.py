@@ -29,6 +29,8 @@ from batchlock.store.org_lock import org_lock
 from batchlock.store.orgs import OrgTable
 from batchlock.store.people import People, Sessions
 from batchlock.store.runs import RunTable
+from batchlock.store.sealing import SealingKeys
+from batchlock.store.shared_tokens import SharedTokens
 from batchlock.store.uploads import UploadTable
 
 if TYPE_CHECKING:
@@ -70,6 +72,10 @@ class Store:
         self.uploads = UploadTable(engine, state / "web" / "files")
         self.choices = ChoiceTable(engine)
         self.audit_log = AuditLog(engine)
+
+    def shared_tokens(self, org: str, keys: SealingKeys) -> SharedTokens:
+        """Return the place of the access token that all workers of an org share."""
+        return SharedTokens(self._engine, org, keys)
 
     def close(self) -> None:
         """Close the connections."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from batchlock.core.access_token import TokenCache
 from batchlock.core.errors import BatchlockError
 from batchlock.zoho.credentials import Credentials
 from batchlock.zoho.network import NetworkSettings
@@ -79,6 +80,7 @@ async def connect(
     call_timeout: float,
     max_wait: float,
     token_folder: Path,
+    token_cache: TokenCache | None = None,
     check_lease: Callable[[], None] | None = None,
 ) -> AsyncIterator[Connection]:
     """Open the sessions to an org and start fetching its access token.
@@ -86,13 +88,15 @@ async def connect(
     Before each call `check_lease` raises LeaseLost when this process may not send any more.
 
     One request may take `call_timeout` seconds; a busy token endpoint is tried again for `max_wait`
-    seconds. Raises UsageError when the proxy or the certificates cannot be used.
+    seconds. Tokens are kept in `token_cache`, or without one in a file of `token_folder`. Raises
+    UsageError when the proxy or the certificates cannot be used.
     """
     # Importing aiohttp blocks for a noticeable time; in a thread, the event loop goes on with
     # signals and the plan's child process.
     for module in ("batchlock.zoho.client", "batchlock.zoho.tokens"):
         await asyncio.to_thread(importlib.import_module, module)
     from batchlock.zoho.client import Client, Endpoint, session
+    from batchlock.zoho.token_file import TokenFile
     from batchlock.zoho.tokens import Tokens
 
     async with AsyncExitStack() as stack:
@@ -118,7 +122,7 @@ async def connect(
         oauth_client = _oauth_client(zoho, accounts, credentials)
         tokens = Tokens(
             oauth_client,
-            path=token_folder / f"{credentials.org}.json",
+            cache=token_cache or TokenFile(token_folder / f"{credentials.org}.json"),
             session=token_calls,
             max_wait=max_wait,
             timeout=call_timeout,

@@ -7,12 +7,12 @@ The content is JSON: `{account: {"access_token": …, "use_until": …}}`. The a
 import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 from filelock import AsyncFileLock, Timeout
 
+from batchlock.core.access_token import AccessToken
 from batchlock.core.errors import Stopped, UsageError
 from batchlock.zoho.oauth import TOKEN
 
@@ -20,16 +20,8 @@ from batchlock.zoho.oauth import TOKEN
 _MAX_FILE_SIZE = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An access token, and the wall-clock time in seconds since 1970 until which to use it."""
-
-    text: str = field(repr=False)
-    use_until: float
-
-
 class TokenFile:
-    """A token file at `path`, which is created when the first token is written."""
+    """A token file at `path`, which is created when the first token is written; a `TokenCache`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,11 +29,7 @@ class TokenFile:
 
     @contextlib.asynccontextmanager
     async def locked(self, *, timeout_seconds: float) -> AsyncIterator[None]:
-        """Keep all other processes from the file while the block runs.
-
-        Raises Stopped when another process holds the lock for too long, and UsageError when the
-        folder cannot be written.
-        """
+        """Keep all other processes from the file while the block runs; see `TokenCache`."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             await self._lock.acquire(timeout=timeout_seconds)
@@ -57,8 +45,20 @@ class TokenFile:
         finally:
             await self._lock.release()
 
-    def read(self) -> dict[str, Token]:
-        """Return the tokens by account; an unreadable file or a file of others holds none."""
+    async def read(self, account: str, *, now: float) -> AccessToken | None:  # noqa: ARG002
+        """Return the token of an account; an unreadable file or a file of others holds none."""
+        return self._read().get(account)
+
+    async def write(self, account: str, token: AccessToken, *, now: float) -> None:
+        """Keep the token of an account beside those of others that are still alive.
+
+        So two configurations of one org do not take turns in requesting. A reader sees the old
+        content or the new one, never a part. Raises UsageError when the file cannot be written.
+        """
+        live = {name: old for name, old in self._read().items() if old.use_until > now}
+        self._write({**live, account: token})
+
+    def _read(self) -> dict[str, AccessToken]:
         try:
             with self._path.open("rb") as file:
                 content = orjson.loads(file.read(_MAX_FILE_SIZE))
@@ -70,14 +70,10 @@ class TokenFile:
                 case {"access_token": str(text), "use_until": float(until)} if TOKEN.fullmatch(
                     text
                 ):
-                    tokens[account] = Token(text, until)
+                    tokens[account] = AccessToken(text, until)
         return tokens
 
-    def write(self, tokens: Mapping[str, Token]) -> None:
-        """Replace the content of the file; a reader sees the old or the new one, never a part.
-
-        Raises UsageError when the file cannot be written.
-        """
+    def _write(self, tokens: Mapping[str, AccessToken]) -> None:
         content = orjson.dumps(
             {
                 account: {"access_token": token.text, "use_until": token.use_until}

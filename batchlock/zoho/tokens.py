@@ -9,13 +9,12 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import aiohttp
 
+from batchlock.core.access_token import AccessToken, TokenCache
 from batchlock.core.errors import SignInRefused, Stopped
 from batchlock.zoho.oauth import OAuthClient, TemporarilyUnavailable, request_token
-from batchlock.zoho.token_file import Token, TokenFile
 
 # Seconds for which Zoho documents an access token to live.
 _LIFETIME = 3600.0
@@ -37,7 +36,7 @@ class Tokens:
         self,
         oauth_client: OAuthClient,
         *,
-        path: Path,
+        cache: TokenCache,
         session: aiohttp.ClientSession,
         max_wait: float,
         timeout: float,
@@ -55,17 +54,17 @@ class Tokens:
         self._clock = clock
         self._sleep = sleep
         self._random = random
-        self._current: Token | None = None
+        self._current: AccessToken | None = None
         # A refusal is final for this process: every further request would be refused too.
         self._refusal = ""
         self._task_lock = asyncio.Lock()
-        self._file = TokenFile(path)
+        self._cache = cache
 
     async def token(self) -> str:
-        """Return the access token: the one in memory, else the one in the file, else a new one.
+        """Return the access token: the one in memory, else the one in the cache, else a new one.
 
         Raises SignInRefused, Stopped when the endpoint gives no token for too long, and UsageError
-        when the file cannot be written.
+        when the cache cannot be used.
         """
         if (token := self._usable(self._current)) is not None:
             return token.text
@@ -81,7 +80,9 @@ class Tokens:
             self._current = None
         return await self._load_or_request(rejected)
 
-    def _usable(self, token: Token | None, *, rejected: str | None = None) -> Token | None:
+    def _usable(
+        self, token: AccessToken | None, *, rejected: str | None = None
+    ) -> AccessToken | None:
         """Return `token` if it has not expired and is not the rejected one."""
         if token is None or token.text == rejected or self._wall_clock() >= token.use_until:
             return None
@@ -97,22 +98,18 @@ class Tokens:
             self._current = token
             return token.text
 
-    async def _load_or_request_locked(self, rejected: str | None) -> Token:
+    async def _load_or_request_locked(self, rejected: str | None) -> AccessToken:
         # The process that holds the lock may wait for the endpoint as long as this one would.
-        async with self._file.locked(timeout_seconds=self._max_wait + self._timeout):
-            stored = self._file.read()
-            key = self._oauth_client.key
-            token = self._usable(stored.get(key), rejected=rejected)
+        async with self._cache.locked(timeout_seconds=self._max_wait + self._timeout):
+            account = self._oauth_client.key
+            stored = await self._cache.read(account, now=self._wall_clock())
+            token = self._usable(stored, rejected=rejected)
             if token is None:
                 token = await self._request_until_granted()
-                now = self._wall_clock()
-                # Other accounts' tokens stay, so that two configurations of one org do not take
-                # turns in requesting; expired ones go, so that the file stays small.
-                live = {name: old for name, old in stored.items() if old.use_until > now}
-                self._file.write({**live, key: token})
+                await self._cache.write(account, token, now=self._wall_clock())
             return token
 
-    async def _request_until_granted(self) -> Token:
+    async def _request_until_granted(self) -> AccessToken:
         """Return a new token; try again for `max_wait` seconds while the endpoint gives none."""
         form = {
             "grant_type": "refresh_token",
@@ -137,7 +134,7 @@ class Tokens:
                 if wait_bound == _FIRST_WAIT_BOUND:
                     _log.warning("%s Trying again for at most %.0f s.", why, remaining)
             else:
-                return Token(
+                return AccessToken(
                     str(granted["access_token"]),
                     self._wall_clock() + _usable_seconds(granted.get("expires_in")),
                 )

@@ -24,6 +24,7 @@ from batchlock.core.results import Result
 from batchlock.core.rows import CHANGES, Action, LockId, Update
 from batchlock.send.composite import CompositeApi, Support
 from batchlock.send.composite_memory import load_support, save_support
+from batchlock.send.org_memory import JsonFile
 from batchlock.simulator import Behaviour, Composite, Fault, Kind, Simulator
 from batchlock.zoho import lock_calls
 from batchlock.zoho.composite import composite_body, interpret_composite
@@ -306,10 +307,10 @@ def test_the_body_of_a_composite_call_has_the_calls_in_order() -> None:
 def test_what_an_org_takes_is_known_for_a_week(tmp_path: Path) -> None:
     path = tmp_path / "composite" / "acme.json"
     found = Support({"PUT": True, "POST": False})
-    save_support(path, before=Support(), support=found, now=NOW)
-    assert load_support(path, NOW + timedelta(days=6)) == found
+    save_support(JsonFile(path), before=Support(), support=found, now=NOW)
+    assert load_support(JsonFile(path), NOW + timedelta(days=6)) == found
     later = Support({**found.methods, "GET": True})
-    save_support(path, before=found, support=later, now=NOW + timedelta(days=6))
-    assert load_support(path, NOW + timedelta(days=8)).methods == {"GET": True}
+    save_support(JsonFile(path), before=found, support=later, now=NOW + timedelta(days=6))
+    assert load_support(JsonFile(path), NOW + timedelta(days=8)).methods == {"GET": True}
     path.write_text("damaged")
-    assert load_support(path, NOW) == Support()
+    assert load_support(JsonFile(path), NOW) == Support()

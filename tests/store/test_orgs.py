@@ -164,3 +164,19 @@ def test_all_secrets_are_sealed_anew_or_none(store: Store) -> None:
         store.orgs.reseal(NEW_KEYS)
     with pytest.raises(UnknownKey):
         store.orgs.secrets("beta", only_new)
+
+
+def test_what_a_run_has_found_is_stored_by_org(store: Store) -> None:
+    add(store, ACME, "token")
+    pace = store.orgs.column("acme", "pace")
+    assert pace.read() == {}
+    pace.write({"refused": 11})
+    store.orgs.save_credits("acme", 4_000, NOW)
+    assert pace.read() == {"refused": 11}
+    assert store.orgs.column("acme", "composite").read() == {}
+    assert store.orgs.column("other", "pace").read() == {}
+    stored = store.orgs.get("acme")
+    assert stored is not None
+    assert (stored.credits_left, stored.credits_at) == (4_000, NOW)
+    pace.write({})
+    assert pace.read() == {}

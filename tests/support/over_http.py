@@ -21,6 +21,7 @@ from batchlock.simulator import Behaviour, Simulator, serving
 from batchlock.store.journal import Journal
 from batchlock.zoho.client import Client, Endpoint, session
 from batchlock.zoho.oauth import OAuthClient
+from batchlock.zoho.token_file import TokenFile
 from batchlock.zoho.tokens import Tokens
 from support.clocks import FastClock
 from support.delivery import RETRY, Delivery, RecordingObserver, read_delivery
@@ -47,7 +48,7 @@ async def client_of(
             environment="production",
         )
         path = folder / "tokens" / "acme.json"
-        tokens = Tokens(oauth, path=path, session=calls, max_wait=60.0, timeout=60.0)
+        tokens = Tokens(oauth, cache=TokenFile(path), session=calls, max_wait=60.0, timeout=60.0)
         yield Client(Endpoint(api_url=simulator.url, timeout=60.0), tokens, calls)
 
 

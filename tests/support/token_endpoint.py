@@ -14,6 +14,7 @@ import orjson
 from pydantic import SecretStr
 
 from batchlock.zoho.oauth import OAuthClient
+from batchlock.zoho.token_file import TokenFile
 from batchlock.zoho.tokens import Tokens
 
 SECRET = "s3cr3t-of-the-client"
@@ -129,11 +130,13 @@ GRANTED = (200, {"access_token": TOKEN, "expires_in": 3600})
 
 @contextlib.asynccontextmanager
 async def tokens_at(
-    endpoint: Endpoint, path: Path, *, time: Time | None = None, **changed: Any
+    endpoint: Endpoint, path: Path | None, *, time: Time | None = None, **changed: Any
 ) -> AsyncIterator[Tokens]:
+    """Yield tokens that are kept in a file at `path`, or in another `cache`."""
     time = time or Time()
     async with aiohttp.ClientSession() as session:
         options: dict[str, Any] = {
+            "cache": None if path is None else TokenFile(path),
             "max_wait": 900.0,
             "timeout": 20.0,
             "wall_clock": time,
@@ -142,7 +145,7 @@ async def tokens_at(
             "random": lambda: 1.0,
         }
         oauth_client = changed.pop("oauth_client", replace(OAUTH_CLIENT, accounts_url=endpoint.url))
-        yield Tokens(oauth_client, path=path, session=session, **{**options, **changed})
+        yield Tokens(oauth_client, session=session, **{**options, **changed})
 
 
 def request_once(

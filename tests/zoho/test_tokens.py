@@ -67,13 +67,15 @@ from pathlib import Path
 import aiohttp
 from pydantic import SecretStr
 from batchlock.zoho.oauth import OAuthClient
+from batchlock.zoho.token_file import TokenFile
 from batchlock.zoho.tokens import Tokens
 
 async def main(url, path, rejected):
     client = OAuthClient(accounts_url=url, client_id="c", client_secret=SecretStr("s"),
                       refresh_token=SecretStr("r"), data_center="eu", environment="production")
     async with aiohttp.ClientSession() as session:
-        tokens = Tokens(client, path=Path(path), session=session, max_wait=60, timeout=60)
+        cache = TokenFile(Path(path))
+        tokens = Tokens(client, cache=cache, session=session, max_wait=60, timeout=60)
         print("ready", flush=True)
         sys.stdin.readline()
         texts = await asyncio.gather(*(

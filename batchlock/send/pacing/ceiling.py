@@ -1,15 +1,15 @@
 """The concurrency that an org has accepted and refused, stored between runs.
 
-The file is JSON: `refused` is the number of calls in flight that was too many, `good` the largest
-number that was answered well; `at` and `good_at` say when. Either of the two may be missing.
+The content is JSON: `refused` is the number of calls in flight that was too many, `good` the
+largest number that was answered well; `at` and `good_at` say when. Either of the two may be
+missing.
 """
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from batchlock.send.json_file import read_json, write_json
+from batchlock.send.org_memory import JsonPlace
 from batchlock.send.pacing.window import START, Ceiling
 
 # Long enough for a weekly job. The figure is not critical: a ceiling that is no longer true is
@@ -26,25 +26,26 @@ class Pace(NamedTuple):
     """The highest concurrency that was answered well; 0 if this is not known."""
 
 
-def load_pace(path: Path, now: datetime) -> Pace:
+def load_pace(place: JsonPlace, now: datetime) -> Pace:
     """Return what earlier runs have stored, without what is too old.
 
     The ceiling is dated `now`: the run treats it as new, so it does not test a higher concurrency
-    at once. A damaged file counts as no file.
+    at once. Damaged content counts as none.
     """
-    content = read_json(path)
+    content = place.read()
     refused = _recent(content, "refused", "at", now)
     good = _recent(content, "good", "good_at", now)
     return Pace(None if refused is None else Ceiling(refused, now), good or 0)
 
 
-def save_pace(path: Path, *, before: Pace, now: Pace, at: datetime) -> None:
+def save_pace(place: JsonPlace, *, before: Pace, now: Pace, at: datetime) -> None:
     """Store for the next run what this one has found; `before` is what it began with.
 
     What this run has not found itself keeps its date, and expires. A failure is ignored: the next
     run then starts as on a new org, which costs time and a few 429s and nothing else.
     """
-    content, stored = read_json(path), read_json(path)
+    stored = place.read()
+    content = dict(stored)
     if now.ceiling is not before.ceiling:
         for name in ("refused", "at"):
             content.pop(name, None)
@@ -57,7 +58,7 @@ def save_pace(path: Path, *, before: Pace, now: Pace, at: datetime) -> None:
         content |= {"good": now.good, "good_at": at.isoformat()}
     if content == stored:
         return
-    write_json(path, content)
+    place.write(content)
 
 
 def _recent(content: dict[str, Any], name: str, date_name: str, now: datetime) -> int | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.clocks import START_UTC
 
+from batchlock.send.org_memory import JsonFile
 from batchlock.send.pacing.ceiling import Pace, load_pace, save_pace
 from batchlock.send.pacing.window import Ceiling
 
@@ -14,15 +15,15 @@ WEEK = timedelta(days=7)
 
 
 def save(path: Path, now: Pace, before: Pace = Pace()) -> None:  # noqa: B008  frozen
-    save_pace(path, before=before, now=now, at=START_UTC)
+    save_pace(JsonFile(path), before=before, now=now, at=START_UTC)
 
 
 def test_a_pace_is_stored_between_runs(tmp_path: Path) -> None:
     path = tmp_path / "pace" / "acme.json"
-    assert load_pace(path, START_UTC) == Pace()
+    assert load_pace(JsonFile(path), START_UTC) == Pace()
     for ceiling in (Ceiling(11, START_UTC), Ceiling(8, START_UTC + timedelta(seconds=1.5))):
         save(path, Pace(ceiling, 7))
-        assert load_pace(path, START_UTC) == Pace(Ceiling(ceiling.refused, START_UTC), 7)
+        assert load_pace(JsonFile(path), START_UTC) == Pace(Ceiling(ceiling.refused, START_UTC), 7)
     assert [file.name for file in path.parent.iterdir()] == ["acme.json"]
     if sys.platform != "win32":
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -31,7 +32,7 @@ def test_a_pace_is_stored_between_runs(tmp_path: Path) -> None:
 def test_a_ceiling_that_is_no_longer_true_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "acme.json"
     save(path, Pace(Ceiling(11, START_UTC)))
-    before = load_pace(path, START_UTC)
+    before = load_pace(JsonFile(path), START_UTC)
     save(path, Pace(), before)
     save(path, Pace())
     assert not path.exists()
@@ -41,10 +42,10 @@ def test_what_a_run_has_not_found_itself_keeps_its_date(tmp_path: Path) -> None:
     path = tmp_path / "acme.json"
     save(path, Pace(Ceiling(11, START_UTC), 10))
     later = START_UTC + 0.6 * WEEK
-    before = load_pace(path, later)
-    save_pace(path, before=before, now=Pace(before.ceiling, 6), at=later)
-    assert load_pace(path, later) == before
-    assert load_pace(path, later + 0.6 * WEEK) == Pace()
+    before = load_pace(JsonFile(path), later)
+    save_pace(JsonFile(path), before=before, now=Pace(before.ceiling, 6), at=later)
+    assert load_pace(JsonFile(path), later) == before
+    assert load_pace(JsonFile(path), later + 0.6 * WEEK) == Pace()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_the_highest_good_concurrency_stays_unless_it_is_refused(
     path = tmp_path / "acme.json"
     save(path, Pace(None, 20))
     save(path, Pace(ceiling, good), Pace(None, 20))
-    assert load_pace(path, START_UTC).good == expected
+    assert load_pace(JsonFile(path), START_UTC).good == expected
 
 
 @pytest.mark.parametrize(
@@ -94,23 +95,25 @@ def test_the_highest_good_concurrency_stays_unless_it_is_refused(
 )
 def test_a_damaged_file_counts_as_no_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "acme.json").write_bytes(content)
-    assert load_pace(tmp_path / "acme.json", START_UTC) == Pace()
+    assert load_pace(JsonFile(tmp_path / "acme.json"), START_UTC) == Pace()
     save(tmp_path / "acme.json", Pace(Ceiling(11, START_UTC), 10))
-    assert load_pace(tmp_path / "acme.json", START_UTC) == Pace(Ceiling(11, START_UTC), 10)
+    assert load_pace(JsonFile(tmp_path / "acme.json"), START_UTC) == Pace(
+        Ceiling(11, START_UTC), 10
+    )
 
 
 def test_the_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     content = {"refused": 11, "at": START_UTC.isoformat()}
     (tmp_path / "acme.json").write_text(json.dumps(content))
-    assert load_pace(tmp_path / "acme.json", START_UTC) == Pace(Ceiling(11, START_UTC))
+    assert load_pace(JsonFile(tmp_path / "acme.json"), START_UTC) == Pace(Ceiling(11, START_UTC))
 
 
 @pytest.mark.parametrize(("days", "expected"), [(6, Pace(Ceiling(11, START_UTC), 9)), (8, Pace())])
 def test_a_stored_pace_expires_after_a_week(tmp_path: Path, days: int, expected: Pace) -> None:
     then = START_UTC - timedelta(days=days)
     path = tmp_path / "acme.json"
-    save_pace(path, before=Pace(), now=Pace(Ceiling(11, then), 9), at=then)
-    assert load_pace(path, START_UTC) == expected
+    save_pace(JsonFile(path), before=Pace(), now=Pace(Ceiling(11, then), 9), at=then)
+    assert load_pace(JsonFile(path), START_UTC) == expected
 
 
 def test_a_pace_that_cannot_be_stored_is_ignored(tmp_path: Path) -> None:
@@ -118,5 +121,5 @@ def test_a_pace_that_cannot_be_stored_is_ignored(tmp_path: Path) -> None:
     save(tmp_path / "pace" / "acme.json", Pace(Ceiling(11, START_UTC)))
     (tmp_path / "acme.json").mkdir()
     save(tmp_path / "acme.json", Pace(Ceiling(11, START_UTC)))
-    assert load_pace(tmp_path / "acme.json", START_UTC) == Pace()
+    assert load_pace(JsonFile(tmp_path / "acme.json"), START_UTC) == Pace()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["acme.json", "pace"]

@@ -22,11 +22,13 @@ from batchlock.store.audit_log import AuditLog
 from batchlock.store.carry_over import carry_over
 from batchlock.store.choices import ChoiceTable
 from batchlock.store.database import open_database
+from batchlock.store.grants import GrantTable
 from batchlock.store.journal import Journal
 from batchlock.store.journals import JournalFiles, Journals
 from batchlock.store.leases import LeaseTable, org_lease
 from batchlock.store.org_lock import org_lock
 from batchlock.store.orgs import OrgTable
+from batchlock.store.overview import Overview
 from batchlock.store.people import People, Sessions
 from batchlock.store.runs import RunTable
 from batchlock.store.sealing import SealingKeys
@@ -72,6 +74,8 @@ class Store:
         self.uploads = UploadTable(engine, state / "web" / "files")
         self.choices = ChoiceTable(engine)
         self.audit_log = AuditLog(engine)
+        self.grants = GrantTable(engine)
+        self.overview = Overview(engine)
 
     def shared_tokens(self, org: str, keys: SealingKeys) -> SharedTokens:
         """Return the place of the access token that all workers of an org share."""

@@ -170,6 +170,12 @@ class UploadTable:
         """Return the uploads that were being read when the last server ended."""
         return self._select(table.c.org == org, table.c.state == UploadState.READING.value)
 
+    def orgs_with_unread(self) -> set[str]:
+        """Return the orgs with uploads that were being read when the last server ended."""
+        is_unread = table.c.state == UploadState.READING.value
+        with reading(self._engine) as connection:
+            return set(connection.scalars(sa.select(table.c.org).where(is_unread).distinct()))
+
     def has_run(self, upload_id: str) -> bool:
         """Return whether a run was made from an upload."""
         query = sa.select(run_table.c.id).where(run_table.c.upload == upload_id).limit(1)

@@ -1,7 +1,8 @@
 """What all pages of one org share."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
@@ -16,7 +17,27 @@ from batchlock.engine import Engine
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.queue import RunQueue
-from batchlock.web.templating import Templates
+from batchlock.web.served_orgs import ServedOrgs
+from batchlock.web.templating import OrgLabel, Templates, home_of
+from batchlock.zoho.connect import address
+from batchlock.zoho.settings import SIMULATOR
+
+# Each plan is a child process that may use much memory.
+_CONCURRENT_PLANS = 2
+# Each report is a process, which keeps a core busy; the runs that are being sent need cores too.
+_CONCURRENT_REPORTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class WorkLimits:
+    """How much work the pages of all orgs together do at a time."""
+
+    planning: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(_CONCURRENT_PLANS)
+    )
+    reporting: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(_CONCURRENT_REPORTS)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +46,32 @@ class AppContext:
 
     org: str
     """The org of all runs here."""
-    settings: Settings
+    served_orgs: ServedOrgs
     options: RunOptions
     store: Store
     templates: Templates
     queue: RunQueue
-    command_options: Sequence[str]
-    """Options of the command line, for the commands that the page starts."""
+    limits: WorkLimits
+
+    @property
+    def command_options(self) -> Sequence[str]:
+        """Options of the command line, for the commands that the page starts."""
+        return self.served_orgs.command_options(self.org)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the org."""
+        return self.served_orgs.settings_of(self.org)
+
+    @property
+    def home(self) -> str:
+        """The path of the org's first page; those of its other pages begin with it."""
+        return home_of(self.org)
+
+    @property
+    def label(self) -> OrgLabel:
+        """What every page says about the org."""
+        return label_of(self.org, self.settings)
 
     @property
     def modules(self) -> Sequence[str]:
@@ -90,3 +130,10 @@ class AppContext:
     def all_runs(self) -> list[Run]:
         """Return all runs of the org, newest first."""
         return [self.as_it_stands(run) for run in self.store.runs.of_orgs([self.org])]
+
+
+def label_of(org: str, settings: Settings) -> OrgLabel:
+    """Return what every page of an org says about it."""
+    environment, api = address(settings.zoho, org)
+    data_center = "" if org == SIMULATOR else settings.zoho.data_center.upper()
+    return OrgLabel(name=org, environment=environment, api=api, data_center=data_center)

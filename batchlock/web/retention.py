@@ -11,6 +11,7 @@ from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.store import Store
+from batchlock.web.served_orgs import ServedOrgs
 
 _log = logging.getLogger(__name__)
 
@@ -21,16 +22,13 @@ _INTERVAL_SECONDS = 3600.0
 _ABANDONED_SECONDS = 3600
 
 
-async def remove_old(store: Store, org: str, keep_seconds: float) -> None:
+async def remove_old(store: Store, served_orgs: ServedOrgs, keep_seconds: float) -> None:
     """Remove old runs and uploads now and once an hour, until cancelled."""
     while True:
         try:
             before = time.time() - keep_seconds
-            await asyncio.to_thread(_remove_runs, store, org, before)
-            for upload in store.uploads.older_than(org, before):
-                store.uploads.remove(upload.id)
-                folder = store.uploads.folder(upload.id)
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            for org in served_orgs.names():
+                await asyncio.to_thread(_remove, store, org, before)
         except Exception:
             _log.exception("removing old runs and uploads")
         await asyncio.sleep(_INTERVAL_SECONDS)
@@ -46,6 +44,14 @@ def remove_abandoned(folder: Path, upload_ids: Collection[str]) -> None:
         with suppress(OSError):  # the server of another org may remove it at the same time
             if path.name not in upload_ids and path.stat().st_mtime < newest:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove(store: Store, org: str, before: float) -> None:
+    """Remove the runs and uploads of an org from before a moment."""
+    _remove_runs(store, org, before)
+    for upload in store.uploads.older_than(org, before):
+        store.uploads.remove(upload.id)
+        shutil.rmtree(store.uploads.folder(upload.id), ignore_errors=True)
 
 
 def _remove_runs(store: Store, org: str, before: float) -> None:

@@ -3,19 +3,17 @@
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from aiohttp import web
-from filelock import FileLock, Timeout
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
-from batchlock.store.database import make_state_folder
 from batchlock.store.store import Store
 from batchlock.web.app import create_app
+from batchlock.web.served_orgs import ServedOrgs
+from batchlock.web.server_locks import ServerLocks
 from batchlock.zoho.network import is_this_machine
-from batchlock.zoho.settings import SIMULATOR
 
 # Live pages keep a connection open for ever; after this time the server closes them.
 _SHUTDOWN_SECONDS = 3.0
@@ -31,12 +29,13 @@ async def serving(
     not available, if another process serves the page of this org, or if the page could be reached
     from other machines without a password.
     """
-    org = SIMULATOR if options.simulate else settings.org
     store = Store(settings.state, settings.database_url)
-    # Two servers would both start the runs of the queue.
-    lock = FileLock(_lock_file(store, org), mode=0o600)
+    locks = ServerLocks(settings.state)
+    served_orgs = ServedOrgs(settings, options, store)
     try:
-        _acquire(lock, org)
+        for org in served_orgs.names():
+            if not locks.take(org):
+                raise UsageError(f"The page of {org} is served already, by another process.")
         if not is_this_machine(host) and not store.people.names():
             raise UsageError(
                 f"On {host} others could reach the page, so people must sign in. Add the first "
@@ -46,7 +45,13 @@ async def serving(
         url_host = f"[{host}]" if ":" in host else host  # IPv6
         url = f"http://{url_host}:{listening.getsockname()[1]}"
         app = create_app(
-            settings, options, store, host=host, on_link=lambda path: on_link(url + path)
+            settings,
+            options,
+            store,
+            served_orgs,
+            locks,
+            host=host,
+            on_link=lambda path: on_link(url + path),
         )
         # Cancelled handlers: a download ends its child process when the browser leaves.
         runner = web.AppRunner(
@@ -59,21 +64,8 @@ async def serving(
         finally:
             await runner.cleanup()
     finally:
-        lock.release()
+        locks.release()
         store.close()
-
-
-def _lock_file(store: Store, org: str) -> Path:
-    folder = store.state / "web"
-    make_state_folder(folder)
-    return folder / f"{org}.lock"
-
-
-def _acquire(lock: FileLock, org: str) -> None:
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UsageError(f"The page of {org} is served already, by another process.") from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

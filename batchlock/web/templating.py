@@ -7,6 +7,7 @@ Spans and sizes are written here and not by humanize: a tile has room for "1 h 5
 import hashlib
 import mimetypes
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,11 +53,38 @@ class OrgLabel:
     data_center: str
     """In capitals; empty for the simulator."""
 
+    @property
+    def home(self) -> str:
+        """The path of the org's first page; those of its other pages begin with it."""
+        return home_of(self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What the frame of a page shows, and what the person may do there."""
+
+    org: OrgLabel | None = None
+    """The org of the page; None on a page of several orgs."""
+    may_send: bool = True
+    sees_several: bool = False
+    """Whether the person may see several orgs, so that there is a page of all orgs."""
+
+
+FRAME = web.RequestKey("frame", Frame)
+"""The frame of the requested page, once it is known what the person may see."""
+
+
+def home_of(org: str) -> str:
+    """Return the path of the first page of an org."""
+    return f"/orgs/{quote(org)}"
+
 
 class Templates:
-    """Renders the pages of one org."""
+    """Renders the pages of all orgs."""
 
-    def __init__(self, org: OrgLabel) -> None:
+    def __init__(self, default_frame: Callable[[web.Request], Frame]) -> None:
+        """`default_frame` returns the frame of a page whose request has none yet."""
+        self._default_frame = default_frame
         self._env = Environment(
             loader=PackageLoader("batchlock.web"),
             autoescape=True,
@@ -66,10 +94,9 @@ class Templates:
         )
         self._env.filters |= {
             "n": grouped, "when": when, "span": span, "size": size, "cell": cell,
-            "encoding": usual_name,
+            "encoding": usual_name, "minute": whole_minute,
         }  # fmt: skip
         self._env.globals |= {
-            "org": org,
             "version": __version__,
             "static_hash": _STATIC_HASH,
             "Result": Result,
@@ -80,8 +107,12 @@ class Templates:
 
     def render_page(self, request: web.Request, page: Page, *, status: int = 200) -> web.Response:
         """Render a whole page for the person who requests it."""
+        frame = request.get(FRAME) or self._default_frame(request)
         text = self._env.get_template(page.template).render(
             page=page,
+            org=frame.org,
+            may_send=frame.may_send,
+            sees_several=frame.sees_several,
             user=request.get(security.NAME, ""),
             csrf=csrf_token(request.get(security.COOKIE, "")),
             path=request.path,
@@ -93,9 +124,9 @@ class Templates:
             charset="utf-8",
         )
 
-    def render_part(self, template: str, live: object) -> str:
+    def render_part(self, template: str, live: object, org: OrgLabel | None = None) -> str:
         """Render a part of a live page, which is the same for every viewer."""
-        return self._env.get_template(template).render(live=live)
+        return self._env.get_template(template).render(live=live, org=org)
 
 
 @security.open_to_all
@@ -126,6 +157,11 @@ def when(moment: datetime | float | None) -> Markup:
     return Markup('<time datetime="{}">{} UTC</time>').format(
         f"{at:%Y-%m-%dT%H:%M:%SZ}", f"{at:%Y-%m-%d %H:%M}"
     )
+
+
+def whole_minute(moment: datetime) -> datetime:
+    """Return the beginning of the minute, so that a part of a page changes once a minute."""
+    return moment.replace(second=0, microsecond=0)
 
 
 def span(seconds: float | None) -> str:

@@ -70,7 +70,7 @@ def sign_in_by_link(server: PageServer, tab: Page) -> Page:
     """Open the newest sign-in link in a tab."""
     link = server.link()
     tab.goto(server.url + link)
-    tab.wait_for_url(f"{server.url}/")
+    tab.wait_for_url(f"{server.url}/orgs/*")
     eventually(lambda: server.link() != link)
     return tab
 

@@ -57,7 +57,7 @@ class PageServer:
         link = self.link()
         assert visitor.get(link).status == 200
         eventually(lambda: self.link() != link)
-        visitor.get("/")
+        visitor.enter()
         return visitor
 
     def running(self, org: str = "default") -> Run | None:
@@ -154,7 +154,7 @@ def signed_in(page: PageServer, name: str, headers: dict[str, str] | None = None
     visitor.get("/login")
     answer = visitor.post("/login", {"name": name, "password": PASSWORD})
     assert answer.status == 200, answer.words
-    visitor.get("/")
+    visitor.enter()
     return visitor
 
 

@@ -49,6 +49,8 @@ class Visitor:
     csrf: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     """Sent with every request."""
+    home: str = ""
+    """The path of the org's first page; empty before it was entered."""
 
     def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -85,6 +87,11 @@ class Visitor:
         content_type = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.request("POST", path, body, {**content_type, **(headers or {})})
 
+    def enter(self) -> None:
+        """Open the page of the only org that the visitor may see."""
+        self.home = self.get("/").location
+        assert self.get(self.home).status == 200
+
     def upload(self, *files: tuple[str, bytes], csrf: str | None = None) -> PageResponse:
         """Upload files, each a name and its content."""
         boundary = secrets.token_hex(8)
@@ -95,7 +102,9 @@ class Visitor:
             parts.append(f"{disposition}\r\n\r\n".encode() + content)
         body = b"".join(f"--{boundary}\r\n".encode() + part + b"\r\n" for part in parts)
         content_type = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return self.request("POST", "/files", body + f"--{boundary}--\r\n".encode(), content_type)
+        return self.request(
+            "POST", f"{self.home}/files", body + f"--{boundary}--\r\n".encode(), content_type
+        )
 
     def check(self, name: str, content: bytes) -> str:
         """Upload a file and wait for its check; return the path of the check."""

@@ -7,21 +7,25 @@ import pytest
 from support.page_server import PageServer, served_page
 from support.visitor import Visitor, csv_content, write_config
 
-RUN = "/runs/20260314-020304-1f3a"
+HOME = "/orgs/simulator"
+RUN = f"{HOME}/runs/20260314-020304-1f3a"
 """A run that does not exist."""
 
 
 def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None:
     stranger = Visitor(page.url)
-    for path in ("/", "/locks", "/history", "/log", "/files/0", RUN, f"{RUN}/undo", f"{RUN}/now",
-                 f"{RUN}/events", f"{RUN}/results.xlsx", "/template.xlsx", "/nowhere"):  # fmt: skip
+    for path in ("/", "/overview", HOME, f"{HOME}/locks", f"{HOME}/history", f"{HOME}/log",
+                 "/history", "/runs/0", f"{HOME}/files/0", RUN, f"{RUN}/undo", f"{RUN}/now",
+                 f"{RUN}/events", f"{RUN}/results.xlsx", f"{HOME}/template.xlsx",
+                 "/orgs/nowhere", "/nowhere"):  # fmt: skip
         answer = stranger.get(path)
         assert (answer.status, answer.location) == (303, "/login"), path
     stranger.get("/login")
     for path in (f"{RUN}/stop", f"{RUN}/pause", f"{RUN}/go-on", f"{RUN}/retry", f"{RUN}/undo",
-                 f"{RUN}/use", "/locks", "/files/0/start",
-                 "/files/0/read", "/files/0/remove", "/logout"):  # fmt: skip
+                 f"{RUN}/use", f"{HOME}/locks", f"{HOME}/files/0/start",
+                 f"{HOME}/files/0/read", f"{HOME}/files/0/remove", "/logout"):  # fmt: skip
         assert stranger.post(path).status == 401, path
+    stranger.home = HOME
     assert stranger.upload(("a.csv", b"")).status == 401
 
 
@@ -30,12 +34,12 @@ def test_no_change_is_accepted_without_its_token(someone: Visitor) -> None:
     someone.results(run)
     upload = someone.check("second.csv", csv_content(3, first=1_100))
     for path in (f"{run}/stop", f"{run}/pause", f"{run}/go-on", f"{run}/retry", f"{upload}/start",
-                 f"{run}/undo", f"{run}/use", "/locks",
+                 f"{run}/undo", f"{run}/use", f"{HOME}/locks",
                  f"{upload}/read", f"{upload}/remove", "/logout", "/login"):  # fmt: skip
         for token in ("", "0" * 64):
             assert someone.post(path, {"csrf": token}).status == 403, path
     assert someone.upload(("third.csv", csv_content(1, first=1)), csrf="").status == 403
-    assert "third.csv" not in someone.get("/").text
+    assert "third.csv" not in someone.get(HOME).text
     assert someone.get(upload).status == 200
 
 
@@ -53,25 +57,25 @@ def test_no_change_is_accepted_without_its_token(someone: Visitor) -> None:
 def test_no_change_is_accepted_from_another_site(someone: Visitor, headers: dict[str, str]) -> None:
     upload = someone.check("foreign.csv", csv_content(1, first=2_000))
     assert someone.post(f"{upload}/start", headers=headers).status in (403, 415)
-    assert "foreign.csv" not in someone.get("/history").words
+    assert "foreign.csv" not in someone.get(f"{HOME}/history").words
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
 def test_an_unknown_host_name_is_refused(someone: Visitor, host: str) -> None:
     assert someone.get("/", {"Host": host}).status == 421
     assert someone.post("/logout", headers={"Host": host}).status == 421
-    assert someone.get("/").status == 200
+    assert someone.get(HOME).status == 200
 
 
 def test_a_host_name_can_be_allowed(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("named")
     write_config(folder, "web: {hosts: [locks.acme.test]}")
     with served_page(folder, simulate=True) as page:
-        assert page.visitor().get("/", {"Host": "Locks.Acme.test:443"}).status == 200
+        assert page.visitor().get(HOME, {"Host": "Locks.Acme.test:443"}).status == 200
 
 
 def test_every_answer_has_the_security_headers(page: PageServer, someone: Visitor) -> None:
-    for path in ("/", "/login", "/static/style.css", "/nowhere", "/template.xlsx"):
+    for path in ("/", "/login", "/static/style.css", "/nowhere", HOME, f"{HOME}/template.xlsx"):
         headers = someone.get(path).headers
         assert "default-src 'none'" in headers["Content-Security-Policy"], path
         assert "unsafe" not in headers["Content-Security-Policy"]
@@ -92,7 +96,7 @@ def test_every_answer_has_the_security_headers(page: PageServer, someone: Visito
         (b"--x\r\n", {"Content-Type": "multipart/form-data; boundary=x"}),
     ],
 )
-@pytest.mark.parametrize("path", ["/files", "/logout", "/login"])
+@pytest.mark.parametrize("path", [f"{HOME}/files", "/logout", "/login"])
 def test_a_malformed_request_is_refused(
     someone: Visitor, path: str, body: bytes, headers: dict[str, str]
 ) -> None:
@@ -109,7 +113,8 @@ def test_cells_and_names_are_escaped_everywhere(someone: Visitor) -> None:
     upload = someone.check("<b>x.csv", content)
     run = someone.post(f"{upload}/start").location
     someone.results(run)
-    for path in (f"{upload}?show=all", run, f"{run}?words={evil}", "/", "/history", "/log"):
+    for path in (f"{upload}?show=all", run, f"{run}?words={evil}", HOME, f"{HOME}/history",
+                 f"{HOME}/log"):  # fmt: skip
         html = someone.get(path).text
         assert "<script>alert" not in html, path
         assert "<b>x" not in html, path
@@ -123,12 +128,13 @@ def test_cells_and_names_are_escaped_everywhere(someone: Visitor) -> None:
         "/static/../app.py",
         "/static/..%2fapp.py",
         "/static/%2e%2e/app.py",
-        "/runs/..%2f..%2fweb.sqlite",
-        "/runs/../files",
-        "/files/..%2f..%2fweb.sqlite",
-        "/files/..",
+        f"{HOME}/runs/..%2f..%2fweb.sqlite",
+        f"{HOME}/runs/../files",
+        f"{HOME}/files/..%2f..%2fweb.sqlite",
+        f"{HOME}/files/..",
+        "/orgs/..%2f..%2fweb",
         f"{RUN}/results.exe",
-        "/files/zz/problems.xlsx",
+        f"{HOME}/files/zz/problems.xlsx",
     ],
 )
 def test_no_path_reaches_the_disk(someone: Visitor, path: str) -> None:
@@ -140,7 +146,7 @@ def test_an_unexpected_error_has_a_number_and_no_traceback(
 ) -> None:
     run = someone.start("broken.csv", csv_content(2, first=4_000))
     someone.results(run)
-    journal = page.state / f"runs/simulator/{run.removeprefix('/runs/')}.journal"
+    journal = page.state / f"runs/simulator/{run.rpartition('/')[2]}.journal"
     with sqlite3.connect(journal) as sql:
         sql.execute("UPDATE progress SET finished_at = 'noon'")
     sql.close()

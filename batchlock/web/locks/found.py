@@ -115,7 +115,7 @@ class FoundLocks:
         constants = {Field.ACTION.value: Action.UNLOCK.value} if is_unlock else {}
         self._planner.start(upload_id, ReadChoices(constants=constants))
         await self._planner.wait(upload_id)
-        raise web.HTTPSeeOther(f"/files/{upload_id}")
+        raise web.HTTPSeeOther(f"{self._context.home}/files/{upload_id}")
 
     def _write(self, run: Run, path: Path, words: str, reason: str | None) -> int:
         """Write the locks that people can change, with a new reason if any; return how many."""

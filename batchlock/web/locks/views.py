@@ -69,7 +69,7 @@ class LockViews:
         # Shielded, because a run that exists but is not queued would never start.
         run_id = await asyncio.shield(start())
         self._context.log(request, "searched for locks in", ", ".join(search.modules))
-        raise web.HTTPSeeOther(f"/runs/{run_id}")
+        raise web.HTTPSeeOther(f"{self._context.home}/runs/{run_id}")
 
     def _output_folder(self) -> Path | None:
         """Return the folder of the workbooks; None for that of the settings."""

@@ -104,4 +104,4 @@ class RunActions:
 
     def _see_run(self, request: web.Request, action: str, run_id: str) -> web.HTTPSeeOther:
         self._context.log(request, action, f"run {run_id}")
-        return web.HTTPSeeOther(f"/runs/{run_id}")
+        return web.HTTPSeeOther(f"{self._context.home}/runs/{run_id}")

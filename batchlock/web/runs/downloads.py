@@ -11,8 +11,6 @@ from batchlock.core.errors import BatchlockError
 from batchlock.web.context import AppContext
 from batchlock.web.templating import WORKBOOK, attachment
 
-# Each is a process of its own, which keeps a core busy; the run that is being sent needs one too.
-_CONCURRENT_REPORTS = 2
 _CHUNK_BYTES = 1 << 20
 _CONTENT_TYPES = {"xlsx": WORKBOOK, "csv": "text/csv; charset=utf-8"}
 
@@ -22,7 +20,6 @@ class ResultDownloads:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
-        self._reporting = asyncio.Semaphore(_CONCURRENT_REPORTS)
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Answer with the results of a run as far as it has come, written for this request."""
@@ -32,7 +29,7 @@ class ResultDownloads:
         name = f"{stem}-results-{run.run_id}.{file_format}"
         with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
             results = Path(folder) / f"results.{file_format}"
-            async with self._reporting:
+            async with self._context.limits.reporting:
                 await self._report(run.run_id, results)
             self._context.log(request, "downloaded", name)
             response = web.StreamResponse(headers={"Content-Disposition": attachment(name)})

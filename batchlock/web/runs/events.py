@@ -123,13 +123,13 @@ class LiveViews:
     def _render(self, view: RunView) -> str:
         """Return the JSON that the script expects: state, title, and HTML of each part."""
         live = self._live_run(view)
-        templates = self._context.templates
+        templates, org = self._context.templates, self._context.label
         return json.dumps(
             {
                 "state": live.state,
                 "title": f"{100 * view.done // max(1, view.rows)} %",
                 "parts": {
-                    part: templates.render_part(f"live/{part}.html", live) for part in _PARTS
+                    part: templates.render_part(f"live/{part}.html", live, org) for part in _PARTS
                 },
             }
         )

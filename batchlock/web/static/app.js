@@ -132,7 +132,67 @@ function live(region) {
   }, 5000);
 }
 
+function overview(region) {
+  const address = region.dataset.overview;
+  const shown = new Map(); // the HTML of each part and row as the server sent it
+  let etag = null;
+  let timer = 0;
+
+  function show(parts) {
+    for (const [name, html] of Object.entries(parts)) {
+      const part = document.getElementById(`overview-${name}`);
+      if (part === null || shown.get(name) === html) continue;
+      const template = document.createElement("template");
+      template.innerHTML = html; // the server has escaped every name in it
+      const fresh = [...template.content.querySelectorAll("[data-key]")];
+      const old = [...part.querySelectorAll("[data-key]")];
+      const keys = (rows) => rows.map((row) => row.dataset.key).join("\n");
+      if (shown.has(name) && fresh.length && keys(fresh) === keys(old)) {
+        // Only the rows that differ, so that the focus stays where it is.
+        fresh.forEach((row, index) => {
+          const key = `${name} ${row.dataset.key}`;
+          if (shown.get(key) !== row.outerHTML) {
+            shown.set(key, row.outerHTML);
+            localTimes(row);
+            old[index].replaceWith(row);
+          }
+        });
+        const status = template.content.querySelector("[role=status]");
+        if (status) part.querySelector("[role=status]").textContent = status.textContent;
+      } else {
+        for (const row of fresh) shown.set(`${name} ${row.dataset.key}`, row.outerHTML);
+        part.replaceChildren(template.content);
+        localTimes(part);
+      }
+      shown.set(name, html);
+    }
+  }
+
+  async function poll() {
+    try {
+      const headers = { Accept: "application/json" };
+      if (etag) headers["If-None-Match"] = etag;
+      const answer = await fetch(address, { headers });
+      if (answer.redirected) location.reload(); // signed out
+      if (answer.status === 200) {
+        etag = answer.headers.get("ETag");
+        show((await answer.json()).parts);
+      }
+    } catch {
+      // the server does not answer; the next request follows
+    }
+    if (!document.hidden) timer = setTimeout(poll, 5000);
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    if (!document.hidden) poll();
+  });
+  timer = setTimeout(poll, 5000);
+}
+
 localTimes(document);
+document.querySelectorAll("[data-overview]").forEach(overview);
 document.querySelectorAll("form[data-upload]").forEach(upload);
 document.querySelectorAll("[data-live]").forEach(live);
 if (document.querySelector("[data-reload]")) setTimeout(() => location.reload(), 1000);

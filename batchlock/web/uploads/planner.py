@@ -15,8 +15,6 @@ _log = logging.getLogger(__name__)
 
 # A small file is checked within this time, and then most people never see the waiting page.
 _WAIT_SECONDS = 1.5
-# Each plan is a child process that may use much memory.
-_CONCURRENT_PLANS = 2
 
 
 class UploadPlanner:
@@ -25,7 +23,6 @@ class UploadPlanner:
     def __init__(self, context: AppContext) -> None:
         self._context = context
         self._uploads = context.store.uploads
-        self._planning = asyncio.Semaphore(_CONCURRENT_PLANS)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def folder(self, upload_id: str) -> Path:
@@ -121,7 +118,7 @@ class UploadPlanner:
             encoding=choices.encoding if by_hand else None,
             earlier_encoding=None if by_hand else choices.encoding,
         )
-        async with self._planning:
+        async with self._context.limits.planning:
             await self._context.engine(options).plan(self.folder(upload.id) / upload.name, path)
         if choices.columns or choices.encoding:
             with Journal.open(path) as journal:

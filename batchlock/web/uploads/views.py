@@ -90,7 +90,8 @@ class UploadViews:
         if not upload_ids:
             raise web.HTTPBadRequest(text="Choose a file first.")
         await self._planner.wait(*upload_ids)
-        location = f"/files/{upload_ids[0]}" if len(upload_ids) == 1 else "/"
+        home = self._context.home
+        location = f"{home}/files/{upload_ids[0]}" if len(upload_ids) == 1 else home
         if "application/json" in request.headers.get("Accept", ""):
             return web.json_response({"to": location})
         raise web.HTTPSeeOther(location)
@@ -179,7 +180,7 @@ class UploadViews:
             chosen = " ".join([sheet, encoding, ", ".join(words)])
             self._context.log(request, "read again", f"{upload.name}: {chosen.strip()}")
             await self._planner.wait(upload.id)
-        raise web.HTTPSeeOther(f"/files/{upload.id}")
+        raise web.HTTPSeeOther(f"{self._context.home}/files/{upload.id}")
 
     async def start(self, request: web.Request) -> web.Response:
         """Queue the run of a checked upload: a new one, or the unfinished one."""
@@ -199,7 +200,7 @@ class UploadViews:
         # Shielded, because the handler is cancelled when the browser leaves, and a run that
         # exists but is not queued would never start.
         run_id = await asyncio.shield(start())
-        raise web.HTTPSeeOther(f"/runs/{run_id}")
+        raise web.HTTPSeeOther(f"{self._context.home}/runs/{run_id}")
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove an upload that has no run."""
@@ -213,7 +214,7 @@ class UploadViews:
             folder = uploads.folder(upload.id)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         self._context.log(request, "removed", upload.name)
-        raise web.HTTPSeeOther("/")
+        raise web.HTTPSeeOther(self._context.home)
 
 
 def upload_in(context: AppContext, request: web.Request) -> Upload:

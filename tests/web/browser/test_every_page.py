@@ -78,12 +78,12 @@ def view_paths(anna: Visitor) -> dict[str, str]:
     anna.results(anna.post(f"{results}/retry").location)  # so that the results have a story
     unusual_titles = b"Modul;ID-Nr;Grund\nLeads;5843104000000425565;x\n"
     return {
-        "home": "/",
+        "home": anna.home,
         "check": anna.check("problem_rows.xlsx", problems),
         "results": results,
         "running": anna.start("locks.csv", csv_content(20_000, first=1)),
-        "history": "/history",
-        "log": "/log",
+        "history": f"{anna.home}/history",
+        "log": f"{anna.home}/log",
         "columns": anna.check("odd.csv", unusual_titles),
         "sheets": anna.check("months.xlsx", two_sheets.getvalue()),
         "login": "/login",

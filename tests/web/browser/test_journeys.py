@@ -144,7 +144,7 @@ def test_after_a_refused_file_the_next_can_be_uploaded(tab: Page) -> None:
 
 def test_times_are_in_the_zone_of_the_reader(page: PageServer, new_tab: NewTab) -> None:
     tab = sign_in_by_link(page, new_tab(timezone_id="Asia/Tokyo", locale="en-GB"))
-    tab.goto(f"{page.url}/log")
+    tab.goto(f"{page.url}/orgs/simulator/log")
     time = tab.locator("time").first
     utc = datetime.fromisoformat(time.get_attribute("datetime") or "")
     assert utc.utcoffset() == timedelta(0)

@@ -86,8 +86,8 @@ def test_nothing_in_a_file_is_executed(slow_page: PageServer, new_tab: NewTab) -
     expect(tab.locator("#live-causes")).to_contain_text(EVIL)
     expect(results_heading(tab)).to_be_visible()
     expect(tab.locator("table.rows")).to_contain_text(EVIL)
-    for path in ("/", "/history", "/log"):
-        tab.goto(slow_page.url + path)
+    for path in ("", "/history", "/log"):
+        tab.goto(f"{slow_page.url}/orgs/default{path}")
         expect(tab.get_by_text("img src").first).to_be_visible()
     assert not [url for url in recorder.requests if "evil" in url]
     assert recorder.errors == []

@@ -32,7 +32,7 @@ def anna(lock_page: PageServer) -> Visitor:
 
 def found(visitor: Visitor, **form: str) -> tuple[str, list[dict[str, str]]]:
     """Find locks; return the path of the run and the lines of its CSV file."""
-    run = visitor.post("/locks", {"module": "Leads", **form}).location
+    run = visitor.post(f"{visitor.home}/locks", {"module": "Leads", **form}).location
     visitor.results(run)
     text = visitor.get(f"{run}/results.csv").content.decode("utf-8-sig")
     return run, list(csv.DictReader(io.StringIO(text)))
@@ -81,7 +81,7 @@ def test_the_search_reports_only_what_its_filter_lets_pass(anna: Visitor) -> Non
 def test_a_search_that_cannot_be_meant_is_refused(
     anna: Visitor, form: dict[str, str], sentence: str
 ) -> None:
-    answer = anna.post("/locks", form)
+    answer = anna.post(f"{anna.home}/locks", form)
     assert answer.status == 409
     assert sentence in answer.words
 

@@ -10,12 +10,11 @@ from batchlock.core.runs import Run
 from batchlock.store.store import Store
 from batchlock.web.runs.events import LiveRun
 from batchlock.web.runs.live import RunView
-from batchlock.web.templating import OrgLabel, Templates
+from batchlock.web.templating import Frame, Templates
 
 
 def legend(run: Run) -> str:
     """Return the bar of a run with its legend, as the page shows it."""
-    label = OrgLabel(name="acme", environment="production", api="localhost", data_center="")
     view = RunView(
         run=run,
         counts=run.figures.counts,
@@ -24,7 +23,7 @@ def legend(run: Run) -> str:
         throughput=None,
         credits_used=0,
     )
-    return Templates(label).render_part(
+    return Templates(lambda _: Frame()).render_part(
         "live/bar.html", LiveRun(view=view, runs_before=0, chart=None)
     )
 

@@ -111,7 +111,7 @@ def test_a_run_at_a_terminal_can_be_ended_on_the_page(
     someone.wait_for(run, "Sending.")
     someone.post(f"{run}/pause")
     someone.wait_for(run, "Paused by")
-    run_id = run.removeprefix("/runs/")
+    run_id = run.rpartition("/")[2]
     resume = ("resume", run_id, "--in-flight", 1, "--config", slow_page.config)
     with forked(*resume) as process:
         someone.wait_for(run, "Sending.")
@@ -119,7 +119,7 @@ def test_a_run_at_a_terminal_can_be_ended_on_the_page(
         output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 6
     assert "Stopped by" in output
-    assert f"stopped run {run_id}" in someone.get("/log").words
+    assert f"stopped run {run_id}" in someone.get(f"{someone.home}/log").words
     assert "Stopped by" in someone.results(run).words
 
 
@@ -135,7 +135,7 @@ def test_a_run_of_the_command_line_is_waited_for_and_listed(
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=TIMEOUT_SECONDS)
     assert "3 updated" in someone.results(run).words
-    history = someone.get("/history").words
+    history = someone.get(f"{someone.home}/history").words
     assert "terminal.csv" in history
     assert "command line" in history
 

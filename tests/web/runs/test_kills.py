@@ -129,7 +129,7 @@ def test_an_upload_is_read_by_the_next_server(tmp_path: Path, slow_org: StandIn)
         [folder] = files.iterdir()
         with page_server(tmp_path) as next_page:
             someone = next_page.visitor()
-            someone.wait_for(f"/files/{folder.name}", "can be sent 1")
+            someone.wait_for(f"{someone.home}/files/{folder.name}", "can be sent 1")
         assert list(folder.glob("*.partial")) == []
 
 
@@ -180,7 +180,7 @@ def test_a_killed_run_of_a_terminal_is_not_finished_and_can_be_resumed(
         eventually(lambda: slow_page.running() is not None and sum(updates(slow_org, 16_000)) > 2)
         run_record = slow_page.running()
         assert run_record is not None
-        run = f"/runs/{run_record.run_id}"
+        run = f"{someone.home}/runs/{run_record.run_id}"
         with suspended(process.pid):  # so that it never reads the request
             someone.post(f"{run}/stop")
             process.kill()
@@ -195,5 +195,5 @@ def test_a_killed_run_of_a_terminal_is_not_finished_and_can_be_resumed(
 def not_finished(someone: Visitor, run: str) -> str:
     """Wait until a run is not shown as active; return what the first page says about it."""
     someone.results(run)
-    html = someone.get("/").text
+    html = someone.get(someone.home).text
     return next(part for part in html.split("<tr>") if f'href="{run}"' in part)

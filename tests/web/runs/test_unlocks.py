@@ -23,7 +23,9 @@ def content(*endings: str, first: int) -> bytes:
 
 
 def runs_named(visitor: Visitor, name: str) -> int:
-    return visitor.get(f"/history?words={name}").text.count('href="/runs/')
+    return visitor.get(f"{visitor.home}/history?words={name}").text.count(
+        f'href="{visitor.home}/runs/'
+    )
 
 
 def test_no_click_unlocks_without_the_number_of_rows(someone: Visitor) -> None:

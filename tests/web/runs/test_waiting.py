@@ -54,7 +54,7 @@ def test_a_run_waits_for_a_command_that_is_still_planning(
             run,
             "Waiting. Another run is at work on default: run 20260314-020304-1f3a of large.xlsx",
         )
-        assert "In line" in someone.get("/").words
+        assert "In line" in someone.get(someone.home).words
     assert f"{ROWS} updated" in someone.results(run).words
     assert updates(slow_org, 22_000) == [1] * ROWS
 

@@ -39,7 +39,7 @@ def test_a_file_without_actions_changes_reasons_unless_another_action_is_chosen(
     assert banner(someone, upload) == "lock"
     assert "Lock 2 records Leads 2" in locked
     assert 'value="lock" checked' in someone.get(upload).text
-    assert "plain.csv: lock" in someone.get("/log").words
+    assert "plain.csv: lock" in someone.get(f"{someone.home}/log").words
     assert "Change the reason 2 locks" in read_for(someone, upload, "update")
 
 
@@ -94,4 +94,4 @@ def test_results_show_each_action_and_the_reason_before(someone: Visitor) -> Non
     assert "Before: Locked before After: b" in page.words
     locked = someone.get(f"{run}?show=locked")
     assert locked.text.count("<tr class=") == 1
-    assert "Different actions" in someone.get("/history?words=both.csv").words
+    assert "Different actions" in someone.get(f"{someone.home}/history?words=both.csv").words

@@ -16,7 +16,7 @@ UNUSUAL_TITLES = b"Modul;ID-Nr;Grund\nLeads;5843104000000425565;x\n"
 def test_several_files_are_checked_one_by_one(someone: Visitor) -> None:
     someone.check("one.csv", csv_content(2, first=1))
     someone.check("two.csv", csv_content(3, first=9))
-    home = someone.get("/").words
+    home = someone.get(someone.home).words
     assert "one.csv" in home
     assert "two.csv" in home
     assert "Checked" in home
@@ -111,7 +111,7 @@ def test_strict_sends_nothing_of_a_file_with_problems(tmp_path: Path) -> None:
 
 def test_an_upload_without_a_run_can_be_removed(someone: Visitor) -> None:
     upload = someone.check("one.csv", csv_content(2, first=100))
-    assert someone.post(f"{upload}/remove").location == "/"
+    assert someone.post(f"{upload}/remove").location == someone.home
     assert someone.get(upload).status == 404
 
 

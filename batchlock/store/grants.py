@@ -1,0 +1,102 @@
+"""Who may see which org on the page, and who may send to it.
+
+As long as there is no grant at all, everybody who may sign in sees every org and may send to it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from batchlock.store.database import reading, upsert, writing
+from batchlock.store.schema import grants as table
+
+EVERY_ORG = "*"
+"""The org of a grant that holds for every org."""
+
+
+class Role(StrEnum):
+    """What a person may do with an org."""
+
+    VIEWER = "viewer"
+    """Look at runs and results."""
+    SENDER = "sender"
+    """Upload, start, pause, stop, retry and undo, too."""
+    ADMINISTRATOR = "administrator"
+    """The same as a sender."""
+
+
+_SENDING = frozenset({Role.SENDER, Role.ADMINISTRATOR})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The role that a person has for an org."""
+
+    person: str
+    org: str
+    """The name of an org, or EVERY_ORG."""
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one person may see and do."""
+
+    roles: Mapping[str, Role] | None
+    """By org, also for EVERY_ORG. None: there are no grants at all, so everything is allowed."""
+
+    def role(self, org: str) -> Role | None:
+        """Return the role for an org: that of a grant for this org, else that for every org."""
+        if self.roles is None:
+            return Role.ADMINISTRATOR
+        return self.roles.get(org) or self.roles.get(EVERY_ORG)
+
+    def may_see(self, org: str) -> bool:
+        """Return whether the person may look at an org."""
+        return self.role(org) is not None
+
+    def may_send(self, org: str) -> bool:
+        """Return whether the person may upload files for an org and send them."""
+        return self.role(org) in _SENDING
+
+
+class GrantTable:
+    """The table `grants`."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def put(self, grant: Grant) -> None:
+        """Give a person a role for an org, in place of the one before."""
+        key = {"person": grant.person, "org": grant.org}
+        with writing(self._engine) as connection:
+            upsert(connection, table, key, {"role": grant.role.value})
+
+    def remove(self, person: str, org: str | None = None) -> bool:
+        """Remove the grant for an org, or all grants of a person; return whether there was one."""
+        condition = table.c.person == person
+        if org is not None:
+            condition &= table.c.org == org
+        with writing(self._engine) as connection:
+            return connection.execute(table.delete().where(condition)).rowcount > 0
+
+    def all(self) -> list[Grant]:
+        """Return all grants, by person and org."""
+        query = table.select().order_by(table.c.person, table.c.org)
+        with reading(self._engine) as connection:
+            return [
+                Grant(person=row.person, org=row.org, role=Role(row.role))
+                for row in connection.execute(query)
+            ]
+
+    def access(self, person: str) -> Access:
+        """Return what a person may see and do."""
+        exists = sa.select(sa.literal(1)).select_from(table).exists()
+        query = sa.select(table.c.org, table.c.role).where(table.c.person == person)
+        with reading(self._engine) as connection:
+            roles = {org: Role(role) for org, role in connection.execute(query)}
+            if not roles and not connection.scalar(sa.select(exists)):
+                return Access(None)
+        return Access(roles)

@@ -1,0 +1,147 @@
+"""The state of many orgs at a time, with one query for each table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from batchlock.core.runs import ACTIVE, Run, RunState
+from batchlock.store.database import reading
+from batchlock.store.run_columns import to_run, values_of
+from batchlock.store.schema import orgs as org_table
+from batchlock.store.schema import runs as run_table
+from batchlock.store.schema import schedules as schedule_table
+from batchlock.store.schema import workers as worker_table
+
+_AT_WORK = values_of((RunState.QUEUED, RunState.RUNNING))
+_ACTIVE = values_of(ACTIVE)
+# Not those that a newer run has superseded: that one says how it went on.
+_ENDED = values_of((RunState.FINISHED, RunState.STOPPED, RunState.REFUSED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrgState:
+    """What the table `orgs` says about an org."""
+
+    is_disabled: bool = False
+    credits_left: int | None = None
+    """As Zoho last reported them; None before it reported any."""
+    credits_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrgRuns:
+    """The runs of an org that say how it stands."""
+
+    active: Sequence[Run] = ()
+    """Those that are being sent, wait or are paused; the oldest first."""
+    last: Run | None = None
+    """The newest run that has ended."""
+    last_schedule: str | None = None
+    """The id of the schedule that started it; None when a person did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerState:
+    """A worker, as it has last reported."""
+
+    worker: str
+    host: str
+    process: int
+    version: str
+    started_at: datetime
+    heartbeat_at: datetime
+    runs: int
+    """How many it sends."""
+    stopping: bool
+    """Whether it ends its runs and then itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleState:
+    """A schedule of an org, and when it is due next."""
+
+    id: str
+    org: str
+    cron: str
+    time_zone: str
+    source: str
+    next_at: datetime | None
+    paused_by: str | None
+    """None: it is not paused."""
+    last_result: str
+    """What its last due time led to, in a sentence; empty before the first."""
+
+
+class Overview:
+    """Queries about many orgs."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def orgs_at_work(self) -> set[str]:
+        """Return the orgs of the runs that wait or are being sent."""
+        query = sa.select(run_table.c.org).where(run_table.c.state.in_(_AT_WORK)).distinct()
+        with reading(self._engine) as connection:
+            return set(connection.scalars(query))
+
+    def orgs(self) -> Mapping[str, OrgState]:
+        """Return the state of each org that the table has, by name."""
+        columns = org_table.c
+        query = sa.select(columns.org, columns.disabled, columns.credits_left, columns.credits_at)
+        with reading(self._engine) as connection:
+            return {
+                row.org: OrgState(
+                    is_disabled=row.disabled,
+                    credits_left=row.credits_left,
+                    credits_at=row.credits_at,
+                )
+                for row in connection.execute(query)
+            }
+
+    def runs(self) -> Mapping[str, OrgRuns]:
+        """Return the active runs and the last ended one of each org that has any, by name."""
+        # An id sorts by the time of the start.
+        last_ids = (
+            sa.select(sa.func.max(run_table.c.id))
+            .where(run_table.c.state.in_(_ENDED))
+            .group_by(run_table.c.org)
+        )
+        query = (
+            run_table.select()
+            .where(sa.or_(run_table.c.state.in_(_ACTIVE), run_table.c.id.in_(last_ids)))
+            .order_by(run_table.c.id)
+        )
+        active: dict[str, list[Run]] = {}
+        last: dict[str, tuple[Run, str | None]] = {}
+        with reading(self._engine) as connection:
+            for row in connection.execute(query).mappings():
+                run = to_run(row)
+                if run.state in ACTIVE:
+                    active.setdefault(run.info.org, []).append(run)
+                else:
+                    last[run.info.org] = (run, row["schedule"])
+        return {
+            org: OrgRuns(
+                active=active.get(org, ()),
+                last=last.get(org, (None, None))[0],
+                last_schedule=last.get(org, (None, None))[1],
+            )
+            for org in active.keys() | last.keys()
+        }
+
+    def workers(self) -> list[WorkerState]:
+        """Return all workers, by host and the time of their start."""
+        query = worker_table.select().order_by(worker_table.c.host, worker_table.c.started_at)
+        with reading(self._engine) as connection:
+            return [WorkerState(**row) for row in connection.execute(query).mappings()]
+
+    def schedules(self) -> list[ScheduleState]:
+        """Return all schedules, those that are due next first."""
+        names = list(ScheduleState.__dataclass_fields__)
+        query = sa.select(*(schedule_table.c[name] for name in names)).order_by(
+            schedule_table.c.next_at.is_(None), schedule_table.c.next_at, schedule_table.c.org
+        )
+        with reading(self._engine) as connection:
+            return [ScheduleState(**row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,62 @@
+"""Start the runs of all orgs from this server, where the store is in the state folder."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from batchlock.store.store import Store
+from batchlock.web.process_queue import ProcessQueue
+from batchlock.web.served_orgs import ServedOrgs
+from batchlock.web.server_locks import ServerLocks
+
+_log = logging.getLogger(__name__)
+
+# Other processes change the records, so they are polled; a click wakes the loop at once.
+_POLL_SECONDS = 0.5
+
+
+class Dispatcher:
+    """The queues of all orgs. Only those of orgs with waiting or running runs take time."""
+
+    def __init__(self, store: Store, served_orgs: ServedOrgs, locks: ServerLocks) -> None:
+        self._store = store
+        self._served_orgs = served_orgs
+        self._locks = locks
+        self._queues: dict[str, ProcessQueue] = {}
+        self._requested = asyncio.Event()
+
+    def queue(self, org: str) -> ProcessQueue:
+        """Return the queue of an org."""
+        if org not in self._queues:
+            options = self._served_orgs.command_options(org)
+            self._queues[org] = ProcessQueue(self._store, org, options, self._requested.set)
+        return self._queues[org]
+
+    async def process_queues(self) -> None:
+        """Start each run when its turn comes; runs until cancelled."""
+        while True:
+            self._log_errors(self._step)
+            self._requested.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._requested.wait()
+
+    def detach(self) -> None:
+        """Let the processes of the runs continue when this server ends."""
+        for queue in self._queues.values():
+            queue.detach()
+
+    def _step(self) -> None:
+        orgs = self._store.overview.orgs_at_work().intersection(self._served_orgs.names())
+        orgs |= {org for org, queue in self._queues.items() if not queue.is_idle}
+        for org in sorted(orgs):
+            if self._locks.take(org):
+                self._log_errors(self.queue(org).step)
+
+    @staticmethod
+    def _log_errors(step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception:
+            _log.exception("A step of the queue failed; the next one follows.")

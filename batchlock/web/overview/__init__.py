@@ -1,0 +1,1 @@
+"""The page of all orgs: how each stands, the workers and the schedules."""

@@ -1,0 +1,130 @@
+"""The routes: below /orgs/<org> those of one org, beside them those of all orgs.
+
+A request about an org passes `Site.enter` first, which checks what the person may see and do. A
+route that changes something needs the right to send, whatever it is.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from batchlock.web import security
+from batchlock.web.auth.views import AuthViews
+from batchlock.web.org_pages import OrgPages
+from batchlock.web.overview.views import OverviewPages
+from batchlock.web.security import Handler
+from batchlock.web.site import Site
+from batchlock.web.templating import home_of, static
+
+_ORG = "/orgs/{org}"
+_RUN = "/runs/{run:[0-9a-f-]{1,40}}"
+
+
+@dataclass(frozen=True, slots=True)
+class OrgRoute:
+    """A route of one org."""
+
+    method: str
+    path: str
+    """Below the path of the org."""
+    handler: Callable[[OrgPages], Handler]
+    """Selects the handler among those of the org."""
+
+
+ORG_ROUTES = (
+    OrgRoute("GET", "", lambda pages: pages.runs.home),
+    OrgRoute("GET", "/template.xlsx", lambda pages: pages.workbooks.template),
+    OrgRoute("POST", "/files", lambda pages: pages.uploads.receive),
+    OrgRoute("GET", "/files/{id}", lambda pages: pages.uploads.show),
+    OrgRoute("GET", "/files/{id}/problems.xlsx", lambda pages: pages.workbooks.problems),
+    OrgRoute("POST", "/files/{id}/read", lambda pages: pages.uploads.read_again),
+    OrgRoute("POST", "/files/{id}/start", lambda pages: pages.uploads.start),
+    OrgRoute("POST", "/files/{id}/remove", lambda pages: pages.uploads.remove),
+    OrgRoute("GET", _RUN, lambda pages: pages.runs.show),
+    OrgRoute("GET", _RUN + "/now", lambda pages: pages.live.now),
+    OrgRoute("GET", _RUN + "/events", lambda pages: pages.live.events),
+    OrgRoute("GET", _RUN + "/results.{format:xlsx|csv}", lambda pages: pages.results.download),
+    OrgRoute("POST", _RUN + "/pause", lambda pages: pages.actions.pause),
+    OrgRoute("POST", _RUN + "/stop", lambda pages: pages.actions.stop),
+    OrgRoute("POST", _RUN + "/go-on", lambda pages: pages.actions.resume),
+    OrgRoute("POST", _RUN + "/retry", lambda pages: pages.actions.retry),
+    OrgRoute("GET", _RUN + "/undo", lambda pages: pages.undo.show),
+    OrgRoute("POST", _RUN + "/undo", lambda pages: pages.actions.undo),
+    OrgRoute("POST", _RUN + "/use", lambda pages: pages.found.use),
+    OrgRoute("GET", "/locks", lambda pages: pages.locks.show),
+    OrgRoute("POST", "/locks", lambda pages: pages.locks.start),
+    OrgRoute("GET", "/history", lambda pages: pages.runs.history),
+    OrgRoute("GET", "/log", lambda pages: pages.runs.log),
+)
+
+# Addresses of 0.2.0, when a server had one org; people have them in bookmarks and in mails.
+_OLD_PATHS = ("/history", "/log", "/locks", "/template.xlsx", "/files/{id}", "/runs/{run}",
+              "/runs/{run}/undo")  # fmt: skip
+
+
+def auth_routes(auth: AuthViews) -> list[web.RouteDef]:
+    """Return the routes for signing in and out, and those of the static files."""
+    return [
+        web.get("/static/{name}", static),
+        # No HEAD: a link preview would use up the link.
+        web.get("/enter/{link}", auth.enter, allow_head=False),
+        web.get("/login", auth.show_login),
+        web.post("/login", auth.sign_in),
+        web.post("/logout", auth.sign_out),
+    ]
+
+
+def overview_routes(site: Site) -> list[web.RouteDef]:
+    """Return the routes of the page of all orgs."""
+    pages = OverviewPages(site)
+    return [web.get("/", pages.show), web.get("/overview", pages.now)]
+
+
+def org_routes(site: Site) -> list[web.RouteDef]:
+    """Return the routes of every org, and the redirects from the addresses of older versions."""
+    # `web.get` also answers HEAD.
+    methods = {"GET": web.get, "POST": web.post}
+    routes = [
+        methods[route.method](_ORG + route.path, _checked(site, route)) for route in ORG_ROUTES
+    ]
+    old_address = _OldAddress(site)
+    return [*routes, *(web.get(path, old_address.redirect) for path in _OLD_PATHS)]
+
+
+def _checked(site: Site, route: OrgRoute) -> Handler:
+    """Return a handler that passes a request to an org, if the person may make it."""
+    sends = route.method != "GET"
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        pages = site.enter(request, request.match_info["org"], sends=sends)
+        return await route.handler(pages)(request)
+
+    if route.path == "/files":  # a body in parts, whose CSRF token the handler reads
+        return security.checks_csrf_itself(handle)
+    return handle
+
+
+class _OldAddress:
+    """The handler for addresses that name no org."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def redirect(self, request: web.Request) -> web.StreamResponse:
+        """Lead to the same page below the path of its org."""
+        orgs = self._site.visible_orgs(request)
+        org = self._org_of(request.match_info, orgs)
+        if org is None:
+            raise web.HTTPNotFound
+        raise web.HTTPSeeOther(home_of(org) + request.path_qs)
+
+    def _org_of(self, names: "web.UrlMappingMatchInfo", orgs: Sequence[str]) -> str | None:
+        """Return the org of the named run or upload, or the only one; None for none."""
+        store = self._site.store
+        if (run_id := names.get("run")) is not None:
+            run = store.runs.get(run_id)
+            return run.info.org if run is not None and run.info.org in orgs else None
+        if (upload_id := names.get("id")) is not None:
+            return next((org for org in orgs if store.uploads.get(org, upload_id)), None)
+        return orgs[0] if len(orgs) == 1 else None

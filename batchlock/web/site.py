@@ -1,0 +1,102 @@
+"""The whole page: its orgs, and what each person may see of them."""
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from batchlock.core.errors import BatchlockError
+from batchlock.core.options import RunOptions
+from batchlock.store.grants import Access
+from batchlock.store.store import Store
+from batchlock.web import security
+from batchlock.web.context import AppContext, WorkLimits, label_of
+from batchlock.web.org_pages import OrgPages
+from batchlock.web.queue import RunQueue
+from batchlock.web.served_orgs import ServedOrgs
+from batchlock.web.templating import FRAME, Frame, Templates
+
+
+class Site:
+    """The pages of all orgs of one server."""
+
+    def __init__(
+        self,
+        options: RunOptions,
+        store: Store,
+        served_orgs: ServedOrgs,
+        new_queue: Callable[[str], RunQueue],
+    ) -> None:
+        """Make the queue of each org with `new_queue` when the org is used first."""
+        self.store = store
+        self.served_orgs = served_orgs
+        self.templates = Templates(self.frame)
+        self._options = options
+        self._new_queue = new_queue
+        self._limits = WorkLimits()
+        self._pages: dict[str, OrgPages] = {}
+
+    def pages(self, org: str) -> OrgPages:
+        """Return the pages of a served org."""
+        pages = self._pages.get(org)
+        if pages is None:
+            context = AppContext(
+                org=org,
+                served_orgs=self.served_orgs,
+                options=self._options,
+                store=self.store,
+                templates=self.templates,
+                queue=self._new_queue(org),
+                limits=self._limits,
+            )
+            pages = self._pages[org] = OrgPages(context)
+        return pages
+
+    def opened(self) -> Sequence[OrgPages]:
+        """Return the pages of the orgs that were used since the server began."""
+        return tuple(self._pages.values())
+
+    def access(self, request: web.Request) -> Access:
+        """Return what the signed-in person may see and do."""
+        return self.store.grants.access(request[security.NAME])
+
+    def visible_orgs(self, request: web.Request) -> Sequence[str]:
+        """Return the orgs that the signed-in person may see."""
+        access = self.access(request)
+        return [org for org in self.served_orgs.names() if access.may_see(org)]
+
+    def enter(self, request: web.Request, org: str, *, sends: bool) -> OrgPages:
+        """Return the pages of an org for the signed-in person, and set the frame of the page.
+
+        Raises HTTPNotFound for an org that the person may not see, which is the same as for one
+        that does not exist, and HTTPForbidden when the person may not send to it.
+        """
+        access = self.access(request)
+        names = self.served_orgs.names()
+        if org not in names or not access.may_see(org):
+            raise web.HTTPNotFound
+        may_send = access.may_send(org)
+        request[FRAME] = Frame(
+            org=label_of(org, self.served_orgs.settings_of(org)),
+            may_send=may_send,
+            sees_several=sum(map(access.may_see, names)) > 1,
+        )
+        if sends and not may_send:
+            raise web.HTTPForbidden(
+                text=f"You may look at {org}, and not send to it. Ask whoever runs batchlock for "
+                "the role sender."
+            )
+        return self.pages(org)
+
+    def frame(self, request: web.Request) -> Frame:
+        """Return the frame of a page that belongs to no org.
+
+        A server of one org says which one that is, also to a person who is not signed in.
+        """
+        try:
+            names = self.served_orgs.names()
+            orgs = self.visible_orgs(request) if request[security.NAME] else names
+            if len(names) == len(orgs) == 1:
+                return Frame(org=label_of(names[0], self.served_orgs.settings_of(names[0])))
+            return Frame(sees_several=bool(request[security.NAME]) and len(orgs) > 1)
+        except BatchlockError:  # the page says that the store cannot be used
+            return Frame()

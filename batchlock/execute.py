@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 from batchlock.config import Settings
 from batchlock.confirming import PlanPreview
 from batchlock.core.cancel import CancelToken, until_cancelled
-from batchlock.core.errors import BatchlockError
+from batchlock.core.errors import BatchlockError, DatabaseUnavailable, LeaseLost
 from batchlock.core.observer import RunObserver, RunObservers
 from batchlock.core.records import FIND_KIND
 from batchlock.core.results import RunResult
-from batchlock.core.runs import Run, state_after
+from batchlock.core.runs import Run, RunFigures, RunInfo, state_after
 from batchlock.core.stop import COMPLETED, Cancelled, StopCode, StopReason
 from batchlock.org_settings import sealing_keys
 from batchlock.report import summaries
 from batchlock.report.reporter import Reporter, with_error
-from batchlock.send.journal_writer import ThreadWriter
+from batchlock.send.journal_writer import JournalWriter, ThreadWriter
 from batchlock.send.org_check import check_org
 from batchlock.send.org_enquiry import OrgEnquiry, org_enquiry
 from batchlock.send.org_memory import JsonFile, OrgMemory
@@ -60,6 +60,8 @@ class Executor:
     deadline_monotonic: float | None
     fresh: bool
     """Whether the rows are sent again that an earlier run of the same content has done."""
+    writer: JournalWriter | None = None
+    """None: a thread writes to the journal."""
 
     async def check_before_question(
         self, journal: Journal, connection: Connection, enquiry: OrgEnquiry
@@ -84,8 +86,8 @@ class Executor:
         The caller holds the lock of the org. Raises BatchlockError when the run is closed, and an
         unexpected error as it is; the record of the run says so then.
         """
-        recorder = RunRecorder(self.store.runs, run.run_id, journal.figures())
-        if not self.store.runs.start_session(run):
+        recorder = self.new_recorder(run, await asyncio.to_thread(journal.figures))
+        if not await asyncio.to_thread(self.store.runs.start_session, run):
             raise BatchlockError(
                 f"Run {run.run_id} was stopped or closed meanwhile, by somebody else. Run the file "
                 "again to send what is left."
@@ -94,26 +96,45 @@ class Executor:
         try:
             async with recorder.beating(self.cancel_token):
                 if await self._leave_done_rows(journal):
-                    recorder.set_figures(journal.figures())
+                    recorder.set_figures(await asyncio.to_thread(journal.figures))
                 reason = await self._send(run, journal, connection, enquiry, observers)
                 await enquiry.close()
-                await record_costs(enquiry, ThreadWriter(journal))
+                await record_costs(enquiry, self.writer or ThreadWriter(journal))
                 recorder.on_message("Writing the results.")
                 # In a thread, so that heartbeats go on: a million rows take 20 seconds.
-                result = await asyncio.to_thread(self.reporter.finish, journal, run.info, reason)
+                result = await asyncio.to_thread(self.finish, journal, run.info, reason)
+        except (LeaseLost, DatabaseUnavailable):
+            raise  # another process sends the run now, or will
         except Exception as error:
             reason = _UNEXPECTED_ERROR
             if isinstance(error, BatchlockError):
                 reason = StopReason.of(error)
             with suppress(BatchlockError):  # it must not hide the first error
-                self._record_end(run, reason, reason.exit_code, None)
+                await asyncio.to_thread(self.record_end, run, reason, reason.exit_code, None)
             raise
         output = None if result.output is None else str(result.output)
+        code = result.summary.exit_code
         try:
-            self._record_end(run, reason, result.summary.exit_code, output)
+            await asyncio.to_thread(self.record_end, run, reason, code, output)
         except BatchlockError as error:
             return replace(result, summary=with_error(result.summary, error))
         return result
+
+    def new_recorder(self, run: Run, figures: RunFigures) -> RunRecorder:
+        """Return the observer that keeps the record of a run up to date while it is sent."""
+        return RunRecorder(self.store.runs, run.run_id, figures)
+
+    def finish(self, journal: Journal, info: RunInfo, reason: StopReason) -> RunResult:
+        """Write the results at the end of a session."""
+        return self.reporter.finish(journal, info, reason)
+
+    def record_end(self, run: Run, reason: StopReason, exit_code: int, results: str | None) -> None:
+        """Record how a session ended."""
+        figures = self.store.figures(run)  # as recorded if the journal cannot be read any more
+        state = state_after(reason, remaining=figures.remaining)
+        self.store.runs.end_session(
+            run.run_id, state, reason, exit_code=exit_code, results=results, figures=figures
+        )
 
     async def _send(
         self,
@@ -125,14 +146,16 @@ class Executor:
     ) -> StopReason:
         """Send the rows that are left, unless `strict` forbids it; return why it ended."""
         # Also when all rows are done: the notes say when that was.
-        if not journal.totals.requests and run.info.kind != FIND_KIND:
+        is_new = not (await asyncio.to_thread(lambda: journal.totals)).requests
+        if is_new and run.info.kind != FIND_KIND:
             await self._tell_about_org(journal, enquiry, observer)
-            self.preview.show(journal)
-        if not journal.remaining():
+            await asyncio.to_thread(self.preview.show, journal)
+        if not await asyncio.to_thread(journal.remaining):
             return COMPLETED
-        is_strict = run.info.strict or self.settings.input.strict
-        if is_strict and (refusal := summaries.refusal_of(journal)) is not None:
-            return refusal
+        if run.info.strict or self.settings.input.strict:
+            refusal = await asyncio.to_thread(summaries.refusal_of, journal)
+            if refusal is not None:
+                return refusal
         return await send(
             journal,
             connection,
@@ -142,6 +165,7 @@ class Executor:
             deadline_monotonic=self.deadline_monotonic,
             cancel_token=self.cancel_token,
             observer=observer,
+            writer=self.writer,
         )
 
     async def _tell_about_org(
@@ -152,7 +176,7 @@ class Executor:
             work = enquiry.facts(max_wait=_PREVIEW_WAIT_SECONDS)
             facts = await until_cancelled(work, self.cancel_token)
             if facts is not None and facts.day_credits is not None:
-                journal.set_day_credits(facts.day_credits)
+                await asyncio.to_thread(journal.set_day_credits, facts.day_credits)
             if sentence := enquiry.take_sentence():
                 observer.on_message(sentence)
 
@@ -161,22 +185,14 @@ class Executor:
 
         Return False when that was done before.
         """
-        if not needs_comparison(journal):
+        if not await asyncio.to_thread(needs_comparison, journal):
             return False
         # In a thread, since a million rows take seconds, and the first token comes meanwhile.
         await asyncio.to_thread(compare_with_earlier_runs, journal, self.store, fresh=self.fresh)
-        if (sentence := summaries.left_alone(journal, fresh=self.fresh)) is not None:
+        sentence = await asyncio.to_thread(summaries.left_alone, journal, fresh=self.fresh)
+        if sentence is not None:
             self.observer.on_message(sentence)
         return True
-
-    def _record_end(
-        self, run: Run, reason: StopReason, exit_code: int, results: str | None
-    ) -> None:
-        figures = self.store.figures(run)  # as recorded if the journal cannot be read any more
-        state = state_after(reason, remaining=figures.remaining)
-        self.store.runs.end_session(
-            run.run_id, state, reason, exit_code=exit_code, results=results, figures=figures
-        )
 
 
 def org_memory(settings: Settings, store: "Store", org: str) -> OrgMemory:

@@ -2,6 +2,7 @@
 
 BatchlockError              1
 ├── UsageError              2   a wrong option, setting or request; nothing was sent
+│   └── DatabaseUnavailable 2   the database of many machines does not answer
 ├── UnreadableFile          4   the file cannot be read as a table; nothing was sent
 ├── SignInRefused           5   a person must act
 ├── Stopped                 6   ended early by a rule; can be resumed
@@ -66,6 +67,10 @@ class Stopped(BatchlockError):
     """A rule ended the run early; the remaining rows can be resumed."""
 
     exit_code = 6
+
+
+class DatabaseUnavailable(UsageError):
+    """The database of many machines cannot be reached, or the connection to it was lost."""
 
 
 class LeaseLost(Exception):

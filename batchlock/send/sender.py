@@ -16,7 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageError
+from batchlock.core.errors import (
+    BatchlockError,
+    DatabaseUnavailable,
+    SignInRefused,
+    Stopped,
+    UsageError,
+)
 from batchlock.core.observer import RunObserver
 from batchlock.core.results import Outcome, Result
 from batchlock.core.rows import PreviousLock, Update
@@ -219,6 +225,8 @@ class Sender:
     async def _deliver_row(self, row: RowState) -> None:
         try:
             outcome = await deliver_row(row, self.api, self.calls, self.facts, self.keep_previous)
+        except DatabaseUnavailable:
+            raise  # nothing can be recorded
         except BatchlockError as error:
             # Once rows were sent, another error (a token file that cannot be written, for example)
             # must not end with an exit code that says "nothing was sent".

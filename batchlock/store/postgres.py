@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 import sqlalchemy as sa
 
-from batchlock.core.errors import BatchlockError, UsageError
+from batchlock.core.errors import BatchlockError, DatabaseUnavailable, UsageError
 from batchlock.store.job_queue_schema import upgrade_job_queue
 from batchlock.store.migrations import HEAD, upgrade
 
@@ -150,7 +150,3 @@ def database_error(error: sa.exc.DBAPIError) -> BatchlockError:
             "`database`."
         )
     return UsageError(f"The database refuses a statement of batchlock: {reason}.")
-
-
-class DatabaseUnavailable(UsageError):
-    """The database cannot be reached, or the connection to it was lost."""

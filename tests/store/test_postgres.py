@@ -10,11 +10,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from procrastinate.schema import SchemaManager
 
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import DatabaseUnavailable, UsageError
 from batchlock.store.job_queue_schema import upgrade_job_queue
 from batchlock.store.migrations import HEAD
 from batchlock.store.postgres import (
-    DatabaseUnavailable,
     SchemaStatus,
     open_postgres,
     postgres_engine,

@@ -21,6 +21,7 @@ from batchlock.cli.options import (
     check_output_option,
     collected,
     common_options,
+    detach_option,
     file_argument,
     find_options,
     fresh_option,
@@ -66,6 +67,7 @@ def commands() -> None:
 @simulate_option
 @strict_option
 @sending_options
+@detach_option
 @fresh_option
 @change_reason_option
 @yes_option
@@ -110,6 +112,7 @@ def check(context: Context, options: CommandOptions, *, file: Path, action: str 
 @find_options
 @simulate_option
 @looking_options
+@detach_option
 @click.option("--fresh", is_flag=True, help="Start anew, also when a search was not finished.")
 @json_option
 @collected(FindOptions, CommandOptions)  # in this order: both have `until`
@@ -136,6 +139,7 @@ def locks(
 @output_option
 @simulate_option
 @sending_options
+@detach_option
 @json_option
 @collected(CommandOptions)
 def resume(context: Context, options: CommandOptions, *, run_id: str | None) -> int:
@@ -155,6 +159,7 @@ def resume(context: Context, options: CommandOptions, *, run_id: str | None) -> 
 @common_options
 @output_option
 @sending_options
+@detach_option
 @yes_option
 @json_option
 @collected(CommandOptions)

@@ -11,6 +11,7 @@ from batchlock.cli.options import (
     change_reason_option,
     collected,
     common_options,
+    detach_option,
     file_argument,
     fresh_option,
     json_option,
@@ -42,6 +43,7 @@ def send_file(context: Context, options: CommandOptions, file: Path, *, action: 
 @simulate_option
 @strict_option
 @sending_options
+@detach_option
 @fresh_option
 @change_reason_option
 @json_option
@@ -62,6 +64,7 @@ def lock(context: Context, options: CommandOptions, *, file: Path) -> int:
 @simulate_option
 @strict_option
 @sending_options
+@detach_option
 @fresh_option
 @yes_option
 @json_option
@@ -80,6 +83,7 @@ def unlock(context: Context, options: CommandOptions, *, file: Path) -> int:
 @common_options
 @output_option
 @sending_options
+@detach_option
 @yes_option
 @json_option
 @collected(CommandOptions)

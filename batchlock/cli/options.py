@@ -33,6 +33,7 @@ class CommandOptions(NamedTuple):
     simulate: bool = False
     strict: bool = False
     fresh: bool = False
+    detach: bool = False
     change_reason: bool = False
     yes: bool = False
     in_flight: str | None = None
@@ -241,6 +242,11 @@ _pace_options = (
     click.option("--in-flight", metavar="N", help="Calls in flight at once; auto or a number."),
     click.option("--per-second", metavar="X", help="The most calls started in a second."),
     click.option("--max-runtime", metavar="TIME", help="Stop after this time, such as 2h."),
+)
+detach_option = click.option(
+    "--detach",
+    is_flag=True,
+    help="With a shared database: end as soon as the run waits for a worker.",
 )
 _no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")
 looking_options = _combine(*_pace_options, _no_progress_option)

@@ -26,7 +26,7 @@ def print_failure(context: Context, *, code: int, message: str) -> None:
 
 def print_result(context: Context, result: RunResult | None, *, nothing: str = "") -> int:
     """Print the result of a run, or the sentence `nothing` without one; return the exit code."""
-    code = context.exit_code(0 if result is None else result.summary.exit_code)
+    code = context.exit_code(0 if result is None else result.exit_code)
     if result is None:
         if context.as_json:
             _print_json(empty_json("run", None, exit_code=code, message=nothing))

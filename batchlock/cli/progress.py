@@ -10,6 +10,7 @@ from batchlock.cli.wrapping import width_of
 from batchlock.core.observer import LimiterSnapshot, RunObserver
 from batchlock.core.preview import Preview
 from batchlock.core.results import SETTLED, Outcome
+from batchlock.core.runs import RunFigures
 from batchlock.report.preview import preview_lines
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class TerminalProgress(RunObserver):
         # tqdm's own `disable=None` is not used: it hides the bar without a line in its place.
         self._wants_bar = bar and sys.stderr is not None and sys.stderr.isatty()
         self._bar: tqdm[Any] | None = None
-        self._done = self._failed = self._remaining = 0
+        self._done = self._failed = self._logged = self._remaining = 0
         self._started_monotonic = self._last_line_monotonic = time.monotonic()
 
     def on_message(self, sentence: str) -> None:
@@ -76,7 +77,8 @@ class TerminalProgress(RunObserver):
             self._done += 1
         else:
             self._failed += 1
-            if self._failed <= _LOGGED_FAILURES:
+            self._logged += 1
+            if self._logged <= _LOGGED_FAILURES:
                 _log.warning(
                     "row %s %s: %s", outcome.row, outcome.status.value, outcome.explanation
                 )
@@ -110,12 +112,19 @@ class TerminalProgress(RunObserver):
                 wait,
             )
 
+    def on_figures(self, figures: RunFigures) -> None:
+        """Show how far a run has come that a worker sends; the results have its errors."""
+        rows, self._remaining = figures.rows, figures.remaining
+        self._done, self._failed = figures.settled, rows - figures.settled - figures.remaining
+        if self._bar is not None:
+            self._bar.update(rows - figures.remaining - self._bar.n)
+
     def close(self) -> None:
         """Remove the bar and log how many errors were left out."""
-        if self._failed > _LOGGED_FAILURES:
+        if self._logged > _LOGGED_FAILURES:
             _log.warning(
                 "and %s more rows; the results have them all",
-                f"{self._failed - _LOGGED_FAILURES:,}",
+                f"{self._logged - _LOGGED_FAILURES:,}",
             )
         if self._bar is not None:
             self._bar.close()

@@ -81,7 +81,6 @@ def _engine(
     from batchlock.cli.logs import log_to
     from batchlock.cli.progress import TerminalProgress
     from batchlock.core.options import RunOptions
-    from batchlock.engine import Engine
 
     settings = load_settings(options)
     progress = TerminalProgress(bar=not options.no_progress and not options.quiet)
@@ -105,10 +104,12 @@ def _engine(
             change_reason=options.change_reason,
             simulate=options.simulate,
             fresh=options.fresh,
+            detach=options.detach,
+            typed=_for_the_worker(options),
             config=options.config,
         )
         cancel_token = context.signals.cancel_token
-        engine = Engine(
+        engine = _engine_class(settings, options)(
             settings,
             run_options,
             cancel_token,
@@ -121,6 +122,25 @@ def _engine(
         finally:
             progress.close()
             engine.close()
+
+
+def _engine_class(settings: "Settings", options: CommandOptions) -> "type[Engine]":
+    """Return the engine that sends, or the one that lets workers send.
+
+    A rehearsal is sent here in any case, by the stand-in that it starts.
+    """
+    from batchlock.engine import Engine
+
+    if settings.database_url is None or options.simulate:
+        if options.detach:
+            raise UsageError(
+                "--detach leaves a run to the workers that share a database. Without the setting "
+                "`database` nobody would send it; leave --detach out."
+            )
+        return Engine
+    from batchlock.fleet.engine import SharedEngine
+
+    return SharedEngine
 
 
 def load_settings(options: CommandOptions) -> "Settings":
@@ -138,7 +158,20 @@ def load_settings(options: CommandOptions) -> "Settings":
         ("input", "strict"): options.strict or None,
     }
     typed = {key: value for key, value in replacements.items() if value is not None}
+    if options.simulate:
+        typed["database",] = ""  # a rehearsal belongs to this machine, as its stand-in does
     return load(file=options.config, environment=os.environ, options=typed)
+
+
+def _for_the_worker(options: CommandOptions) -> dict[str, Any]:
+    """Return the settings of the command line that another process obeys when it sends."""
+    values = {
+        "limits.in_flight": options.in_flight,
+        "limits.per_second": options.per_second,
+        "stop.max_runtime": options.max_runtime,
+        "stop.until": options.until,
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _parse_columns(texts: tuple[str, ...]) -> dict[str, str]:

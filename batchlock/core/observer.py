@@ -4,10 +4,13 @@
 The phases call it and never ask what it does with the call.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchlock.core.preview import Preview
 from batchlock.core.results import Outcome
+
+if TYPE_CHECKING:
+    from batchlock.core.runs import RunFigures
 
 
 class LimiterSnapshot(NamedTuple):
@@ -45,6 +48,9 @@ class RunObserver:
     def on_progress(self, snapshot: LimiterSnapshot) -> None:
         """Receive the state of the limiter, about twice a second while rows are sent."""
 
+    def on_figures(self, figures: "RunFigures") -> None:
+        """Receive how far a run has come that another process sends, in place of its rows."""
+
 
 class RunObservers(RunObserver):
     """Passes each event on to several observers."""
@@ -76,3 +82,8 @@ class RunObservers(RunObserver):
         """Pass on the state of the limiter."""
         for observer in self._observers:
             observer.on_progress(snapshot)
+
+    def on_figures(self, figures: "RunFigures") -> None:
+        """Pass on how far the run has come."""
+        for observer in self._observers:
+            observer.on_figures(figures)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,5 +31,9 @@ class RunOptions:
     """Whether a row that locks gives a record that is locked already its reason."""
     simulate: bool = False
     fresh: bool = False
+    detach: bool = False
+    """Whether the command ends as soon as the run waits for a worker."""
+    typed: Mapping[str, Any] = field(default_factory=dict)
+    """The settings of the command line that the sending obeys, such as `limits.in_flight`."""
     config: Path | None = None
     """The file from `--config`; it becomes part of the command that resumes the run."""

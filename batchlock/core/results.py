@@ -228,7 +228,14 @@ class RunResult:
 
     summary: Summary
     output: Path | None
-    """None when the results could not be written anywhere."""
+    """None when the results could not be written anywhere, or are not written here."""
+    is_detached: bool = False
+    """Whether the command has ended before the run, which a worker sends."""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command."""
+        return 0 if self.is_detached else self.summary.exit_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,6 +231,12 @@ class Run:
     """When it was put into the queue of the page; None when its last session began elsewhere."""
     starts: int = 0
     """How often a worker was started for it since a person last requested it."""
+    schedule: str | None = None
+    """The id of the schedule that has made it."""
+    due: datetime | None = None
+    """When its schedule was due, UTC."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that the person who started it chose for it, such as `limits.in_flight`."""
     stop_requested: StopReason | None = None
     """A person's request to end it: paused or stopped, and by whom."""
 

@@ -46,7 +46,7 @@ class LeaseTable:
             _insert_missing(connection, org)
             epoch = connection.scalar(
                 table.update()
-                .where(table.c.org == org, _is_free())
+                .where(table.c.org == org, is_free())
                 .values(leaseholder=holder, epoch=table.c.epoch + 1, lease_until=_after(seconds))
                 .returning(table.c.epoch)
             )
@@ -86,7 +86,7 @@ class LeaseTable:
 
     def holder(self, org: str) -> str | None:
         """Return who holds the lease of an org; None when nobody does."""
-        query = sa.select(table.c.leaseholder).where(table.c.org == org, sa.not_(_is_free()))
+        query = sa.select(table.c.leaseholder).where(table.c.org == org, sa.not_(is_free()))
         with reading(self._engine) as connection:
             return connection.scalar(query)
 
@@ -116,7 +116,14 @@ def _insert_missing(connection: sa.Connection, org: str) -> None:
     connection.execute(postgresql.insert(table).values(org=org).on_conflict_do_nothing())
 
 
-def _is_free() -> sa.ColumnElement[bool]:
+def is_held(connection: sa.Connection, lease: Lease) -> bool:
+    """Return whether a lease is still held; nobody takes it over before the transaction ends."""
+    query = sa.select(table.c.org).where(_is_any_of([lease])).with_for_update(read=True)
+    return connection.scalar(query) is not None
+
+
+def is_free() -> sa.ColumnElement[bool]:
+    """Return the condition of orgs whose lease nobody holds."""
     return sa.or_(table.c.leaseholder.is_(None), table.c.lease_until < sa.func.clock_timestamp())
 
 

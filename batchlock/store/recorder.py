@@ -28,9 +28,9 @@ class RunRecorder(RunObserver):
     def __init__(self, runs: "RunTable", run_id: str, figures: RunFigures) -> None:
         """Record `run_id`, which has come as far as `figures`."""
         self._runs = runs
-        self._run_id = run_id
-        self._message = ""
-        self._snapshot: LimiterSnapshot | None = None
+        self.run_id = run_id
+        self.message = ""
+        self.snapshot: LimiterSnapshot | None = None
         self.set_figures(figures)
 
     def set_figures(self, figures: RunFigures) -> None:
@@ -46,13 +46,13 @@ class RunRecorder(RunObserver):
 
     def on_message(self, sentence: str) -> None:
         """Keep a sentence for the next heartbeat."""
-        self._message = sentence
+        self.message = sentence
 
     def on_sending(self, *, rows: int, remaining: int, only_looks: bool = False) -> None:
         """Keep the sentence that the sending begins, and count the rows that a search has added."""
         self._counts[Result.NOT_SENT] = remaining
         doing = "Looking at" if only_looks else "Sending"
-        self._message = f"{doing} {remaining:,} of {rows:,} rows."
+        self.message = f"{doing} {remaining:,} of {rows:,} rows."
 
     def on_row(self, outcome: Outcome) -> None:
         """Count a row."""
@@ -62,7 +62,7 @@ class RunRecorder(RunObserver):
 
     def on_progress(self, snapshot: LimiterSnapshot) -> None:
         """Keep the state of the call limiter for the next heartbeat."""
-        self._snapshot = snapshot
+        self.snapshot = snapshot
 
     @asynccontextmanager
     async def beating(self, cancel_token: CancelToken) -> AsyncIterator[None]:
@@ -91,8 +91,12 @@ class RunRecorder(RunObserver):
                 async with asyncio.timeout(_BEAT_SECONDS):
                     await ended.wait()
 
+    @property
+    def figures(self) -> RunFigures:
+        """How far the run has come."""
+        return replace(self._figures, counts=self._counts.copy(), settled=self._settled)
+
     def _beat(self) -> StopReason | None:
-        figures = replace(self._figures, counts=self._counts.copy(), settled=self._settled)
         return self._runs.beat(
-            self._run_id, message=self._message, snapshot=self._snapshot, figures=figures
+            self.run_id, message=self.message, snapshot=self.snapshot, figures=self.figures
         )

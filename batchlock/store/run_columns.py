@@ -68,6 +68,9 @@ def to_columns(run: Run) -> dict[str, Any]:
         "upload": run.upload,
         "queued_at": run.queued_at,
         "starts": run.starts,
+        "schedule": run.schedule,
+        "due": run.due,
+        "options": dict(run.options),
     }
 
 
@@ -99,5 +102,8 @@ def to_run(row: sa.RowMapping) -> Run:
         upload=row["upload"],
         queued_at=row["queued_at"],
         starts=row["starts"],
+        schedule=row["schedule"],
+        due=row["due"],
+        options=row["options"] or {},
         stop_requested=stop_request_of(row["stop_request"], row["stop_request_sentence"]),
     )

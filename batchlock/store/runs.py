@@ -1,7 +1,7 @@
 """The runs of all orgs: one record each, and the queries that find them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -266,16 +266,28 @@ class RunTable:
             connection.execute(update.where(_is_open()).values(state_values(state, reason)))
             connection.execute(update.values(values))
 
+    def set_results(self, run_id: str, path: str) -> None:
+        """Set the path of the results, which another process than the sending one has written."""
+        self._update(run_id, results=path)
+
     def enqueue(
-        self, run_id: str, *, requested_by: str = "", file_name: str = "", upload: str | None = None
+        self,
+        run_id: str,
+        *,
+        requested_by: str = "",
+        file_name: str = "",
+        upload: str | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> bool:
         """Put a run at the end of the queue, because a person requested it.
 
         Return False if the run is closed. A run keeps the person who requested it first, with the
-        name of the file and the upload.
+        name of the file and the upload. `options` are for the worker that sends it.
         """
         values = state_values(RunState.QUEUED, None)
         values |= {"starts": 0, "queued_at": datetime.now(UTC)}
+        if options is not None:
+            values["options"] = dict(options)
         first = {"requested_by": requested_by, "file_name": file_name, "upload": upload}
         first = {name: value for name, value in first.items() if value}
         with writing(self._engine) as connection:
@@ -304,9 +316,11 @@ class RunTable:
         values = {"stop_code": reason.code.value, "stop_sentence": reason.sentence}
         self._update(run_id, table.c.state == RunState.QUEUED.value, **values)
 
-    def end_waiting(self, run_id: str, reason: StopReason) -> None:
-        """End a run that cannot begin; no effect if it is not in the queue."""
-        values = state_values(RunState.STOPPED, reason)
+    def end_waiting(
+        self, run_id: str, reason: StopReason, state: RunState = RunState.STOPPED
+    ) -> None:
+        """End a run that cannot or shall not begin; no effect if it is not in the queue."""
+        values = state_values(state, reason)
         values |= {"finished_at": datetime.now(UTC), "exit_code": reason.exit_code}
         self._update(run_id, table.c.state == RunState.QUEUED.value, **values)
 

@@ -120,6 +120,8 @@ runs = sa.Table(
     # The schedule that has made it, and the time at which it was due. A due time fires once.
     sa.Column("schedule", sa.Text),
     sa.Column("due", UtcTime),
+    # Settings that its person chose, for the worker that sends it.
+    sa.Column("options", sa.JSON(none_as_null=True)),
     sa.Index(None, "schedule", "due", unique=True),
     sa.Index(None, "org", "state"),
     sa.Index(None, "org", "identity"),

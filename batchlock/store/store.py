@@ -32,8 +32,10 @@ from batchlock.store.overview import Overview
 from batchlock.store.people import People, Sessions
 from batchlock.store.runs import RunTable
 from batchlock.store.sealing import SealingKeys
+from batchlock.store.shared_runs import SharedRuns
 from batchlock.store.shared_tokens import SharedTokens
 from batchlock.store.uploads import UploadTable
+from batchlock.store.workers import WorkerTable
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -66,7 +68,10 @@ class Store:
             raise
         self._engine = engine
         self.journals: Journals = JournalFiles(state / "runs")
+        # These three only with a server.
         self.leases = LeaseTable(engine)
+        self.shared_runs = SharedRuns(engine)
+        self.workers = WorkerTable(engine)
         self.runs = RunTable(engine)
         self.orgs = OrgTable(engine)
         self.people = People(engine)
@@ -80,6 +85,17 @@ class Store:
     def shared_tokens(self, org: str, keys: SealingKeys) -> SharedTokens:
         """Return the place of the access token that all workers of an org share."""
         return SharedTokens(self._engine, org, keys)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether many machines share the store, so that workers send the runs."""
+        return self.database_url is not None
+
+    def schema_problem(self) -> str:
+        """Return why this version cannot use the tables of the server any more; else nothing."""
+        from batchlock.store.postgres import schema_status
+
+        return schema_status(self._engine).problem
 
     def close(self) -> None:
         """Close the connections."""

@@ -18,6 +18,7 @@ def upgrade() -> None:
     with op.batch_alter_table("runs") as runs:
         runs.add_column(sa.Column("schedule", sa.Text(), nullable=True))
         runs.add_column(sa.Column("due", _TIME, nullable=True))
+        runs.add_column(sa.Column("options", sa.JSON(), nullable=True))
     op.create_index("ix_runs_schedule_due", "runs", ["schedule", "due"], unique=True)
     with op.batch_alter_table("orgs") as orgs:
         for name in ("added_at", "lease_until", "credits_at"):

@@ -17,6 +17,7 @@ EXIT_CODES = {
     "UnreadableFile": "4",
     "SignInRefused": "5",
     "Stopped": "6",
+    "ConnectionLost": "6",
     "AlreadyRunning": "7",
     "TemporarilyUnavailable": "6",
     "_stopped": "6",  # of a stop rule

@@ -6,6 +6,7 @@ BatchlockError              1
 ├── UnreadableFile          4   the file cannot be read as a table; nothing was sent
 ├── SignInRefused           5   a person must act
 ├── Stopped                 6   ended early by a rule; can be resumed
+│   └── ConnectionLost      6   to the server that has the journal; the work may be done again
 ├── AlreadyRunning          7   another run works on this org
 └── core.stop.Cancelled         cancelled by a signal (128+n), a rule, the deadline or a person
 
@@ -71,6 +72,13 @@ class Stopped(BatchlockError):
 
 class DatabaseUnavailable(UsageError):
     """The database of many machines cannot be reached, or the connection to it was lost."""
+
+
+class ConnectionLost(Stopped):
+    """The connection to the server was lost, or it refused work that may be done again.
+
+    Whether a commit that was under way has succeeded is not known.
+    """
 
 
 class LeaseLost(Exception):

@@ -67,7 +67,7 @@ class Store:
             engine.dispose()
             raise
         self._engine = engine
-        self.journals: Journals = JournalFiles(state / "runs")
+        self.journals = _journals(engine, state)
         # These three only with a server.
         self.leases = LeaseTable(engine)
         self.shared_runs = SharedRuns(engine)
@@ -184,6 +184,14 @@ class Store:
         if not run.is_closed:
             return ""
         return (run.reason and run.reason.sentence) or "It has ended."
+
+
+def _journals(engine: "sa.Engine", state: Path) -> Journals:
+    if engine.dialect.name == "sqlite":
+        return JournalFiles(state / "runs")
+    from batchlock.store.journal_tables import JournalTables
+
+    return JournalTables(engine)
 
 
 def _open_postgres(url: str) -> "sa.Engine":

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.journals import plan_journal, result_by_row, simple_update
+from support.journals import make_outcome, plan_journal, result_by_row, simple_update
 from support.run_info import run_info
 
 from batchlock.core.errors import BatchlockError
@@ -44,6 +44,18 @@ def test_nothing_is_left_of_a_journal_that_is_removed(journals: JournalFiles) ->
     journals.remove(INFO)
     assert list(path.parent.iterdir()) == []
     journals.remove(INFO)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database, but long enough for one" * 9])
+def test_a_damaged_journal_decides_nothing(journals: JournalFiles, content: bytes) -> None:
+    journals.path(OTHER).write_bytes(content)
+    with Journal.open(plan_journal(journals.path(INFO), [simple_update(2)])) as journal:
+        journal.commit_batch([make_outcome(2)])
+    third = run_info(run_id="20260316-020304-aaaa")
+    with Journal.open(plan_journal(journals.path(third), [simple_update(2)])) as journal:
+        journals.leave_done_rows(journal, [OTHER, INFO])
+        assert result_by_row(journal) == {2: Result.UNCHANGED}
+        assert journal.is_compared
 
 
 def test_the_version_of_a_journal_changes_with_each_commit(journals: JournalFiles) -> None:

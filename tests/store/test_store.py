@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.journals import make_outcome, plan_journal, simple_update
+from support.journals import Home, make_outcome, simple_update
 from support.run_info import INTERRUPTED, figures_of, run_info, run_record
 
 from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.core.runs import Run, RunState, superseded_by
 from batchlock.core.stop import COMPLETED, StopCode
 from batchlock.store.earlier import last_finished
-from batchlock.store.journal import Journal
 from batchlock.store.journals import JournalFiles
 from batchlock.store.store import Store
 
@@ -35,9 +34,9 @@ def add_newer(store: Store, **info: object) -> Run:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
-def test_only_this_user_can_read_the_journals(store: Store) -> None:
-    store.journals.prepare("acme")
-    folder = journal_path(store).parent
+def test_only_this_user_can_read_the_journals(embedded_store: Store) -> None:
+    embedded_store.journals.prepare("acme")
+    folder = journal_path(embedded_store).parent
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
@@ -47,9 +46,9 @@ def test_a_folder_of_journals_that_cannot_be_made_is_reported(embedded_store: St
         embedded_store.journals.prepare("acme")
 
 
-def test_drafts_of_killed_plans_are_deleted_after_a_while(store: Store) -> None:
-    store.journals.prepare("acme")
-    folder = journal_path(store).parent
+def test_drafts_of_killed_plans_are_deleted_after_a_while(embedded_store: Store) -> None:
+    embedded_store.journals.prepare("acme")
+    folder = journal_path(embedded_store).parent
     old, new, table = (folder / f"{name}.partial" for name in ("old", "new", "table"))
     journal = folder / "run.journal"
     for path in (old, new, journal):
@@ -58,14 +57,16 @@ def test_drafts_of_killed_plans_are_deleted_after_a_while(store: Store) -> None:
     (table / "sheet.xml").touch()
     for path in (old, table, journal):
         os.utime(path, (time.time() - 7200,) * 2)
-    store.journals.prepare("acme")
+    embedded_store.journals.prepare("acme")
     assert sorted(folder.iterdir()) == [new, journal]
 
 
-def test_a_run_that_is_recorded_as_running_was_killed_when_its_org_is_free(store: Store) -> None:
+def test_a_run_that_is_recorded_as_running_was_killed_when_its_org_is_free(
+    store: Store, tmp_path: Path
+) -> None:
     store.journals.prepare("acme")
-    path = plan_journal(journal_path(store), [simple_update(2), simple_update(3)])
-    with Journal.open(path) as journal:
+    Home(store.journals, tmp_path).plan([simple_update(2), simple_update(3)], RUN.info)
+    with store.open_journal(RUN) as journal:
         journal.commit_batch([], claim=1)
         journal.commit_batch([make_outcome(2)])
     store.runs.add(RUN)
@@ -81,18 +82,18 @@ def test_a_run_that_is_recorded_as_running_was_killed_when_its_org_is_free(store
 
 @pytest.mark.parametrize("content", [None, b"", b"not a database, but long enough for one" * 9])
 def test_a_killed_run_without_its_journal_keeps_the_figures_of_its_record(
-    content: bytes | None, store: Store
+    content: bytes | None, embedded_store: Store
 ) -> None:
-    store.journals.prepare("acme")
+    embedded_store.journals.prepare("acme")
     if content is not None:
-        journal_path(store).write_bytes(content)
-    store.runs.add(replace(RUN, figures=figures_of(updated=1, left=2)))
-    store.runs.start_session(RUN)
-    with store.lock("acme"):
-        run = store.runs.get(FIRST)
+        journal_path(embedded_store).write_bytes(content)
+    embedded_store.runs.add(replace(RUN, figures=figures_of(updated=1, left=2)))
+    embedded_store.runs.start_session(RUN)
+    with embedded_store.lock("acme"):
+        run = embedded_store.runs.get(FIRST)
         assert run is not None
         assert (run.state, run.figures) == (RunState.STOPPED, figures_of(updated=1, left=2))
-        with pytest.raises(BatchlockError), store.open_journal(run) as journal:
+        with pytest.raises(BatchlockError), embedded_store.open_journal(run) as journal:
             journal.remaining()
 
 

@@ -1,13 +1,17 @@
 """Updates, outcomes and journals for tests of the store."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from batchlock.core.results import Outcome, Result, ResultRow, Status
-from batchlock.core.rows import Action, Field, LockId, Problem, RecordId, Update
+from batchlock.core.rows import Action, Expected, Field, LockId, Problem, RecordId, Update
+from batchlock.core.runs import RunInfo
 from batchlock.store.journal import Journal
+from batchlock.store.journals import Journals
 from support.run_info import run_info
 
 RECORD, OTHER_RECORD = "5843104000000425561", "5843104000000425562"
@@ -18,6 +22,9 @@ TITLES = {
     Field.LOCK_ID: "Lock",
     Field.REASON: "Why",
 }
+# Runs a test with a journal in a file, and with one in PostgreSQL.
+BOTH_HOMES = pytest.mark.parametrize("home", ["embedded", "server"], indirect=True)
+INFO = run_info()
 OpenPlan = Callable[..., Journal]
 """Plans like `plan_journal`, and opens the journal until the test ends."""
 
@@ -29,6 +36,7 @@ def make_update(
     reason: str = "audit",
     module: str = "Leads",
     action: Action = Action.UPDATE,
+    expected: Expected | None = None,
 ) -> Update:
     """Return an update; each row has a record of its own when no record id is passed."""
     return Update(
@@ -38,6 +46,7 @@ def make_update(
         None if lock_id is None else LockId(lock_id),
         reason,
         action,
+        expected,
     )
 
 
@@ -69,6 +78,25 @@ def plan_journal(
         )
         journal.check_whole_file(TITLES)
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where journals are kept during a test, and a folder for their plans."""
+
+    journals: Journals
+    folder: Path
+
+    def plan(self, updates: Sequence[Update], info: RunInfo = INFO, **options: Any) -> RunInfo:
+        """Make the journal of a run as `plan_journal` does."""
+        path = self.folder / f"{info.run_id}.plan"
+        self.journals.add_plan(plan_journal(path, updates, **options), info)
+        path.unlink()
+        return info
+
+    def open(self, info: RunInfo = INFO) -> Journal:
+        """Open the journal of a run."""
+        return self.journals.open(info)
 
 
 def rows_of(items: Iterable[Update | Problem | ResultRow]) -> list[int]:

@@ -72,7 +72,11 @@ def count_by_result(sql: Sql) -> dict[Result, int]:
 
 def updates_in_doubt(sql: Sql) -> list[Update]:
     """Return the rows that are marked as being sent."""
-    return _updates(sql, "status = 'sending'")
+    rows = sql.execute(
+        f"SELECT {UPDATE_COLUMNS} FROM progress JOIN rows USING (row) WHERE status = 'sending'"
+        " ORDER BY row"
+    )
+    return [update_of(*columns) for columns in rows]
 
 
 def keep_previous(sql: Sql, locks: Iterable[PreviousLock]) -> None:
@@ -136,21 +140,18 @@ def release(sql: Sql, rows: Iterable[int]) -> None:
 
 def claim(sql: Sql, *, after_row: int, limit: int) -> list[Update]:
     """Mark the next pending rows as being sent, and return them in order."""
-    claimed = _updates(
-        sql, "status = 'pending' AND row > ? ORDER BY row LIMIT ?", (after_row, limit)
+    # The limit is inside, or PostgreSQL reads all rows of the run up to the next pending one.
+    rows = sql.execute(
+        f"SELECT {UPDATE_COLUMNS} FROM (SELECT row FROM progress WHERE status = 'pending'"
+        " AND row > ? ORDER BY row LIMIT ?) AS p JOIN rows USING (row) ORDER BY row",
+        (after_row, limit),
     )
+    claimed = [update_of(*columns) for columns in rows]
     sql.executemany(
         "UPDATE progress SET status = 'sending' WHERE row = ?",
         [(update.row,) for update in claimed],
     )
     return claimed
-
-
-def _updates(sql: Sql, condition: str, values: tuple[object, ...] = ()) -> list[Update]:
-    rows = sql.execute(
-        f"SELECT {UPDATE_COLUMNS} FROM progress JOIN rows USING (row) WHERE {condition}", values
-    )
-    return [update_of(*columns) for columns in rows]
 
 
 def update_of(

@@ -1,11 +1,18 @@
 from collections import Counter
-from pathlib import Path
 
-from support.journals import OpenPlan, make_outcome, open_every_status, simple_update
+from support.journals import (
+    BOTH_HOMES,
+    Home,
+    OpenPlan,
+    make_outcome,
+    open_every_status,
+    simple_update,
+)
 
 from batchlock.core.results import Result, Status
 from batchlock.core.rows import Problem
-from batchlock.store.journal import Journal
+
+pytestmark = BOTH_HOMES
 
 
 def test_every_row_has_one_result_row_in_order_and_the_counts_agree(
@@ -86,10 +93,10 @@ def test_rows_of_one_code_with_different_remedies_are_different_groups(open_plan
     assert sorted((group.remedy, *group.rows) for group in journal.groups()) == [("2", 2), ("3", 3)]
 
 
-def test_a_snapshot_balances_while_another_process_sends(open_plan: OpenPlan, path: Path) -> None:
+def test_a_snapshot_balances_while_another_process_sends(open_plan: OpenPlan, home: Home) -> None:
     sender = open_plan([simple_update(row) for row in range(2, 12)])
     sender.commit_batch([], claim=5)
-    with Journal.open(path) as reader:
+    with home.open() as reader:
         with reader.snapshot():
             before = reader.counts()
             sender.commit_batch([make_outcome(row) for row in range(2, 7)], claim=5)

@@ -1,10 +1,19 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.journals import OpenPlan, make_outcome, open_every_status, rows_of, simple_update
+from support.journals import (
+    BOTH_HOMES,
+    OpenPlan,
+    make_outcome,
+    open_every_status,
+    rows_of,
+    simple_update,
+)
 
 from batchlock.core.results import Result, Status
 from batchlock.store.journal import RowFilter, Throughput
+
+pytestmark = BOTH_HOMES
 
 START = datetime(2026, 3, 14, tzinfo=UTC)
 

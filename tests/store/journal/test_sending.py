@@ -1,15 +1,14 @@
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from support.journals import (
+    BOTH_HOMES,
     LOCK,
     OTHER_RECORD,
     RECORD,
+    Home,
     OpenPlan,
     make_outcome,
     make_update,
@@ -21,7 +20,8 @@ from support.journals import (
 from batchlock.core.results import Outcome, Result, Status
 from batchlock.core.rows import LockId
 from batchlock.core.runs import Totals
-from batchlock.store.journal import Journal
+
+pytestmark = BOTH_HOMES
 
 
 def test_rows_are_claimed_once_each_in_order(open_plan: OpenPlan) -> None:
@@ -71,16 +71,15 @@ def test_a_result_row_has_every_field_of_the_outcome(open_plan: OpenPlan) -> Non
     assert row.finished_at.tzinfo is UTC
 
 
-def test_outcomes_releases_claims_and_costs_are_one_commit(open_plan: OpenPlan, path: Path) -> None:
+def test_outcomes_releases_claims_and_costs_are_one_commit(open_plan: OpenPlan, home: Home) -> None:
     journal = open_plan([simple_update(row) for row in range(2, 8)])
     journal.commit_batch([], claim=3)
-    with closing(sqlite3.connect(path)) as reader:
-        reader.execute("BEGIN")
-        before = reader.execute("SELECT group_concat(status) FROM progress").fetchone()
+    with home.open() as reader, reader.snapshot():
+        before = reader.figures()
         claimed = journal.commit_batch(
             [make_outcome(2)], released=[3], claim=2, costs=Totals(requests=1, seconds=1.0)
         )
-        assert reader.execute("SELECT group_concat(status) FROM progress").fetchone() == before
+        assert reader.figures() == before
     assert rows_of(claimed) == [5, 6]
     assert list(result_by_row(journal).values()) == [
         Result.UPDATED,
@@ -108,25 +107,25 @@ def test_a_batch_that_fails_changes_nothing(open_plan: OpenPlan) -> None:
     assert rows_of(journal.commit_batch([make_outcome(2)], claim=1)) == [3]
 
 
-def test_a_released_row_waits_for_the_next_session(open_plan: OpenPlan, path: Path) -> None:
+def test_a_released_row_waits_for_the_next_session(open_plan: OpenPlan, home: Home) -> None:
     journal = open_plan([simple_update(2), simple_update(3), simple_update(4)])
     journal.commit_batch([], claim=2)
     assert rows_of(journal.commit_batch([], released=[2], claim=9)) == [4]
     assert journal.commit_batch([], claim=9) == []
     assert journal.remaining() == 3
     journal.close()
-    with Journal.open(path) as again:
+    with home.open() as again:
         assert rows_of(again.in_doubt()) == [3, 4]
         assert rows_of(again.commit_batch([], claim=9)) == [2]
 
 
 def test_rows_of_a_killed_session_are_in_doubt_and_never_claimed(
-    open_plan: OpenPlan, path: Path
+    open_plan: OpenPlan, home: Home
 ) -> None:
     journal = open_plan([simple_update(row) for row in (2, 3, 4)])
     assert journal.in_doubt() == []
     journal.commit_batch([], claim=2)
-    with Journal.open(path) as again:
+    with home.open() as again:
         assert again.in_doubt() == [simple_update(2), simple_update(3)]
         assert rows_of(again.commit_batch([make_outcome(2)], claim=9)) == [4]
         assert rows_of(again.in_doubt()) == [3, 4]
@@ -141,7 +140,7 @@ def test_attempts_add_up_over_sessions(open_plan: OpenPlan) -> None:
 
 
 def test_costs_add_up_over_sessions_and_the_peak_is_the_highest(
-    open_plan: OpenPlan, path: Path
+    open_plan: OpenPlan, home: Home
 ) -> None:
     journal = open_plan([simple_update(2)])
     costs = [
@@ -150,5 +149,5 @@ def test_costs_add_up_over_sessions_and_the_peak_is_the_highest(
     ]
     for cost in costs:
         journal.commit_batch([], costs=cost)
-    with Journal.open(path) as again:
+    with home.open() as again:
         assert again.totals == Totals(requests=4, credits_used=3, in_flight_peak=7, seconds=1.75)

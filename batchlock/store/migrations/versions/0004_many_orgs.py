@@ -7,6 +7,8 @@ Revises: 0003
 import sqlalchemy as sa
 from alembic import op
 
+from batchlock.store.journal.tables import create_statements
+
 revision = "0004"
 down_revision = "0003"
 
@@ -85,6 +87,9 @@ def upgrade() -> None:
         sa.Column("role", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("person", "org", name="pk_grants"),
     )
+    if op.get_bind().dialect.name == "postgresql":  # in a state folder each run has a file
+        for statement in create_statements():
+            op.execute(statement)
 
 
 def _flag(name: str) -> sa.Column[bool]:

@@ -42,6 +42,7 @@ TOPICS = (
     ("Results", ("report/",)),
     ("Runs, state folder and journal", ("store/", "core/")),
     ("The web page", ("web/",)),
+    ("Many orgs on many machines", ("fleet/",)),
 )
 HEADER = """\
 # Messages

@@ -110,7 +110,7 @@ class CallLog:
         self._answers[position] = self._text(answer)
 
     def set_end(self, position: int) -> None:
-        """Set that a call ends now: it is answered, or its connection is closed."""
+        """Set that a call ends now: it is no longer in flight."""
         self._ends[position] = self._timeline.elapsed()
 
     def __len__(self) -> int:

@@ -18,7 +18,7 @@ class Ledger:
         self.answers: Counter[str] = Counter()
         """Answers by HTTP status; `dropped`, `cut` and `hung` are calls without a whole answer."""
         self.in_flight = 0
-        """Places of API calls that are not yet answered, and whose connection is still open."""
+        """Places of API calls that are not yet answered, whether or not the client waits."""
         self.in_flight_peak = 0
         self.heavy_in_flight = 0
         """The calls among them that have the lower limit."""

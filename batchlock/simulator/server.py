@@ -16,6 +16,7 @@ from batchlock.simulator.call_log import Kind
 from batchlock.simulator.calls import COMPOSITE_PLACES, Call, kind_of
 from batchlock.simulator.delivery import Delivery, response_of
 from batchlock.simulator.identity import token_of
+from batchlock.simulator.ledger import Ledger
 from batchlock.simulator.orgs import Orgs, make_orgs
 from batchlock.simulator.records import Inventory
 from batchlock.simulator.simulator import Simulator, now_utc
@@ -43,18 +44,14 @@ class _OrgHandler:
         call = Call(kind, request.method, segments, request.query, token=token)
         port = _client_port(request)
         position = self._ledger.record_arrival(kind, call.subject, token=token, port=port)
-        places = COMPOSITE_PLACES if call.kind is Kind.COMPOSITE else 1
-        self._ledger.start_call(places)
-        self._ledger.heavy_in_flight += call.is_heavy
+        place = _Place(self._ledger, call, position)
         try:
-            return await self._answer_counted_call(request, call, position)
+            return await self._answer_counted_call(request, call, position, place)
         finally:
-            self._ledger.log.set_end(position)
-            self._ledger.in_flight -= places
-            self._ledger.heavy_in_flight -= call.is_heavy
+            place.leave()
 
     async def _answer_counted_call(
-        self, request: web.BaseRequest, call: Call, position: int
+        self, request: web.BaseRequest, call: Call, position: int, place: "_Place"
     ) -> web.StreamResponse:
         """Answer a call that is in flight; `position` is that in the log."""
         simulator, behaviour = self._simulator, self._simulator.behaviour
@@ -63,14 +60,14 @@ class _OrgHandler:
         host = request.host.partition(":")[0]
         refused = simulator.host_refusal(host) or simulator.sign_in.refusal_of(call.token)
         if refused is not None:
-            await self._delay()
+            await place.wait(self._latency_seconds())
             return self._delivery.send(refused, behaviour, position)
         scopes = simulator.sign_in.scopes_of(call.token)
         body = await request.read()
         # Before the delay: a client that is killed while it waits has made the change.
         answer = simulator.answer(replace(call, body=body, scopes=scopes))
         if answer.response.status != 429:  # a limit refuses at once
-            await self._delay()
+            await place.wait(self._latency_seconds())
         return await self._delivery.send_with(
             request, answer.response, answer.fault, behaviour, position
         )
@@ -83,15 +80,49 @@ class _OrgHandler:
         answer = self._simulator.token_answer(form)
         self._ledger.log.set_answer(position, str(answer.status))
         try:
-            await self._delay()
+            await asyncio.sleep(self._latency_seconds())
         finally:
             self._ledger.log.set_end(position)
         return response_of(answer)
 
-    async def _delay(self) -> None:
-        seconds = self._simulator.faults.delay_seconds(self._simulator.behaviour)
-        if seconds > 0:
-            await asyncio.sleep(seconds)
+    def _latency_seconds(self) -> float:
+        return self._simulator.faults.delay_seconds(self._simulator.behaviour)
+
+
+class _Place:
+    """The place of a call among those in flight: one, or five of a composite call."""
+
+    def __init__(self, ledger: Ledger, call: Call, position: int) -> None:
+        """Take the place; `position` is that of the call in the log."""
+        self._ledger = ledger
+        self._call = call
+        self._position = position
+        self._places = COMPOSITE_PLACES if call.kind is Kind.COMPOSITE else 1
+        self._loop = asyncio.get_running_loop()
+        self._answer_at: float | None = None  # time of the loop, while the call waits
+        ledger.start_call(self._places)
+        ledger.heavy_in_flight += call.is_heavy
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for the latency of the call."""
+        self._answer_at = self._loop.time() + seconds
+        await asyncio.sleep(seconds)
+        self._answer_at = None
+
+    def leave(self) -> None:
+        """Leave the place, at once or, when the client did not wait so long, after the latency.
+
+        Zoho counts a call until it has answered it, also when nobody waits for the answer.
+        """
+        if self._answer_at is None:
+            self._end()
+        else:
+            self._loop.call_at(self._answer_at, self._end)
+
+    def _end(self) -> None:
+        self._ledger.log.set_end(self._position)
+        self._ledger.in_flight -= self._places
+        self._ledger.heavy_in_flight -= self._call.is_heavy
 
 
 class _Handler:
@@ -165,7 +196,7 @@ async def serving_orgs(
 
     Raises OSError if the port is in use.
     """
-    # Cancelled handlers: a call whose client is gone is no longer in flight.
+    # Cancelled handlers: a call that hangs is in flight until its client is gone.
     server = web.Server(
         _Handler(orgs).handle,
         request_factory=_large_request,

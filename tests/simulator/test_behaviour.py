@@ -57,6 +57,31 @@ def test_ten_heavy_calls_may_be_in_flight(method: str, path: str) -> None:
     run_script(script, Behaviour(faults={Fault.HANG: 1.0}))
 
 
+def test_a_call_keeps_its_place_until_its_latency_is_over_without_a_client() -> None:
+    async def script(client: SimulatorClient) -> None:
+        # Not before: the token request of the client waits for the latency, too.
+        client.simulator.change_behaviour(Behaviour(latency=3600, in_flight_cap=1))
+        ledger, tasks = client.simulator.ledger, len(asyncio.all_tasks())
+        call = asyncio.create_task(client.query("select id from Leads limit 1"))
+        await eventually(lambda: ledger.credits_used == 1)
+        call.cancel()
+        # The task of the server that served the connection has ended, too.
+        await eventually(lambda: len(asyncio.all_tasks()) == tasks)
+        assert (ledger.in_flight, ledger.heavy_in_flight) == (1, 1)
+        assert (await client.put()).code == "TOO_MANY_REQUESTS"
+        assert (ledger.in_flight, ledger.over_cap) == (1, 1)
+        loop = asyncio.get_running_loop()
+        with pytest.MonkeyPatch.context() as patch:
+            time = loop.time
+            patch.setattr(loop, "time", lambda: time() + 3600)
+            await eventually(lambda: ledger.in_flight == 0)
+        assert ledger.heavy_in_flight == 0
+        ended = {entry["kind"] for _, entry in ledger.log.entries() if entry["end"] is not None}
+        assert ended == {Kind.TOKEN, Kind.COQL, Kind.PUT}
+
+    run_script(script)
+
+
 def test_calls_are_delayed_concurrently() -> None:
     async def script(client: SimulatorClient) -> None:
         calls = [client.put(f"{RECORD[:-1]}{digit}") for digit in range(5)]

@@ -7,6 +7,7 @@ has rows left, and can be resumed, before it has found any record.
 from collections.abc import Iterable, Sequence
 
 from batchlock.core.records import LOCK_TITLES, FoundLock, Search, utc_text
+from batchlock.core.reply import Lock
 from batchlock.core.results import Outcome, Status
 from batchlock.core.rows import Action, RecordId
 from batchlock.store.journal.cells import pack
@@ -66,22 +67,27 @@ def record_locks(sql: Sql, outcomes: Iterable[Outcome]) -> None:
         module, record_id = sql.execute(
             "SELECT module, record_id FROM rows WHERE row = ?", (outcome.row,)
         ).fetchone()
-        found_lock = FoundLock(
-            module,
-            record_id,
-            lock.lock_id,
-            lock.reason,
-            lock.record_name or None,
-            lock.source or None,
-            lock.locked_by or None,
-            lock.locked_by_id or None,
-            utc_text(lock.locked_at),
-            lock.rule or None,
-        )
         sql.execute(
             "UPDATE rows SET lock_id = ?, cells = ? WHERE row = ?",
-            (lock.lock_id, pack(_padded(found_lock)), outcome.row),
+            (lock.lock_id, found_cells(module, record_id, lock), outcome.row),
         )
+
+
+def found_cells(module: str, record_id: RecordId, lock: Lock) -> bytes:
+    """Return the cells of a row whose lock was found, as the journal stores them."""
+    found_lock = FoundLock(
+        module,
+        record_id,
+        lock.lock_id,
+        lock.reason,
+        lock.record_name or None,
+        lock.source or None,
+        lock.locked_by or None,
+        lock.locked_by_id or None,
+        utc_text(lock.locked_at),
+        lock.rule or None,
+    )
+    return pack(_padded(found_lock))
 
 
 def _row_of_search(position: int) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batchlock.config import Settings
 from batchlock.confirming import PlanPreview
 from batchlock.core.cancel import CancelToken, until_cancelled
-from batchlock.core.errors import BatchlockError, DatabaseUnavailable, LeaseLost
+from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, LeaseLost
 from batchlock.core.observer import RunObserver, RunObservers
 from batchlock.core.records import FIND_KIND
 from batchlock.core.results import RunResult
@@ -103,7 +103,7 @@ class Executor:
                 recorder.on_message("Writing the results.")
                 # In a thread, so that heartbeats go on: a million rows take 20 seconds.
                 result = await asyncio.to_thread(self.finish, journal, run.info, reason)
-        except (LeaseLost, DatabaseUnavailable):
+        except (LeaseLost, *DATABASE_ERRORS):
             raise  # another process sends the run now, or will
         except Exception as error:
             reason = _UNEXPECTED_ERROR

@@ -10,6 +10,7 @@ import click
 from batchlock import __version__
 from batchlock.cli.context import Context
 from batchlock.cli.db_commands import db
+from batchlock.cli.fleet_commands import worker
 from batchlock.cli.lock_commands import lock, send_file, undo, unlock
 from batchlock.cli.options import (
     Command,
@@ -342,5 +343,5 @@ def work(context: Context, options: CommandOptions, *, run_id: str) -> int:
     return print_result(context, result, nothing="The run does not wait any more.")
 
 
-for _command in (lock, unlock, undo, db):
+for _command in (lock, unlock, undo, db, worker):
     commands.add_command(_command)

@@ -11,7 +11,7 @@ from batchlock.cli.options import CommandOptions
 from batchlock.core.errors import UnreadableFile, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from batchlock.config import Settings
     from batchlock.engine import Engine
@@ -143,8 +143,13 @@ def _engine_class(settings: "Settings", options: CommandOptions) -> "type[Engine
     return SharedEngine
 
 
-def load_settings(options: CommandOptions) -> "Settings":
-    """Return the settings; some options replace a setting. Raises UsageError."""
+def load_settings(
+    options: CommandOptions, more: "Mapping[tuple[str, ...], str | None] | None" = None
+) -> "Settings":
+    """Return the settings; some options replace a setting, also those in `more`.
+
+    Raises UsageError.
+    """
     from batchlock.config import load
 
     replacements: dict[tuple[str, ...], Any] = {
@@ -156,10 +161,12 @@ def load_settings(options: CommandOptions) -> "Settings":
         ("stop", "until"): options.until,
         # The flag can switch strict on, but its absence must not switch input.strict off.
         ("input", "strict"): options.strict or None,
+        **(more or {}),
     }
     typed = {key: value for key, value in replacements.items() if value is not None}
     if options.simulate:
-        typed["database",] = ""  # a rehearsal belongs to this machine, as its stand-in does
+        # A rehearsal belongs to this machine, as its stand-in does.
+        typed |= {(name,): "" for name in ("database", "database_file", "database_command")}
     return load(file=options.config, environment=os.environ, options=typed)
 
 

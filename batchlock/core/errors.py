@@ -71,7 +71,7 @@ class Stopped(BatchlockError):
 
 
 class DatabaseUnavailable(UsageError):
-    """The database of many machines cannot be reached, or the connection to it was lost."""
+    """The database of many machines cannot be reached."""
 
 
 class ConnectionLost(Stopped):
@@ -79,6 +79,10 @@ class ConnectionLost(Stopped):
 
     Whether a commit that was under way has succeeded is not known.
     """
+
+
+DATABASE_ERRORS = (DatabaseUnavailable, ConnectionLost)
+"""What says that the database is away: a worker tries again, and ends no run for it."""
 
 
 class LeaseLost(Exception):

@@ -1,6 +1,6 @@
 """Execute one run on a worker: as on one machine, but under a lease and through shared commits."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -71,7 +71,6 @@ class SharedExecutor(Executor):
     recorders: dict[str, SharedRecorder]
     writes_results: bool
     """Whether the worker writes the results to a file: nobody waits for the run elsewhere."""
-    on_end: Callable[[Run, StopReason], None]
 
     def new_recorder(self, run: Run, figures: RunFigures) -> RunRecorder:
         """Return a recorder whose heartbeats the worker writes."""
@@ -103,4 +102,3 @@ class SharedExecutor(Executor):
             )
         if not is_recorded:
             raise LeaseLost(f"The lease of {self.lease.org} was lost.")
-        self.on_end(run, reason)

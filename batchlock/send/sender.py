@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import (
+    DATABASE_ERRORS,
     BatchlockError,
-    DatabaseUnavailable,
     SignInRefused,
     Stopped,
     UsageError,
@@ -225,7 +225,7 @@ class Sender:
     async def _deliver_row(self, row: RowState) -> None:
         try:
             outcome = await deliver_row(row, self.api, self.calls, self.facts, self.keep_previous)
-        except DatabaseUnavailable:
+        except DATABASE_ERRORS:
             raise  # nothing can be recorded
         except BatchlockError as error:
             # Once rows were sent, another error (a token file that cannot be written, for example)

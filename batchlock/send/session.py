@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken, until_cancelled
-from batchlock.core.errors import BatchlockError, DatabaseUnavailable, Stopped
+from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, Stopped
 from batchlock.core.observer import RunObserver
 from batchlock.core.records import FIND_KIND
 from batchlock.core.runs import RunFigures
@@ -105,7 +105,7 @@ async def send(
                 previous_reason=settings.results.previous_reason,
                 writer=writer,
             )
-    except DatabaseUnavailable:
+    except DATABASE_ERRORS:
         raise  # another session goes on when it is back
     except BatchlockError as error:
         if error.exit_code == BatchlockError.exit_code:

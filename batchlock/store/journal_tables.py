@@ -24,6 +24,7 @@ from batchlock.store.journal.database import SqliteDatabase
 from batchlock.store.journal.loading import delete_journal, export_for_comparison, load_plan
 from batchlock.store.journal.postgres import PostgresDatabase, pooled
 from batchlock.store.journals import Journals
+from batchlock.store.leases import Lease
 
 # A process that makes a run has its rows in the database before its record, and a person may be
 # asked in between. A journal that has no record for a week belongs to a killed process.
@@ -50,11 +51,11 @@ class JournalTables(Journals):
         for (run_id,) in abandoned:
             delete_journal(self._database(run_id))
 
-    def open(self, info: RunInfo) -> Journal:
+    def open(self, info: RunInfo, lease: Lease | None = None) -> Journal:
         """Open the journal of a run. Raises BatchlockError when there is none."""
         if not self._exists(info.run_id):
             raise self._database(info.run_id).no_journal()
-        return self._journal(info.run_id)
+        return Journal(PostgresDatabase(self._connections, info.run_id, lease))
 
     def remove(self, info: RunInfo) -> None:
         """Remove the journal of a run, if there is one."""

@@ -28,6 +28,7 @@ from batchlock.store.journal import (
     leave_done_rows,
     undoable_rows,
 )
+from batchlock.store.leases import Lease
 
 # A plan writes its draft all the time, and is stopped after 15 minutes unless the settings allow
 # more. A draft that nobody has written to for an hour is left from a killed process.
@@ -45,8 +46,11 @@ class Journals(ABC):
         """
 
     @abstractmethod
-    def open(self, info: RunInfo) -> Journal:
-        """Open the journal of a run."""
+    def open(self, info: RunInfo, lease: Lease | None = None) -> Journal:
+        """Open the journal of a run; only a server has leases.
+
+        With a `lease`, every change is refused with LeaseLost once another process has the org.
+        """
 
     @abstractmethod
     def remove(self, info: RunInfo) -> None:
@@ -130,7 +134,7 @@ class JournalFiles(Journals):
         make_state_folder(folder)
         remove_drafts(folder, min_age_seconds=_DRAFT_LIFETIME_SECONDS)
 
-    def open(self, info: RunInfo) -> Journal:
+    def open(self, info: RunInfo, lease: Lease | None = None) -> Journal:  # noqa: ARG002
         """Open the journal of a run."""
         return Journal.open(self.path(info))
 

@@ -99,12 +99,15 @@ class SharedRuns:
     def next_run(self, org: str) -> Run | None:
         """Return the run of an org that is to be sent next; None when none waits.
 
-        One whose worker was killed comes first.
+        One whose worker was killed comes first. The runs of a disabled org wait until it is allowed
+        again.
         """
+        disabled = sa.select(orgs.c.org).where(orgs.c.disabled)
         query = (
             table.select()
             .where(
                 table.c.org == org,
+                table.c.org.not_in(disabled),
                 table.c.state.in_([RunState.QUEUED.value, RunState.RUNNING.value]),
             )
             .order_by(table.c.state == RunState.QUEUED.value, table.c.queued_at, table.c.id)

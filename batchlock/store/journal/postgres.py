@@ -14,8 +14,9 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import errors
 
-from batchlock.core.errors import BatchlockError, ConnectionLost, Stopped
+from batchlock.core.errors import BatchlockError, ConnectionLost, LeaseLost, Stopped
 from batchlock.store.journal.sql import POSTGRESQL, Place
+from batchlock.store.leases import Lease
 
 Connection = psycopg.Connection[Any]
 ConnectionSource = Callable[[], AbstractContextManager[Connection]]
@@ -77,10 +78,16 @@ def _storable(values: Sequence[object]) -> list[object]:
 class PostgresDatabase:
     """The journal of a run in PostgreSQL; see `Database`."""
 
-    def __init__(self, connections: ConnectionSource, run_id: str) -> None:
-        """Use connections from a pool; none is taken until the first block."""
+    def __init__(
+        self, connections: ConnectionSource, run_id: str, lease: Lease | None = None
+    ) -> None:
+        """Use connections from a pool; none is taken until the first block.
+
+        With a `lease`, a transaction raises LeaseLost when another process has the org.
+        """
         self._connections = connections
         self._run_id = run_id
+        self._lease = lease
         self._shared: PostgresSql | None = None
 
     @property
@@ -123,6 +130,8 @@ class PostgresDatabase:
             yield self._shared
             return
         with self._begun() as sql, self._sharing(sql):
+            if self._lease is not None:
+                _lock_lease(sql, self._lease)
             yield sql
             sql.connection.commit()
 
@@ -191,6 +200,16 @@ class PostgresDatabase:
             yield
         finally:
             self._shared = None
+
+
+def _lock_lease(sql: PostgresSql, lease: Lease) -> None:
+    """Keep others from taking the org over until the commit. Raises LeaseLost."""
+    held = sql.execute(
+        "SELECT 1 FROM public.orgs WHERE org = ? AND epoch = ? AND leaseholder = ? FOR SHARE",
+        (lease.org, lease.epoch, lease.holder),
+    ).fetchone()
+    if held is None:
+        raise LeaseLost(f"The lease of {lease.org} was lost.")
 
 
 def _name_run(sql: PostgresSql, name: str, run_id: str) -> None:

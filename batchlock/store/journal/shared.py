@@ -4,8 +4,8 @@ A worker serves many orgs. A transaction for each of its runs would cost as much
 it commits what all of them have to record in one. Each commit begins by locking the leases of the
 orgs: the runs whose lease was lost take no part in it, and nothing of them is written.
 
-A commit may be repeated when its answer was lost: outcomes, totals and figures are set to the same
-values again. The rows that the lost commit has claimed are in doubt then (`Journal.in_doubt`).
+A commit may be repeated when its answer was lost: outcomes and totals are set to the same values
+again. The rows that the lost commit has claimed were not sent; `claimed_since` finds them.
 """
 
 import json
@@ -13,26 +13,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.results import Outcome
 from batchlock.core.rows import PreviousLock, Update
-from batchlock.core.runs import RunFigures, Totals
-from batchlock.core.stop import StopReason
+from batchlock.core.runs import Totals
 from batchlock.store.journal.finding import found_cells
 from batchlock.store.journal.progress import UPDATE_COLUMNS, update_of
-from batchlock.store.run_columns import stop_request_of
+from batchlock.store.leases import Lease
 
 if TYPE_CHECKING:
     import psycopg
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
-    """How far a run has come, for its record; see `RunTable.beat`."""
-
-    message: str
-    snapshot: LimiterSnapshot | None
-    figures: RunFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +29,7 @@ class Batch:
     """What a run has to record, and how many rows it needs next."""
 
     run_id: str
-    org: str
-    epoch: int
-    """The takeover of the org by which the run holds its lease."""
-    holder: str
+    lease: Lease
     totals: Totals
     """The cost of the run so far, with that of its earlier sessions."""
     outcomes: Sequence[Outcome] = ()
@@ -55,7 +41,6 @@ class Batch:
     """How many rows are claimed at most."""
     after_row: int = -1
     """The last row that this session has claimed."""
-    beat: Beat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +49,6 @@ class Committed:
 
     claimed: Sequence[Update]
     """In order; fewer than requested only when no more rows are pending."""
-    stop_request: StopReason | None = None
-    """A person's request to end the run; only with a beat."""
 
 
 _LOCK_LEASES = """
@@ -126,16 +109,6 @@ WITH claimed AS (
 )
 SELECT run, {UPDATE_COLUMNS} FROM claimed JOIN rows USING (run, row) ORDER BY run, row
 """
-_BEAT = """
-UPDATE runs AS r SET message = n.message, snapshot = n.snapshot::json, heartbeat_at = now(),
-  counts = n.counts::json, remaining = n.remaining, settled = n.settled,
-  requests = n.requests, credits_used = n.credits_used, in_flight_peak = n.in_flight_peak,
-  seconds = n.seconds
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[],
-  %s::int[], %s::int[], %s::float8[]) AS n (run, message, snapshot, counts, remaining, settled,
-  requests, credits_used, in_flight_peak, seconds)
-WHERE r.id = n.run RETURNING r.id, r.stop_request, r.stop_request_sentence
-"""
 
 
 def commit_batches(
@@ -154,25 +127,26 @@ def commit_batches(
             return [None] * len(batches)
         with connection.pipeline():  # the answers are awaited once, after the last statement
             _record(connection, held)
-            claims, beats = _claim(connection, held), _beat(connection, held)
+            claims = _claim(connection, held)
             claimed: dict[str, list[Update]] = {batch.run_id: [] for batch in held}
             for run_id, *columns in claims or ():
                 claimed[run_id].append(update_of(*columns))
-            requests = {
-                run_id: stop_request_of(code, sentence and json.loads(sentence))
-                for run_id, code, sentence in beats or ()
-            }
-    return [
-        Committed(claimed[batch.run_id], requests.get(batch.run_id)) if batch in held else None
-        for batch in batches
-    ]
+    return [Committed(claimed[batch.run_id]) if batch in held else None for batch in batches]
+
+
+def claimed_since(connection: "psycopg.Connection[Any]", run_id: str, row: int) -> list[int]:
+    """Return the rows of a run after `row` that are marked as being sent, in order."""
+    query = (
+        "SELECT row FROM progress WHERE run = %s AND row > %s AND status = 'sending' ORDER BY row"
+    )
+    return [number for (number,) in connection.execute(query, (run_id, row))]
 
 
 def _lock_leases(
     connection: "psycopg.Connection[Any]", batches: Sequence[Batch]
 ) -> Sequence[Batch]:
     """Keep others from taking the orgs over until the commit; return the batches that may write."""
-    keys = [(batch.org, batch.epoch, batch.holder) for batch in batches]
+    keys = [(batch.lease.org, batch.lease.epoch, batch.lease.holder) for batch in batches]
     held = set(connection.execute(_LOCK_LEASES, _columns(keys, 3)))
     return [batch for batch, key in zip(batches, keys, strict=True) if key in held]
 
@@ -229,31 +203,6 @@ def _claim(
 ) -> "psycopg.Cursor[Any] | None":
     wanted = [(one.run_id, one.after_row, one.claim) for one in batches if one.claim > 0]
     return _run(connection, _CLAIM, wanted, 3)
-
-
-def _beat(
-    connection: "psycopg.Connection[Any]", batches: Sequence[Batch]
-) -> "psycopg.Cursor[Any] | None":
-    rows = []
-    for batch in batches:
-        if (beat := batch.beat) is not None:
-            figures, snapshot = beat.figures, beat.snapshot
-            totals = figures.totals
-            rows.append(
-                (
-                    batch.run_id,
-                    json.dumps(beat.message),  # as the column type `AnyText` stores it
-                    "null" if snapshot is None else json.dumps(snapshot._asdict()),
-                    json.dumps({key.value: count for key, count in figures.counts.items()}),
-                    figures.remaining,
-                    figures.settled,
-                    totals.requests,
-                    totals.credits_used,
-                    totals.in_flight_peak,
-                    totals.seconds,
-                )
-            )
-    return _run(connection, _BEAT, rows, 10)
 
 
 def _run(

@@ -1,0 +1,343 @@
+"""`batchlock worker`: sends the runs of many orgs in one process.
+
+    job of the queue ─▶ lease of the org ─▶ run ─▶ execute ─▶ the next run of the org ─▶ …
+
+One loop each renews the leases, ends runs whose lease has ended, writes the heartbeats of all runs,
+listens for persons' requests, and gives the queue a job for each org that waits and has none. None
+of them waits for the database in the event loop: while it is away, calls in flight end, and their
+outcomes wait.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import psycopg
+
+from batchlock.config import Settings
+from batchlock.confirming import PlanPreview
+from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, LeaseLost, UsageError
+from batchlock.core.observer import RunObserver
+from batchlock.core.options import RunOptions
+from batchlock.core.runs import Run, RunState
+from batchlock.core.stop import StopReason
+from batchlock.execute import connected
+from batchlock.fleet.executor import SharedExecutor, SharedRecorder
+from batchlock.fleet.lease_guard import LeaseGuard, boot_seconds
+from batchlock.fleet.queue import JobQueue
+from batchlock.fleet.writer import RunWriter, SharedWriter
+from batchlock.org_settings import settings_of_org
+from batchlock.plan import run_info
+from batchlock.report.reporter import Reporter
+from batchlock.send.stop_rules import deadline
+from batchlock.store.journal import Journal
+from batchlock.store.postgres import connect_arguments
+from batchlock.store.shared_journals import SharedJournals
+from batchlock.store.shared_runs import NOTIFICATIONS
+from batchlock.store.store import Store
+from batchlock.zoho.credentials import Credentials, load_credentials
+
+_log = logging.getLogger(__name__)
+
+# A click on Pause seems immediate; a notification is faster still.
+_BEAT_SECONDS = 0.5
+# How soon a run ends after its lease has.
+_WATCH_SECONDS = 0.2
+_WORKER_BEAT_SECONDS = 5.0
+_RETRY_SECONDS = 0.5
+# Threads that wait for the database: some for each phase in which a run can be.
+_THREADS = 32
+
+
+@dataclass(slots=True)
+class _Session:
+    """A run that this worker sends."""
+
+    guard: LeaseGuard
+    cancel_token: CancelToken = field(default_factory=CancelToken)
+    task: "asyncio.Task[object] | None" = None
+
+    def cut(self) -> None:
+        """End the session now: another process may send to the org."""
+        self.guard.is_lost = True
+        if self.task is not None:
+            self.task.cancel()
+
+
+class Worker:
+    """Sends the runs of many orgs, until it is stopped."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        """Use a store that many machines share."""
+        url = store.database_url
+        if url is None:
+            raise UsageError(
+                "A worker needs the database that machines share. Set `database` in the "
+                "configuration to an address like postgresql://user@host/name."
+            )
+        self._url = url
+        self._settings = settings
+        self._store = store
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+        self._started_at = datetime.now(UTC)
+        self._lease_seconds = settings.worker.lease
+        self._queue = JobQueue(url, self.serve, orgs_at_once=settings.worker.orgs_at_once)
+        self._writer = SharedWriter(SharedJournals(url))
+        self._orgs: dict[str, asyncio.Task[None]] = {}
+        self._sessions: dict[str, _Session] = {}
+        self._recorders: dict[str, SharedRecorder] = {}
+        self._beat_now = asyncio.Event()
+        self._stop_reason: StopReason | None = None
+        self._stopped = asyncio.Event()
+        self._problem = ""
+
+    async def run(self) -> None:
+        """Send runs until `stop`; then give all of them back in good order.
+
+        Raises UsageError when the database has the tables of another version meanwhile.
+        """
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "database"))
+        await self._record_worker()
+        writing = asyncio.create_task(self._writer.run())
+        loops = [
+            asyncio.create_task(self._repeat(work, seconds))
+            for work, seconds in (
+                (self._renew, self._lease_seconds / 3),
+                (self._watch, _WATCH_SECONDS),
+                (self._beat, _BEAT_SECONDS),
+                (self._record_worker, _WORKER_BEAT_SECONDS),
+                (self._reconcile, self._lease_seconds / 3),
+            )
+        ]
+        loops.append(asyncio.create_task(self._listen()))
+        queue = asyncio.create_task(self._queue.run())
+        await self._stopped.wait()
+        self._queue.stop()
+        # No new session begins now, and those that have begun end soon.
+        while self._orgs:
+            await asyncio.wait(self._orgs.values())
+        await queue
+        for task in loops:
+            task.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+        self._writer.close()
+        await writing
+        with suppress(*DATABASE_ERRORS):
+            await asyncio.to_thread(self._store.workers.remove, self.name)
+        if self._problem:
+            raise UsageError(self._problem)
+
+    def stop(self, reason: StopReason) -> None:
+        """End in good order: no new calls, those in flight finish, and all runs wait again."""
+        if self._stop_reason is None:
+            self._stop_reason = reason
+            _log.info("Ending: %s runs are given back.", len(self._sessions))
+            for session in self._sessions.values():
+                session.cancel_token.cancel(reason)
+            self._stopped.set()
+
+    async def serve(self, org: str) -> None:
+        """Send the runs of an org that wait, unless another worker does."""
+        task = self._orgs.get(org)
+        if task is None:
+            is_full = len(self._orgs) >= self._settings.worker.orgs_at_once
+            if is_full or self._stop_reason is not None:
+                return
+            task = asyncio.create_task(self._send_runs(org))
+            self._orgs[org] = task
+            task.add_done_callback(lambda _: self._orgs.pop(org))
+        # Not awaited itself, since the queue may cancel its job when it connects again.
+        await asyncio.wait([task])
+
+    async def _send_runs(self, org: str) -> None:
+        try:
+            while self._stop_reason is None and await self._send_next(org):
+                pass
+        except DATABASE_ERRORS as error:
+            _log.warning("%s: %s", org, error)
+        except Exception:
+            _log.exception("The runs of %s cannot be sent.", org)
+
+    async def _send_next(self, org: str) -> bool:
+        """Send the next run of an org; return False when there is none that can be sent here."""
+        store = self._store
+        run = await asyncio.to_thread(store.shared_runs.next_run, org)
+        if run is None:
+            return False
+        asked_at = boot_seconds()
+        holder = f"{self.name}/{run.run_id}"
+        taking = asyncio.to_thread(store.leases.take, org, holder, seconds=self._lease_seconds)
+        lease = await taking
+        if lease is None:
+            return False
+        session = _Session(LeaseGuard(lease, self._lease_seconds, asked_at))
+        self._sessions[org] = session
+        try:
+            if self._stop_reason is not None:
+                return False
+            await asyncio.to_thread(store.shared_runs.settle_killed, lease)
+            current = await asyncio.to_thread(store.runs.get, run.run_id)
+            if current is not None and current.state is RunState.QUEUED:
+                await self._send_run(current, session)
+        except LeaseLost as error:
+            _log.warning("%s Run %s is left as it is.", error, run.run_id)
+        finally:
+            del self._sessions[org]
+            if not session.guard.is_lost:
+                with suppress(*DATABASE_ERRORS):
+                    await asyncio.to_thread(store.leases.release, lease)
+        return not session.guard.is_lost
+
+    async def _send_run(self, run: Run, session: _Session) -> None:
+        try:
+            preparing = asyncio.to_thread(self._prepare, run)
+            settings, credentials = await preparing
+        except DATABASE_ERRORS:
+            raise
+        except BatchlockError as error:
+            # The run cannot begin, and a person must act: the record says why.
+            reason = StopReason.of(error)
+            await asyncio.to_thread(self._store.runs.end_waiting, run.run_id, reason)
+            _log.warning("Run %s of %s cannot begin: %s", run.run_id, run.info.org, error)
+            return
+        session.task = asyncio.create_task(self._execute(run, settings, credentials, session))
+        try:
+            await session.task
+        except asyncio.CancelledError:
+            if not session.guard.is_lost:
+                raise
+            raise LeaseLost(f"The lease of {run.info.org} has ended.") from None
+        except BatchlockError as error:
+            if isinstance(error, DATABASE_ERRORS):
+                raise
+            _log.warning("Run %s of %s: %s", run.run_id, run.info.org, error)
+
+    def _prepare(self, run: Run) -> tuple[Settings, Credentials]:
+        settings = settings_of_org(self._settings, self._store, run.info.org)
+        run_info.check_address(run.info, settings)
+        return settings, load_credentials(settings.zoho, settings.network, run.info.org)
+
+    async def _execute(
+        self, run: Run, settings: Settings, credentials: Credentials, session: _Session
+    ) -> None:
+        store, guard = self._store, session.guard
+        journal = await asyncio.to_thread(store.journals.open, run.info, guard.lease)
+        executor = SharedExecutor(
+            settings=settings,
+            store=store,
+            reporter=Reporter(settings, RunOptions()),
+            cancel_token=session.cancel_token,
+            observer=RunObserver(),
+            preview=PlanPreview(RunObserver(), {run.run_id}),
+            deadline_monotonic=deadline(
+                settings.stop,
+                started_monotonic=asyncio.get_running_loop().time(),
+                started_at=datetime.now(UTC),
+            ),
+            fresh=False,
+            writer=await self._run_writer(run, journal, guard),
+            lease=guard.lease,
+            recorders=self._recorders,
+            writes_results=run.schedule is not None,
+        )
+        with journal:
+            connecting = connected(settings, store, credentials, check_lease=guard.check)
+            async with connecting as (connection, enquiry):
+                _log.info("Run %s of %s begins.", run.run_id, run.info.org)
+                result = await executor.execute(run, journal, connection, enquiry)
+                _log.info("Run %s of %s: %s", run.run_id, run.info.org, result.summary.sentence)
+
+    async def _run_writer(self, run: Run, journal: Journal, guard: LeaseGuard) -> RunWriter:
+        totals = await asyncio.to_thread(lambda: journal.totals)
+        in_doubt = await asyncio.to_thread(journal.in_doubt)
+        rows = frozenset(update.row for update in in_doubt)
+        return RunWriter(self._writer, guard, run.run_id, totals, rows)
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
+        """Do some work again and again; what fails is logged, and done again soon."""
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                if not isinstance(error, BatchlockError):
+                    _log.exception("A step of the worker failed; it is tried again.")
+                else:
+                    _log.warning("%s", error)
+                await asyncio.sleep(min(seconds, _RETRY_SECONDS))
+            else:
+                # So that the workers of a machine that started together do not ask together.
+                await asyncio.sleep(seconds * random.uniform(0.8, 1.0))  # noqa: S311
+
+    async def _renew(self) -> None:
+        sessions = [one for one in self._sessions.values() if not one.guard.is_lost]
+        leases = [one.guard.lease for one in sessions]
+        if not leases:
+            return
+        asked_at = boot_seconds()
+        renewing = asyncio.to_thread(self._store.leases.renew, leases, seconds=self._lease_seconds)
+        held = set(await renewing)
+        for session in sessions:
+            if session.guard.lease not in held:
+                session.cut()
+            elif not session.guard.is_over:  # a renewal that comes too late does not count
+                session.guard.renewed(asked_at)
+
+    async def _watch(self) -> None:
+        for session in self._sessions.values():
+            if session.guard.is_over and not session.guard.is_lost:
+                session.cut()
+
+    async def _beat(self) -> None:
+        self._beat_now.clear()
+        beats = [recorder.beat for recorder in self._recorders.values()]
+        requests = await asyncio.to_thread(self._store.shared_runs.beat, beats)
+        for run_id, reason in requests.items():
+            if (recorder := self._recorders.get(run_id)) is not None:
+                recorder.cancel_token.cancel(reason)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BEAT_SECONDS):
+                await self._beat_now.wait()
+
+    async def _listen(self) -> None:
+        """Read persons' requests as soon as one is announced."""
+        arguments = connect_arguments(self._url)
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    autocommit=True,
+                    **arguments,  # type: ignore[arg-type]
+                )
+                async with connection:
+                    await connection.execute(f"LISTEN {NOTIFICATIONS}")
+                    async for _ in connection.notifies():
+                        self._beat_now.set()
+            except psycopg.Error as error:
+                _log.info("Requests are polled, because notifications fail: %s", error)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _record_worker(self) -> None:
+        problem = await asyncio.to_thread(self._store.schema_problem)
+        if problem:
+            self._problem = problem
+            self.stop(StopReason(sentence=problem))
+            return
+        await asyncio.to_thread(
+            self._store.workers.beat,
+            self.name,
+            started_at=self._started_at,
+            runs=len(self._sessions),
+            stopping=self._stop_reason is not None,
+        )
+
+    async def _reconcile(self) -> None:
+        orgs = await asyncio.to_thread(self._store.shared_runs.waiting_orgs)
+        await self._queue.defer(org for org in orgs if org not in self._orgs)

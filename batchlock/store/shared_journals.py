@@ -1,0 +1,74 @@
+"""The connection on which a worker commits what all of its runs have to record."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+
+from batchlock.core.errors import DatabaseUnavailable, Stopped
+from batchlock.store.journal.shared import Batch, Committed, claimed_since, commit_batches
+from batchlock.store.postgres import connect_arguments
+
+
+class SharedJournals:
+    """Commits batches on a connection of its own. One thread at a time may use it."""
+
+    def __init__(self, url: str) -> None:
+        """Connect to the database at `url` with the first commit."""
+        self._url = url
+        self._connection: psycopg.Connection[Any] | None = None
+        self._is_uncertain = False
+        """Whether the answer to the last commit was lost."""
+
+    def commit(
+        self, batches: Sequence[Batch], in_doubt: Sequence[frozenset[int]]
+    ) -> list[Committed | None]:
+        """Commit batches; None for each whose lease was lost. See `commit_batches`.
+
+        `in_doubt` are the rows of each run that were in doubt before its session. After an error
+        the same batches may be passed again, among others: what the lost commit has claimed was
+        not sent, so it is released first.
+
+        Raises DatabaseUnavailable when the connection is lost, Stopped when the disk is full.
+        """
+        try:
+            connection = self._open()
+            if self._is_uncertain:
+                batches = [
+                    _with_lost_claims(connection, batch, rows)
+                    for batch, rows in zip(batches, in_doubt, strict=True)
+                ]
+            self._is_uncertain = True
+            committed = commit_batches(connection, batches)
+            self._is_uncertain = False
+        except psycopg.errors.DiskFull as error:
+            raise Stopped(
+                "The disk of the database is full. What was recorded is safe; make room, then "
+                "resume."
+            ) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.close()
+            reason = str(error).strip().split("\n")[0].rstrip(".")
+            raise DatabaseUnavailable(f"The database cannot be used: {reason}.") from error
+        return committed
+
+    def close(self) -> None:
+        """Close the connection; the next commit opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> "psycopg.Connection[Any]":
+        if self._connection is None:
+            arguments: Any = connect_arguments(self._url)
+            self._connection = psycopg.connect(autocommit=True, **arguments)
+        return self._connection
+
+
+def _with_lost_claims(
+    connection: "psycopg.Connection[Any]", batch: Batch, in_doubt: frozenset[int]
+) -> Batch:
+    rows = claimed_since(connection, batch.run_id, batch.after_row)
+    lost = [row for row in rows if row not in in_doubt]
+    return replace(batch, released=(*batch.released, *lost))

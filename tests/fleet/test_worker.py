@@ -1,0 +1,127 @@
+"""Workers send the runs of many orgs, each run once."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from support.fleet import Fleet, until
+
+from batchlock.config import Settings
+from batchlock.core.errors import UsageError
+from batchlock.core.results import Result
+from batchlock.core.runs import Run, RunState
+from batchlock.core.stop import StopCode, StopReason
+from batchlock.fleet.queue import notify_workers
+from batchlock.fleet.worker import Worker
+from batchlock.store.store import Store
+
+MakeFleet = Callable[..., Fleet]
+
+
+def puts(fleet: Fleet) -> dict[int, int]:
+    """Return the updates that each org has taken, by its number."""
+    orgs = fleet.stand_in.orgs()["orgs"]
+    return {org["number"]: org["updates"] for org in orgs if org["updates"]}
+
+
+def test_a_worker_sends_the_runs_of_several_orgs(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet("--latency", "5ms", orgs=3)
+    runs = [fleet.start(number, 20) for number in (1, 2, 3)]
+    with fleet.worker():
+        until(lambda: all(fleet.as_it_stands(run).is_closed for run in runs))
+    for run in runs:
+        ended = fleet.as_it_stands(run)
+        assert (ended.state, ended.exit_code) == (RunState.FINISHED, 0)
+        assert ended.figures.counts[Result.UPDATED] == 20
+    assert puts(fleet) == {1: 20, 2: 20, 3: 20}
+    assert fleet.store.leases.holder("org-001") is None
+
+
+def test_a_command_follows_its_run_and_writes_the_results(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet("--latency", "5ms")
+    with fleet.worker():
+        result = fleet.run(1, 30)
+    assert (result.exit_code, result.summary.counts[Result.UPDATED]) == (0, 30)
+    assert result.output is not None
+    assert result.output.exists()
+
+
+def test_the_runs_of_an_org_are_sent_one_after_the_other(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet("--latency", "5ms")
+    runs = [fleet.start(1, 15) for _ in range(3)]
+    with fleet.worker():
+        until(lambda: all(fleet.as_it_stands(run).is_closed for run in runs))
+    ended = [fleet.as_it_stands(run).finished_at for run in runs]
+    assert ended == sorted(ended, key=str)
+    assert puts(fleet) == {1: 45}
+
+
+def test_a_worker_that_ends_gives_its_run_to_the_next(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet("--latency", "50ms", "--in-flight-cap", "4")
+    run = fleet.start(1, 60)
+    with fleet.worker():
+        until(lambda: fleet.as_it_stands(run).figures.settled >= 8)
+    waiting = fleet.as_it_stands(run)
+    assert waiting.state is RunState.QUEUED
+    assert waiting.figures.counts[Result.UNKNOWN] == 0
+    with fleet.worker():
+        until(lambda: fleet.as_it_stands(run).is_closed)
+    assert puts(fleet) == {1: 60}
+    assert fleet.as_it_stands(run).figures.counts[Result.UPDATED] == 60
+
+
+@pytest.mark.parametrize(
+    ("code", "state"), [(StopCode.STOPPED, RunState.STOPPED), (StopCode.PAUSED, RunState.PAUSED)]
+)
+def test_a_request_of_a_person_reaches_the_worker(
+    make_fleet: MakeFleet, code: StopCode, state: RunState
+) -> None:
+    fleet = make_fleet("--latency", "50ms", "--in-flight-cap", "2")
+    run = fleet.start(1, 400)
+    with fleet.worker():
+        until(lambda: fleet.as_it_stands(run).figures.settled > 0)
+        fleet.store.runs.request_stop(run.run_id, StopReason(code=code, sentence="By Ann."))
+        notify_workers(fleet.store, run.run_id)
+        until(lambda: fleet.as_it_stands(run).state is state)
+        stopped = fleet.as_it_stands(run)
+        assert stopped.reason is not None
+        assert (stopped.reason.sentence, stopped.figures.remaining > 0) == ("By Ann.", True)
+        # The org is free for the next run at once.
+        other = fleet.start(1, 2)
+        until(lambda: fleet.as_it_stands(other).is_closed)
+
+
+def test_the_runs_of_a_disabled_org_wait(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet()
+    run = fleet.start(1, 2)
+    fleet.store.orgs.set_disabled("org-001", disabled=True)
+    other = make_other_org(fleet)
+    with fleet.worker():
+        until(lambda: fleet.as_it_stands(other).is_closed)
+        assert fleet.as_it_stands(run).state is RunState.QUEUED
+        fleet.store.orgs.set_disabled("org-001", disabled=False)
+        until(lambda: fleet.as_it_stands(run).is_closed)
+
+
+def make_other_org(fleet: Fleet) -> Run:
+    fleet.add_orgs(2)
+    return fleet.start(2, 2)
+
+
+def test_a_worker_needs_a_shared_database(tmp_path: Path) -> None:
+    settings = Settings()
+    with Store(tmp_path) as store, pytest.raises(UsageError, match="`database`"):
+        Worker(settings, store)
+
+
+def test_a_worker_of_an_older_version_ends_in_a_sentence(
+    make_fleet: MakeFleet, database_url: str
+) -> None:
+    fleet = make_fleet()
+    worker = Worker(fleet.settings, fleet.store)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(UsageError, match="newer version"):
+        asyncio.run(worker.run())

@@ -140,7 +140,7 @@ class SharedWriter:
             await self._write_singly(thread, current, error)
         else:
             for one, result in zip(current, committed, strict=True):
-                _end(one, None if result is None else [*result.claimed])
+                _end(one, result)
 
     async def _write_singly(
         self, thread: ThreadPoolExecutor, waiting: list[_Waiting], error: Exception

@@ -7,7 +7,8 @@ from typing import Any
 import psycopg
 
 from batchlock.core.errors import DatabaseUnavailable, Stopped
-from batchlock.store.journal.shared import Batch, Committed, claimed_since, commit_batches
+from batchlock.core.rows import Update
+from batchlock.store.journal.shared import Batch, claimed_since, commit_batches
 from batchlock.store.postgres import connect_arguments
 
 
@@ -23,8 +24,8 @@ class SharedJournals:
 
     def commit(
         self, batches: Sequence[Batch], in_doubt: Sequence[frozenset[int]]
-    ) -> list[Committed | None]:
-        """Commit batches; None for each whose lease was lost. See `commit_batches`.
+    ) -> list[list[Update] | None]:
+        """Commit batches; return what they claim, None for each whose lease was lost.
 
         `in_doubt` are the rows of each run that were in doubt before its session. After an error
         the same batches may be passed again, among others: what the lost commit has claimed was

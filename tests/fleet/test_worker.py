@@ -23,7 +23,7 @@ MakeFleet = Callable[..., Fleet]
 def puts(fleet: Fleet) -> dict[int, int]:
     """Return the updates that each org has taken, by its number."""
     orgs = fleet.stand_in.orgs()["orgs"]
-    return {org["number"]: org["updates"] for org in orgs if org["updates"]}
+    return {org["org"]: org["updates"] for org in orgs if org["updates"]}
 
 
 def test_a_worker_sends_the_runs_of_several_orgs(make_fleet: MakeFleet) -> None:

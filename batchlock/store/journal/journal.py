@@ -202,15 +202,10 @@ class Journal:
         self._totals = totals
         return page
 
-    def in_doubt(self, *, except_rows: Collection[int] = ()) -> list[Update]:
-        """Return the rows that were being sent when the last session was killed.
-
-        `except_rows` are rows that this session sends now. The others are in doubt then: a commit
-        has claimed them, and its answer was lost.
-        """
+    def in_doubt(self) -> list[Update]:
+        """Return the rows that were being sent when the last session was killed."""
         with self.database.reading() as sql:
-            updates = progress.updates_in_doubt(sql)
-        return [update for update in updates if update.row not in except_rows]
+            return progress.updates_in_doubt(sql)
 
     def previous_locks_in_doubt(self) -> list[PreviousLock]:
         """Return the locks that rows in doubt were about to change, as far as they are stored."""

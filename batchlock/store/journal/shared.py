@@ -43,14 +43,6 @@ class Batch:
     """The last row that this session has claimed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a commit gave to a run whose lease is held."""
-
-    claimed: Sequence[Update]
-    """In order; fewer than requested only when no more rows are pending."""
-
-
 _LOCK_LEASES = """
 SELECT o.org, o.epoch, o.leaseholder FROM orgs AS o
 JOIN unnest(%s::text[], %s::bigint[], %s::text[]) AS b (org, epoch, holder)
@@ -113,11 +105,12 @@ SELECT run, {UPDATE_COLUMNS} FROM claimed JOIN rows USING (run, row) ORDER BY ru
 
 def commit_batches(
     connection: "psycopg.Connection[Any]", batches: Sequence[Batch]
-) -> list[Committed | None]:
+) -> list[list[Update] | None]:
     """Record what many runs have to record, and claim their next rows, in one commit.
 
-    Returns one value for each batch; None when the lease of its org was lost, and nothing of it
-    was written. The connection must be outside of a transaction, and see the tables of the store.
+    Returns the claimed rows of each batch in order, fewer than requested only when no more are
+    pending; None when the lease of its org was lost, and nothing of it was written. The connection
+    must be outside of a transaction, and see the tables of the store.
 
     Raises psycopg.Error; then nothing is written, or everything, if the answer was lost.
     """
@@ -131,7 +124,7 @@ def commit_batches(
             claimed: dict[str, list[Update]] = {batch.run_id: [] for batch in held}
             for run_id, *columns in claims or ():
                 claimed[run_id].append(update_of(*columns))
-    return [Committed(claimed[batch.run_id]) if batch in held else None for batch in batches]
+    return [claimed[batch.run_id] if batch in held else None for batch in batches]
 
 
 def claimed_since(connection: "psycopg.Connection[Any]", run_id: str, row: int) -> list[int]:

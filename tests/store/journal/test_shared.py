@@ -9,13 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 from support.journals import LOCK, Home, make_outcome, result_by_row, rows_of, simple_update
-from support.run_info import figures_of, run_info, run_record
+from support.run_info import run_info, run_record
 
 from batchlock.core.results import Result, Status
-from batchlock.core.rows import LockId, PreviousLock
-from batchlock.core.runs import Run, RunInfo, RunState, Totals
-from batchlock.core.stop import StopCode, StopReason
-from batchlock.store.journal.shared import Batch, Beat, commit_batches
+from batchlock.core.rows import LockId, PreviousLock, Update
+from batchlock.core.runs import RunInfo, Totals
+from batchlock.store.journal.shared import Batch, claimed_since, commit_batches
 from batchlock.store.store import Store
 
 Connection = psycopg.Connection[Any]
@@ -49,11 +48,10 @@ def batch_of(store: Store, info: RunInfo, **fields: Any) -> Batch:
     lease = store.leases.take(info.org, holder, seconds=60)
     assert lease is not None
     fields = {"totals": Totals()} | fields
-    return Batch(run_id=info.run_id, org=info.org, epoch=lease.epoch, holder=holder, **fields)
+    return Batch(run_id=info.run_id, lease=lease, **fields)
 
 
-def claimed_rows(committed: object) -> list[int]:
-    claimed = getattr(committed, "claimed", None)
+def claimed_rows(claimed: list[Update] | None) -> list[int]:
     assert claimed is not None
     return rows_of(claimed)
 
@@ -62,8 +60,7 @@ def test_a_commit_records_and_claims_for_many_runs(store: Store, connection: Con
     one, two = batch_of(store, ONE, claim=3), batch_of(store, TWO, claim=9)
     first = commit_batches(connection, [two, one])
     assert list(map(claimed_rows, first)) == [[2, 3, 4, 5, 6], [2, 3, 4]]
-    assert first[1] is not None
-    assert first[1].claimed == [simple_update(row) for row in (2, 3, 4)]
+    assert first[1] == [simple_update(row) for row in (2, 3, 4)]
     outcomes = [
         make_outcome(2, finished_at=AT, duration=0.25, previous_reason="old", lock_id=LOCK),
         make_outcome(3, Status.REJECTED, code="X", message="a\0b", http_status=400),
@@ -98,8 +95,7 @@ def test_a_commit_that_is_repeated_counts_once(store: Store, connection: Connect
     with store.journals.open(ONE) as journal:
         assert [row.attempts for row in journal.result_rows()] == [1, 1, 0, 0, 0]
         assert journal.totals == COSTS
-        # The session knows of row 5 only.
-        assert rows_of(journal.in_doubt(except_rows=[5])) == [4]
+    assert claimed_since(connection, ONE.run_id, 3) == [4, 5]
 
 
 @pytest.mark.parametrize("change", [{"epoch": 9}, {"holder": "worker/another run"}])
@@ -108,30 +104,11 @@ def test_nothing_is_written_without_the_lease(
 ) -> None:
     lost = batch_of(store, ONE, claim=2, outcomes=[make_outcome(2)], totals=COSTS)
     held = batch_of(store, TWO, claim=1)
-    committed = commit_batches(connection, [replace(lost, **change), held])
+    lost = replace(lost, lease=replace(lost.lease, **change))
+    committed = commit_batches(connection, [lost, held])
     assert committed[0] is None
     assert claimed_rows(committed[1]) == [2]
-    assert commit_batches(connection, [replace(lost, **change)]) == [None]
+    assert commit_batches(connection, [lost]) == [None]
     with store.journals.open(ONE) as journal:
         assert set(result_by_row(journal).values()) == {Result.NOT_SENT}
         assert journal.totals == Totals()
-
-
-def test_a_beat_updates_the_record_and_returns_the_request_to_end(
-    store: Store, connection: Connection
-) -> None:
-    run = store.runs.get(ONE.run_id)
-    assert run is not None
-    store.runs.start_session(run)
-    stop = StopReason(code=StopCode.PAUSED, sentence="Paused by ann.")
-    store.runs.request_stop(ONE.run_id, stop)
-    figures = figures_of(updated=1, left=4)
-    beat = Beat(message="Sending.", snapshot=None, figures=figures)
-    (committed,) = commit_batches(connection, [batch_of(store, ONE, beat=beat)])
-    assert committed is not None
-    assert committed.stop_request is not None
-    assert committed.stop_request.code is StopCode.PAUSED
-    after: Run | None = store.runs.get(ONE.run_id)
-    assert after is not None
-    assert (after.state, after.message, after.figures) == (RunState.RUNNING, "Sending.", figures)
-    assert after.is_alive

@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 # preview no longer than this; the sending waits for it anyway.
 _PREVIEW_WAIT_SECONDS = 3.0
 
-_UNEXPECTED_ERROR = StopReason(
+UNEXPECTED_ERROR = StopReason(
     code=StopCode.ERROR, sentence="It ended with an unexpected error.", exit_code=1
 )
+"""Why a run ended that met a bug."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ class Executor:
         except (LeaseLost, *DATABASE_ERRORS):
             raise  # another process sends the run now, or will
         except Exception as error:
-            reason = _UNEXPECTED_ERROR
+            reason = UNEXPECTED_ERROR
             if isinstance(error, BatchlockError):
                 reason = StopReason.of(error)
             with suppress(BatchlockError):  # it must not hide the first error

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from batchlock.config import Settings
+from batchlock.config import Settings, replaced
 from batchlock.confirming import PlanPreview
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, LeaseLost, UsageError
@@ -30,7 +30,7 @@ from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopReason
-from batchlock.execute import connected
+from batchlock.execute import UNEXPECTED_ERROR, connected
 from batchlock.fleet.executor import SharedExecutor, SharedRecorder
 from batchlock.fleet.lease_guard import LeaseGuard, boot_seconds
 from batchlock.fleet.queue import JobQueue
@@ -198,38 +198,36 @@ class Worker:
         return not session.guard.is_lost
 
     async def _send_run(self, run: Run, session: _Session) -> None:
-        try:
-            preparing = asyncio.to_thread(self._prepare, run)
-            settings, credentials = await preparing
-        except DATABASE_ERRORS:
-            raise
-        except BatchlockError as error:
-            # The run cannot begin, and a person must act: the record says why.
-            reason = StopReason.of(error)
-            await asyncio.to_thread(self._store.runs.end_waiting, run.run_id, reason)
-            _log.warning("Run %s of %s cannot begin: %s", run.run_id, run.info.org, error)
-            return
-        session.task = asyncio.create_task(self._execute(run, settings, credentials, session))
+        session.task = asyncio.create_task(self._execute(run, session))
         try:
             await session.task
         except asyncio.CancelledError:
             if not session.guard.is_lost:
                 raise
             raise LeaseLost(f"The lease of {run.info.org} has ended.") from None
-        except BatchlockError as error:
-            if isinstance(error, DATABASE_ERRORS):
-                raise
-            _log.warning("Run %s of %s: %s", run.run_id, run.info.org, error)
+        except (LeaseLost, *DATABASE_ERRORS):
+            raise
+        except Exception as error:
+            reason = UNEXPECTED_ERROR
+            if isinstance(error, BatchlockError):
+                reason = StopReason.of(error)
+            _log.warning(
+                "Run %s of %s: %s", run.run_id, run.info.org, error,
+                exc_info=None if isinstance(error, BatchlockError) else error,
+            )  # fmt: skip
+            # One that could not begin would be tried again and again; a person must act.
+            await asyncio.to_thread(self._store.runs.end_waiting, run.run_id, reason)
 
     def _prepare(self, run: Run) -> tuple[Settings, Credentials]:
         settings = settings_of_org(self._settings, self._store, run.info.org)
+        chosen = {tuple(name.split(".")): value for name, value in run.options.items()}
+        settings = replaced(settings, chosen, source=f"Run {run.run_id}")
         run_info.check_address(run.info, settings)
         return settings, load_credentials(settings.zoho, settings.network, run.info.org)
 
-    async def _execute(
-        self, run: Run, settings: Settings, credentials: Credentials, session: _Session
-    ) -> None:
+    async def _execute(self, run: Run, session: _Session) -> None:
         store, guard = self._store, session.guard
+        settings, credentials = await asyncio.to_thread(self._prepare, run)
         journal = await asyncio.to_thread(store.journals.open, run.info, guard.lease)
         executor = SharedExecutor(
             settings=settings,

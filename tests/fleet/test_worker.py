@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.fleet import Fleet, until
+from support.fleet import Fleet, until, updates_of
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
@@ -91,6 +91,32 @@ def test_a_request_of_a_person_reaches_the_worker(
         # The org is free for the next run at once.
         other = fleet.start(1, 2)
         until(lambda: fleet.as_it_stands(other).is_closed)
+
+
+def test_a_run_that_cannot_begin_says_why_and_does_not_stop_the_next(
+    make_fleet: MakeFleet, database_url: str
+) -> None:
+    fleet = make_fleet()
+    broken, run = fleet.start(1, 2), fleet.start(1, 3)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DELETE FROM run_facts WHERE run = %s", (broken.run_id,))
+    with fleet.worker():
+        until(lambda: fleet.as_it_stands(run).is_closed)
+    ended = fleet.as_it_stands(broken)
+    assert ended.state is RunState.STOPPED
+    assert ended.reason is not None
+    assert "no journal" in ended.reason.sentence
+
+
+def test_a_worker_obeys_the_options_of_a_run(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet("--latency", "20ms")
+    file = updates_of(1, 30)
+    engine = fleet.engine(1, typed={"limits.in_flight": "2"})
+    with fleet.worker():
+        asyncio.run(engine.run(file))
+    (org,) = (one for one in fleet.stand_in.orgs()["orgs"] if one["updates"])
+    # Two questions about the org are asked beside the rows.
+    assert org["in_flight_peak"] <= 4
 
 
 def test_the_runs_of_a_disabled_org_wait(make_fleet: MakeFleet) -> None:

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 
 from batchlock.config import Settings, replaced
 from batchlock.core.errors import UsageError
+from batchlock.core.org import StoredOrg
 from batchlock.store.sealing import SealingKeys, UnknownKey, find_keys, make_key_file, require_keys
 from batchlock.store.settings import SecretsSettings
 from batchlock.zoho.settings import ZohoSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pydantic import SecretStr
 
     from batchlock.store.store import Store
@@ -28,36 +31,58 @@ _NAMES_SHOWN = 10
 
 
 def settings_of_org(
-    settings: Settings, store: "Store", name: str, *, to_send: bool = True
+    settings: Settings,
+    store: "Store",
+    name: str,
+    *,
+    to_send: bool = True,
+    with_secrets: bool = True,
 ) -> Settings:
     """Return the settings for an org of the store, or for the one of the configuration itself.
 
-    Without `to_send` they have no secrets, and may be those of a disabled org. Raises UsageError
-    for an unknown or disabled org, and for secrets that cannot be opened.
+    Without `to_send` they may be those of a disabled org, and have no secrets; `with_secrets` says
+    whether they have some otherwise. Raises UsageError for an unknown or disabled org, and for
+    secrets that cannot be opened.
     """
     stored = store.orgs.get(name)
     if stored is None:
         if name == settings.org:
             return settings
-        known = [org.name for org in store.orgs.all()]
-        names = _nearest_first(name, [*known, settings.org])
-        raise UsageError(
-            f"There is no org {name}. Known are {names}. Name one of them, or add it with "
-            f"`batchlock orgs add {name}`."
-        )
+        raise unknown_org(name, [*(org.name for org in store.orgs.all()), settings.org])
     if stored.disabled and to_send:
         raise UsageError(
             f"The org {name} is disabled, so nothing is sent to it. Allow it again with "
             f"`batchlock orgs enable {name}`."
         )
-    values = stored.configuration
-    if to_send:
-        secrets = _secrets(settings, store, name)
-        values |= {("zoho", field): secret for field, secret in secrets.items()}
-        # It is no SecretStr, unlike the others.
-        if (client_id := secrets.get("client_id")) is not None:
-            values["zoho", "client_id"] = client_id.get_secret_value()
-    return replaced(replace(settings, zoho=ZohoSettings()), values, source=f"The org {name}")
+    secrets = _secrets(settings, store, name) if to_send and with_secrets else {}
+    return with_org(settings, stored, secrets)
+
+
+def with_org(settings: Settings, org: StoredOrg, secrets: "Mapping[str, SecretStr]") -> Settings:
+    """Return settings with those of an org and its secrets in their places. Raises UsageError."""
+    values = org.configuration | {("zoho", field): secret for field, secret in secrets.items()}
+    # It is no SecretStr, unlike the others.
+    if (client_id := secrets.get("client_id")) is not None:
+        values["zoho", "client_id"] = client_id.get_secret_value()
+    return replaced(
+        replace(settings, zoho=ZohoSettings()),
+        values,
+        source=lambda path: f"The org {org.name}: {'.'.join(path)}",
+    )
+
+
+def put_orgs(
+    settings: Settings,
+    store: "Store",
+    orgs: "Sequence[tuple[StoredOrg, Mapping[str, SecretStr]]]",
+) -> None:
+    """Store orgs and seal their secrets, all or none. Raises UsageError without a key."""
+    keys = keys_for_new_secrets(settings, store)
+    sealed = {
+        org.name: {field: keys.seal(org.name, field, secret) for field, secret in secrets.items()}
+        for org, secrets in orgs
+    }
+    store.orgs.put([org for org, _ in orgs], sealed)
 
 
 def sealing_keys(settings: Settings, store: "Store") -> SealingKeys | None:
@@ -97,7 +122,18 @@ def _read_keys(settings: SecretsSettings, state: Path, *, is_shared: bool) -> Se
     return find_keys(settings, state, is_shared=is_shared)
 
 
-def _nearest_first(name: str, known: list[str]) -> str:
+def unknown_org(name: str, known: "Sequence[str]") -> UsageError:
+    """Return the error for a name that no org has."""
+    if not known:
+        return UsageError(f"There are no orgs yet. Add one with `batchlock orgs add {name}`.")
+    names = _nearest_first(name, known)
+    return UsageError(
+        f"There is no org {name}. Known are {names}. Name one of them, or add it with "
+        f"`batchlock orgs add {name}`."
+    )
+
+
+def _nearest_first(name: str, known: "Sequence[str]") -> str:
     """Return the names that are most like `name`, as they stand in a message."""
     names = sorted(
         dict.fromkeys(known),

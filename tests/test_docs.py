@@ -118,8 +118,12 @@ def test_the_page_of_the_readme_is_served(samples_copy: Path) -> None:
 
 def test_every_option_that_the_readme_names_exists() -> None:
     known = {"--help", "--version"}
-    for each in commands.commands.values():
-        known.update(*(parameter.opts for parameter in each.params))
+    for words in command_names():
+        command: click.Command = commands
+        for word in words:
+            assert isinstance(command, click.Group)
+            command = command.commands[word]
+        known.update(*(parameter.opts for parameter in command.params))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) - _OPTIONS_OF_OTHER_PROGRAMS
     assert named
     assert named <= known

@@ -19,7 +19,16 @@ DOCUMENT = ROOT / "docs" / "messages.md"
 TOPICS = (
     (
         "The command and its configuration",
-        ("cli/", "api.py", "api_call.py", "config/", "org", "core/encodings.py", "core/paths.py"),
+        (
+            "cli/",
+            "api.py",
+            "api_call.py",
+            "config/",
+            "org",
+            "new_orgs",
+            "core/encodings.py",
+            "core/paths.py",
+        ),
     ),
     ("The file and its table", ("plan/read/", "plan/child", "plan/constants.py")),
     ("Rows with problems, and notes", ("plan/", "core/messages.py", "report/recognise")),

@@ -16,7 +16,6 @@ from batchlock.cli.options import (
     Command,
     CommandOptions,
     FindOptions,
-    ServeOptions,
     action_option,
     change_reason_option,
     check_output_option,
@@ -28,6 +27,7 @@ from batchlock.cli.options import (
     fresh_option,
     json_option,
     looking_options,
+    org_option,
     output_option,
     overwrite_option,
     reading_options,
@@ -37,7 +37,9 @@ from batchlock.cli.options import (
     strict_option,
     yes_option,
 )
-from batchlock.cli.runner import load_settings, open_engine
+from batchlock.cli.org_commands import orgs
+from batchlock.cli.page_commands import serve, work
+from batchlock.cli.runner import load_settings, open_engine, open_settings
 from batchlock.cli.simulate_options import (
     InventoryOptions,
     OrgsOptions,
@@ -63,6 +65,7 @@ def commands() -> None:
 @commands.command(cls=Command, example="batchlock run orders.xlsx")
 @file_argument
 @common_options
+@org_option
 @output_option
 @reading_options
 @simulate_option
@@ -86,6 +89,7 @@ def run(context: Context, options: CommandOptions, *, file: Path) -> int:
 @commands.command(cls=Command, example="batchlock check orders.xlsx")
 @file_argument
 @common_options
+@org_option
 @check_output_option
 @overwrite_option
 @reading_options
@@ -101,7 +105,7 @@ def check(context: Context, options: CommandOptions, *, file: Path, action: str 
     """
     from batchlock.cli.output import print_check
 
-    with open_engine(context, options, file=file, action=action) as engine:
+    with open_engine(context, options, file=file, action=action, to_send=False) as engine:
         result = context.signals.run_async(engine.check(file))
     return print_check(context, result, verbose=options.verbose > 0, quiet=options.quiet)
 
@@ -109,6 +113,7 @@ def check(context: Context, options: CommandOptions, *, file: Path, action: str 
 @commands.command(cls=Command, example="batchlock locks Leads Deals -o locks.xlsx")
 @click.argument("modules", metavar="[MODULE...]", nargs=-1)
 @common_options
+@org_option
 @output_option
 @find_options
 @simulate_option
@@ -137,6 +142,7 @@ def locks(
 @commands.command(cls=Command, example="batchlock resume")
 @click.argument("run_id", metavar="[RUN]", required=False)
 @common_options
+@org_option
 @output_option
 @simulate_option
 @sending_options
@@ -158,6 +164,7 @@ def resume(context: Context, options: CommandOptions, *, run_id: str | None) -> 
     "--only", type=click.Choice(["failed"]), help="failed: leave out the rows that Zoho refused."
 )
 @common_options
+@org_option
 @output_option
 @sending_options
 @detach_option
@@ -179,6 +186,7 @@ def retry(context: Context, options: CommandOptions, *, run_id: str, only: str |
 @commands.command(cls=Command, example="batchlock report 20260314-020304-1f3a -o new.csv")
 @run_argument
 @common_options
+@org_option
 @output_option
 @json_option
 @collected(CommandOptions)
@@ -186,20 +194,21 @@ def report(context: Context, options: CommandOptions, *, run_id: str) -> int:
     """Write the results of RUN again."""
     from batchlock.cli.output import print_result
 
-    with open_engine(context, options) as engine:
+    with open_engine(context, options, to_send=False) as engine:
         result = engine.report(run_id)
     return print_result(context, result)
 
 
 @commands.command(cls=Command, example="batchlock runs")
 @common_options
+@org_option
 @json_option
 @collected(CommandOptions)
 def runs(context: Context, options: CommandOptions) -> int:
     """List the runs of this org and the rehearsals, newest first."""
     from batchlock.cli.output import print_runs
 
-    with open_engine(context, options) as engine:
+    with open_engine(context, options, to_send=False) as engine:
         listed = engine.runs()
     print_runs(listed, as_json=options.as_json)
     return 0
@@ -208,13 +217,14 @@ def runs(context: Context, options: CommandOptions) -> int:
 @commands.command(cls=Command, example="batchlock show 20260314-020304-1f3a")
 @run_argument
 @common_options
+@org_option
 @json_option
 @collected(CommandOptions)
 def show(context: Context, options: CommandOptions, *, run_id: str) -> int:
     """Show the result of RUN so far."""
     from batchlock.cli.output import print_run
 
-    with open_engine(context, options) as engine:
+    with open_engine(context, options, to_send=False) as engine:
         summary, run, family = engine.show(run_id)
     print_run(summary, run, family, as_json=options.as_json)
     return 0
@@ -254,15 +264,18 @@ def template(_: Context, options: CommandOptions, *, file: Path) -> int:
 
 @commands.command(cls=Command, example="batchlock login")
 @common_options
+@org_option
 @collected(CommandOptions)
 def login(context: Context, options: CommandOptions) -> int:
     """Turn the code of a Zoho Self Client into a refresh token.
 
-    It asks for the client id, the client secret and the code, and says where to get them.
+    It asks for the client id, the client secret and the code, and says where to get them. With
+    --org, the store keeps them.
     """
     from batchlock.cli import login as steps
 
-    steps.login(context, load_settings(options))
+    with open_settings(options, to_send=False) as (settings, store):
+        steps.login(context, settings, store)
     return 0
 
 
@@ -289,59 +302,5 @@ def simulate(
     return 0
 
 
-@commands.command(cls=Command, example="batchlock serve --simulate")
-@common_options
-@simulate_option
-@click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, help="0 is any free port.")
-@click.option("--add-user", metavar="NAME", help="Let NAME sign in, or change the password.")
-@click.option("--remove-user", metavar="NAME", help="Remove NAME from those who may sign in.")
-@click.option("--users", "list_users", is_flag=True, help="List who may sign in.")
-@collected(CommandOptions, ServeOptions)
-def serve(context: Context, options: CommandOptions, page: ServeOptions) -> int:
-    """Serve a page to upload, check, run and watch, for people without a terminal.
-
-    It listens on this machine only and prints a link that lets one person in. Once there are
-    users, everybody signs in, and it may listen on other addresses.
-    """
-    from batchlock.cli import serve as steps
-
-    signals = context.signals
-    if page.add_user is not None:
-        with signals.interruptible():
-            steps.add_user(load_settings(options), page.add_user)
-    elif page.remove_user is not None:
-        steps.remove_user(load_settings(options), page.remove_user)
-    elif page.list_users:
-        steps.list_users(load_settings(options))
-    else:
-        steps.require_web_extra()
-        with open_engine(context, options) as engine:
-            serving = steps.serve(
-                engine.settings,
-                engine.options,
-                host=page.host,
-                port=page.port,
-                cancel_token=signals.cancel_token,
-            )
-            signals.run_async(serving)
-        context.clear_signal()
-    return 0
-
-
-@commands.command(cls=Command, example="batchlock work RUN", hidden=True)
-@run_argument
-@common_options
-@collected(CommandOptions)
-def work(context: Context, options: CommandOptions, *, run_id: str) -> int:
-    """Send RUN for the web page, if it still waits in the queue."""
-    from batchlock.cli.output import print_result
-    from batchlock.web.worker import work as send_run
-
-    with open_engine(context, options) as engine:
-        result = context.signals.run_async(send_run(engine, run_id))
-    return print_result(context, result, nothing="The run does not wait any more.")
-
-
-for _command in (lock, unlock, undo, db, worker):
+for _command in (lock, unlock, undo, orgs, db, worker, serve, work):
     commands.add_command(_command)

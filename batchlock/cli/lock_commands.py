@@ -15,6 +15,7 @@ from batchlock.cli.options import (
     file_argument,
     fresh_option,
     json_option,
+    org_option,
     output_option,
     reading_options,
     run_argument,
@@ -38,6 +39,7 @@ def send_file(context: Context, options: CommandOptions, file: Path, *, action: 
 @click.command(cls=Command, example='batchlock lock orders.xlsx --reason "Audit 2026"')
 @file_argument
 @common_options
+@org_option
 @output_option
 @reading_options
 @simulate_option
@@ -59,6 +61,7 @@ def lock(context: Context, options: CommandOptions, *, file: Path) -> int:
 @click.command(cls=Command, example="batchlock unlock orders.xlsx")
 @file_argument
 @common_options
+@org_option
 @output_option
 @reading_options
 @simulate_option
@@ -81,6 +84,7 @@ def unlock(context: Context, options: CommandOptions, *, file: Path) -> int:
 @click.command(cls=Command, example="batchlock undo 20260314-020304-1f3a")
 @run_argument
 @common_options
+@org_option
 @output_option
 @sending_options
 @detach_option

@@ -1,6 +1,7 @@
 """Exchange the code of a Zoho Self Client for a refresh token: `batchlock login`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import platformdirs
@@ -13,15 +14,35 @@ from batchlock.core.cancel import until_cancelled
 from batchlock.core.errors import UsageError
 from batchlock.zoho.datacenters import DATA_CENTERS, SCOPES
 
+if TYPE_CHECKING:
+    from batchlock.store.store import Store
+
 # As long as one call may take by default (retry.timeout).
 _TIMEOUT_SECONDS = 60.0
 
 
-def login(context: Context, settings: Settings) -> None:
+def login(context: Context, settings: Settings, store: "Store | None") -> None:
     """Ask for client id, secret and code, exchange the code, and store both secrets.
 
-    Only the current user can read the two files. Raises SignInRefused when Zoho refuses the code,
-    UsageError when a file cannot be written, and Interrupted.
+    With a `store` that has the org, they are sealed in it. Else they are written to two files that
+    only the current user can read. Raises SignInRefused when Zoho refuses the code, UsageError when
+    a file cannot be written, and Interrupted.
+    """
+    stored = None if store is None else store.orgs.get(settings.org)
+    if store is None or stored is None:
+        _write_files(settings, sign_in(context, settings))
+        return
+    from batchlock.org_settings import keys_for_new_secrets, put_orgs
+
+    keys_for_new_secrets(settings, store)  # a person types nothing in vain
+    put_orgs(settings, store, [(stored, sign_in(context, settings))])
+    echo(f"\nSigned in. The new sign-in of {settings.org} is in the store.")
+
+
+def sign_in(context: Context, settings: Settings) -> dict[str, SecretStr]:
+    """Ask for client id, secret and code, and return the three secrets by their field.
+
+    Raises as `login` does.
     """
     zoho = settings.zoho
     console = DATA_CENTERS[zoho.data_center].console_url
@@ -44,9 +65,18 @@ def login(context: Context, settings: Settings) -> None:
     exchange = _exchange(settings, client_id, client_secret, code)
     # A signal ends the exchange at once: it loses nothing but the code, valid for ten minutes.
     token = SecretStr(signals.run_async(until_cancelled(exchange, signals.cancel_token)))
+    return {
+        "client_id": SecretStr(client_id),
+        "client_secret": client_secret,
+        "refresh_token": token,
+    }
+
+
+def _write_files(settings: Settings, secrets: dict[str, SecretStr]) -> None:
+    zoho = settings.zoho
     folder = platformdirs.user_config_path("batchlock", appauthor=False)
-    secret_file = _store(folder / f"{settings.org}.client_secret", client_secret)
-    token_file = _store(folder / f"{settings.org}.refresh_token", token)
+    secret_file = _store(folder / f"{settings.org}.client_secret", secrets["client_secret"])
+    token_file = _store(folder / f"{settings.org}.refresh_token", secrets["refresh_token"])
     echo(
         "\nSigned in. Put these lines into your config.yaml; the two files can be read by you "
         "only:\n\n"
@@ -54,7 +84,7 @@ def login(context: Context, settings: Settings) -> None:
         "zoho:\n"
         f"  data_center: {zoho.data_center}\n"
         f"  environment: {zoho.environment}\n"
-        f"  client_id: {client_id}\n"
+        f"  client_id: {secrets['client_id'].get_secret_value()}\n"
         f"  client_secret_file: {secret_file}\n"
         f"  refresh_token_file: {token_file}"
     )

@@ -17,6 +17,7 @@ class CommandOptions(NamedTuple):
     """The options of a command, as typed; an option that the command lacks has its default."""
 
     config: Path | None = None
+    org: str | None = None
     verbose: int = 0
     quiet: bool = False
     as_json: bool = False
@@ -102,7 +103,7 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Note the command's name for the report of an error, then parse."""
-        ctx.obj.command = ctx.info_name
+        ctx.obj.command = ctx.command_path.partition(" ")[2] or ctx.info_name
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -145,26 +146,31 @@ def _combine(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
     return decorate
 
 
-_path = _PathType(path_type=Path)
-file_argument = click.argument("file", type=_path)
+path_type = _PathType(path_type=Path)
+file_argument = click.argument("file", type=path_type)
 run_argument = click.argument("run_id", metavar="RUN")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 common_options = _combine(
-    click.option("-c", "--config", type=_path, help="The configuration; see config.example.yaml."),
+    click.option(
+        "-c", "--config", type=path_type, help="The configuration; see config.example.yaml."
+    ),
     click.option("-v", "--verbose", count=True, help="Log each row, too."),
     click.option("-q", "--quiet", is_flag=True, help="No progress, no log lines."),
+)
+org_option = click.option(
+    "--org", metavar="NAME", help="One of the orgs of `batchlock orgs`, with its own settings."
 )
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace a file that is there, whatever it is."
 )
 output_option = _combine(
-    click.option("-o", "--output", type=_path, help="Where the results go; .xlsx or .csv."),
+    click.option("-o", "--output", type=path_type, help="Where the results go; .xlsx or .csv."),
     overwrite_option,
 )
 check_output_option = click.option(
     "-o",
     "--output",
-    type=_path,
+    type=path_type,
     help="Write the file with each problem on its cell; .xlsx or .csv.",
 )
 yes_option = click.option(
@@ -217,7 +223,7 @@ find_options = _combine(
     click.option(
         "--from",
         "files",
-        type=_path,
+        type=path_type,
         multiple=True,
         metavar="FILE",
         help="Look at the records of an export instead of searching; may be repeated.",

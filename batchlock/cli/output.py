@@ -12,6 +12,7 @@ from batchlock.core.results import Cause, CheckResult, Example, RunResult, Summa
 from batchlock.core.runs import Run
 from batchlock.report.json import AnyJson, check_json, empty_json, run_json, runs_json, show_json
 from batchlock.report.json_locks import empty_locks_json, locks_json
+from batchlock.report.json_orgs import OrgsJson, orgs_json
 from batchlock.report.preview import PreviewLine, preview_lines
 from batchlock.report.story import story_of
 
@@ -20,6 +21,9 @@ def print_failure(context: Context, *, code: int, message: str) -> None:
     """Print the JSON object of a command that ended with an error."""
     if context.command == "locks":
         _print_json(empty_locks_json(context.file, exit_code=code, message=message))
+        return
+    if context.command == "orgs list":
+        _print_json(orgs_json([], exit_code=code, message=message))
         return
     _print_json(empty_json(context.command, context.file, exit_code=code, message=message))
 
@@ -166,6 +170,6 @@ def _print_where(summary: Summary, output: str | None) -> None:
         echo(f"Resume it with: {summary.resume}")
 
 
-def _print_json(value: AnyJson) -> None:
+def _print_json(value: AnyJson | OrgsJson) -> None:
     # ASCII, which every stream takes: an encoding error would change what the command ends with.
     echo(json.dumps(value))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from batchlock.config import Settings
     from batchlock.engine import Engine
     from batchlock.plan.child import ReaderProcess
+    from batchlock.store.store import Store
 
 # Paths that name a file of the process which opens them. The child process that reads the table
 # would open its own standard input under such a name.
@@ -29,8 +30,11 @@ def open_engine(
     *,
     file: Path | None = None,
     action: str | None = None,
+    to_send: bool = True,
 ) -> "Iterator[Engine]":
     """Yield the engine of a command, with its log open; `action` is the one of all rows.
+
+    Without `to_send` the command calls Zoho for nothing, so a stored org needs no sign-in.
 
     With a `file` to read, the child process for that starts at once, since it takes as long to load
     as the modules of this process. Raises UnreadableFile and UsageError.
@@ -39,7 +43,7 @@ def open_engine(
         _refuse_pipe_or_device(file)
     with ExitStack() as stack:
         reader = stack.enter_context(_reader()) if file is not None else None
-        yield stack.enter_context(_engine(context, options, reader, action))
+        yield stack.enter_context(_engine(context, options, reader, action, to_send=to_send))
 
 
 def _refuse_pipe_or_device(file: Path) -> None:
@@ -76,16 +80,19 @@ def _engine(
     options: CommandOptions,
     reader: "ReaderProcess | None",
     action: str | None,
+    *,
+    to_send: bool,
 ) -> "Iterator[Engine]":
     from batchlock.cli.confirm import confirm_unlocks
     from batchlock.cli.logs import log_to
     from batchlock.cli.progress import TerminalProgress
     from batchlock.core.options import RunOptions
 
-    settings = load_settings(options)
     progress = TerminalProgress(bar=not options.no_progress and not options.quiet)
-    context.state_folder = settings.state
-    with log_to(settings.state, verbose=options.verbose, quiet=options.quiet):
+    with ExitStack() as stack:
+        settings, store = stack.enter_context(open_settings(options, to_send=to_send))
+        context.state_folder = settings.state
+        stack.enter_context(log_to(settings.state, verbose=options.verbose, quiet=options.quiet))
         run_options = RunOptions(
             output=options.output,
             overwrite=options.overwrite,
@@ -107,6 +114,7 @@ def _engine(
             detach=options.detach,
             typed=_for_the_worker(options),
             config=options.config,
+            org=options.org,
         )
         cancel_token = context.signals.cancel_token
         engine = _engine_class(settings, options)(
@@ -115,6 +123,7 @@ def _engine(
             cancel_token,
             progress,
             reader=reader,
+            store=store,
             confirm_unlocks=confirm_unlocks(context, yes=options.yes),
         )
         try:
@@ -143,6 +152,39 @@ def _engine_class(settings: "Settings", options: CommandOptions) -> "type[Engine
     return SharedEngine
 
 
+@contextmanager
+def open_settings(
+    options: CommandOptions, *, to_send: bool
+) -> "Iterator[tuple[Settings, Store | None]]":
+    """Yield the settings of a command, and the open store when the option --org needed it.
+
+    The options of the command line win over the settings of a stored org, and those over the
+    configuration and the environment. Raises UsageError.
+    """
+    settings = load_settings(options)
+    if options.org is None:
+        yield settings, None
+        return
+    from batchlock.config import replaced
+    from batchlock.org_settings import settings_of_org
+    from batchlock.store.store import Store
+
+    # A rehearsal is kept on this machine, but the org is where all orgs are.
+    home = load_settings(options._replace(simulate=False)) if options.simulate else settings
+    with Store(home.state, home.database_url) as store:
+        of_org = settings_of_org(
+            settings,
+            store,
+            options.org,
+            to_send=to_send and not options.simulate,
+            # Where a worker sends, this machine needs no key.
+            with_secrets=store.database_url is None,
+        )
+        # They were checked when the settings were loaded, so no message can name their source.
+        of_org = replaced(of_org, _typed_settings(options), source="--".join)
+        yield of_org, None if options.simulate else store
+
+
 def load_settings(
     options: CommandOptions, more: "Mapping[tuple[str, ...], str | None] | None" = None
 ) -> "Settings":
@@ -152,6 +194,12 @@ def load_settings(
     """
     from batchlock.config import load
 
+    typed = _typed_settings(options)
+    typed |= {key: value for key, value in (more or {}).items() if value is not None}
+    return load(file=options.config, environment=os.environ, options=typed)
+
+
+def _typed_settings(options: CommandOptions) -> dict[tuple[str, ...], Any]:
     replacements: dict[tuple[str, ...], Any] = {
         ("input", "encoding"): options.encoding,
         ("input", "delimiter"): options.delimiter,
@@ -161,13 +209,12 @@ def load_settings(
         ("stop", "until"): options.until,
         # The flag can switch strict on, but its absence must not switch input.strict off.
         ("input", "strict"): options.strict or None,
-        **(more or {}),
     }
     typed = {key: value for key, value in replacements.items() if value is not None}
     if options.simulate:
         # A rehearsal belongs to this machine, as its stand-in does.
         typed |= {(name,): "" for name in ("database", "database_file", "database_command")}
-    return load(file=options.config, environment=os.environ, options=typed)
+    return typed
 
 
 def _for_the_worker(options: CommandOptions) -> dict[str, Any]:

@@ -7,7 +7,7 @@ imports those modules and builds all settings. It reports all problems together.
 import dataclasses
 import difflib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
@@ -95,13 +95,16 @@ def load(
     return settings
 
 
-def replaced(settings: Settings, values: Mapping[_Path, Any], *, source: str) -> Settings:
+def replaced(
+    settings: Settings, values: Mapping[_Path, Any], *, source: Callable[[_Path], str]
+) -> Settings:
     """Return settings with other values, which are written as in a configuration.
 
-    `source` names in messages where they come from. Raises UsageError that lists every problem.
+    `source` returns for messages where a value comes from. Raises UsageError that lists every
+    problem.
     """
     problems: list[str] = []
-    entries = {path: _Entry(value, f"{source}: {'.'.join(path)}") for path, value in values.items()}
+    entries = {path: _Entry(value, source(path)) for path, value in values.items()}
     for path, entry in list(entries.items()):
         if (problem := _unknown_key(path)) is not None:
             problems.append(f"{entry.source}: {problem}")

@@ -37,3 +37,5 @@ class RunOptions:
     """The settings of the command line that the sending obeys, such as `limits.in_flight`."""
     config: Path | None = None
     """The file from `--config`; it becomes part of the command that resumes the run."""
+    org: str | None = None
+    """The name from `--org`; it becomes part of that command, too."""

@@ -221,7 +221,9 @@ class Worker:
     def _prepare(self, run: Run) -> tuple[Settings, Credentials]:
         settings = settings_of_org(self._settings, self._store, run.info.org)
         chosen = {tuple(name.split(".")): value for name, value in run.options.items()}
-        settings = replaced(settings, chosen, source=f"Run {run.run_id}")
+        settings = replaced(
+            settings, chosen, source=lambda path: f"Run {run.run_id}: {'.'.join(path)}"
+        )
         run_info.check_address(run.info, settings)
         return settings, load_credentials(settings.zoho, settings.network, run.info.org)
 

@@ -48,7 +48,7 @@ class Reporter:
 
     def summary(self, journal: Journal, info: RunInfo, stop_reason: StopReason) -> Summary:
         """Return the summary of a run so far."""
-        command = summaries.resume_command(info.run_id, self.options.config)
+        command = summaries.resume_command(info.run_id, self.options.config, self.options.org)
         summary = summaries.summary_of(journal, info, stop_reason, command)
         return summary_of_locks(journal, summary) if info.kind == FIND_KIND else summary
 

@@ -194,7 +194,8 @@ def _strict_causes(invalid: int, notes: Sequence[Note]) -> str:
     return " and ".join(causes)
 
 
-def resume_command(run_id: str, config: Path | None) -> str:
+def resume_command(run_id: str, config: Path | None, org: str | None = None) -> str:
     """Return the command that resumes a run, quoted for a shell."""
     options = [] if config is None else ["--config", str(config)]
+    options += [] if org is None else ["--org", org]
     return shlex.join(["batchlock", "resume", *options, run_id])

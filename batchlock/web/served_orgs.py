@@ -22,6 +22,7 @@ class ServedOrgs:
         self._store = store
         self._is_rehearsal = options.simulate
         self._config = options.config
+        self._org_option = options.org
         self._by_name: dict[str, tuple[float, Settings]] = {}
 
     def names(self) -> Sequence[str]:
@@ -40,9 +41,11 @@ class ServedOrgs:
         names = self.names()
         return names[0] if len(names) == 1 else None
 
-    def command_options(self, org: str) -> Sequence[str]:  # noqa: ARG002
+    def command_options(self, org: str) -> Sequence[str]:
         """Return the options of the command line for commands about an org."""
-        return () if self._config is None else ("--config", str(self._config.absolute()))
+        config = () if self._config is None else ("--config", str(self._config.absolute()))
+        is_of_configuration = self._org_option is None and org == self._settings.org
+        return config if is_of_configuration or org == SIMULATOR else (*config, "--org", org)
 
     def settings_of(self, org: str) -> Settings:
         """Return the settings of a served org, at most a few seconds old."""

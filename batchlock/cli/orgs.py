@@ -1,0 +1,242 @@
+"""What the commands of `batchlock orgs` do and print."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from pydantic import SecretStr
+
+from batchlock.cli.context import Context
+from batchlock.cli.login import sign_in
+from batchlock.cli.options import CommandOptions
+from batchlock.cli.org_commands import AddOptions
+from batchlock.cli.runner import load_settings
+from batchlock.cli.streams import echo
+from batchlock.config import Settings
+from batchlock.core.errors import SignInRefused, Stopped, UsageError
+from batchlock.core.org import OrgFacts
+from batchlock.core.secret_source import read_secret
+from batchlock.new_orgs import NewOrg, new_org, parse_setting, read_orgs, values_of_zoho
+from batchlock.org_settings import keys_for_new_secrets, put_orgs, unknown_org, with_org
+from batchlock.org_sign_in import SignInCheck, check_sign_in, check_sign_ins, exit_code_of
+from batchlock.report.json_orgs import orgs_json
+from batchlock.store.store import Store
+from batchlock.zoho.credentials import load_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@contextmanager
+def _opened(options: CommandOptions) -> Iterator[tuple[Settings, Store]]:
+    settings = load_settings(options)
+    with Store(settings.state, settings.database_url) as store:
+        yield settings, store
+
+
+def add(context: Context, options: CommandOptions, typed: AddOptions, name: str) -> int:
+    """Add an org, or change it; prove before that its sign-in works."""
+    with _opened(options) as (settings, store):
+        stored = store.orgs.get(name)
+        if stored is not None and not typed.update:
+            raise UsageError(f"There is an org {name} already. Change it with --update.")
+        if typed.keep_sign_in and stored is None:
+            raise UsageError(f"There is no sign-in of {name} to keep. Leave --keep-sign-in out.")
+        others = [org.name for org in store.orgs.all()]
+
+        def checked(secrets: "Mapping[str, SecretStr]") -> NewOrg:
+            return new_org(
+                _typed_values(settings, typed, name),
+                secrets,
+                stored=stored,
+                others=others,
+                source=lambda path: _option_of(path, name),
+            )
+
+        # A person types nothing in vain: settings and key are checked first.
+        of_org = with_org(settings, checked({}).org, {})
+        keys = keys_for_new_secrets(settings, store)
+        if typed.keep_sign_in:
+            secrets = store.orgs.secrets(name, keys)
+        else:
+            secrets = _sign_in(context, settings, of_org, typed)
+        new = checked(secrets)
+        check = None
+        if not typed.no_test:
+            check = _check(context, with_org(settings, new.org, secrets), store)
+        put_orgs(settings, store, [(new.org, new.secrets)])
+    echo(f"{name} is {'added' if stored is None else 'changed'}.")
+    if check is not None:
+        echo(_line(check))
+    return 0
+
+
+def _check(context: Context, settings: Settings, store: Store) -> SignInCheck:
+    signals = context.signals
+    try:
+        return signals.run_async(check_sign_in(settings, store, signals.cancel_token))
+    except (SignInRefused, Stopped, UsageError) as error:
+        raise type(error)(f"{error} Nothing was stored; --no-test stores it unasked.") from None
+
+
+def _typed_values(settings: Settings, typed: AddOptions, name: str) -> dict[tuple[str, ...], str]:
+    values = values_of_zoho(settings.zoho) if typed.from_config else {}
+    values[("org",)] = name
+    for field in ("data_center", "environment", "organization_id", "api_url", "accounts_url"):
+        if (value := getattr(typed, field)) is not None:
+            values["zoho", field] = value
+    if typed.max_in_flight is not None:
+        values["limits", "max_in_flight"] = typed.max_in_flight
+    return values | dict(map(parse_setting, typed.settings))
+
+
+def _option_of(path: tuple[str, ...], name: str) -> str:
+    if path == ("org",):
+        return f"NAME {name}"
+    if path[0] == "zoho" or path == ("limits", "max_in_flight"):
+        return f"--{path[-1].replace('_', '-')}"
+    return f"--set {'.'.join(path)}"
+
+
+def _sign_in(
+    context: Context, settings: Settings, of_org: Settings, typed: AddOptions
+) -> dict[str, SecretStr]:
+    """Return the three secrets: of the configuration, of files, or as a person types them."""
+    if typed.from_config:
+        credentials = load_credentials(settings.zoho, settings.network, settings.org)
+        return {
+            "client_id": SecretStr(credentials.client_id),
+            "client_secret": credentials.client_secret,
+            "refresh_token": credentials.refresh_token,
+        }
+    files = {
+        "client_secret": typed.client_secret_file,
+        "refresh_token": typed.refresh_token_file,
+    }
+    if typed.refresh_token_file is None and not typed.ask_token:
+        if typed.client_id is not None or typed.client_secret_file is not None:
+            raise UsageError(
+                "--client-id and --client-secret-file belong to a refresh token. Add "
+                "--refresh-token-file, or --ask-token."
+            )
+        return sign_in(context, of_org)
+    secrets = {}
+    with context.signals.interruptible():
+        client_id = typed.client_id or click.prompt("Client id")
+        secrets["client_id"] = SecretStr(client_id.strip())
+        for field, file in files.items():
+            text = read_secret(field, value=None, file=file, command=None)
+            if text is None:
+                words = field.replace("_", " ").capitalize()
+                text = click.prompt(f"{words} (not shown)", hide_input=True).strip()
+            secrets[field] = SecretStr(text)
+    return secrets
+
+
+def list_orgs(context: Context, options: CommandOptions) -> int:
+    """Print the orgs, one a line."""
+    with _opened(options) as (_, store):
+        orgs = store.orgs.all()
+    if context.as_json:
+        echo(json.dumps(orgs_json(orgs)))
+        return 0
+    for org in orgs:
+        parts = [f"{org.data_center} {org.environment}", _described(org.facts)]
+        if org.disabled:
+            parts.append("disabled")
+        echo(f"{org.name}: {', '.join(filter(None, parts))}")
+    if not orgs:
+        echo("There are no orgs yet. Add one with `batchlock orgs add NAME`.")
+    return 0
+
+
+def test(context: Context, options: CommandOptions, name: str | None) -> int:
+    """Sign in to one org or to all, print a line for each, and return the exit code."""
+    signals = context.signals
+    with _opened(options) as (settings, store):
+        if name is not None:
+            _require(store, settings, name)
+            names = [name]
+        else:
+            names = [org.name for org in store.orgs.all() if not org.disabled]
+        checks = signals.run_async(check_sign_ins(settings, store, names, signals.cancel_token))
+    for check in checks:
+        echo(_line(check))
+    if not checks:
+        echo("There are no orgs to test. Add one with `batchlock orgs add NAME`.")
+    if name is not None and checks[0].exit_code == UsageError.exit_code:
+        return UsageError.exit_code
+    return exit_code_of(checks)
+
+
+def set_disabled(options: CommandOptions, name: str, *, disabled: bool) -> int:
+    """Forbid or allow to send to an org."""
+    with _opened(options) as (_, store):
+        if not store.orgs.set_disabled(name, disabled=disabled):
+            raise unknown_org(name, [org.name for org in store.orgs.all()])
+    echo(f"{name} is disabled: nothing is sent to it." if disabled else f"{name} is enabled.")
+    return 0
+
+
+def remove(options: CommandOptions, name: str) -> int:
+    """Remove an org from the store."""
+    with _opened(options) as (_, store):
+        if store.orgs.get(name) is None:
+            raise unknown_org(name, [org.name for org in store.orgs.all()])
+        unfinished = store.runs.all_unfinished(name)
+        if unfinished and not options.yes:
+            runs = f"{len(unfinished):,} unfinished run{'' if len(unfinished) == 1 else 's'}"
+            raise UsageError(f"The org {name} has {runs}. End them first, or remove it with --yes.")
+        store.orgs.remove(name)
+    echo(f"{name} is removed, with its sign-in. Its runs stay.")
+    return 0
+
+
+def import_orgs(options: CommandOptions, file: Path, *, update: bool) -> int:
+    """Add or change the orgs of a spreadsheet."""
+    with _opened(options) as (settings, store):
+        stored = store.orgs.all()
+        orgs = read_orgs(file, stored, update=update)
+        put_orgs(settings, store, [(one.org, one.secrets) for one in orgs])
+    changed = len({org.name for org in stored} & {one.org.name for one in orgs})
+    echo(
+        f"{len(orgs) - changed:,} orgs were added, {changed:,} changed. "
+        "`batchlock orgs test --all` shows whether their sign-ins work."
+    )
+    return 0
+
+
+def reseal(options: CommandOptions) -> int:
+    """Seal all secrets with the first key."""
+    with _opened(options) as (settings, store):
+        keys = keys_for_new_secrets(settings, store)
+        count = store.orgs.reseal(keys)
+    echo(f"{count:,} secrets are sealed with the key {keys.first_id}.")
+    return 0
+
+
+def _require(store: Store, settings: Settings, name: str) -> None:
+    if name != settings.org and store.orgs.get(name) is None:
+        raise unknown_org(name, [*(org.name for org in store.orgs.all()), settings.org])
+
+
+def _line(check: SignInCheck) -> str:
+    described = _described(check.facts) if check.facts is not None else "no sign-in"
+    text = ". ".join(filter(None, [described, check.message.replace("\n", " ")]))
+    return f"{check.org}: {text}"
+
+
+def _described(facts: OrgFacts | None) -> str:
+    """Return organization, edition, users and cap, as far as Zoho has said so."""
+    if facts is None:
+        return "not asked yet"
+    parts = (
+        facts.company_name,
+        facts.edition,
+        "" if facts.users is None else f"{facts.users:,} users",
+        "" if facts.in_flight_cap is None else f"{facts.in_flight_cap} calls at once",
+    )
+    return ", ".join(filter(None, parts))

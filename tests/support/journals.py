@@ -21,6 +21,7 @@ TITLES = {
     Field.RECORD_ID: "Record",
     Field.LOCK_ID: "Lock",
     Field.REASON: "Why",
+    Field.ACTION: "Action",
 }
 # Runs a test with a journal in a file, and with one in PostgreSQL.
 BOTH_HOMES = pytest.mark.parametrize("home", ["embedded", "server"], indirect=True)

@@ -40,7 +40,8 @@ def test_the_database_has_the_tables_of_the_code(database_url: str) -> None:
     engine = postgres_engine(database_url)
 
     def is_ours(_: object, name: str | None, kind: str, *__: object) -> bool:
-        return kind != "table" or name in metadata.tables
+        is_for_servers = name == "ix_runs_running"
+        return not is_for_servers and (kind != "table" or name in metadata.tables)
 
     with engine.connect() as connection:
         options = {

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from support.run_info import figures_of, run_info, run_record
 
+from batchlock.core.errors import UsageError
 from batchlock.core.org import StoredOrg
 from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
@@ -145,3 +146,10 @@ def test_a_request_of_a_person_ends_the_run_of_a_killed_worker(store: Store) -> 
         RunState.STOPPED,
         "Stopped by ann.",
     )
+
+
+def test_an_org_has_one_running_run(store: Store) -> None:
+    running(store)
+    queue(store, TWO)
+    with pytest.raises(UsageError, match="ix_runs_running"):
+        store.runs.start_session(stored(store, TWO.run_id))

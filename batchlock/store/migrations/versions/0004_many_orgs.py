@@ -90,6 +90,11 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":  # in a state folder each run has a file
         for statement in create_statements():
             op.execute(statement)
+        # On one machine a killed run is recorded as running until the next one begins.
+        is_running = sa.text("state = 'running'")
+        op.create_index(
+            "ix_runs_running", "runs", ["org"], unique=True, postgresql_where=is_running
+        )
 
 
 def _flag(name: str) -> sa.Column[bool]:

@@ -224,8 +224,7 @@ def _rows_of_text(file: Path) -> Iterator[tuple[int, Sequence[object]]]:
     delimiter = max(",;\t", key=first_line.count)
     reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
     try:
-        for cells in reader:
-            yield reader.line_num, cells
+        yield from enumerate(reader, 1)  # a row of several lines is one row in a spreadsheet
     except csv.Error:
         raise UnreadableFile(
             f"{file}, line {reader.line_num}: a quotation mark is wrong. Correct the line."

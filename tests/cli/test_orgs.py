@@ -216,3 +216,32 @@ def test_secrets_move_to_a_new_key(org: StandIn, run_in_process: RunCommand, sta
     org_settings._read_keys.cache_clear()  # as in another process
     refused = run_in_process("orgs", "test", "one")
     assert (refused.code, "was sealed with the key" in refused.out) == (2, True)
+
+
+def test_a_sign_in_without_the_scope_for_the_org_works(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
+    zoho = stand_in("--scopes", "ZohoCRM.modules.ALL")
+    run_in_process("orgs", "import", table(zoho))
+    tested = run_in_process("orgs", "test", "one")
+    assert (tested.code, "lacks the scope ZohoCRM.org.READ" in tested.out) == (0, True)
+    run_in_process("orgs", "import", table(zoho, organization_id="7"), "--update")
+    assert run_in_process("orgs", "test", "one").code != 0
+
+
+def test_an_org_that_gives_no_answer_is_told_from_a_refused_sign_in(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
+    zoho = stand_in("--faults", "bad_gateway=1")
+    retry = {"give_up_after": 0.05, "first_wait": 0.01, "attempts": 1}
+    Path("config.yaml").write_text(json.dumps({"retry": retry}), "utf-8")
+    run_in_process("orgs", "import", table(zoho))
+    tested = run_in_process("orgs", "test", "--all")
+    assert tested.code == 3
+    assert tested.out.count("no sign-in. ") == 2
+
+
+def test_a_list_that_fails_is_a_json_object_too(run_in_process: RunCommand) -> None:
+    Path("config.yaml").write_text("limits: {most: 1}", "utf-8")
+    failed = run_in_process("orgs", "list", "--json")
+    assert (failed.code, failed.json["orgs"], failed.json["exit_code"]) == (2, [], 2)

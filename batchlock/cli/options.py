@@ -65,6 +65,8 @@ class ServeOptions(NamedTuple):
     add_user: str | None
     remove_user: str | None
     list_users: bool
+    grant: str | None
+    revoke: str | None
 
 
 def collected(*kinds: Any) -> Callable[[Callable[..., int]], Callable[..., int]]:

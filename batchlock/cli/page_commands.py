@@ -24,7 +24,13 @@ from batchlock.cli.runner import load_settings, open_engine
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, help="0 is any free port.")
 @click.option("--add-user", metavar="NAME", help="Let NAME sign in, or change the password.")
 @click.option("--remove-user", metavar="NAME", help="Remove NAME from those who may sign in.")
-@click.option("--users", "list_users", is_flag=True, help="List who may sign in.")
+@click.option("--users", "list_users", is_flag=True, help="List who may sign in, and for what.")
+@click.option(
+    "--grant",
+    metavar="NAME=ORG[:ROLE]",
+    help="Let NAME see ORG (* is every org), as viewer, sender or administrator.",
+)
+@click.option("--revoke", metavar="NAME=ORG", help="Take the right to see ORG from NAME.")
 @collected(CommandOptions, ServeOptions)
 def serve(context: Context, options: CommandOptions, page: ServeOptions) -> int:
     """Serve a page to upload, check, run and watch, for people without a terminal.
@@ -40,6 +46,10 @@ def serve(context: Context, options: CommandOptions, page: ServeOptions) -> int:
             steps.add_user(load_settings(options), page.add_user)
     elif page.remove_user is not None:
         steps.remove_user(load_settings(options), page.remove_user)
+    elif page.grant is not None:
+        steps.grant(load_settings(options), page.grant)
+    elif page.revoke is not None:
+        steps.revoke(load_settings(options), page.revoke)
     elif page.list_users:
         steps.list_users(load_settings(options))
     else:

@@ -12,11 +12,11 @@ from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
 from batchlock.zoho.network import is_this_machine
-from batchlock.zoho.settings import SIMULATOR
 
 # A name stands in log lines, in `--users` and in messages, one a line: it has no line breaks and
 # no commas.
 _USER_NAME = re.compile(r"[\w.@ -]{1,64}")
+_NO_GRANTS = "No grant is left, so everybody who may sign in sees every org and may send to it."
 
 
 def require_web_extra() -> None:
@@ -42,10 +42,13 @@ async def serve(
     def print_link(link: str) -> None:
         echo(f"This link lets one person in, once:\n  {link}")
 
-    async with serving(settings, options, host=host, port=port, on_link=print_link) as url:
-        org = SIMULATOR if options.simulate else settings.org
-        environment = "a rehearsal" if options.simulate else settings.zoho.environment
-        echo(f"The page for {org} ({environment}) is at {url}. Stop it with Ctrl-C.")
+    async with serving(settings, options, host=host, port=port, on_link=print_link) as page:
+        if page.only is None:
+            orgs = f"{page.org_count:,} orgs"
+        else:
+            environment = "a rehearsal" if options.simulate else page.only.environment
+            orgs = f"{page.only.name} ({environment})"
+        echo(f"The page for {orgs} is at {page.url}. Stop it with Ctrl-C.")
         if not is_this_machine(host):
             echo(
                 "It speaks plain HTTP: put a server with TLS in front of it, and name that in "
@@ -90,13 +93,71 @@ def remove_user(settings: Settings, name: str) -> None:
         if not store.people.remove(name.strip()):
             people = ", ".join(store.people.names()) or "nobody"
             raise UsageError(f"There is no {name}. Who may sign in: {people}. Name one of them.")
+        had_grants = store.grants.remove(name.strip())
+        is_open = had_grants and not store.grants.all()
     echo(f"{name} is signed out, and cannot sign in any longer.")
+    if is_open:
+        echo(_NO_GRANTS)
 
 
 def list_users(settings: Settings) -> None:
-    """Print who may sign in, one name a line."""
+    """Print who may sign in, one name a line, with the orgs that each may see."""
     from batchlock.store.store import Store
 
     with Store(settings.state, settings.database_url) as store:
-        for name in store.people.names():
-            echo(name)
+        names, grants = store.people.names(), store.grants.all()
+    for name in names:
+        roles = [f"{one.org} {one.role}" for one in grants if one.person == name]
+        # Without any grant everybody sees every org, and the list is what it was before.
+        echo(f"{name}: {', '.join(roles) or 'no org'}" if grants else name)
+
+
+def grant(settings: Settings, text: str) -> None:
+    """Let a person see an org, in a role. Raises UsageError."""
+    from batchlock.store.grants import EVERY_ORG, Grant, Role
+    from batchlock.store.store import Store
+
+    person, org = _person_and_org("--grant", text)
+    org, _, role = org.partition(":")
+    if role and role not in set(Role):
+        raise UsageError(
+            f'--grant: "{role}" is no role. Name one of {", ".join(Role)}, or none for sender.'
+        )
+    with Store(settings.state, settings.database_url) as store:
+        if person not in (people := store.people.names()):
+            raise UsageError(
+                f"There is no {person}. Who may sign in: {', '.join(people) or 'nobody'}. Add "
+                "people with `batchlock serve --add-user NAME`."
+            )
+        known = sorted({settings.org, *(each.name for each in store.orgs.all())})
+        if org not in (EVERY_ORG, *known):
+            raise UsageError(f"There is no org {org}. Name one of {', '.join(known)}, or *.")
+        is_first = not store.grants.all()
+        granted = Grant(person=person, org=org, role=Role(role or Role.SENDER))
+        store.grants.put(granted)
+    echo(f"{person} is {granted.role} of {'every org' if org == EVERY_ORG else org}.")
+    if is_first:
+        echo("From now on, people without a grant see no org.")
+
+
+def revoke(settings: Settings, text: str) -> None:
+    """Take the right to see an org from a person. Raises UsageError when there is none."""
+    from batchlock.store.store import Store
+
+    person, org = _person_and_org("--revoke", text)
+    with Store(settings.state, settings.database_url) as store:
+        if not store.grants.remove(person, org):
+            raise UsageError(
+                f"{person} has no grant for {org}. `batchlock serve --users` lists the grants."
+            )
+        is_open = not store.grants.all()
+    echo(f"{person} has no grant for {org} any longer.")
+    if is_open:
+        echo(_NO_GRANTS)
+
+
+def _person_and_org(option: str, text: str) -> tuple[str, str]:
+    person, equals, org = text.partition("=")
+    if not equals or not person.strip() or not org.strip():
+        raise UsageError(f'{option}: "{text}" is not NAME=ORG, such as Anna=acme.')
+    return person.strip(), org.strip()

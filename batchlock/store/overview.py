@@ -12,7 +12,6 @@ from batchlock.store.run_columns import to_run, values_of
 from batchlock.store.schema import orgs as org_table
 from batchlock.store.schema import runs as run_table
 from batchlock.store.schema import schedules as schedule_table
-from batchlock.store.schema import workers as worker_table
 
 _AT_WORK = values_of((RunState.QUEUED, RunState.RUNNING))
 _ACTIVE = values_of(ACTIVE)
@@ -40,22 +39,6 @@ class OrgRuns:
     """The newest run that has ended."""
     last_schedule: str | None = None
     """The id of the schedule that started it; None when a person did."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerState:
-    """A worker, as it has last reported."""
-
-    worker: str
-    host: str
-    process: int
-    version: str
-    started_at: datetime
-    heartbeat_at: datetime
-    runs: int
-    """How many it sends."""
-    stopping: bool
-    """Whether it ends its runs and then itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +113,6 @@ class Overview:
             )
             for org in active.keys() | last.keys()
         }
-
-    def workers(self) -> list[WorkerState]:
-        """Return all workers, by host and the time of their start."""
-        query = worker_table.select().order_by(worker_table.c.host, worker_table.c.started_at)
-        with reading(self._engine) as connection:
-            return [WorkerState(**row) for row in connection.execute(query).mappings()]
 
     def schedules(self) -> list[ScheduleState]:
         """Return all schedules, those that are due next first."""

@@ -4,8 +4,8 @@
 <state>/runs/<org>/<run id>.journal   the rows of a run
 <state>/web/files/<id>/               the file of an upload, and its plan
 
-With the setting `database`, many machines share the store: everything but the files of uploads is
-in that PostgreSQL database then.
+With the setting `database`, many machines share the store: everything is in that PostgreSQL
+database then, and the files of uploads are copied to the state folder where they are needed.
 """
 
 import logging
@@ -34,6 +34,7 @@ from batchlock.store.runs import RunTable
 from batchlock.store.sealing import SealingKeys
 from batchlock.store.shared_runs import SharedRuns
 from batchlock.store.shared_tokens import SharedTokens
+from batchlock.store.upload_files import SharedUploadFiles, UploadFiles
 from batchlock.store.uploads import UploadTable
 from batchlock.store.workers import WorkerTable
 
@@ -77,6 +78,7 @@ class Store:
         self.people = People(engine)
         self.sessions = Sessions(engine)
         self.uploads = UploadTable(engine, state / "web" / "files")
+        self.upload_files = _upload_files(engine, self.uploads.parent_folder)
         self.choices = ChoiceTable(engine)
         self.audit_log = AuditLog(engine)
         self.grants = GrantTable(engine)
@@ -192,6 +194,11 @@ def _journals(engine: "sa.Engine", state: Path) -> Journals:
     from batchlock.store.journal_tables import JournalTables
 
     return JournalTables(engine)
+
+
+def _upload_files(engine: "sa.Engine", folder: Path) -> UploadFiles:
+    is_shared = engine.dialect.name != "sqlite"
+    return SharedUploadFiles(folder, engine) if is_shared else UploadFiles(folder)
 
 
 def _open_postgres(url: str) -> "sa.Engine":

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import logging
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
@@ -13,13 +14,17 @@ from batchlock.web import retention, security
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.dispatcher import Dispatcher
 from batchlock.web.error_pages import error_pages
-from batchlock.web.routes import auth_routes, org_routes, overview_routes
+from batchlock.web.routes import auth_routes, health_routes, org_routes, overview_routes
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.server_locks import ServerLocks
 from batchlock.web.site import Site
 
 # The largest form names four columns; files come by multipart, which this limit does not bound.
 _MAX_FORM_BYTES = 64 * 1024
+# Another server may have been killed while it planned an upload.
+_RESUME_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
 
 
 def create_app(
@@ -27,14 +32,17 @@ def create_app(
     options: RunOptions,
     store: Store,
     served_orgs: ServedOrgs,
-    locks: ServerLocks,
+    locks: ServerLocks | None,
     *,
     host: str,
     on_link: Callable[[str], None],
 ) -> web.Application:
-    """Return the application; `on_link` receives the path of each sign-in link."""
-    dispatcher = Dispatcher(store, served_orgs, locks)
-    site = Site(options, store, served_orgs, dispatcher.queue)
+    """Return the application; `on_link` receives the path of each sign-in link.
+
+    With `locks` this server starts the runs of people by itself; without, workers send them.
+    """
+    dispatcher = None if locks is None else Dispatcher(store, served_orgs, locks)
+    site = Site(options, store, served_orgs, dispatcher)
     rules = security.SecurityRules(
         hosts=frozenset(
             name.lower() for name in ("localhost", "127.0.0.1", "::1", host, *settings.web.hosts)
@@ -54,14 +62,15 @@ def create_app(
     app.add_routes(auth_routes(auth))
     app.add_routes(org_routes(site))
     app.add_routes(overview_routes(site))
+    app.add_routes(health_routes(store))
 
     async def background(_: web.Application) -> AsyncIterator[None]:
-        for org in store.uploads.orgs_with_unread().intersection(served_orgs.names()):
-            site.pages(org).planner.resume()
         await asyncio.to_thread(
             retention.remove_abandoned, store.uploads.parent_folder, store.uploads.ids()
         )
-        tasks = [asyncio.create_task(dispatcher.process_queues())]
+        tasks = [asyncio.create_task(_resume_plans(site))]
+        if dispatcher is not None:
+            tasks.append(asyncio.create_task(dispatcher.process_queues()))
         if (keep_seconds := settings.web.keep) is not None:
             removal = retention.remove_old(store, served_orgs, keep_seconds)
             tasks.append(asyncio.create_task(removal))
@@ -70,12 +79,25 @@ def create_app(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        dispatcher.detach()
+        if dispatcher is not None:
+            dispatcher.detach()
         for pages in site.opened():
             await pages.planner.cancel_all()
 
     app.cleanup_ctx.append(background)
     return app
+
+
+async def _resume_plans(site: Site) -> None:
+    """Start the plans again that ended with their server; runs until cancelled."""
+    while True:
+        try:
+            orgs = site.store.uploads.orgs_with_unread()
+            for org in orgs.intersection(site.served_orgs.names()):
+                site.pages(org).planner.resume()
+        except Exception:
+            _log.exception("resuming the plans of uploads")
+        await asyncio.sleep(_RESUME_SECONDS)
 
 
 def _local_user() -> str:

@@ -19,8 +19,6 @@ from batchlock.web import security
 from batchlock.web.queue import RunQueue
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.templating import OrgLabel, Templates, home_of
-from batchlock.zoho.connect import address
-from batchlock.zoho.settings import SIMULATOR
 
 # Each plan is a child process that may use much memory.
 _CONCURRENT_PLANS = 2
@@ -71,7 +69,7 @@ class AppContext:
     @property
     def label(self) -> OrgLabel:
         """What every page says about the org."""
-        return label_of(self.org, self.settings)
+        return self.served_orgs.label(self.org)
 
     @property
     def modules(self) -> Sequence[str]:
@@ -87,13 +85,16 @@ class AppContext:
         options: RunOptions | None = None,
         *,
         confirm_unlocks: ConfirmUnlocks = refuse_unlocks,
+        to_send: bool = False,
     ) -> Engine:
         """Return an engine, with other options than those of the command line if given.
 
-        `confirm_unlocks` is called before a run is stored that unlocks records.
+        `confirm_unlocks` is called before a run is stored that unlocks records. With `to_send` it
+        may call Zoho; that raises UsageError for a disabled org.
         """
+        orgs = self.served_orgs
         return Engine(
-            self.settings,
+            orgs.sending_settings(self.org) if to_send else self.settings,
             options or self.options,
             CancelToken(),
             RunObserver(),
@@ -130,10 +131,3 @@ class AppContext:
     def all_runs(self) -> list[Run]:
         """Return all runs of the org, newest first."""
         return [self.as_it_stands(run) for run in self.store.runs.of_orgs([self.org])]
-
-
-def label_of(org: str, settings: Settings) -> OrgLabel:
-    """Return what every page of an org says about it."""
-    environment, api = address(settings.zoho, org)
-    data_center = "" if org == SIMULATOR else settings.zoho.data_center.upper()
-    return OrgLabel(name=org, environment=environment, api=api, data_center=data_center)

@@ -29,8 +29,9 @@ class Dispatcher:
     def queue(self, org: str) -> ProcessQueue:
         """Return the queue of an org."""
         if org not in self._queues:
-            options = self._served_orgs.command_options(org)
-            self._queues[org] = ProcessQueue(self._store, org, options, self._requested.set)
+            self._queues[org] = ProcessQueue(
+                self._store, org, self._served_orgs, self._requested.set
+            )
         return self._queues[org]
 
     async def process_queues(self) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from batchlock.core.errors import BatchlockError
+from batchlock.core.errors import BatchlockError, DatabaseUnavailable
 from batchlock.web.confirming import UnlocksUnconfirmed, question_about
 from batchlock.web.security import Handler
 from batchlock.web.templating import Page, Templates
@@ -48,7 +48,8 @@ def error_pages(templates: Templates) -> Middleware:
         except UnlocksUnconfirmed as error:
             return templates.render_page(request, await question_about(request, error))
         except BatchlockError as error:
-            return error_page(request, 409, error.page_message)
+            status = 503 if isinstance(error, DatabaseUnavailable) else 409
+            return error_page(request, status, error.page_message)
         except (ConnectionError, TimeoutError):
             raise  # the browser is gone, so there is nobody to answer
         except Exception:

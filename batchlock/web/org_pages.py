@@ -27,6 +27,6 @@ class OrgPages:
         self.results = ResultDownloads(context)
         self.undo = UndoPages(context)
         self.uploads = UploadViews(context, self.planner)
-        self.workbooks = UploadDownloads(context, self.planner)
+        self.workbooks = UploadDownloads(context)
         self.locks = LockViews(context)
         self.found = FoundLocks(context, self.planner)

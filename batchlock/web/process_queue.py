@@ -7,13 +7,14 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from batchlock.core.errors import AlreadyRunning
 from batchlock.core.runs import Run, RunState
 from batchlock.store.store import Store
 from batchlock.web.queue import RunQueue
+from batchlock.web.served_orgs import ServedOrgs
 
 _log = logging.getLogger(__name__)
 
@@ -34,14 +35,10 @@ class ProcessQueue(RunQueue):
     """The runs of one org that people requested on the page, and the process of the first."""
 
     def __init__(
-        self, store: Store, org: str, command_options: Sequence[str], wake: Callable[[], None]
+        self, store: Store, org: str, served_orgs: ServedOrgs, wake: Callable[[], None]
     ) -> None:
-        """Start the runs of this org, each with these options of the command line.
-
-        `wake` makes the caller of `step` call it soon.
-        """
-        super().__init__(store, org)
-        self._command_options = command_options
+        """Start the runs of this org; `wake` makes the caller of `step` call it soon."""
+        super().__init__(store, org, served_orgs)
         self._request_step = wake
         self._worker: _Worker | None = None
         self._blocked_until_monotonic = 0.0
@@ -70,7 +67,7 @@ class ProcessQueue(RunQueue):
             # Its process could not begin, or the server was killed while that was starting.
             if run.stop_requested is not None and not self._has_worker(run):
                 self._end_without_process(run, run.stop_requested)
-        if self._worker is not None or self._at_work():
+        if self._worker is not None or self._at_work() or self._served_orgs.is_disabled(self._org):
             return
         if time.monotonic() < self._blocked_until_monotonic:
             return
@@ -87,8 +84,9 @@ class ProcessQueue(RunQueue):
         return self._worker is not None and self._worker.run_id == run.run_id
 
     def _start(self, run: Run) -> None:
+        options = self._served_orgs.command_options(self._org)
         process = subprocess.Popen(  # noqa: S603  our own command
-            [sys.executable, "-P", "-m", "batchlock", "work", run.run_id, *self._command_options],
+            [sys.executable, "-P", "-m", "batchlock", "work", run.run_id, *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -13,20 +13,28 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.runs import Run, RunState, state_after
 from batchlock.core.stop import StopCode, StopReason
 from batchlock.store.store import Store
+from batchlock.web.served_orgs import ServedOrgs
 
 
 class RunQueue(ABC):
     """The runs of one org that people requested on the page."""
 
-    def __init__(self, store: Store, org: str) -> None:
+    def __init__(self, store: Store, org: str, served_orgs: ServedOrgs) -> None:
         self._store = store
         self._org = org
+        self._served_orgs = served_orgs
 
     def add(self, run: Run, user: str, *, file_name: str = "", upload: str | None = None) -> None:
         """Put a run at the end of the queue, unless it is in the queue or being sent.
 
-        Raises BatchlockError if a person has stopped it and its process is still ending.
+        Raises BatchlockError if a person has stopped it and its process is still ending, and if
+        the org is disabled.
         """
+        if self._served_orgs.is_disabled(self._org):
+            raise BatchlockError(
+                f"The org {self._org} is disabled, so nothing is sent to it. Ask whoever runs "
+                "batchlock to allow it again."
+            )
         if run.state in (RunState.QUEUED, RunState.RUNNING):
             if run.stop_requested is not None:
                 raise BatchlockError("It is stopping. Try again in a moment.")

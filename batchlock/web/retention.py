@@ -51,7 +51,7 @@ def _remove(store: Store, org: str, before: float) -> None:
     _remove_runs(store, org, before)
     for upload in store.uploads.older_than(org, before):
         store.uploads.remove(upload.id)
-        shutil.rmtree(store.uploads.folder(upload.id), ignore_errors=True)
+        store.upload_files.remove(upload.id)
 
 
 def _remove_runs(store: Store, org: str, before: float) -> None:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.views import AuthViews
+from batchlock.web.health import HealthChecks
 from batchlock.web.org_pages import OrgPages
 from batchlock.web.overview.views import OverviewPages
 from batchlock.web.security import Handler
@@ -73,6 +75,12 @@ def auth_routes(auth: AuthViews) -> list[web.RouteDef]:
         web.post("/login", auth.sign_in),
         web.post("/logout", auth.sign_out),
     ]
+
+
+def health_routes(store: Store) -> list[web.RouteDef]:
+    """Return the routes for whatever starts and watches the server."""
+    checks = HealthChecks(store)
+    return [web.get("/healthz", checks.alive), web.get("/readyz", checks.ready)]
 
 
 def overview_routes(site: Site) -> list[web.RouteDef]:

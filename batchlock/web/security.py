@@ -62,6 +62,15 @@ def open_to_all(handler: _H) -> _H:
     return handler
 
 
+def for_machines(handler: _H) -> _H:
+    """Mark a handler that says nothing about anybody, and needs neither a session nor a name.
+
+    Whatever watches the server asks by its address, and also while the store cannot be used.
+    """
+    handler.for_machines = True  # type: ignore[attr-defined]  # the middleware reads this mark
+    return handler
+
+
 def checks_csrf_itself(handler: _H) -> _H:
     """Mark a handler that reads a multipart body, and checks the CSRF token in it by itself."""
     handler.checks_csrf_itself = True  # type: ignore[attr-defined]  # the middleware reads it
@@ -140,6 +149,8 @@ def middlewares(store: Store, rules: SecurityRules) -> list[Middleware]:
 def _check_host(rules: SecurityRules) -> Middleware:
     @web.middleware
     async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if _is_for_machines(request):
+            return await handler(request)
         if _host_name(request.headers.get("Host", "")) not in rules.hosts:
             # The error page needs both keys, and must not show anything of a session.
             request[COOKIE], request[NAME] = new_cookie(), ""
@@ -155,10 +166,14 @@ def _check_host(rules: SecurityRules) -> Middleware:
 def _load_session(store: Store, rules: SecurityRules) -> Middleware:
     @web.middleware
     async def load_session(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if _is_for_machines(request):
+            return await handler(request)
         cookie, name = request.cookies.get(rules.cookie, ""), None
+        # The error page needs both, also when the store cannot be used.
+        request[COOKIE], request[NAME] = cookie or new_cookie(), ""
         if cookie:
             name = store.sessions.name(session_key(cookie), max_idle_seconds=rules.session_seconds)
-        request[COOKIE], request[NAME] = cookie or new_cookie(), name or ""
+        request[NAME] = name or ""
         if name is None and not hasattr(request.match_info.handler, "open_to_all"):
             if request.method in _SAFE_METHODS:
                 raise web.HTTPSeeOther("/login")
@@ -170,6 +185,10 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
         return response
 
     return load_session
+
+
+def _is_for_machines(request: web.Request) -> bool:
+    return hasattr(request.match_info.handler, "for_machines")
 
 
 def _check_csrf(rules: SecurityRules) -> Middleware:

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -13,28 +14,40 @@ from batchlock.store.store import Store
 from batchlock.web.app import create_app
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.server_locks import ServerLocks
+from batchlock.web.templating import OrgLabel
 from batchlock.zoho.network import is_this_machine
 
 # Live pages keep a connection open for ever; after this time the server closes them.
 _SHUTDOWN_SECONDS = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class ServedPage:
+    """The page while it is served."""
+
+    url: str
+    org_count: int
+    only: OrgLabel | None
+    """The org when it is the only one."""
+
+
 @asynccontextmanager
 async def serving(
     settings: Settings, options: RunOptions, *, host: str, port: int, on_link: Callable[[str], None]
-) -> AsyncIterator[str]:
-    """Serve the page while the block runs, which receives the address.
+) -> AsyncIterator[ServedPage]:
+    """Serve the page while the block runs, which receives its address and orgs.
 
     `on_link` receives every link by which somebody can sign in. Raises UsageError if the address is
     not available, if another process serves the page of this org, or if the page could be reached
     from other machines without a password.
     """
     store = Store(settings.state, settings.database_url)
-    locks = ServerLocks(settings.state)
+    # In a database the workers start the runs, so any number of servers may serve an org.
+    locks = None if store.is_shared else ServerLocks(settings.state)
     served_orgs = ServedOrgs(settings, options, store)
     try:
         for org in served_orgs.names():
-            if not locks.take(org):
+            if locks is not None and not locks.take(org):
                 raise UsageError(f"The page of {org} is served already, by another process.")
         if not is_this_machine(host) and not store.people.names():
             raise UsageError(
@@ -60,11 +73,13 @@ async def serving(
         await runner.setup()
         try:
             await web.SockSite(runner, listening).start()
-            yield url
+            names, only = served_orgs.names(), served_orgs.only()
+            yield ServedPage(url, len(names), None if only is None else served_orgs.label(only))
         finally:
             await runner.cleanup()
     finally:
-        locks.release()
+        if locks is not None:
+            locks.release()
         store.close()
 
 

@@ -1,6 +1,6 @@
 """The whole page: its orgs, and what each person may see of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -9,7 +9,8 @@ from batchlock.core.options import RunOptions
 from batchlock.store.grants import Access
 from batchlock.store.store import Store
 from batchlock.web import security
-from batchlock.web.context import AppContext, WorkLimits, label_of
+from batchlock.web.context import AppContext, WorkLimits
+from batchlock.web.dispatcher import Dispatcher
 from batchlock.web.org_pages import OrgPages
 from batchlock.web.queue import RunQueue
 from batchlock.web.served_orgs import ServedOrgs
@@ -24,14 +25,14 @@ class Site:
         options: RunOptions,
         store: Store,
         served_orgs: ServedOrgs,
-        new_queue: Callable[[str], RunQueue],
+        dispatcher: Dispatcher | None,
     ) -> None:
-        """Make the queue of each org with `new_queue` when the org is used first."""
+        """Use the queues of a dispatcher; without one, workers send the runs."""
         self.store = store
         self.served_orgs = served_orgs
         self.templates = Templates(self.frame)
         self._options = options
-        self._new_queue = new_queue
+        self._dispatcher = dispatcher
         self._limits = WorkLimits()
         self._pages: dict[str, OrgPages] = {}
 
@@ -45,11 +46,18 @@ class Site:
                 options=self._options,
                 store=self.store,
                 templates=self.templates,
-                queue=self._new_queue(org),
+                queue=self._queue(org),
                 limits=self._limits,
             )
             pages = self._pages[org] = OrgPages(context)
         return pages
+
+    def _queue(self, org: str) -> RunQueue:
+        if self._dispatcher is not None:
+            return self._dispatcher.queue(org)
+        from batchlock.web.worker_queue import WorkerQueue
+
+        return WorkerQueue(self.store, org, self.served_orgs)
 
     def opened(self) -> Sequence[OrgPages]:
         """Return the pages of the orgs that were used since the server began."""
@@ -76,7 +84,7 @@ class Site:
             raise web.HTTPNotFound
         may_send = access.may_send(org)
         request[FRAME] = Frame(
-            org=label_of(org, self.served_orgs.settings_of(org)),
+            org=self.served_orgs.label(org),
             may_send=may_send,
             sees_several=sum(map(access.may_see, names)) > 1,
         )
@@ -96,7 +104,7 @@ class Site:
             names = self.served_orgs.names()
             orgs = self.visible_orgs(request) if request[security.NAME] else names
             if len(names) == len(orgs) == 1:
-                return Frame(org=label_of(names[0], self.served_orgs.settings_of(names[0])))
+                return Frame(org=self.served_orgs.label(names[0]))
             return Frame(sees_several=bool(request[security.NAME]) and len(orgs) > 1)
         except BatchlockError:  # the page says that the store cannot be used
             return Frame()

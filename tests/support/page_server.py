@@ -88,8 +88,8 @@ def served_page(folder: Path, *, simulate: bool = False) -> Iterator[PageServer]
     output: list[str] = []
     page = serving(settings, options, host="127.0.0.1", port=0, on_link=output.append)
     try:
-        with running_loop("page") as loop, entered(loop, page) as url:
-            yield PageServer(url, output, folder)
+        with running_loop("page") as loop, entered(loop, page) as served:
+            yield PageServer(served.url, output, folder)
     finally:
         kill_leftover_runs(folder)
 
@@ -142,9 +142,9 @@ def page_server(folder: Path, *options: object) -> Iterator[PageProcess]:
             reader.join(TIMEOUT_SECONDS)
 
 
-def add_person(folder: Path, name: str) -> None:
-    """Add somebody with the password PASSWORD to the page whose folder this is."""
-    with Store(folder / "state") as store:
+def add_person(folder: Path, name: str, *, database_url: str | None = None) -> None:
+    """Add somebody with the password PASSWORD to the page whose folder or database this is."""
+    with Store(folder / "state", database_url) as store:
         store.people.put(name, hash_password(PASSWORD))
 
 

@@ -88,9 +88,9 @@ class Visitor:
         return self.request("POST", path, body, {**content_type, **(headers or {})})
 
     def enter(self) -> None:
-        """Open the page of the only org that the visitor may see."""
+        """Open the first page: that of the only org, or that of all orgs."""
         self.home = self.get("/").location
-        assert self.get(self.home).status == 200
+        assert self.get(self.home or "/").status == 200
 
     def upload(self, *files: tuple[str, bytes], csrf: str | None = None) -> PageResponse:
         """Upload files, each a name and its content."""

@@ -97,7 +97,8 @@ class FoundLocks:
         words = search_words({"words": str(form.get("words", ""))})
         upload_id = secrets.token_hex(8)
         name = f"{'unlock' if is_unlock else 'change'}-locks-{run.run_id[-4:]}.csv"
-        folder = self._planner.folder(upload_id)
+        files = self._context.store.upload_files
+        folder = files.folder(upload_id)
         await asyncio.to_thread(partial(folder.mkdir, mode=0o700, parents=True))
         new_reason = None if is_unlock else reason
         try:
@@ -109,6 +110,7 @@ class FoundLocks:
         if not count:
             shutil.rmtree(folder.parent, ignore_errors=True)
             raise UsageError("No lock that matches can be changed by hand.")
+        await asyncio.to_thread(files.add, upload_id, path)
         user = request[security.NAME]
         self._context.store.uploads.add(upload_id, self._context.org, name, user)
         self._context.log(request, f"took {count:,} locks of", f"run {run.run_id}")

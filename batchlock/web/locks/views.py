@@ -62,7 +62,7 @@ class LockViews:
                 folder = await asyncio.to_thread(self._output_folder)
                 output = None if folder is None else folder / f"locks-{secrets.token_hex(4)}.xlsx"
                 options = replace(self._context.options, output=output)
-                run = await self._context.engine(options).start_locks(search)
+                run = await self._context.engine(options, to_send=True).start_locks(search)
                 self._context.queue.add(run, user, file_name=run.file_name)
             return run.run_id
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchlock.core.runs import RunState
-from batchlock.store.overview import OrgRuns, OrgState, Overview, ScheduleState, WorkerState
+from batchlock.store.overview import OrgRuns, OrgState, ScheduleState
+from batchlock.store.store import Store
+from batchlock.store.workers import StoredWorker
 
 # Scripts ask every five seconds; all who ask within this time get the same reading.
 _READ_SECONDS = 2.0
@@ -21,7 +23,7 @@ class Reading:
 
     orgs: Mapping[str, OrgState]
     runs: Mapping[str, OrgRuns]
-    workers: Sequence[WorkerState]
+    workers: Sequence[StoredWorker]
     schedules: Sequence[ScheduleState]
     rates: Mapping[str, float]
     """Rows a second by run."""
@@ -30,8 +32,8 @@ class Reading:
 class OverviewReader:
     """The newest reading, and the rows done at the readings before, for the rates."""
 
-    def __init__(self, overview: Overview) -> None:
-        self._overview = overview
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._reading: Reading | None = None
         self._read_at_monotonic = 0.0
         self._done: deque[tuple[float, Mapping[str, int]]] = deque()
@@ -48,12 +50,12 @@ class OverviewReader:
             return self._reading
 
     def _read(self) -> Reading:
-        runs = self._overview.runs()
+        runs = self._store.overview.runs()
         return Reading(
-            orgs=self._overview.orgs(),
+            orgs=self._store.overview.orgs(),
             runs=runs,
-            workers=self._overview.workers(),
-            schedules=self._overview.schedules(),
+            workers=self._store.workers.all(),
+            schedules=self._store.overview.schedules(),
             rates=self._rates(runs, time.monotonic()),
         )
 

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from batchlock.store.overview import OrgRuns, OrgState, ScheduleState, WorkerState
-from batchlock.web.context import label_of
+from batchlock.store.overview import OrgRuns, OrgState, ScheduleState
+from batchlock.store.workers import StoredWorker
 from batchlock.web.overview.lines import OrgLine, filtered, org_line
 from batchlock.web.overview.reader import OverviewReader
 from batchlock.web.runs.table import search_words
@@ -31,7 +31,7 @@ class OverviewPage(Page):
     org_count: int
     problem_count: int
     """How many orgs need attention, whatever the filter is."""
-    workers: Sequence[WorkerState]
+    workers: Sequence[StoredWorker]
     schedules: Sequence[ScheduleState]
     words: str
     only_problems: bool
@@ -57,7 +57,7 @@ class OverviewPages:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._reader = OverviewReader(site.store.overview)
+        self._reader = OverviewReader(site.store)
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Show how all orgs stand, or lead to the only org that the person may see."""
@@ -84,7 +84,7 @@ class OverviewPages:
 
     async def _page(self, request: web.Request, orgs: Sequence[str]) -> OverviewPage:
         reading = await self._reader.read()
-        labels = [label_of(org, self._site.served_orgs.settings_of(org)) for org in orgs]
+        labels = [self._site.served_orgs.label(org) for org in orgs]
         lines = [
             org_line(
                 label,

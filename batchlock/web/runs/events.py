@@ -96,7 +96,7 @@ class LiveViews:
         async with self._watchers.watch(run.run_id) as next_after:
             while True:
                 if time.monotonic() - checked_monotonic >= _KEEP_ALIVE_SECONDS:
-                    if not self._is_signed_in(request):
+                    if not self._may_see(request):
                         return response
                     checked_monotonic = time.monotonic()
                 try:
@@ -107,10 +107,12 @@ class LiveViews:
                 else:
                     await response.write(f"data: {last}\n\n".encode())
 
-    def _is_signed_in(self, request: web.Request) -> bool:
-        key = session_key(request[security.COOKIE])
+    def _may_see(self, request: web.Request) -> bool:
+        """Return whether the viewer is still signed in, and may still see the org."""
+        store, key = self._context.store, session_key(request[security.COOKIE])
         idle_seconds = self._context.settings.web.session
-        return self._context.store.sessions.name(key, max_idle_seconds=idle_seconds) is not None
+        name = store.sessions.name(key, max_idle_seconds=idle_seconds)
+        return name is not None and store.grants.access(name).may_see(self._context.org)
 
     def _live_run(self, view: RunView) -> LiveRun:
         is_queued = view.run.state is RunState.QUEUED

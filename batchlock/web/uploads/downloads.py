@@ -17,16 +17,14 @@ from batchlock.store.journal import Journal
 from batchlock.store.uploads import UploadState
 from batchlock.web.context import AppContext
 from batchlock.web.templating import workbook_response
-from batchlock.web.uploads.planner import UploadPlanner
 from batchlock.web.uploads.views import upload_in
 
 
 class UploadDownloads:
     """The handlers that answer with a workbook."""
 
-    def __init__(self, context: AppContext, planner: UploadPlanner) -> None:
+    def __init__(self, context: AppContext) -> None:
         self._context = context
-        self._planner = planner
         # One at a time: the workbook is written in this process, and takes its memory.
         self._writing = asyncio.Lock()
 
@@ -36,7 +34,8 @@ class UploadDownloads:
         if upload.state is not UploadState.CHECKED:
             raise web.HTTPNotFound
         async with self._writing:
-            content = await asyncio.to_thread(_problems_workbook, self._planner.plan_path(upload))
+            plan = await asyncio.to_thread(self._context.store.upload_files.plan, upload.id)
+            content = await asyncio.to_thread(_problems_workbook, plan)
         self._context.log(request, "downloaded problems", upload.name)
         return workbook_response(content, f"{Path(upload.name).stem}-problems.xlsx")
 

@@ -3,12 +3,11 @@
 import asyncio
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.journal import Journal
 from batchlock.store.journals import remove_drafts
-from batchlock.store.uploads import ReadChoices, Upload
+from batchlock.store.uploads import ReadChoices, Upload, UploadState
 from batchlock.web.context import AppContext
 
 _log = logging.getLogger(__name__)
@@ -23,15 +22,8 @@ class UploadPlanner:
     def __init__(self, context: AppContext) -> None:
         self._context = context
         self._uploads = context.store.uploads
+        self._files = context.store.upload_files
         self._tasks: dict[str, asyncio.Task[None]] = {}
-
-    def folder(self, upload_id: str) -> Path:
-        """Return the folder of the uploaded file, apart from what we create beside it."""
-        return self._uploads.folder(upload_id) / "upload"
-
-    def plan_path(self, upload: Upload) -> Path:
-        """Return the path of an upload's plan; it exists once the upload is checked."""
-        return self._uploads.folder(upload.id) / "plan.journal"
 
     def start(self, upload_id: str, choices: ReadChoices, *, by_hand: bool = False) -> None:
         """Start to plan an upload with what a person chose, unless that is under way.
@@ -41,14 +33,18 @@ class UploadPlanner:
         if upload_id in self._tasks:
             return
         self._uploads.set_reading(upload_id, choices, remembered=False)
-        task = asyncio.create_task(self._check(upload_id, choices, by_hand=by_hand))
-        self._tasks[upload_id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(upload_id, None))
+        self._start_task(upload_id, by_hand=by_hand)
 
     def resume(self) -> None:
-        """Start again what was being planned when the last server ended."""
+        """Start again what was being planned by a server that has ended."""
         for upload in self._uploads.unread(self._context.org):
-            self.start(upload.id, upload.choices)
+            if upload.id not in self._tasks:
+                self._start_task(upload.id, by_hand=False)
+
+    def _start_task(self, upload_id: str, *, by_hand: bool) -> None:
+        task = asyncio.create_task(self._check(upload_id, by_hand=by_hand))
+        self._tasks[upload_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(upload_id, None))
 
     async def wait(self, *upload_ids: str) -> None:
         """Wait a short time for the plans of these uploads."""
@@ -68,21 +64,33 @@ class UploadPlanner:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _check(self, upload_id: str, choices: ReadChoices, *, by_hand: bool) -> None:
-        """Plan an upload and record the result."""
-        upload = self._uploads.get(self._context.org, upload_id)
-        assert upload is not None
+    async def _check(self, upload_id: str, *, by_hand: bool) -> None:
+        """Plan an upload and record the result, unless another server does that."""
+        claim = self._files.claim(upload_id)
+        async with self._context.limits.planning:
+            is_claimed = await asyncio.to_thread(claim.__enter__)
+            try:
+                upload = self._uploads.get(self._context.org, upload_id)
+                # Another server may have planned it while it waited here.
+                if is_claimed and upload is not None and upload.state is UploadState.READING:
+                    await self._plan_and_record(upload, upload.choices, by_hand=by_hand)
+            finally:
+                await asyncio.shield(asyncio.to_thread(claim.__exit__, None, None, None))
+
+    async def _plan_and_record(
+        self, upload: Upload, choices: ReadChoices, *, by_hand: bool
+    ) -> None:
         try:
             await self._plan(upload, choices, by_hand=by_hand)
-            self._uploads.set_checked(upload_id)
+            self._uploads.set_checked(upload.id)
         except BatchlockError as error:
             remembered = self._remembered(error, choices)
             if remembered is not None and not by_hand:
-                self._uploads.set_reading(upload_id, remembered, remembered=True)
-                await self._check(upload_id, remembered, by_hand=False)
+                self._uploads.set_reading(upload.id, remembered, remembered=True)
+                await self._plan_and_record(upload, remembered, by_hand=False)
                 return
             self._uploads.set_refused(
-                upload_id,
+                upload.id,
                 error.page_message,
                 columns=error.columns,
                 sheets=error.sheets,
@@ -91,7 +99,7 @@ class UploadPlanner:
         except Exception:
             _log.exception("reading %s", upload.name)
             message = f"{upload.name} cannot be read; the details are in the log of batchlock."
-            self._uploads.set_refused(upload_id, message)
+            self._uploads.set_refused(upload.id, message)
 
     def _remembered(self, error: BatchlockError, choices: ReadChoices) -> ReadChoices | None:
         """Return what a person chose for a file with the same titles, if it is something new."""
@@ -106,8 +114,8 @@ class UploadPlanner:
         return None if not columns or choices.columns else replace(choices, columns=columns)
 
     async def _plan(self, upload: Upload, choices: ReadChoices, *, by_hand: bool) -> None:
-        path = self.plan_path(upload)
-        path.unlink(missing_ok=True)
+        file = await asyncio.to_thread(self._files.file, upload.id, upload.name)
+        path = self._files.new_plan(upload.id)
         remove_drafts(path.parent)  # of a server that was killed while it planned this upload
         options = replace(
             self._context.options,
@@ -118,8 +126,8 @@ class UploadPlanner:
             encoding=choices.encoding if by_hand else None,
             earlier_encoding=None if by_hand else choices.encoding,
         )
-        async with self._context.limits.planning:
-            await self._context.engine(options).plan(self.folder(upload.id) / upload.name, path)
+        await self._context.engine(options).plan(file, path)
+        await asyncio.to_thread(self._files.add_plan, upload.id, path)
         if choices.columns or choices.encoding:
             with Journal.open(path) as journal:
                 titles = journal.info.titles

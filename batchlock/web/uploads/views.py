@@ -69,6 +69,7 @@ class UploadViews:
     def __init__(self, context: AppContext, planner: UploadPlanner) -> None:
         self._context = context
         self._planner = planner
+        self._files = context.store.upload_files
         self._starting = asyncio.Lock()
 
     @security.checks_csrf_itself
@@ -124,11 +125,12 @@ class UploadViews:
     async def _save(self, request: web.Request, part: BodyPartReader, name: str) -> str:
         """Write a file to the disk, start its check, and return the id of the upload."""
         upload_id = secrets.token_hex(8)
-        folder = self._planner.folder(upload_id)
+        folder = self._files.folder(upload_id)
         await asyncio.to_thread(partial(folder.mkdir, mode=0o700, parents=True))
         try:
             max_bytes = self._context.settings.web.max_upload
             await write_upload(part, folder / name, max_bytes=max_bytes)
+            await asyncio.to_thread(self._files.add, upload_id, folder / name)
         except BaseException:
             shutil.rmtree(folder.parent, ignore_errors=True)
             raise
@@ -151,7 +153,7 @@ class UploadViews:
                 modules=self._context.modules,
             )
         else:
-            plan = self._planner.plan_path(upload)
+            plan = await asyncio.to_thread(self._files.plan, upload.id)
             page = await asyncio.to_thread(check_page, self._context, upload, plan, request.query)
         return self._context.templates.render_page(request, page)
 
@@ -188,7 +190,8 @@ class UploadViews:
         if upload.state is not UploadState.CHECKED:
             raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
         requested = StartRequest.of(await security.form_of(request))
-        plan, user = self._planner.plan_path(upload), request[security.NAME]
+        plan = await asyncio.to_thread(self._files.plan, upload.id)
+        user = request[security.NAME]
 
         async def start() -> str:
             async with self._starting:  # two clicks at once get the same run
@@ -211,8 +214,7 @@ class UploadViews:
                 raise web.HTTPConflict(text=f"{upload.name} belongs to a run, so it stays.")
             await self._planner.cancel(upload.id)
             uploads.remove(upload.id)
-            folder = uploads.folder(upload.id)
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(self._files.remove, upload.id)
         self._context.log(request, "removed", upload.name)
         raise web.HTTPSeeOther(self._context.home)
 

@@ -95,6 +95,14 @@ def upgrade() -> None:
         op.create_index(
             "ix_runs_running", "runs", ["org"], unique=True, postgresql_where=is_running
         )
+        op.create_table(
+            "upload_files",
+            sa.Column("upload", sa.Text(), nullable=False),
+            sa.Column("name", sa.Text(), nullable=False),
+            sa.Column("part", sa.Integer(), nullable=False),
+            sa.Column("content", sa.LargeBinary(), nullable=False),
+            sa.PrimaryKeyConstraint("upload", "name", "part", name="pk_upload_files"),
+        )
 
 
 def _flag(name: str) -> sa.Column[bool]:

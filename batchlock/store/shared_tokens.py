@@ -3,12 +3,16 @@
 Zoho grants few tokens in ten minutes, so one process at a time requests one. It holds the column
 `refreshing_until`, and renews it while it waits for Zoho. The next process takes over from one that
 was killed as soon as that time is past. All times are those of the database.
+
+A database that is away for a moment must not end a run, which waits for it anyway. So the lock is
+tried again until its time is over, and a token that cannot be read or kept is requested again.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -19,6 +23,8 @@ from batchlock.core.errors import BatchlockError, Stopped, UsageError
 from batchlock.store.database import reading, upsert, writing
 from batchlock.store.schema import tokens as table
 from batchlock.store.sealing import Sealed, SealingKeys
+
+_log = logging.getLogger(__name__)
 
 # How long the token of an org cannot be refreshed after the process that did so was killed, and
 # how often that time is renewed.
@@ -35,6 +41,8 @@ class SharedTokens:
         self._engine = engine
         self._org = org
         self._keys = keys
+        self._failure = ""
+        """Why the last statement about the lock failed; empty when it did not."""
 
     @asynccontextmanager
     async def locked(self, *, timeout_seconds: float) -> AsyncIterator[None]:
@@ -42,6 +50,8 @@ class SharedTokens:
         deadline_monotonic = time.monotonic() + timeout_seconds
         while (until := await self._lock()) is None:
             if time.monotonic() >= deadline_monotonic:
+                if self._failure:
+                    raise Stopped(self._failure)
                 raise Stopped(
                     f"Another batchlock has been signing in to {self._org} for "
                     f"{timeout_seconds:g} s. See what it waits for, then run the same command "
@@ -58,12 +68,17 @@ class SharedTokens:
             await renewal
 
     async def read(self, account: str, *, now: float) -> AccessToken | None:
-        """Return the token of an account. One that cannot be opened counts as none."""
-        return await asyncio.to_thread(self._read, account, now)
+        """Return the token of an account. One that cannot be opened or read counts as none."""
+        with suppress(BatchlockError):
+            return await asyncio.to_thread(self._read, account, now)
+        return None
 
     async def write(self, account: str, token: AccessToken, *, now: float) -> None:
-        """Keep the token of an account in place of the one before."""
-        await asyncio.to_thread(self._write, account, token, now)
+        """Keep the token of an account in place of the one before. A failure is only logged."""
+        try:
+            await asyncio.to_thread(self._write, account, token, now)
+        except BatchlockError as error:
+            _log.warning("The access token of %s is not shared. %s", self._org, error)
 
     async def _renew(self, until: datetime, is_over: asyncio.Event) -> None:
         while True:
@@ -71,17 +86,21 @@ class SharedTokens:
                 async with asyncio.timeout(_RENEWAL_SECONDS):
                     await is_over.wait()
             except TimeoutError:
-                try:
-                    until = await self._lock(until) or until
-                except BatchlockError:  # tried again; the token is of use without the lock, too
-                    continue
+                until = await self._lock(until) or until
             else:
-                await asyncio.to_thread(self._unlock, until)
+                with suppress(BatchlockError):  # its time is over soon
+                    await asyncio.to_thread(self._unlock, until)
                 return
 
     async def _lock(self, until: datetime | None = None) -> datetime | None:
         """Take the lock, or renew the one that ends at `until`; return its end, None without it."""
-        return await asyncio.to_thread(self._update_lock, until)
+        try:
+            end = await asyncio.to_thread(self._update_lock, until)
+        except BatchlockError as error:
+            self._failure = str(error)
+            return None
+        self._failure = ""
+        return end
 
     def _update_lock(self, until: datetime | None) -> datetime | None:
         now = sa.func.clock_timestamp()

@@ -111,3 +111,23 @@ def test_a_long_refresh_keeps_its_lock(
         assert refreshing_until() is None
 
     asyncio.run(main())
+
+
+def test_a_database_that_is_away_costs_a_token_and_no_run(
+    server_store: Store, database_url: str
+) -> None:
+    async def main() -> None:
+        cache = shared(server_store)
+        async with cache.locked(timeout_seconds=0):
+            execute(database_url, "ALTER TABLE tokens RENAME TO away")
+            assert await cache.read("me", now=0.0) is None
+            await cache.write("me", AccessToken("the token", 3000.0), now=0.0)
+        with pytest.raises(Stopped, match="The database refuses"):
+            async with cache.locked(timeout_seconds=0):
+                pass
+        execute(database_url, "ALTER TABLE away RENAME TO tokens")
+        execute(database_url, "UPDATE tokens SET refreshing_until = now()")
+        async with cache.locked(timeout_seconds=0):
+            pass
+
+    asyncio.run(main())

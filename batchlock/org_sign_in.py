@@ -63,11 +63,17 @@ async def check_sign_in(
         facts, message = await until_cancelled(_ask(connection, settings), cancel_token)
         check_org(facts, org_id=connection.org_id, environment=connection.environment)
         if not message:
+            # A file may name modules that only this org has, and its plan asks nobody.
+            asking = connection.client.get_modules()
+            modules = (await until_cancelled(asking, cancel_token)).modules
+            now = datetime.now(UTC)
             known = await asyncio.to_thread(store.orgs.facts, org, connection.sign_in)
             known = known or OrgFacts()
+            if modules is not None:
+                known = replace(known, modules=modules, modules_asked_at=now)
             facts = replace(
                 facts,
-                asked_at=datetime.now(UTC),
+                asked_at=now,
                 modules=known.modules,
                 modules_asked_at=known.modules_asked_at,
             )

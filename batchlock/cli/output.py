@@ -42,6 +42,9 @@ def print_result(context: Context, result: RunResult | None, *, nothing: str = "
         as_json = run_json if summary.module_locks is None else locks_json
         _print_json(as_json(summary, result.output, exit_code=code))
         return code
+    if result.is_detached:
+        echo(indented(summary.ended_by, width_of(sys.stdout), 0))
+        return code
     echo(_digest(summary, width_of(sys.stdout)))
     _print_where(summary, None if result.output is None else str(result.output))
     return code

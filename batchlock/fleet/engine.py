@@ -11,10 +11,11 @@ import asyncio
 import getpass
 import socket
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.observer import RunObserver
 from batchlock.core.records import FindRequest
 from batchlock.core.results import RunResult
 from batchlock.core.runs import Run, RunState, state_after
@@ -24,6 +25,7 @@ from batchlock.fleet.queue import notify_workers, wake
 from batchlock.plan import run_info
 from batchlock.report import summaries
 from batchlock.start import refuse_undo_of_rehearsal
+from batchlock.store.recorder import is_sending_begins
 
 _POLL_SECONDS = 0.5
 # A worker takes a run within a few seconds. After this time a person asks why nothing happens.
@@ -46,6 +48,12 @@ class SharedEngine(Engine):
             )
             return await self._follow(unfinished)
         self._reporter.check_writable(info, self.observer)
+        facts = self.store.orgs.facts(info.org)
+        if facts is None or facts.modules is None:
+            self.observer.on_message(
+                f"The org {info.org} was not asked for its modules yet, so those that only it has "
+                f"are not known here. `batchlock orgs test {info.org}` asks for them."
+            )
         journals = self.store.journals
         journals.prepare(info.org)
         with journals.plan_path(info) as path:
@@ -119,8 +127,8 @@ class SharedEngine(Engine):
         When the token is cancelled, the worker is asked to end it.
         """
         loop = asyncio.get_running_loop()
-        begun, is_explained, is_announced, has_asked = loop.time(), False, False, False
-        message = ""
+        begun, is_explained, has_asked = loop.time(), False, False
+        shown = _Shown(self.observer)
         while True:
             run = await asyncio.to_thread(self.store.runs.get, run_id)
             if run is None:
@@ -132,16 +140,7 @@ class SharedEngine(Engine):
                 await asyncio.to_thread(self._request_stop, run)
                 self.observer.on_message("Asked the worker to end the run; waiting for that.")
             if run.state is RunState.RUNNING:
-                if run.message not in ("", message):
-                    message = run.message
-                    self.observer.on_message(message)
-                if not is_announced and run.snapshot is not None:
-                    is_announced = True
-                    rows, remaining = run.figures.rows, run.figures.remaining
-                    self.observer.on_sending(rows=rows, remaining=remaining)
-                self.observer.on_figures(run.figures)
-                if run.snapshot is not None:
-                    self.observer.on_progress(run.snapshot)
+                shown.show(run)
             elif not is_explained and loop.time() - begun > _PATIENCE_SECONDS:
                 is_explained = True
                 self.observer.on_message(await asyncio.to_thread(self._why_waiting, run))
@@ -182,12 +181,39 @@ class SharedEngine(Engine):
 
     def _detached(self, run: Run) -> RunResult:
         with self.store.open_journal(run) as journal, journal.snapshot():
-            reason = StopReason(
-                sentence=f"Run {run.run_id} waits for a worker. `batchlock resume {run.run_id}` "
-                "follows it and writes its results.",
-            )
-            summary = self._reporter.summary(journal, run.info, reason)
+            summary = self._reporter.summary(journal, run.info, StopReason())
+        follow = summary.resume or ""
+        report = follow.replace(" resume ", " report ", 1)
+        summary = replace(
+            summary,
+            ended_by=f"Run {run.run_id} waits for a worker. `{follow}` follows it, and once it has "
+            f"ended, `{report}` writes its results.",
+        )
         return RunResult(summary=summary, output=None, is_detached=True)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What was shown of a run that a worker sends."""
+
+    observer: RunObserver
+    message: str = ""
+    is_sending: bool = False
+
+    def show(self, run: Run) -> None:
+        """Show what is new in the record of the run."""
+        if run.snapshot is not None:
+            if not self.is_sending:
+                self.is_sending = True
+                rows, remaining = run.figures.rows, run.figures.remaining
+                self.observer.on_sending(rows=rows, remaining=remaining)
+            self.observer.on_figures(run.figures)
+            self.observer.on_progress(run.snapshot)
+        # The observer itself says that the sending begins.
+        is_news = run.message not in ("", self.message) and not is_sending_begins(run.message)
+        if is_news:
+            self.message = run.message
+            self.observer.on_message(run.message)
 
 
 def _user() -> str:

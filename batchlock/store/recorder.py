@@ -22,6 +22,14 @@ _log = logging.getLogger(__name__)
 _BEAT_SECONDS = 0.4
 
 
+_DOING = {True: "Looking at", False: "Sending"}
+
+
+def is_sending_begins(message: str) -> bool:
+    """Return whether a message of a run is the one of `on_sending`."""
+    return message.startswith(tuple(_DOING.values()))
+
+
 class RunRecorder(RunObserver):
     """Keeps the record of one run up to date, and passes on a person's request to end it."""
 
@@ -51,8 +59,7 @@ class RunRecorder(RunObserver):
     def on_sending(self, *, rows: int, remaining: int, only_looks: bool = False) -> None:
         """Keep the sentence that the sending begins, and count the rows that a search has added."""
         self._counts[Result.NOT_SENT] = remaining
-        doing = "Looking at" if only_looks else "Sending"
-        self.message = f"{doing} {remaining:,} of {rows:,} rows."
+        self.message = f"{_DOING[only_looks]} {remaining:,} of {rows:,} rows."
 
     def on_row(self, outcome: Outcome) -> None:
         """Count a row."""

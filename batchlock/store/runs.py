@@ -54,6 +54,11 @@ class RunTable:
         if matches:
             ids = ", ".join(run.run_id for run in matches[:_LISTED_MATCHES])
             raise UsageError(f"Several runs begin with {beginning}: {ids}. Name one in full.")
+        if (other := self.get(beginning)) is not None:
+            raise UsageError(
+                f"Run {beginning} belongs to the org {other.info.org}, not to {orgs[0]}. Name its "
+                "org with --org, or its configuration with --config."
+            )
         raise UsageError(
             f'No run of the org {orgs[0]} has an id that begins with "{beginning}". `batchlock '
             "runs` lists the ids; the beginning of one is enough."

@@ -65,6 +65,8 @@ def test_orgs_of_a_spreadsheet_are_imported_tested_and_used(
     listed = run_in_process("runs", "--org", "one", "--json").json["runs"]
     assert [run["org"] for run in listed] == ["one"]
     assert run_in_process("runs", "--org", "two", "--json").json["runs"] == []
+    other = run_in_process("show", listed[0]["run_id"], "--org", "two")
+    assert (other.code, "belongs to the org one, not to two" in other.err) == (2, True)
     for file in state.rglob("*"):
         content = file.read_bytes() if file.is_file() else b""
         assert SECRET.encode() not in content

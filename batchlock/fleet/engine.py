@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from batchlock.core.errors import BatchlockError
+from batchlock.core.errors import DATABASE_ERRORS, BatchlockError
 from batchlock.core.observer import RunObserver
 from batchlock.core.records import FindRequest
 from batchlock.core.results import RunResult
@@ -127,23 +127,30 @@ class SharedEngine(Engine):
         When the token is cancelled, the worker is asked to end it.
         """
         loop = asyncio.get_running_loop()
-        begun, is_explained, has_asked = loop.time(), False, False
+        begun, is_explained, has_asked, is_away = loop.time(), False, False, False
         shown = _Shown(self.observer)
         while True:
-            run = await asyncio.to_thread(self.store.runs.get, run_id)
-            if run is None:
-                raise BatchlockError(f"Run {run_id} was removed meanwhile, by somebody else.")
-            if run.state not in (RunState.QUEUED, RunState.RUNNING):
-                return run
-            if self.cancel_token.reason is not None and not has_asked:
-                has_asked = True
-                await asyncio.to_thread(self._request_stop, run)
-                self.observer.on_message("Asked the worker to end the run; waiting for that.")
-            if run.state is RunState.RUNNING:
-                shown.show(run)
-            elif not is_explained and loop.time() - begun > _PATIENCE_SECONDS:
-                is_explained = True
-                self.observer.on_message(await asyncio.to_thread(self._why_waiting, run))
+            try:
+                run = await asyncio.to_thread(self.store.runs.get, run_id)
+                if run is None:
+                    raise BatchlockError(f"Run {run_id} was removed meanwhile, by somebody else.")
+                if run.state not in (RunState.QUEUED, RunState.RUNNING):
+                    return run
+                if self.cancel_token.reason is not None and not has_asked:
+                    await asyncio.to_thread(self._request_stop, run)
+                    has_asked = True
+                    self.observer.on_message("Asked the worker to end the run; waiting for that.")
+                if run.state is RunState.RUNNING:
+                    shown.show(run)
+                elif not is_explained and loop.time() - begun > _PATIENCE_SECONDS:
+                    is_explained = True
+                    self.observer.on_message(await asyncio.to_thread(self._why_waiting, run))
+                is_away = False
+            except DATABASE_ERRORS as error:
+                # The run goes on without this process, so an end here would say nothing true.
+                if not is_away:
+                    self.observer.on_message(f"{error} Waiting until it can be used again.")
+                is_away = True
             await asyncio.sleep(_POLL_SECONDS)
 
     def _why_waiting(self, run: Run) -> str:

@@ -11,6 +11,7 @@ apart, since a worker that was only slow could end the job of its successor.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from batchlock.core.errors import DatabaseUnavailable
@@ -36,6 +37,10 @@ _LEFT_JOBS = (
     "DELETE FROM procrastinate_jobs WHERE status = 'doing' AND worker_id IS NULL"
     f" AND queue_name = '{_QUEUE}'"
 )
+_WAITING_JOBS = (
+    "SELECT queueing_lock AS org FROM procrastinate_jobs WHERE status = 'todo'"
+    f" AND queue_name = '{_QUEUE}'"
+)
 
 
 def wake(store: Store, *orgs: str) -> None:
@@ -50,10 +55,8 @@ def wake(store: Store, *orgs: str) -> None:
     try:
         with app.open():
             for org in orgs:
-                try:
+                with suppress(procrastinate.exceptions.AlreadyEnqueued):
                     _job(app, org).defer(org=org)
-                except procrastinate.exceptions.AlreadyEnqueued:
-                    continue
     except procrastinate.exceptions.ConnectorException as error:
         raise DatabaseUnavailable(
             f"The workers cannot be woken: {error}. The runs wait, and a worker looks at them "
@@ -111,18 +114,23 @@ class JobQueue:
         if self._worker is not None:
             self._worker.stop()  # type: ignore[no-untyped-call]
 
-    async def defer(self, orgs: Iterable[str]) -> None:
-        """Add a job for each org that has none; no effect while the database is away."""
+    async def defer(self, orgs: Iterable[str]) -> bool:
+        """Add a job for each org that has none; return False when the queue cannot be used."""
         import procrastinate
 
         if self._app is None:
-            return
-        await self._app.connector.execute_query_async(_LEFT_JOBS)
-        for org in orgs:
-            try:
-                await _job(self._app, org).defer_async(org=org)
-            except procrastinate.exceptions.AlreadyEnqueued:
-                continue
+            return False
+        connector = self._app.connector
+        try:
+            await connector.execute_query_async(_LEFT_JOBS)
+            waiting = await connector.execute_query_all_async(_WAITING_JOBS)
+            for org in set(orgs) - {job["org"] for job in waiting}:
+                with suppress(procrastinate.exceptions.AlreadyEnqueued):
+                    await _job(self._app, org).defer_async(org=org)
+        except procrastinate.exceptions.ConnectorException as error:
+            _log.warning("The job queue cannot be used: %s", error)
+            return False
+        return True
 
     async def _take_jobs(self) -> None:
         import procrastinate

@@ -147,16 +147,16 @@ class Worker:
 
     async def serve(self, org: str) -> None:
         """Send the runs of an org that wait, unless another worker does."""
-        task = self._orgs.get(org)
-        if task is None:
-            is_full = len(self._orgs) >= self._settings.worker.orgs_at_once
-            if is_full or self._stop_reason is not None:
-                return
-            task = asyncio.create_task(self._send_runs(org))
-            self._orgs[org] = task
+        self._begin(org)
+        if (task := self._orgs.get(org)) is not None:
+            # Not awaited itself, since the queue may cancel its job when it connects again.
+            await asyncio.wait([task])
+
+    def _begin(self, org: str) -> None:
+        is_full = len(self._orgs) >= self._settings.worker.orgs_at_once
+        if org not in self._orgs and not is_full and self._stop_reason is None:
+            task = self._orgs[org] = asyncio.create_task(self._send_runs(org))
             task.add_done_callback(lambda _: self._orgs.pop(org))
-        # Not awaited itself, since the queue may cancel its job when it connects again.
-        await asyncio.wait([task])
 
     async def _send_runs(self, org: str) -> None:
         try:
@@ -340,4 +340,7 @@ class Worker:
 
     async def _reconcile(self) -> None:
         orgs = await asyncio.to_thread(self._store.shared_runs.waiting_orgs)
-        await self._queue.defer(org for org in orgs if org not in self._orgs)
+        orgs = [org for org in orgs if org not in self._orgs]
+        if not await self._queue.defer(orgs):
+            for org in orgs:  # the runs are the truth, and not the queue
+                self._begin(org)

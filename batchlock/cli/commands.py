@@ -9,7 +9,7 @@ import click
 
 from batchlock import __version__
 from batchlock.cli.context import Context
-from batchlock.cli.db_commands import db
+from batchlock.cli.db_commands import db, migrate
 from batchlock.cli.fleet_commands import worker
 from batchlock.cli.lock_commands import lock, send_file, undo, unlock
 from batchlock.cli.options import (
@@ -302,5 +302,5 @@ def simulate(
     return 0
 
 
-for _command in (lock, unlock, undo, orgs, db, worker, serve, work):
+for _command in (lock, unlock, undo, orgs, db, migrate, worker, serve, work):
     commands.add_command(_command)

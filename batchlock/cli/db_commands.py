@@ -1,12 +1,21 @@
 """The commands that look at the database of many orgs, and bring its tables to this version."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from batchlock.cli.context import Context
 from batchlock.cli.options import Command, CommandOptions, Group, collected, common_options
 from batchlock.cli.runner import load_settings
-from batchlock.cli.streams import echo
+from batchlock.cli.streams import echo, echo_error
 from batchlock.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from batchlock.store.folder_copy import CopiedFolder
+
+# Of the other tables nothing is said: they belong to one of these.
+_COUNTED = {"runs": "run", "orgs": "org", "people": "person", "uploads": "upload"}
 
 
 @click.group(cls=Group, example="batchlock db upgrade")
@@ -55,6 +64,46 @@ def status(_: Context, options: CommandOptions) -> int:
         raise UsageError(current.problem)
     echo(f"The database has the tables of this version ({current.revision}).")
     return 0
+
+
+@click.command(cls=Command, example="batchlock migrate ~/.local/state/batchlock")
+@click.argument("state_folder", type=click.Path(path_type=Path))
+@common_options
+@collected(CommandOptions)
+def migrate(_: Context, options: CommandOptions, *, state_folder: Path) -> int:
+    """Copy the store of STATE_FOLDER into the database of the setting `database`.
+
+    Runs with their rows, orgs with their secrets, people, uploads and the audit log are copied; the
+    folder is only read. End its page and its runs first. What the database has already stays as it
+    is, so the command may be called again.
+    """
+    from batchlock.store.folder_copy import copy_folder
+
+    settings = load_settings(options)
+    copied = copy_folder(state_folder, _database_url(options), settings.secrets)
+    for warning in copied.warnings:
+        echo_error(warning)
+    for sentence in _sentences(copied, state_folder):
+        echo(sentence)
+    return 0
+
+
+def _sentences(copied: "CopiedFolder", folder: Path) -> list[str]:
+    if not copied.rows.total():
+        return [f"Everything in {folder} is in the database already."]
+    counts = [_counted(copied.rows[table], word) for table, word in _COUNTED.items()]
+    sentences = [
+        f"Copied {', '.join(counts)}, and {_counted(copied.journal_rows, 'row')} of the runs."
+    ]
+    if copied.waiting:
+        sentences.append(f"Waiting for a worker: {_counted(copied.waiting, 'run')}.")
+    unchanged = f"{folder} was not changed, and what is done there is not in the database."
+    return [*sentences, f"From now on use the database only: {unchanged}"]
+
+
+def _counted(number: int, word: str) -> str:
+    plural = "people" if word == "person" else f"{word}s"
+    return f"{number:,} {word if number == 1 else plural}"
 
 
 def _database_url(options: CommandOptions) -> str:

@@ -64,6 +64,10 @@ class RunTable:
             "runs` lists the ids; the beginning of one is enough."
         )
 
+    def all(self) -> list[Run]:
+        """Return the runs of all orgs, newest first."""
+        return self._select()
+
     def of_orgs(self, orgs: Sequence[str]) -> list[Run]:
         """Return the runs of some orgs in the order of `orgs`, newest first each."""
         runs = self._select(table.c.org.in_(orgs))

@@ -12,7 +12,7 @@ import base64
 import binascii
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +26,8 @@ from batchlock.store.settings import SecretsSettings
 
 _KEY_BYTES = 32  # AES-256
 _NONCE_BYTES = 12  # the size for which GCM is specified without a further hash
-_KEY_FILE = "secrets.key"
+KEY_FILE = "secrets.key"
+"""The name of the key in the state folder of one machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ class SealingKeys:
     def first_id(self) -> str:
         """The id of the key that seals."""
         return self._first_id
+
+    def has_all(self, key_ids: Iterable[str]) -> bool:
+        """Return whether the keys with all of some ids are there."""
+        return self._keys.keys() >= set(key_ids)
 
     def seal(self, org: str, name: str, secret: SecretStr) -> Sealed:
         """Return a secret of an org as the database keeps it; `name` is its field."""
@@ -115,7 +120,7 @@ def find_keys(settings: SecretsSettings, state: Path, *, is_shared: bool) -> Sea
         file=settings.key_file,
         command=settings.key_command,
     )
-    path = state / _KEY_FILE
+    path = state / KEY_FILE
     if text is None and not is_shared and path.exists():
         text = read_secret("secrets.key", value=None, file=path, command=None)
     return None if text is None else _parse_keys(text)
@@ -132,16 +137,16 @@ def require_keys(settings: SecretsSettings, state: Path, *, is_shared: bool) -> 
             "secrets.key_file on each machine."
         )
     raise UsageError(
-        f"The key that seals the secrets of orgs is missing: {state / _KEY_FILE}. Restore that "
+        f"The key that seals the secrets of orgs is missing: {state / KEY_FILE}. Restore that "
         "file from a backup, or enter the secrets again with `batchlock orgs add NAME --update`."
     )
 
 
 def make_key_file(state: Path) -> None:
     """Make a key in the state folder, unless there is one. Raises UsageError when that fails."""
-    path = state / _KEY_FILE
+    path = state / KEY_FILE
     try:
-        with FileLock(state / f"{_KEY_FILE}.lock", mode=0o600):
+        with FileLock(state / f"{KEY_FILE}.lock", mode=0o600):
             if path.exists():
                 return
             draft = path.with_name(f"{path.name}.new")

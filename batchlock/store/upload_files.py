@@ -169,6 +169,17 @@ class SharedUploadFiles(UploadFiles):
                 number += 1
 
 
+def insert_files(
+    connection: sa.Connection, upload_id: str, folder: Path, plan: Path | None
+) -> None:
+    """Keep the file of an upload, which is in `folder`, and its plan, in one transaction."""
+    connection.execute(_table.delete().where(_table.c.upload == upload_id))
+    for path in folder.glob("*"):
+        _insert(connection, upload_id, f"{_FILE}/{path.name}", path)
+    if plan is not None:
+        _insert(connection, upload_id, f"{_PLAN}-{secrets.token_hex(4)}.journal", plan)
+
+
 def _insert(connection: sa.Connection, upload_id: str, name: str, path: Path) -> None:
     with path.open("rb") as file:
         number = 0

@@ -33,15 +33,16 @@ def carry_over(engine: sa.Engine, state: Path) -> None:
     Raises AlreadyRunning when a run of 0.1.0 is at work, because its end would not be recorded,
     and BatchlockError when the database of the page cannot be read.
     """
-    if _is_done(engine):
+    if is_carried_over(engine):
         return
     with FileLock(state / f"{NAME}.lock", mode=0o600):
-        if not _is_done(engine):  # another process may have done it meanwhile
+        if not is_carried_over(engine):  # another process may have done it meanwhile
             with _org_locks(state):
                 _carry_over(engine, state)
 
 
-def _is_done(engine: sa.Engine) -> bool:
+def is_carried_over(engine: sa.Engine) -> bool:
+    """Return whether what 0.1.0 left is in the store, also when it had left nothing."""
     with reading(engine) as connection:
         return connection.scalar(sa.select(facts.c.value).where(facts.c.name == _FACT)) is not None
 

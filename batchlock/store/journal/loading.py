@@ -7,6 +7,7 @@ from typing import Any
 from batchlock.store.journal.database import SqliteDatabase
 from batchlock.store.journal.postgres import PostgresDatabase, PostgresSql
 from batchlock.store.journal.sql import Sql
+from batchlock.store.journal.tables import BASE_TABLES
 
 # The types of the columns, which COPY needs in its binary form.
 _ROWS = {
@@ -43,10 +44,18 @@ def load_plan(plan: SqliteDatabase, target: PostgresDatabase) -> None:
 
     Its facts (the table `run`) are copied, too.
     """
-    run_id = target.place
-    with plan.reading() as source, target.transaction() as sql:
+    with target.transaction() as sql:
+        copy_journal(plan, sql, target.place)
+
+
+def copy_journal(journal: SqliteDatabase, sql: PostgresSql, run_id: str) -> None:
+    """Copy everything in a SQLite journal into the tables, in the transaction of `sql`."""
+    with journal.reading() as source:
         for name, value in source.execute("SELECT name, value FROM run").fetchall():
-            sql.execute("INSERT INTO run (name, value) VALUES (?, ?)", (name, value))
+            sql.execute(
+                "INSERT INTO public.run_facts (run, name, value) VALUES (?, ?, ?)",
+                (run_id, name, value),
+            )
         _copy_in(source, sql, run_id, "rows", _ROWS, "row")
         _copy_in(source, sql, run_id, "progress", _PROGRESS, "row")
         _copy_in(source, sql, run_id, "problems", _PROBLEMS, "rowid")
@@ -116,5 +125,10 @@ def _copy_out(sql: PostgresSql, query: str, columns: dict[str, str]) -> Iterator
 def delete_journal(database: PostgresDatabase) -> None:
     """Delete all rows of a run."""
     with database.transaction() as sql:
-        for view in ("problems", "progress", "rows", "run"):
-            sql.execute(f"DELETE FROM {view}")
+        delete_rows(sql, database.place)
+
+
+def delete_rows(sql: PostgresSql, run_id: str) -> None:
+    """Delete all rows of a run, in the transaction of `sql`."""
+    for table in BASE_TABLES:
+        sql.execute(f"DELETE FROM public.{table} WHERE run = ?", (run_id,))

@@ -26,11 +26,11 @@ def test_a_state_folder_is_copied_once(
     assert "3 rows" in first.out
     assert "already" in run_in_process("migrate", "state").out
     with Store(Path("other"), database_url) as store:
-        run = store.runs.get(completed.json["run"])
+        run = store.runs.get(completed.json["run_id"])
         assert run is not None
         assert run.state is RunState.FINISHED
     # The same content was sent before, also for a command that uses the database.
-    assert run_in_process("report", completed.json["run"]).code == 0
+    assert run_in_process("report", completed.json["run_id"]).code == 0
 
 
 def test_without_a_database_the_setting_is_named(run_in_process: RunCommand) -> None:

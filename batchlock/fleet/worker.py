@@ -22,29 +22,20 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from batchlock.config import Settings, replaced
-from batchlock.confirming import PlanPreview
+from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, LeaseLost, UsageError
-from batchlock.core.observer import RunObserver
-from batchlock.core.options import RunOptions
 from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopReason
-from batchlock.execute import UNEXPECTED_ERROR, connected
-from batchlock.fleet.executor import SharedExecutor, SharedRecorder
+from batchlock.execute import UNEXPECTED_ERROR
 from batchlock.fleet.lease_guard import LeaseGuard, boot_seconds
 from batchlock.fleet.queue import JobQueue
-from batchlock.fleet.writer import RunWriter, SharedWriter
-from batchlock.org_settings import settings_of_org
-from batchlock.plan import run_info
-from batchlock.report.reporter import Reporter
-from batchlock.send.stop_rules import deadline
-from batchlock.store.journal import Journal
+from batchlock.fleet.run_sender import RunSender
+from batchlock.fleet.writer import SharedWriter
 from batchlock.store.postgres import connect_arguments
 from batchlock.store.shared_journals import SharedJournals
 from batchlock.store.shared_runs import NOTIFICATIONS
 from batchlock.store.store import Store
-from batchlock.zoho.credentials import Credentials, load_credentials
 
 _log = logging.getLogger(__name__)
 
@@ -92,9 +83,9 @@ class Worker:
         self._lease_seconds = settings.worker.lease
         self._queue = JobQueue(url, self.serve, orgs_at_once=settings.worker.orgs_at_once)
         self._writer = SharedWriter(SharedJournals(url))
+        self._sender = RunSender(settings, store, self._writer)
         self._orgs: dict[str, asyncio.Task[None]] = {}
         self._sessions: dict[str, _Session] = {}
-        self._recorders: dict[str, SharedRecorder] = {}
         self._beat_now = asyncio.Event()
         self._stop_reason: StopReason | None = None
         self._stopped = asyncio.Event()
@@ -198,7 +189,8 @@ class Worker:
         return not session.guard.is_lost
 
     async def _send_run(self, run: Run, session: _Session) -> None:
-        session.task = asyncio.create_task(self._execute(run, session))
+        sending = self._sender.send(run, session.guard, session.cancel_token)
+        session.task = asyncio.create_task(sending)
         try:
             await session.task
         except asyncio.CancelledError:
@@ -217,50 +209,6 @@ class Worker:
             )  # fmt: skip
             # One that could not begin would be tried again and again; a person must act.
             await asyncio.to_thread(self._store.runs.end_waiting, run.run_id, reason)
-
-    def _prepare(self, run: Run) -> tuple[Settings, Credentials]:
-        settings = settings_of_org(self._settings, self._store, run.info.org)
-        chosen = {tuple(name.split(".")): value for name, value in run.options.items()}
-        settings = replaced(
-            settings, chosen, source=lambda path: f"Run {run.run_id}: {'.'.join(path)}"
-        )
-        run_info.check_address(run.info, settings)
-        return settings, load_credentials(settings.zoho, settings.network, run.info.org)
-
-    async def _execute(self, run: Run, session: _Session) -> None:
-        store, guard = self._store, session.guard
-        settings, credentials = await asyncio.to_thread(self._prepare, run)
-        journal = await asyncio.to_thread(store.journals.open, run.info, guard.lease)
-        executor = SharedExecutor(
-            settings=settings,
-            store=store,
-            reporter=Reporter(settings, RunOptions()),
-            cancel_token=session.cancel_token,
-            observer=RunObserver(),
-            preview=PlanPreview(RunObserver(), {run.run_id}),
-            deadline_monotonic=deadline(
-                settings.stop,
-                started_monotonic=asyncio.get_running_loop().time(),
-                started_at=datetime.now(UTC),
-            ),
-            fresh=False,
-            writer=await self._run_writer(run, journal, guard),
-            lease=guard.lease,
-            recorders=self._recorders,
-            writes_results=run.schedule is not None,
-        )
-        with journal:
-            connecting = connected(settings, store, credentials, check_lease=guard.check)
-            async with connecting as (connection, enquiry):
-                _log.info("Run %s of %s begins.", run.run_id, run.info.org)
-                result = await executor.execute(run, journal, connection, enquiry)
-                _log.info("Run %s of %s: %s", run.run_id, run.info.org, result.summary.sentence)
-
-    async def _run_writer(self, run: Run, journal: Journal, guard: LeaseGuard) -> RunWriter:
-        totals = await asyncio.to_thread(lambda: journal.totals)
-        in_doubt = await asyncio.to_thread(journal.in_doubt)
-        rows = frozenset(update.row for update in in_doubt)
-        return RunWriter(self._writer, guard, run.run_id, totals, rows)
 
     async def _repeat(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
         """Do some work again and again; what fails is logged, and done again soon."""
@@ -298,10 +246,10 @@ class Worker:
 
     async def _beat(self) -> None:
         self._beat_now.clear()
-        beats = [recorder.beat for recorder in self._recorders.values()]
+        beats = [recorder.beat for recorder in self._sender.recorders.values()]
         requests = await asyncio.to_thread(self._store.shared_runs.beat, beats)
         for run_id, reason in requests.items():
-            if (recorder := self._recorders.get(run_id)) is not None:
+            if (recorder := self._sender.recorders.get(run_id)) is not None:
                 recorder.cancel_token.cancel(reason)
         with suppress(TimeoutError):
             async with asyncio.timeout(_BEAT_SECONDS):

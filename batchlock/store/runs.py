@@ -1,131 +1,30 @@
-"""The runs of all orgs: one record each, and the queries that find them."""
+"""The runs of all orgs: one record each, and how it changes."""
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from batchlock.core.errors import AlreadyRunning, UsageError
+from batchlock.core.errors import AlreadyRunning
 from batchlock.core.observer import LimiterSnapshot
-from batchlock.core.runs import CLOSED, Run, RunFigures, RunInfo, RunState
+from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
-from batchlock.store.database import reading, writing
+from batchlock.store.database import writing
 from batchlock.store.run_columns import (
     figure_values,
     state_values,
     stop_request_of,
     to_columns,
-    to_run,
     values_of,
 )
+from batchlock.store.run_queries import RunQueries, is_open, same_content
 from batchlock.store.schema import runs as table
 
-# More ids than these show nothing more about an ambiguous beginning of an id.
-_LISTED_MATCHES = 5
 
-
-class RunTable:
-    """The table `runs`. Ids sort by time, so the newest run is the one with the largest id."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-
-    def get(self, run_id: str) -> Run | None:
-        """Return a run; None when there is none with this id."""
-        return next(iter(self._select(table.c.id == run_id)), None)
-
-    def find(self, orgs: Sequence[str], beginning: str) -> Run:
-        """Return the one run of some orgs whose id begins with `beginning`, or is it.
-
-        Raises UsageError, which names the first org, when there is none, or several.
-        """
-        # An empty text comes from an empty argument, and not from a choice.
-        matches = (
-            self._select(table.c.org.in_(orgs), table.c.id.startswith(beginning, autoescape=True))
-            if beginning
-            else []
-        )
-        exact = [run for run in matches if run.run_id == beginning]
-        if len(exact or matches) == 1:
-            return (exact or matches)[0]
-        if matches:
-            ids = ", ".join(run.run_id for run in matches[:_LISTED_MATCHES])
-            raise UsageError(f"Several runs begin with {beginning}: {ids}. Name one in full.")
-        if (other := self.get(beginning)) is not None:
-            raise UsageError(
-                f"Run {beginning} belongs to the org {other.info.org}, not to {orgs[0]}. Name its "
-                "org with --org, or its configuration with --config."
-            )
-        raise UsageError(
-            f'No run of the org {orgs[0]} has an id that begins with "{beginning}". `batchlock '
-            "runs` lists the ids; the beginning of one is enough."
-        )
-
-    def all(self) -> list[Run]:
-        """Return the runs of all orgs, newest first."""
-        return self._select()
-
-    def of_orgs(self, orgs: Sequence[str]) -> list[Run]:
-        """Return the runs of some orgs in the order of `orgs`, newest first each."""
-        runs = self._select(table.c.org.in_(orgs))
-        return sorted(runs, key=lambda run: orgs.index(run.info.org))  # a stable sort
-
-    def all_unfinished(self, org: str, identity: str | None = None) -> list[Run]:
-        """Return the runs that can be resumed, newest first; with `identity`, only those of it."""
-        conditions = [table.c.org == org, _is_open()]
-        if identity is not None:
-            conditions.append(table.c.identity == identity)
-        return self._select(*conditions)
-
-    def same_content(self, info: RunInfo) -> list[Run]:
-        """Return the other runs of the same content for the same org, newest first.
-
-        They read the same sheet of the same bytes, in whatever way. They are the same thing, which
-        is resumed, when they have the same identity too.
-        """
-        return self._select(*_same_content(info))
-
-    def family(self, run: Run) -> list[Run]:
-        """Return a run and all runs that belong to it, oldest first."""
-        return self._select(table.c.parent == run.parent)[::-1]
-
-    def lineage(self, run: Run) -> list[Run]:
-        """Return the runs that hold the remaining rows of a run, newest first.
-
-        The first is the newest retry of the run, or the run itself. If that retry left out the
-        refused rows, the run before it follows, because these rows still belong to that run;
-        and so on.
-        """
-        family = self.family(run)
-        by_id = {each.run_id: each for each in family}
-        newest = run
-        # By their links, since ids are out of order after the clock was put back.
-        while retries := [each for each in family if each.info.retry_of == newest.run_id]:
-            newest = next((each for each in retries if not each.is_closed), retries[-1])
-        chain = [newest]
-        while (info := chain[-1].info).excludes_refused and info.retry_of in by_id:
-            chain.append(by_id[info.retry_of])
-        return chain
-
-    def in_state(self, org: str, *states: RunState) -> list[Run]:
-        """Return the runs of an org in any of these states, newest first."""
-        return self._select(table.c.org == org, table.c.state.in_(values_of(states)))
-
-    def queue(self, org: str) -> list[Run]:
-        """Return the runs that wait for their turn, in the order of the queue."""
-        waiting = self.in_state(org, RunState.QUEUED)
-        return sorted(waiting, key=lambda run: run.queued_at or run.info.started_at)
-
-    def ended_before(self, org: str, moment: datetime) -> list[Run]:
-        """Return the closed runs of an org whose last session ended before a moment."""
-        return self._select(
-            table.c.org == org,
-            table.c.state.in_(values_of(CLOSED)),
-            table.c.finished_at < moment,
-        )
+class RunTable(RunQueries):
+    """The table `runs`: its queries, and every change of a record."""
 
     def add(self, run: Run, *, superseded: StopReason | None = None) -> Run:
         """Add a run, and return it, or the run to use instead.
@@ -139,7 +38,7 @@ class RunTable:
 
         Raises AlreadyRunning when one of the older runs is being sent.
         """
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             if superseded is not None:
                 if (retry := self._open_retry(run.info, connection)) is not None:
                     return retry
@@ -150,7 +49,7 @@ class RunTable:
     def _open_retry(self, info: RunInfo, connection: sa.Connection) -> Run | None:
         if info.retry_of is None:
             return None
-        retries = self._select(table.c.retry_of == info.retry_of, _is_open(), connection=connection)
+        retries = self.select(table.c.retry_of == info.retry_of, is_open(), connection=connection)
         return next(iter(retries), None)
 
     def _supersede_older(self, run: Run, reason: StopReason, connection: sa.Connection) -> None:
@@ -160,8 +59,8 @@ class RunTable:
         elif info.undo_of is not None:
             older = table.c.id == info.undo_of
         else:
-            older = sa.or_(sa.and_(*_same_content(info)), table.c.parent == run.parent)
-        for each in self._select(older, _is_open(), connection=connection):
+            older = sa.or_(sa.and_(*same_content(info)), table.c.parent == run.parent)
+        for each in self.select(older, is_open(), connection=connection):
             if each.is_alive:
                 raise AlreadyRunning(
                     f"Run {each.run_id} of the same file is being sent. Wait for its end, or stop "
@@ -169,7 +68,7 @@ class RunTable:
                 )
         # Retention removes a closed run by the time of its end.
         ended = {"finished_at": datetime.now(UTC)}
-        update = table.update().where(older, _is_open())
+        update = table.update().where(older, is_open())
         connection.execute(
             update.where(table.c.remaining > 0).values(
                 state_values(RunState.SUPERSEDED, reason) | ended
@@ -189,8 +88,8 @@ class RunTable:
         made it while the process was starting.
         """
         is_queued = table.c.state == RunState.QUEUED.value
-        can_start = is_queued if run.state is RunState.QUEUED else _is_open()
-        with writing(self._engine) as connection:
+        can_start = is_queued if run.state is RunState.QUEUED else is_open()
+        with writing(self.engine) as connection:
             updated = connection.execute(
                 table.update()
                 .where(table.c.id == run.run_id, can_start)
@@ -229,7 +128,7 @@ class RunTable:
             table.c.state.in_(values_of((RunState.RUNNING, RunState.QUEUED))),
             table.c.stop_code == StopCode.KILLED.value,
         )
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             row = connection.execute(
                 table.update()
                 .where(table.c.id == run_id)
@@ -270,9 +169,9 @@ class RunTable:
             values["results"] = results
         if figures is not None:
             values |= figure_values(figures)
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             update = table.update().where(table.c.id == run_id)
-            connection.execute(update.where(_is_open()).values(state_values(state, reason)))
+            connection.execute(update.where(is_open()).values(state_values(state, reason)))
             connection.execute(update.values(values))
 
     def set_results(self, run_id: str, path: str) -> None:
@@ -299,9 +198,9 @@ class RunTable:
             values["options"] = dict(options)
         first = {"requested_by": requested_by, "file_name": file_name, "upload": upload}
         first = {name: value for name, value in first.items() if value}
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             is_run = table.c.id == run_id
-            update = table.update().where(is_run, _is_open())
+            update = table.update().where(is_run, is_open())
             is_queued = connection.execute(update.values(values)).rowcount > 0
             if first:
                 connection.execute(update.where(table.c.requested_by == "").values(first))
@@ -341,33 +240,10 @@ class RunTable:
 
     def remove(self, run_id: str) -> None:
         """Remove a run; the caller removes its journal."""
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             connection.execute(table.delete().where(table.c.id == run_id))
 
     def _update(self, run_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> None:
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             is_run = table.c.id == run_id
             connection.execute(table.update().where(is_run, *conditions).values(values))
-
-    def _select(
-        self, *conditions: sa.ColumnElement[bool], connection: sa.Connection | None = None
-    ) -> list[Run]:
-        """Return runs, newest first; with a `connection`, as its transaction sees them."""
-        query = table.select().where(*conditions).order_by(table.c.id.desc())
-        with nullcontext(connection) if connection else reading(self._engine) as used:
-            return [to_run(row) for row in used.execute(query).mappings()]
-
-
-def _is_open() -> sa.ColumnElement[bool]:
-    return table.c.state.not_in(values_of(CLOSED))
-
-
-def _same_content(info: RunInfo) -> list[sa.ColumnElement[bool]]:
-    return [
-        table.c.org == info.org,
-        table.c.sha256 == info.sha256,
-        table.c.environment == info.environment,
-        table.c.api_url == info.api_url,
-        table.c.sheet.is_not_distinct_from(info.sheet),
-        table.c.id != info.run_id,
-    ]

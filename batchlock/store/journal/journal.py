@@ -1,20 +1,19 @@
 """One open journal: the operations that plan, send and report need."""
 
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self
 
-from batchlock.core.reading import FileReading, Note
+from batchlock.core.reading import Note
 from batchlock.core.records import FindPlan, Search
 from batchlock.core.results import Outcome, Result, ResultRow
 from batchlock.core.rows import Cell, Field, PreviousLock, Problem, RecordId, Update
 from batchlock.core.runs import RunFigures, RunInfo, Totals
 from batchlock.store.journal import finding, planned, progress, results, search
 from batchlock.store.journal.database import SqliteDatabase
+from batchlock.store.journal.facts import JournalFacts, put
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.planning import add_rows
 from batchlock.store.journal.results import Group
@@ -22,10 +21,8 @@ from batchlock.store.journal.search import RowFilter, Throughput
 from batchlock.store.journal.sql import Database, Place, Sql
 from batchlock.store.journal.whole_file import check_whole_file
 
-_T = TypeVar("_T")
 
-
-class Journal:
+class Journal(JournalFacts):
     """The journal of one run. Two threads must not use it at the same time.
 
     After `open`, a method that writes returns when the data is on the disk. Every method raises
@@ -76,78 +73,6 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def set_info(self, info: RunInfo) -> None:
-        """Store what the run is."""
-        self._write("about", info.to_json())
-
-    @property
-    def info(self) -> RunInfo:
-        """What the run is."""
-        info = self._read("about", RunInfo.from_json)
-        if info is None:
-            raise self.database.no_journal()
-        return info
-
-    def set_reading(self, reading: FileReading) -> None:
-        """Store how the file was read, and its notes."""
-        self._write("reading", reading.to_json())
-
-    @property
-    def reading(self) -> FileReading:
-        """How the file was read; without any fact in a journal of 0.1.0."""
-        return self._read("reading", FileReading.from_json) or FileReading()
-
-    def set_finished_before(self, finished_at: datetime) -> None:
-        """Store when the same thing was finished before this plan was made."""
-        self._write("finished_before", {"at": finished_at.isoformat()})
-
-    @property
-    def finished_before(self) -> datetime | None:
-        """When the same thing was finished before; None when it was not."""
-        return self._read("finished_before", lambda value: datetime.fromisoformat(value["at"]))
-
-    def set_day_credits(self, credits_: int) -> None:
-        """Store about how many credits the org has in a day."""
-        self._write("day_credits", {"credits": credits_})
-
-    @property
-    def day_credits(self) -> int | None:
-        """About how many credits the org has in a day; None when that is not known."""
-        return self._read("day_credits", lambda value: int(value["credits"]))
-
-    @staticmethod
-    def put_compared(sql: Sql) -> None:
-        """Store that the earlier runs of the same thing were considered; the caller commits."""
-        _put(sql, "earlier", {})
-
-    @property
-    def is_compared(self) -> bool:
-        """Whether the earlier runs of the same thing were considered."""
-        return self._read("earlier", lambda _: True) or False
-
-    def set_changes_reasons(self) -> None:
-        """Store that a row that locks gives a record that is locked already its reason."""
-        self._write("change_reason", {})
-
-    @property
-    def changes_reasons(self) -> bool:
-        """Whether a row that locks gives a record that is locked already its reason."""
-        return self._read("change_reason", lambda _: True) or False
-
-    def set_previous_reason(self, setting: str) -> None:
-        """Store the setting `results.previous_reason`, on which the number of calls depends."""
-        self._write("previous_reason", {"setting": setting})
-
-    @property
-    def previous_reason(self) -> str:
-        """The setting `results.previous_reason` when the run was planned."""
-        return self._read("previous_reason", lambda value: str(value["setting"])) or "auto"
-
-    @property
-    def totals(self) -> Totals:
-        """The cost of the run so far."""
-        return self._read("totals", lambda values: Totals(**values)) or Totals()
-
     def add(
         self,
         cells: Iterable[tuple[int, Sequence[Cell]]],
@@ -176,13 +101,8 @@ class Journal:
     def set_find_plan(self, plan: FindPlan) -> None:
         """Store what a run that finds locked records searches; before it has any row."""
         with self.database.transaction() as sql:
-            _put(sql, "find", plan.to_json())
+            put(sql, "find", plan.to_json())
             finding.add_searches(sql, plan.searches)
-
-    @property
-    def find_plan(self) -> FindPlan:
-        """What the run searches, and how far it has come; empty for any other run."""
-        return self._read("find", FindPlan.from_json) or FindPlan()
 
     def commit_page(self, page: Search, record_ids: Sequence[RecordId], *, costs: Totals) -> Search:
         """Record a page of a search: its records, where the search stands and what it has cost.
@@ -197,7 +117,7 @@ class Journal:
             finding.end_search(sql, position, page)
             searches = [*plan.searches]
             searches[position] = page
-            _put(sql, "find", replace(plan, searches=searches).to_json())
+            put(sql, "find", replace(plan, searches=searches).to_json())
             totals = self._put_totals(sql, costs)
         self._totals = totals
         return page
@@ -344,29 +264,9 @@ class Journal:
         with self.database.reading() as sql:
             return search.throughput(sql, spans)
 
-    def _read(self, name: str, parse: Callable[[dict[str, Any]], _T]) -> _T | None:
-        with self.database.reading() as sql:
-            value = sql.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
-        if value is None:
-            return None
-        try:
-            return parse(json.loads(value[0]))
-        except (KeyError, TypeError):
-            raise self.database.wrong_version() from None
-
     def _put_totals(self, sql: Sql, costs: Totals) -> Totals:
         """Add costs to the totals, which a repeated commit sets to the same value again."""
         before = self._totals if sql.dialect.repeats_commits else None
         totals = (before or self.totals) + costs
-        _put(sql, "totals", asdict(totals))
+        put(sql, "totals", asdict(totals))
         return totals
-
-    def _write(self, name: str, value: Mapping[str, object]) -> None:
-        with self.database.transaction() as sql:
-            _put(sql, name, value)
-
-
-def _put(sql: Sql, name: str, value: Mapping[str, object]) -> None:
-    text = json.dumps(value)
-    if not sql.execute("UPDATE run SET value = ? WHERE name = ?", (text, name)).rowcount:
-        sql.execute("INSERT INTO run (name, value) VALUES (?, ?)", (name, text))

@@ -1,0 +1,85 @@
+"""Send one run on a worker: its settings, its connection, and its executor."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from batchlock.config import Settings, replaced
+from batchlock.confirming import PlanPreview
+from batchlock.core.cancel import CancelToken
+from batchlock.core.observer import RunObserver
+from batchlock.core.options import RunOptions
+from batchlock.core.runs import Run
+from batchlock.execute import connected
+from batchlock.fleet.executor import SharedExecutor, SharedRecorder
+from batchlock.fleet.lease_guard import LeaseGuard
+from batchlock.fleet.writer import RunWriter, SharedWriter
+from batchlock.org_settings import settings_of_org
+from batchlock.plan import run_info
+from batchlock.report.reporter import Reporter
+from batchlock.send.stop_rules import deadline
+from batchlock.store.journal import Journal
+from batchlock.store.store import Store
+from batchlock.zoho.credentials import Credentials, load_credentials
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSender:
+    """Sends the runs of one worker."""
+
+    settings: Settings
+    store: Store
+    writer: SharedWriter
+    recorders: dict[str, SharedRecorder] = field(default_factory=dict)
+    """Of the runs that are being sent, by their ids."""
+
+    def _prepare(self, run: Run) -> tuple[Settings, Credentials]:
+        settings = settings_of_org(self.settings, self.store, run.info.org)
+        chosen = {tuple(name.split(".")): value for name, value in run.options.items()}
+        settings = replaced(
+            settings, chosen, source=lambda path: f"Run {run.run_id}: {'.'.join(path)}"
+        )
+        run_info.check_address(run.info, settings)
+        return settings, load_credentials(settings.zoho, settings.network, run.info.org)
+
+    async def send(self, run: Run, guard: LeaseGuard, cancel_token: CancelToken) -> None:
+        """Send the rows that a run has left. Raises LeaseLost, DATABASE_ERRORS, and as `execute`.
+
+        The settings are those of its org, and those that its person has chosen for it.
+        """
+        store = self.store
+        settings, credentials = await asyncio.to_thread(self._prepare, run)
+        journal = await asyncio.to_thread(store.journals.open, run.info, guard.lease)
+        executor = SharedExecutor(
+            settings=settings,
+            store=store,
+            reporter=Reporter(settings, RunOptions()),
+            cancel_token=cancel_token,
+            observer=RunObserver(),
+            preview=PlanPreview(RunObserver(), {run.run_id}),
+            deadline_monotonic=deadline(
+                settings.stop,
+                started_monotonic=asyncio.get_running_loop().time(),
+                started_at=datetime.now(UTC),
+            ),
+            fresh=False,
+            writer=await self._run_writer(run, journal, guard),
+            lease=guard.lease,
+            recorders=self.recorders,
+            writes_results=run.schedule is not None,
+        )
+        with journal:
+            connecting = connected(settings, store, credentials, check_lease=guard.check)
+            async with connecting as (connection, enquiry):
+                _log.info("Run %s of %s begins.", run.run_id, run.info.org)
+                result = await executor.execute(run, journal, connection, enquiry)
+                _log.info("Run %s of %s: %s", run.run_id, run.info.org, result.summary.sentence)
+
+    async def _run_writer(self, run: Run, journal: Journal, guard: LeaseGuard) -> RunWriter:
+        totals = await asyncio.to_thread(lambda: journal.totals)
+        in_doubt = await asyncio.to_thread(journal.in_doubt)
+        rows = frozenset(update.row for update in in_doubt)
+        return RunWriter(self.writer, guard, run.run_id, totals, rows)

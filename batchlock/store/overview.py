@@ -83,19 +83,28 @@ class Overview:
                 for row in connection.execute(query)
             }
 
-    def runs(self) -> Mapping[str, OrgRuns]:
-        """Return the active runs and the last ended one of each org that has any, by name."""
-        # An id sorts by the time of the start.
-        last_ids = (
-            sa.select(sa.func.max(run_table.c.id))
-            .where(run_table.c.state.in_(_ENDED))
-            .group_by(run_table.c.org)
+    def runs(self, orgs: Sequence[str]) -> Mapping[str, OrgRuns]:
+        """Return the active runs and the last ended one of each of some orgs, by name.
+
+        Orgs without any are missing.
+        """
+        wanted = sa.values(sa.column("org", sa.Text)).data([(org,) for org in orgs]).cte("wanted")
+        # Another name, since a subquery of the same table would be bound to each row around it.
+        inner = run_table.alias()
+        is_of_org = inner.c.org == wanted.c.org
+        # An id sorts by the time of the start. For each org the index gives its newest runs first,
+        # and a maximum over groups would read all runs of all orgs.
+        last_id = (
+            sa.select(inner.c.id)
+            .where(is_of_org, inner.c.state.in_(_ENDED))
+            .order_by(inner.c.id.desc())
+            .limit(1)
+            .correlate(wanted)
+            .scalar_subquery()
         )
-        query = (
-            run_table.select()
-            .where(sa.or_(run_table.c.state.in_(_ACTIVE), run_table.c.id.in_(last_ids)))
-            .order_by(run_table.c.id)
-        )
+        active_ids = sa.select(inner.c.id).where(is_of_org, inner.c.state.in_(_ACTIVE))
+        ids = sa.union_all(active_ids, sa.select(last_id).select_from(wanted))
+        query = run_table.select().where(run_table.c.id.in_(ids)).order_by(run_table.c.id)
         active: dict[str, list[Run]] = {}
         last: dict[str, tuple[Run, str | None]] = {}
         with reading(self._engine) as connection:

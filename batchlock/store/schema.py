@@ -124,6 +124,7 @@ runs = sa.Table(
     sa.Column("options", sa.JSON(none_as_null=True)),
     sa.Index(None, "schedule", "due", unique=True),
     sa.Index(None, "org", "state"),
+    sa.Index(None, "org", "id"),  # the newest run of an org among years of runs
     sa.Index(None, "org", "identity"),
     sa.Index(None, "org", "sha256"),
     sa.Index(None, "parent"),

@@ -40,17 +40,17 @@ class OverviewReader:
         """Monotonic time, and the rows done by run."""
         self._lock = asyncio.Lock()
 
-    async def read(self) -> Reading:
-        """Return a reading that is at most two seconds old. Raises BatchlockError."""
+    async def read(self, orgs: Sequence[str]) -> Reading:
+        """Return a reading of all `orgs` that is at most two seconds old. Raises BatchlockError."""
         async with self._lock:
             age = time.monotonic() - self._read_at_monotonic
             if self._reading is None or age > _READ_SECONDS:
-                self._reading = await asyncio.to_thread(self._read)
+                self._reading = await asyncio.to_thread(self._read, orgs)
                 self._read_at_monotonic = time.monotonic()
             return self._reading
 
-    def _read(self) -> Reading:
-        runs = self._store.overview.runs()
+    def _read(self, orgs: Sequence[str]) -> Reading:
+        runs = self._store.overview.runs(orgs)
         return Reading(
             orgs=self._store.overview.orgs(),
             runs=runs,

@@ -83,7 +83,7 @@ class OverviewPages:
         return web.Response(text=text, content_type="application/json", headers=headers)
 
     async def _page(self, request: web.Request, orgs: Sequence[str]) -> OverviewPage:
-        reading = await self._reader.read()
+        reading = await self._reader.read(self._site.served_orgs.names())
         labels = [self._site.served_orgs.label(org) for org in orgs]
         lines = [
             org_line(

@@ -22,6 +22,7 @@ def upgrade() -> None:
         runs.add_column(sa.Column("due", _TIME, nullable=True))
         runs.add_column(sa.Column("options", sa.JSON(), nullable=True))
     op.create_index("ix_runs_schedule_due", "runs", ["schedule", "due"], unique=True)
+    op.create_index("ix_runs_org_id", "runs", ["org", "id"])
     with op.batch_alter_table("orgs") as orgs:
         for name in ("added_at", "lease_until", "credits_at"):
             orgs.add_column(sa.Column(name, _TIME, nullable=True))

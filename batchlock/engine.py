@@ -45,6 +45,7 @@ from batchlock.core.options import RunOptions
 from batchlock.core.records import FIND_KIND, FindRequest
 from batchlock.core.results import CheckResult, RunResult
 from batchlock.core.runs import Run, RunInfo, RunState
+from batchlock.core.schedules import Firing
 from batchlock.execute import Executor, connected
 from batchlock.find import (
     find_info,
@@ -132,8 +133,10 @@ class Engine(StoredRuns):
             info.file_name,
         )
 
-    async def start_locks(self, request: FindRequest) -> Run:
+    async def start_locks(self, request: FindRequest, *, firing: Firing | None = None) -> Run:
         """Make the run that `locks` makes, or return its unfinished one, for `resume` to execute.
+
+        With `firing`, a due time makes a new run for a worker in any case.
 
         Raises UsageError as `locks` does.
         """
@@ -141,13 +144,20 @@ class Engine(StoredRuns):
         request = with_api_names(request, self.settings, modules)
         info = self._reporter.with_output(find_info(request, self.settings, self._org))
         unfinished = self.store.newest_unfinished(info.org, info.identity)
-        if unfinished is not None and not is_outdated(unfinished):
+        if firing is None and unfinished is not None and not is_outdated(unfinished):
             return unfinished
         self.store.journals.prepare(info.org)
         with self.store.journals.plan_path(info) as path:
             await plan_find(request, path, info, self.settings, cancel_token=self.cancel_token)
             with self.store.journals.open_planned(path) as journal:
-                return self._starter.add(journal.info, journal.figures())
+                added = None
+                try:
+                    figures = journal.figures()
+                    added = self._starter.add(journal.info, figures, firing=firing)
+                finally:
+                    if added is None or added.run_id != info.run_id:
+                        self.store.journals.remove(info)
+                return added
 
     async def _run_or_resume(
         self,

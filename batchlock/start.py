@@ -6,6 +6,7 @@ rows that a run has changed ─▶ journal of an undo ─▶ record; that run en
 """
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,11 @@ from batchlock.core.records import FIND_KIND
 from batchlock.core.results import Result
 from batchlock.core.rows import Action
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, superseded_by
+from batchlock.core.schedules import Firing
 from batchlock.plan import run_info
 from batchlock.plan.finished import note_finished_run
 from batchlock.report import summaries
-from batchlock.report.destination import displayable_name, run_id_in_name
+from batchlock.report.destination import displayable_name, run_id_in_name, target_path
 from batchlock.report.reporter import Reporter
 from batchlock.store.earlier import compare_with_earlier_runs, last_finished, needs_comparison
 from batchlock.store.journal import Journal, forget_results
@@ -44,8 +46,8 @@ class Starter:
     confirm_unlocks: ConfirmUnlocks
     preview: PlanPreview
 
-    def start(self, plan_path: Path) -> Run:
-        """Make a run of a plan, which stays as it is.
+    def start(self, plan_path: Path, *, firing: Firing | None = None) -> Run:
+        """Make a run of a plan, which stays as it is; with `firing`, as `add` does.
 
         Raises AlreadyRunning when a run of the same content, which this one replaces, is being
         sent.
@@ -62,7 +64,7 @@ class Starter:
         self.store.journals.add_plan(plan_path, info, sends_done_rows=self.fresh)
         with self.store.journals.open(info) as journal:
             note_finished(journal, self.store, is_fresh=self.fresh)
-        return self._add_from(info)
+        return self._add_from(info, firing)
 
     def start_retry(self, run: Run, *, refused: bool) -> Run | None:
         """Make the retry of a run, or return its unfinished one; None when no row is to be sent.
@@ -171,31 +173,46 @@ class Starter:
                     "the history and retry it, or upload the file again.",
                 )
 
-    def add(self, info: RunInfo, figures: RunFigures) -> Run:
-        """Add a run to the store; the older runs whose place it takes end."""
+    def add(self, info: RunInfo, figures: RunFigures, *, firing: Firing | None = None) -> Run:
+        """Add a run to the store; the older runs whose place it takes end.
+
+        With `firing`, the due time of a schedule makes the run. It waits for a worker then, its
+        results have their place already, and a run that the due time has made of the same content
+        before is returned instead.
+        """
         original = original_of(info, self.store)
         if original is not None and not _is_same_org(original.info, info):
             original = None
         relatives = self.store.runs.same_content(info) if original is None else [original]
         if info.kind == FIND_KIND:  # the locks of another day are no correction of these
             relatives = []
-        return self.store.runs.add(
-            Run(
-                info=info,
-                parent=relatives[0].parent if relatives else info.run_id,
-                figures=figures,
-                file_name=displayable_name(info.file),
-            ),
-            superseded=superseded_by(info),
+        run = Run(
+            info=info,
+            parent=relatives[0].parent if relatives else info.run_id,
+            figures=figures,
+            file_name=displayable_name(info.file),
         )
+        if firing is not None:
+            run = replace(
+                run,
+                # Another worker, with other settings, may write them.
+                info=replace(info, output=str(target_path(info, self.settings))),
+                # At once: nobody would queue it after a kill.
+                state=RunState.QUEUED,
+                queued_at=datetime.now(UTC),
+                requested_by=f"the schedule {firing.schedule.schedule_id}",
+                schedule=firing.schedule.schedule_id,
+                due=firing.due,
+            )
+        return self.store.runs.add(run, superseded=superseded_by(info), firing=firing)
 
-    def _add_from(self, info: RunInfo) -> Run:
+    def _add_from(self, info: RunInfo, firing: Firing | None = None) -> Run:
         """Add the run of a new journal; remove the journal when another run takes its place."""
         added = None
         try:
             with self.store.journals.open(info) as journal:
                 self.confirm(journal)
-                added = self.add(journal.info, journal.figures())
+                added = self.add(journal.info, journal.figures(), firing=firing)
         finally:
             if added is None or added.run_id != info.run_id:
                 self.store.journals.remove(info)

@@ -13,6 +13,7 @@ from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import RunResult, Summary
 from batchlock.core.runs import Run
+from batchlock.core.schedules import Firing
 from batchlock.report import summaries
 from batchlock.report.reporter import Reporter
 from batchlock.start import Starter
@@ -60,13 +61,13 @@ class StoredRuns:
             self._store.close()
             self._store = None
 
-    def start(self, plan_path: Path) -> Run:
-        """Make a run of a plan, for `resume` to send.
+    def start(self, plan_path: Path, *, firing: Firing | None = None) -> Run:
+        """Make a run of a plan, for `resume` to send; with `firing`, for a worker.
 
         Raises AlreadyRunning when a run of the same content, which this one replaces, is being
         sent.
         """
-        return self._starter.start(plan_path)
+        return self._starter.start(plan_path, firing=firing)
 
     def start_undo(self, run_id: str) -> Run | None:
         """Make the run that `undo` makes, for `resume` to send.

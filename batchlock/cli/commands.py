@@ -40,6 +40,7 @@ from batchlock.cli.options import (
 from batchlock.cli.org_commands import orgs
 from batchlock.cli.page_commands import serve, work
 from batchlock.cli.runner import load_settings, open_engine, open_settings
+from batchlock.cli.schedule_commands import schedules
 from batchlock.cli.simulate_options import (
     InventoryOptions,
     OrgsOptions,
@@ -302,5 +303,5 @@ def simulate(
     return 0
 
 
-for _command in (lock, unlock, undo, orgs, db, migrate, worker, serve, work):
+for _command in (lock, unlock, undo, orgs, db, migrate, worker, schedules, serve, work):
     commands.add_command(_command)

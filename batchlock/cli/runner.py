@@ -97,7 +97,7 @@ def _engine(
             output=options.output,
             overwrite=options.overwrite,
             sheet=options.sheet,
-            columns=_parse_columns(options.columns),
+            columns=parse_columns(options.columns),
             constants={
                 field: value
                 for field, value in (
@@ -228,7 +228,8 @@ def _for_the_worker(options: CommandOptions) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _parse_columns(texts: tuple[str, ...]) -> dict[str, str]:
+def parse_columns(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the titles of the options `--column` by field. Raises UsageError."""
     from batchlock.core.rows import Field
 
     columns = {}

@@ -3,9 +3,9 @@
     job of the queue ─▶ lease of the org ─▶ run ─▶ execute ─▶ the next run of the org ─▶ …
 
 One loop each renews the leases, ends runs whose lease has ended, writes the heartbeats of all runs,
-listens for persons' requests, and gives the queue a job for each org that waits and has none. None
-of them waits for the database in the event loop: while it is away, calls in flight end, and their
-outcomes wait.
+listens for persons' requests, fires schedules, and gives the queue a job for each org that waits
+and has none. None of them waits for the database in the event loop: while it is away, calls in
+flight end, and their outcomes wait.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ from batchlock.execute import UNEXPECTED_ERROR
 from batchlock.fleet.lease_guard import LeaseGuard, boot_seconds
 from batchlock.fleet.queue import JobQueue
 from batchlock.fleet.run_sender import RunSender
+from batchlock.fleet.schedules import Scheduler
 from batchlock.fleet.writer import SharedWriter
 from batchlock.store.postgres import connect_arguments
 from batchlock.store.shared_journals import SharedJournals
@@ -45,6 +46,8 @@ _BEAT_SECONDS = 0.5
 _WATCH_SECONDS = 0.2
 _WORKER_BEAT_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
+# How late a schedule fires at most, while there is a worker.
+_SCHEDULE_SECONDS = 1.0
 # Threads that wait for the database: some for each phase in which a run can be.
 _THREADS = 32
 
@@ -89,6 +92,7 @@ class Worker:
         self._beat_now = asyncio.Event()
         self._stop_reason: StopReason | None = None
         self._stopped = asyncio.Event()
+        self._scheduler = Scheduler(settings, store)
         self._problem = ""
 
     async def run(self) -> None:
@@ -107,6 +111,7 @@ class Worker:
                 (self._beat, _BEAT_SECONDS),
                 (self._record_worker, _WORKER_BEAT_SECONDS),
                 (self._reconcile, self._lease_seconds / 3),
+                (self._scheduler.fire_due, _SCHEDULE_SECONDS),
             )
         ]
         loops.append(asyncio.create_task(self._listen()))
@@ -120,6 +125,7 @@ class Worker:
         for task in loops:
             task.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
+        await self._scheduler.close()
         self._writer.close()
         await writing
         with suppress(*DATABASE_ERRORS):
@@ -209,6 +215,8 @@ class Worker:
             )  # fmt: skip
             # One that could not begin would be tried again and again; a person must act.
             await asyncio.to_thread(self._store.runs.end_waiting, run.run_id, reason)
+        if run.schedule is not None:
+            await self._scheduler.after_end(run)
 
     async def _repeat(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
         """Do some work again and again; what fails is logged, and done again soon."""

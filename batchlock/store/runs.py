@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from batchlock.core.errors import AlreadyRunning
 from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
+from batchlock.core.schedules import Firing
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.store.database import writing
 from batchlock.store.run_columns import (
@@ -20,13 +21,16 @@ from batchlock.store.run_columns import (
     values_of,
 )
 from batchlock.store.run_queries import RunQueries, is_open, same_content
+from batchlock.store.schedules import run_of_firing
 from batchlock.store.schema import runs as table
 
 
 class RunTable(RunQueries):
     """The table `runs`: its queries, and every change of a record."""
 
-    def add(self, run: Run, *, superseded: StopReason | None = None) -> Run:
+    def add(
+        self, run: Run, *, superseded: StopReason | None = None, firing: Firing | None = None
+    ) -> Run:
         """Add a run, and return it, or the run to use instead.
 
         With `superseded`, the runs whose place it takes end for this reason. A retry takes the
@@ -34,11 +38,16 @@ class RunTable(RunQueries):
         of its family and of the runs of the same content. Both happen in one commit: a resumed
         older run would overwrite in Zoho what the new run has written. An older run without rows
         left was killed before it had its results: it is finished then. When the same run has an
-        unfinished retry already, that retry is returned, and nothing is added.
+        unfinished retry already, that retry is returned, and nothing is added. The same goes for a
+        run that the due time of `firing` has made of the same content before.
 
-        Raises AlreadyRunning when one of the older runs is being sent.
+        Raises AlreadyRunning when one of the older runs is being sent, and FiringLost.
         """
         with writing(self.engine) as connection:
+            if firing is not None:
+                made = run_of_firing(connection, firing, run.info.sha256)
+                if made is not None:
+                    return made
             if superseded is not None:
                 if (retry := self._open_retry(run.info, connection)) is not None:
                     return retry

@@ -117,12 +117,14 @@ runs = sa.Table(
     sa.Column("upload", sa.Text),
     sa.Column("queued_at", UtcTime),
     _count("starts"),
-    # The schedule that has made it, and the time at which it was due. A due time fires once.
+    # The schedule that has made it, and the time at which it was due. A due time takes a content
+    # once. `filed`: the `finished_at` of the session after which its file was moved.
     sa.Column("schedule", sa.Text),
     sa.Column("due", UtcTime),
+    sa.Column("filed", UtcTime),
     # Settings that its person chose, for the worker that sends it.
     sa.Column("options", sa.JSON(none_as_null=True)),
-    sa.Index(None, "schedule", "due", unique=True),
+    sa.Index(None, "schedule", "due", "sha256", unique=True),
     sa.Index(None, "org", "state"),
     sa.Index(None, "org", "id"),  # the newest run of an org among years of runs
     sa.Index(None, "org", "identity"),
@@ -213,6 +215,10 @@ schedules = sa.Table(
     sa.Column("added_at", UtcTime, nullable=False),
     sa.Column("last_due", UtcTime),
     sa.Column("last_result", AnyText, nullable=False, server_default='""'),
+    # The worker that fires the time `next_at`, the number of its claim, and until when.
+    sa.Column("claimed_by", sa.Text),
+    sa.Column("claim", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("claimed_until", UtcTime),
     sa.Index(None, "org"),
     sa.Index(None, "next_at"),
 )

@@ -31,6 +31,7 @@ from batchlock.store.orgs import OrgTable
 from batchlock.store.overview import Overview
 from batchlock.store.people import People, Sessions
 from batchlock.store.runs import RunTable
+from batchlock.store.schedules import ScheduleTable
 from batchlock.store.sealing import SealingKeys
 from batchlock.store.shared_runs import SharedRuns
 from batchlock.store.shared_tokens import SharedTokens
@@ -69,10 +70,11 @@ class Store:
             raise
         self._engine = engine
         self.journals = _journals(engine, state)
-        # These three only with a server.
+        # These four only with a server.
         self.leases = LeaseTable(engine)
         self.shared_runs = SharedRuns(engine)
         self.workers = WorkerTable(engine)
+        self.schedules = ScheduleTable(engine)
         self.runs = RunTable(engine)
         self.orgs = OrgTable(engine)
         self.people = People(engine)

@@ -20,8 +20,10 @@ def upgrade() -> None:
     with op.batch_alter_table("runs") as runs:
         runs.add_column(sa.Column("schedule", sa.Text(), nullable=True))
         runs.add_column(sa.Column("due", _TIME, nullable=True))
+        runs.add_column(sa.Column("filed", _TIME, nullable=True))
         runs.add_column(sa.Column("options", sa.JSON(), nullable=True))
-    op.create_index("ix_runs_schedule_due", "runs", ["schedule", "due"], unique=True)
+    columns = ["schedule", "due", "sha256"]
+    op.create_index("ix_runs_schedule_due_sha256", "runs", columns, unique=True)
     op.create_index("ix_runs_org_id", "runs", ["org", "id"])
     with op.batch_alter_table("orgs") as orgs:
         for name in ("added_at", "lease_until", "credits_at"):
@@ -77,6 +79,9 @@ def upgrade() -> None:
         sa.Column("added_at", _TIME, nullable=False),
         sa.Column("last_due", _TIME, nullable=True),
         sa.Column("last_result", sa.Text(), server_default='""', nullable=False),
+        sa.Column("claimed_by", sa.Text(), nullable=True),
+        sa.Column("claim", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("claimed_until", _TIME, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_schedules"),
     )
     op.create_index("ix_schedules_org", "schedules", ["org"])

@@ -30,21 +30,19 @@ class NewSchedule(NamedTuple):
     action: str | None
 
 
+_EXAMPLE = "batchlock schedules add acme --cron '30 22 * * *' --source inbox:/in"
+# Not `org`, which is a field of CommandOptions.
+_org_argument = click.argument("org_name", metavar="ORG")
 _id_argument = click.argument("schedule_id", metavar="ID")
 
 
-@click.group(
-    cls=Group, example="batchlock schedules add acme --cron '30 22 * * 1-5' --source inbox:/in/acme"
-)
+@click.group(cls=Group, example=_EXAMPLE)
 def schedules() -> None:
     """Let workers take files, or report locks, at the same times again and again."""
 
 
-@schedules.command(
-    cls=Command,
-    example="batchlock schedules add acme --cron '30 22 * * 1-5' --source '/in/acme/*.xlsx'",
-)
-@click.argument("org", metavar="ORG")
+@schedules.command(cls=Command, example=_EXAMPLE)
+@_org_argument
 @click.option(
     "--cron",
     required=True,
@@ -76,7 +74,7 @@ def schedules() -> None:
 @common_options
 @json_option
 @collected(NewSchedule, CommandOptions)
-def add(context: Context, new: NewSchedule, options: CommandOptions, *, org: str) -> int:
+def add(context: Context, new: NewSchedule, options: CommandOptions, *, org_name: str) -> int:
     """Add a schedule of ORG, and show its next times.
 
     Each file becomes a run. When its rows are all as it asks, the file goes to the folder done/
@@ -84,19 +82,19 @@ def add(context: Context, new: NewSchedule, options: CommandOptions, *, org: str
     """
     from batchlock.cli import schedules as steps
 
-    return steps.add(context, options, new, org)
+    return steps.add(context, options, new, org_name)
 
 
 @schedules.command("list", cls=Command, example="batchlock schedules list acme")
-@click.argument("org", metavar="[ORG]", required=False)
+@click.argument("org_name", metavar="[ORG]", required=False)
 @common_options
 @json_option
 @collected(CommandOptions)
-def list_schedules(context: Context, options: CommandOptions, *, org: str | None) -> int:
+def list_schedules(context: Context, options: CommandOptions, *, org_name: str | None) -> int:
     """List the schedules, of all orgs or of ORG, with what each has led to last."""
     from batchlock.cli import schedules as steps
 
-    return steps.list_schedules(context, options, org)
+    return steps.list_schedules(context, options, org_name)
 
 
 @schedules.command(cls=Command, example="batchlock schedules pause acme-1f3a")

@@ -45,6 +45,9 @@ _BEAT_SECONDS = 0.5
 # How soon a run ends after its lease has.
 _WATCH_SECONDS = 0.2
 _WORKER_BEAT_SECONDS = 5.0
+# How soon an org is served whose worker was killed, after its lease has ended. The query reads the
+# few runs that are not closed.
+_RECONCILE_SECONDS = 2.0
 _RETRY_SECONDS = 0.5
 # How late a schedule fires at most, while there is a worker.
 _SCHEDULE_SECONDS = 1.0
@@ -110,7 +113,7 @@ class Worker:
                 (self._watch, _WATCH_SECONDS),
                 (self._beat, _BEAT_SECONDS),
                 (self._record_worker, _WORKER_BEAT_SECONDS),
-                (self._reconcile, self._lease_seconds / 3),
+                (self._reconcile, _RECONCILE_SECONDS),
                 (self._scheduler.fire_due, _SCHEDULE_SECONDS),
             )
         ]

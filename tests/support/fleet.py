@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import itertools
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from batchlock.org_settings import keys_for_new_secrets, settings_of_org
 from batchlock.simulator import Identity, sample_rows
 from batchlock.store.sealing import new_key
 from batchlock.store.store import Store
+from support.forked_command import ForkedCommand
 from support.zoho import StandIn
 
 SIGTERM = StopReason(code=StopCode.SIGNAL, sentence="Interrupted by SIGTERM.", exit_code=143)
@@ -40,6 +42,8 @@ class Fleet:
     stand_in: StandIn
     settings: Settings
     store: Store
+    environment: dict[str, str]
+    """What a worker process needs to serve these orgs."""
 
     def add_orgs(self, *numbers: int) -> None:
         """Add orgs of the stand-in: `org-001` and so on."""
@@ -115,6 +119,22 @@ class Fleet:
             thread.join(LONGEST_WAIT_SECONDS)
             assert not thread.is_alive()
 
+    @contextmanager
+    def worker_process(self, **variables: str) -> Iterator[ForkedCommand]:
+        """Let a worker run in a process of its own during the block; kill it then."""
+        process = ForkedCommand(["worker"], environment={**self.environment, **variables})
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGCONT)  # one that was stopped would not end
+            process.kill()
+            process.communicate()
+
+    def is_held_by(self, number: int, process: ForkedCommand) -> bool:
+        """Return whether a worker process holds the lease of an org."""
+        holder = self.store.leases.holder(name_of(number))
+        return holder is not None and holder.split(":")[1] == str(process.pid)
+
 
 @contextmanager
 def fleet_of(
@@ -129,7 +149,7 @@ def fleet_of(
     }
     settings = load(environment=environment)
     with Store(settings.state, settings.database_url) as store:
-        fleet = Fleet(stand_in, settings, store)
+        fleet = Fleet(stand_in, settings, store, environment)
         fleet.add_orgs(*numbers)
         yield fleet
 

@@ -62,6 +62,11 @@ class StandIn:
     def calls(self, kind: str = "put") -> dict[str, Any]:
         return self._inspect(f"calls?kind={kind}")
 
+    def log(self, after: int = 0) -> list[dict[str, Any]]:
+        """Return the calls after the one with this number, in the order of their arrival."""
+        calls: list[dict[str, Any]] = self._inspect(f"log?after={after}&limit=10000")["calls"]
+        return calls
+
     def inventory(self, module: str) -> list[dict[str, Any]]:
         """Return the records of a module, in the order of their ids."""
         records: list[dict[str, Any]] = self._inspect(f"inventory?module={module}")["records"][

@@ -25,6 +25,8 @@ class LimiterSnapshot(NamedTuple):
     """Seconds that all calls still wait."""
     credits_left: int | None = None
     """Credits of the day that Zoho last reported as left; None before it reported any."""
+    throttled: int = 0
+    """Calls of this session that Zoho has refused because there were too many."""
 
 
 class RunObserver:

@@ -14,6 +14,7 @@ from batchlock.core.runs import Run
 from batchlock.execute import connected
 from batchlock.fleet.executor import SharedExecutor, SharedRecorder
 from batchlock.fleet.lease_guard import LeaseGuard
+from batchlock.fleet.metrics import RunMetrics
 from batchlock.fleet.writer import RunWriter, SharedWriter
 from batchlock.org_settings import settings_of_org
 from batchlock.plan import run_info
@@ -58,7 +59,7 @@ class RunSender:
             store=store,
             reporter=Reporter(settings, RunOptions()),
             cancel_token=cancel_token,
-            observer=RunObserver(),
+            observer=RunMetrics(self.writer.metrics),
             preview=PlanPreview(RunObserver(), {run.run_id}),
             deadline_monotonic=deadline(
                 settings.stop,

@@ -4,6 +4,26 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge, Le
+from pydantic import AfterValidator
+
+_MAX_PORT = 65_535
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Return the parts of an address to listen on: `127.0.0.1:9100`, `[::]:9100`.
+
+    Raises ValueError for any other text.
+    """
+    host, colon, port = text.rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not colon or not host or not port.isdecimal() or int(port) > _MAX_PORT:
+        raise ValueError("an address to listen on is HOST:PORT, such as 127.0.0.1:9100")
+    return host, int(port)
+
+
+def _address(text: str) -> str:
+    host_and_port(text)
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,3 +34,4 @@ class WorkerSettings:
     # A worker renews its leases three times in this time. The runs of a worker that was killed are
     # taken over by another one when it is over.
     lease: Annotated[float, Ge(3), Le(3600)] = 15.0
+    listen: Annotated[str, AfterValidator(_address)] | None = None

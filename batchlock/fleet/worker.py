@@ -20,22 +20,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import psycopg
-
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, LeaseLost, UsageError
 from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopReason
 from batchlock.execute import UNEXPECTED_ERROR
+from batchlock.fleet.health import health_server
 from batchlock.fleet.lease_guard import LeaseGuard, boot_seconds
+from batchlock.fleet.metrics import Metrics
+from batchlock.fleet.notifications import listen
 from batchlock.fleet.queue import JobQueue
 from batchlock.fleet.run_sender import RunSender
 from batchlock.fleet.schedules import Scheduler
 from batchlock.fleet.writer import SharedWriter
-from batchlock.store.postgres import connect_arguments
 from batchlock.store.shared_journals import SharedJournals
-from batchlock.store.shared_runs import NOTIFICATIONS
 from batchlock.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -88,7 +87,8 @@ class Worker:
         self._started_at = datetime.now(UTC)
         self._lease_seconds = settings.worker.lease
         self._queue = JobQueue(url, self.serve, orgs_at_once=settings.worker.orgs_at_once)
-        self._writer = SharedWriter(SharedJournals(url))
+        self._metrics = Metrics()
+        self._writer = SharedWriter(SharedJournals(url), self._metrics)
         self._sender = RunSender(settings, store, self._writer)
         self._orgs: dict[str, asyncio.Task[None]] = {}
         self._sessions: dict[str, _Session] = {}
@@ -97,12 +97,22 @@ class Worker:
         self._stopped = asyncio.Event()
         self._scheduler = Scheduler(settings, store)
         self._problem = ""
+        self._metrics.follow(
+            runs_running=lambda: len(self._sender.recorders), orgs_held=lambda: len(self._sessions)
+        )
+        self.health_port: int | None = None  # of `worker.listen`, while the worker runs
 
     async def run(self) -> None:
         """Send runs until `stop`; then give all of them back in good order.
 
-        Raises UsageError when the database has the tables of another version meanwhile.
+        Raises UsageError when the database has the tables of another version meanwhile, or when
+        the address of the setting `worker.listen` cannot be used.
         """
+        address = self._settings.worker.listen
+        async with health_server(address, self._metrics, self._not_ready) as self.health_port:
+            await self._work()
+
+    async def _work(self) -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "database"))
         await self._record_worker()
         writing = asyncio.create_task(self._writer.run())
@@ -117,7 +127,7 @@ class Worker:
                 (self._scheduler.fire_due, _SCHEDULE_SECONDS),
             )
         ]
-        loops.append(asyncio.create_task(self._listen()))
+        loops.append(asyncio.create_task(listen(self._url, self._beat_now.set)))
         queue = asyncio.create_task(self._queue.run())
         await self._stopped.wait()
         self._queue.stop()
@@ -135,6 +145,12 @@ class Worker:
             await asyncio.to_thread(self._store.workers.remove, self.name)
         if self._problem:
             raise UsageError(self._problem)
+
+    def _not_ready(self) -> str:
+        """Return why this worker takes no runs; else nothing. Raises DatabaseUnavailable."""
+        if self._stop_reason is not None:
+            return "The worker ends, and takes no more runs."
+        return self._store.schema_problem()
 
     def stop(self, reason: StopReason) -> None:
         """End in good order: no new calls, those in flight finish, and all runs wait again."""
@@ -190,6 +206,7 @@ class Worker:
                 await self._send_run(current, session)
         except LeaseLost as error:
             _log.warning("%s Run %s is left as it is.", error, run.run_id)
+            self._metrics.leases_lost.inc()
         finally:
             del self._sessions[org]
             if not session.guard.is_lost:
@@ -227,6 +244,8 @@ class Worker:
             try:
                 await work()
             except Exception as error:
+                if isinstance(error, DATABASE_ERRORS):
+                    self._metrics.set_database(is_up=False)
                 if not isinstance(error, BatchlockError):
                     _log.exception("A step of the worker failed; it is tried again.")
                 else:
@@ -266,23 +285,6 @@ class Worker:
             async with asyncio.timeout(_BEAT_SECONDS):
                 await self._beat_now.wait()
 
-    async def _listen(self) -> None:
-        """Read persons' requests as soon as one is announced."""
-        arguments = connect_arguments(self._url)
-        while True:
-            try:
-                connection = await psycopg.AsyncConnection.connect(
-                    autocommit=True,
-                    **arguments,  # type: ignore[arg-type]
-                )
-                async with connection:
-                    await connection.execute(f"LISTEN {NOTIFICATIONS}")
-                    async for _ in connection.notifies():
-                        self._beat_now.set()
-            except psycopg.Error as error:
-                _log.info("Requests are polled, because notifications fail: %s", error)
-            await asyncio.sleep(_RETRY_SECONDS)
-
     async def _record_worker(self) -> None:
         problem = await asyncio.to_thread(self._store.schema_problem)
         if problem:
@@ -296,6 +298,9 @@ class Worker:
             runs=len(self._sessions),
             stopping=self._stop_reason is not None,
         )
+        waiting = await asyncio.to_thread(self._store.shared_runs.count_waiting)
+        self._metrics.runs_waiting.set(waiting)
+        self._metrics.set_database(is_up=True)
 
     async def _reconcile(self) -> None:
         orgs = await asyncio.to_thread(self._store.shared_runs.waiting_orgs)

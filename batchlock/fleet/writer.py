@@ -20,6 +20,7 @@ from batchlock.core.results import Outcome
 from batchlock.core.rows import PreviousLock, Update
 from batchlock.core.runs import Totals
 from batchlock.fleet.lease_guard import LeaseGuard
+from batchlock.fleet.metrics import Metrics
 from batchlock.store.journal.shared import Batch
 from batchlock.store.shared_journals import SharedJournals
 
@@ -65,6 +66,7 @@ class RunWriter:
     ) -> list[Update]:
         """Write a batch with the next shared commit. Raises LeaseLost."""
         self.totals += costs
+        self.writer.metrics.add_costs(costs)
         batch = Batch(
             run_id=self.run_id,
             lease=self.guard.lease,
@@ -86,6 +88,7 @@ class SharedWriter:
     """Writes the batches of all runs of a worker."""
 
     journals: SharedJournals
+    metrics: Metrics = field(default_factory=Metrics)
     _waiting: list[_Waiting] = field(default_factory=list)
     _has_batch: asyncio.Event = field(default_factory=asyncio.Event)
     _is_closed: bool = False
@@ -129,16 +132,20 @@ class SharedWriter:
             return
         batches, in_doubt = [one.batch for one in current], [one.in_doubt for one in current]
         loop = asyncio.get_running_loop()
+        begun = loop.time()
         try:
             committed = await loop.run_in_executor(thread, self.journals.commit, batches, in_doubt)
         except DATABASE_ERRORS as error:
             _log.warning("%s The outcomes wait.", error)
+            self.metrics.set_database(is_up=False)
             self._waiting = current + self._waiting
             self._has_batch.set()
             await asyncio.sleep(_RETRY_SECONDS)
         except Exception as error:
             await self._write_singly(thread, current, error)
         else:
+            self.metrics.commit_seconds.observe(loop.time() - begun)
+            self.metrics.set_database(is_up=True)
             for one, result in zip(current, committed, strict=True):
                 _end(one, result)
 

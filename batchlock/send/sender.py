@@ -209,10 +209,11 @@ class Sender:
         await stored
 
     async def progress_loop(self) -> None:
-        """Report the limiter's state about twice a second."""
+        """Report the limiter's state about twice a second, and at the end."""
         while not self.finished.is_set():
             self.observer.on_progress(self.limiter.snapshot)
             await self.limiter.clock.wait(self.finished, _PROGRESS_SECONDS)
+        self.observer.on_progress(self.limiter.snapshot)
 
     def _start(
         self, update: Update, previous: PreviousLock | None = None, *, in_doubt: bool = False

@@ -96,6 +96,13 @@ class SharedRuns:
         with reading(self._engine) as connection:
             return list(connection.scalars(query))
 
+    def count_waiting(self) -> int:
+        """Return how many runs of all orgs wait in the queue."""
+        is_waiting = table.c.state == RunState.QUEUED.value
+        query = sa.select(sa.func.count()).select_from(table).where(is_waiting)
+        with reading(self._engine) as connection:
+            return connection.scalar(query) or 0
+
     def next_run(self, org: str) -> Run | None:
         """Return the run of an org that is to be sent next; None when none waits.
 

@@ -64,6 +64,7 @@ EVERY_KEY = [
     ("web.keep", "90d", 7_776_000.0),
     ("worker.orgs_at_once", "20", 20),
     ("worker.lease", "1m", 60.0),
+    ("worker.listen", "127.0.0.1:9100", "127.0.0.1:9100"),
     ("secrets.key", SECRET, SecretStr(SECRET)),
     ("secrets.key_file", "key.txt", Path("key.txt")),
     ("secrets.key_command", "echo key", "echo key"),

@@ -64,12 +64,14 @@ def test_rows_with_a_final_status_are_not_sent_again(tmp_path: Path) -> None:
 def test_the_observer_receives_why_all_calls_wait(tmp_path: Path) -> None:
     api = ScriptedApi({2: [replace(THROTTLED, retry_after=3.0), ACCEPTED]}, seconds=0.6)
     delivery = send(journal_of(tmp_path / "j", updates_of(1)), api)
-    in_flight, windows, reasons, seconds, _ = zip(*delivery.observer.snapshots, strict=True)
+    columns = zip(*delivery.observer.snapshots, strict=True)
+    in_flight, windows, reasons, seconds, _, throttled = columns
     assert in_flight[:2] == (0, 1)
     assert set(windows) == {1}
     assert reasons[0] == ""
     assert ("too many calls", pytest.approx(2.6)) in zip(reasons, seconds, strict=True)
     assert max(seconds) <= 3.0
+    assert throttled[-1] == 1
 
 
 @pytest.mark.parametrize("window", [1, 4])

@@ -60,6 +60,7 @@ class CallLimiter:
         self.deadline_monotonic = deadline_monotonic
         self.in_flight = 0
         self.peak = 0
+        self._throttled = 0
         now = self.clock.now_utc()
         self._window = Window(limits, ceiling, now=now, known_good=known_good)
         self._rate = Rate(limits.per_second)
@@ -102,7 +103,9 @@ class CallLimiter:
         """The state at this moment."""
         wait = max(0.0, self._breaker.open_until - self.clock.monotonic())
         reason = self._breaker.reason if wait else ""
-        return LimiterSnapshot(self.in_flight, self.window, reason, wait, self._budget.remaining)
+        return LimiterSnapshot(
+            self.in_flight, self.window, reason, wait, self._budget.remaining, self._throttled
+        )
 
     async def acquire(self) -> Permit | None:
         """Wait until a call may start; None when the limiter is closed.
@@ -141,6 +144,7 @@ class CallLimiter:
             started=permit.started,
             now=now,
         )
+        self._throttled += reply.verdict is Verdict.THROTTLED
         match reply.verdict:
             case Verdict.THROTTLED | Verdict.UNREACHABLE:
                 is_new = self._breaker.record_failure(reply, started=permit.started, now=now)

@@ -158,8 +158,8 @@ def test_the_snapshot_shows_why_and_how_long_all_calls_wait() -> None:
         return [*snapshots, limiter.snapshot]
 
     assert run_simulated(main()) == [
-        (0, 2, "", 0.0, None), (0, 2, "too many calls", 8.0, None),
-        (0, 2, "too many calls", 5.0, None), (1, 2, "", 0.0, None),
+        (0, 2, "", 0.0, None, 0), (0, 2, "too many calls", 8.0, None, 1),
+        (0, 2, "too many calls", 5.0, None, 1), (1, 2, "", 0.0, None, 1),
     ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
@@ -50,8 +51,9 @@ _RECONCILE_SECONDS = 2.0
 _RETRY_SECONDS = 0.5
 # How late a schedule fires at most, while there is a worker.
 _SCHEDULE_SECONDS = 1.0
-# Threads that wait for the database: some for each phase in which a run can be.
-_THREADS = 32
+# Threads that wait for the database: some for each phase in which a run can be. Each needs two
+# connections of the store at most, which has 48.
+_THREADS = 20
 
 
 @dataclass(slots=True)
@@ -92,6 +94,8 @@ class Worker:
         self._sender = RunSender(settings, store, self._writer)
         self._orgs: dict[str, asyncio.Task[None]] = {}
         self._sessions: dict[str, _Session] = {}
+        # A thread of its own, so that renewals wait for no other use of the database.
+        self._renewing_thread = ThreadPoolExecutor(1, "leases")
         self._beat_now = asyncio.Event()
         self._stop_reason: StopReason | None = None
         self._stopped = asyncio.Event()
@@ -141,6 +145,7 @@ class Worker:
         await self._scheduler.close()
         self._writer.close()
         await writing
+        self._renewing_thread.shutdown(wait=False)
         with suppress(*DATABASE_ERRORS):
             await asyncio.to_thread(self._store.workers.remove, self.name)
         if self._problem:
@@ -261,8 +266,9 @@ class Worker:
         if not leases:
             return
         asked_at = boot_seconds()
-        renewing = asyncio.to_thread(self._store.leases.renew, leases, seconds=self._lease_seconds)
-        held = set(await renewing)
+        renew = partial(self._store.leases.renew, leases, seconds=self._lease_seconds)
+        loop = asyncio.get_running_loop()
+        held = set(await loop.run_in_executor(self._renewing_thread, renew))
         for session in sessions:
             if session.guard.lease not in held:
                 session.cut()

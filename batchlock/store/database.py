@@ -171,6 +171,10 @@ def _readable_errors(engine: sa.Engine) -> Iterator[None]:
     """Turn the errors of the database in the block into sentences."""
     try:
         yield
+    except sa.exc.TimeoutError as error:  # only a server has a pool that is used up
+        from batchlock.store.postgres import all_in_use
+
+        raise all_in_use() from error
     except sa.exc.DBAPIError as error:
         if engine.dialect.name == "postgresql":
             from batchlock.store.postgres import database_error

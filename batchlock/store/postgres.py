@@ -19,6 +19,10 @@ from batchlock.store.migrations import HEAD, upgrade
 _UPGRADE_LOCK = 7_233_417_010
 # A host that does not answer would otherwise hold a command for two minutes.
 _CONNECT_TIMEOUT_SECONDS = 10
+# Three workers of a server with the usual 100 connections keep 60 at most, with those of their job
+# queues. More than 20 are needed for moments only: a thread that compares two runs needs two.
+_KEPT_CONNECTIONS = 12
+_MOST_CONNECTIONS = 48
 # A connection that is dead without a word, after a failover for example, is noticed in half a
 # minute. The operating system's own times are two hours.
 _KEEPALIVE = {
@@ -83,7 +87,13 @@ def postgres_engine(url: str) -> sa.Engine:
     def connect() -> "psycopg.Connection[object]":
         return psycopg.connect(**arguments)  # type: ignore[arg-type]
 
-    return sa.create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True)
+    return sa.create_engine(
+        "postgresql+psycopg://",
+        creator=connect,
+        pool_pre_ping=True,
+        pool_size=_KEPT_CONNECTIONS,
+        max_overflow=_MOST_CONNECTIONS - _KEPT_CONNECTIONS,
+    )
 
 
 def open_postgres(url: str) -> sa.Engine:
@@ -138,6 +148,16 @@ def _reachable() -> Iterator[None]:
         yield
     except sa.exc.DBAPIError as error:
         raise database_error(error) from error
+    except sa.exc.TimeoutError as error:
+        raise all_in_use() from error
+
+
+def all_in_use() -> DatabaseUnavailable:
+    """Return the error for a process whose connections were all in use for half a minute."""
+    return DatabaseUnavailable(
+        "The database cannot be used: its answers take so long that all connections of this "
+        "process are in use. Check the load of the database."
+    )
 
 
 def database_error(error: sa.exc.DBAPIError) -> BatchlockError:

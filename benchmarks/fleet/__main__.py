@@ -12,6 +12,7 @@ import signal
 import statistics
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 from batchlock.config import seconds
@@ -20,8 +21,8 @@ from benchmarks.__main__ import load
 from benchmarks.fleet.database import Server
 from benchmarks.fleet.orgs import orgs_in
 from benchmarks.fleet.scenarios import SCENARIOS, Bench
-from benchmarks.fleet.stand_in import CAP, stand_in
-from benchmarks.fleet.watch import Watch, compare
+from benchmarks.fleet.stand_in import CAP, Call, stand_in
+from benchmarks.fleet.watch import Tenure, Watch, compare
 from benchmarks.fleet.workers import workers
 from benchmarks.rows import log
 
@@ -94,6 +95,8 @@ def _line(
         cpu = cpu - cpu_before if cpu > cpu_before else cpu
         calls, tenures = zoho.calls(), watch.tenures()
         found = compare(watch, zoho, count, calls)
+    if found.again:
+        (folder / "sent_again.txt").write_text(explained(calls, tenures), "utf-8")
     waits = [wait for takeover in bench.takeovers for wait in takeover.next_calls(calls)]
     if codes:
         bench.notes.append(f"exit codes of workers: {codes}")
@@ -119,6 +122,24 @@ def _line(
         f"{max(worker.memory for worker in group.all):.0f}",
         "; ".join(bench.notes),
     )
+
+
+def explained(calls: list[Call], tenures: list[Tenure]) -> str:
+    """Return the calls on each record that got several PUTs, with the holders of its org."""
+    of_record = defaultdict(list)
+    for call in calls:
+        of_record[call.org, call.record_id].append(call)
+    lines = []
+    for (org, record_id), its in of_record.items():
+        if record_id is not None and sum(call.kind == "put" for call in its) > 1:
+            events: list[tuple[float, str]] = [
+                (one.since, f"held by {one.pid}") for one in tenures if one.org == org
+            ]
+            events += [(one.time, f"{one.kind} from {one.port}, {one.answer}") for one in its]
+            events += [(one.end, f"end of {one.kind}") for one in its if one.end is not None]
+            lines += [f"org {org}, record {record_id}"]
+            lines += [f"  {moment:.3f} {what}" for moment, what in sorted(events)]
+    return "\n".join(lines)
 
 
 def _arguments() -> argparse.Namespace:

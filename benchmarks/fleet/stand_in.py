@@ -28,6 +28,9 @@ class Call:
     time: float
     end: float | None
     kind: str
+    record_id: str | None
+    answer: object
+    """An HTTP status, or what happened instead of an answer."""
     port: int
     """Of the client's end of the connection; it tells the processes apart."""
 
@@ -60,6 +63,8 @@ class StandIn:
                     time=call["time"],
                     end=call["end"],
                     kind=call["kind"],
+                    record_id=call["record_id"],
+                    answer=call["answer"],
                     port=call["port"],
                 )
                 for call in part["calls"]

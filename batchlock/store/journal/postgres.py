@@ -242,6 +242,10 @@ def readable_errors(name: str) -> Iterator[None]:
     """
     try:
         yield
+    except sa.exc.TimeoutError as error:
+        from batchlock.store.postgres import all_in_use
+
+        raise all_in_use() from error
     except (psycopg.Error, sa.exc.DBAPIError) as error:
         cause: BaseException | None = error
         if isinstance(error, sa.exc.DBAPIError):

@@ -5,7 +5,9 @@ import os
 import re
 import ssl
 import sys
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -56,6 +58,11 @@ def _secret_proxy_url(text: SecretStr) -> SecretStr:
 _USE_TRUSTSTORE = sys.platform in ("win32", "darwin")
 
 
+# To load the certificates of a system takes 60 ms of CPU and a megabyte, so the orgs of a worker
+# share one context. It is made anew from time to time, since the certificates of a system change.
+_CONTEXT_SECONDS = 3600.0
+
+
 def _system_ssl_context() -> ssl.SSLContext:
     if not _USE_TRUSTSTORE:
         return ssl.create_default_context()
@@ -64,6 +71,22 @@ def _system_ssl_context() -> ssl.SSLContext:
     context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_default_verify_paths()  # truststore itself ignores SSL_CERT_FILE there
     return context
+
+
+@lru_cache(maxsize=2)
+def _ssl_context(ca_file: Path | None, *_: object) -> ssl.SSLContext:
+    """Return a context, the same one for the same arguments."""
+    context = _system_ssl_context()
+    if ca_file is not None:
+        _load_certificates(context, ca_file, "network.ca_file")
+    return context
+
+
+def _changed_at(file: Path | None) -> int:
+    try:
+        return 0 if file is None else file.stat().st_mtime_ns
+    except OSError:
+        return -1  # one that cannot be read gets no context
 
 
 def _load_certificates(context: ssl.SSLContext, path: Path | str, setting: str) -> None:
@@ -136,10 +159,9 @@ class NetworkSettings:
 
         Raises UsageError when `ca_file` cannot be used.
         """
-        context = _system_ssl_context()
-        if self.ca_file is not None:
-            _load_certificates(context, self.ca_file, "network.ca_file")
-        return context
+        system = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), _USE_TRUSTSTORE
+        hour = int(time.monotonic() // _CONTEXT_SECONDS)
+        return _ssl_context(self.ca_file, _changed_at(self.ca_file), *system, hour)
 
 
 def is_this_machine(host: str) -> bool:

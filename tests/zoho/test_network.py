@@ -254,6 +254,20 @@ def test_a_named_certificate_is_trusted_beside_the_others(pem: Path) -> None:
     assert NetworkSettings(ca_file=pem).ssl_context().cert_store_stats()["x509_ca"] == system + 1
 
 
+def test_connections_share_a_context_until_a_file_of_certificates_changes(
+    pem: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = NetworkSettings(ca_file=pem).ssl_context()
+    assert NetworkSettings(ca_file=pem).ssl_context() is context
+    assert NetworkSettings().ssl_context() is not context
+    pem.write_text("", "utf-8")
+    with pytest.raises(UsageError, match="holds no certificates"):
+        NetworkSettings(ca_file=pem).ssl_context()
+    pem.write_text(SELF_SIGNED, "utf-8")
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    assert NetworkSettings(ca_file=pem).ssl_context() is not context
+
+
 def test_a_certificate_file_may_be_in_the_home_folder(pem: Path) -> None:
     pem.rename(Path.home() / "ca.pem")
     load(environment={"BATCHLOCK_NETWORK__CA_FILE": "~/ca.pem"}).network.ssl_context()

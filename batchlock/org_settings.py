@@ -85,6 +85,14 @@ def put_orgs(
     store.orgs.put([org for org, _ in orgs], sealed)
 
 
+def not_in_the_store(org: str) -> str:
+    """Return why workers send nothing to an org that only a configuration names."""
+    return (
+        f"The org {org} is not among those that the machines share, so workers do not know its "
+        f"sign-in. Add it with `batchlock orgs add {org}`, or name another with --org."
+    )
+
+
 def sealing_keys(settings: Settings, store: "Store") -> SealingKeys | None:
     """Return the keys of the settings, which are read once; None without any. Raises UsageError."""
     return _read_keys(settings.secrets, store.state, is_shared=store.database_url is not None)

@@ -55,7 +55,9 @@ class Starter:
         with Journal.open(plan_path) as source:
             run_info.check_address(source.info, self.settings)
             for run in self.store.runs.same_content(source.info):
-                if run.state is RunState.RUNNING and not run.is_alive:
+                # Machines that share the store leave that to the holder of the lease.
+                is_gone = run.state is RunState.RUNNING and not run.is_alive
+                if is_gone and not self.store.is_shared:
                     self.store.settle_killed(run)
             info = run_info.new_info_like(source.info, self.settings)
             info = replace(info, kind="run", strict=self.settings.input.strict)

@@ -14,7 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from batchlock.core.errors import DATABASE_ERRORS, BatchlockError
+from batchlock.core.errors import (
+    DATABASE_ERRORS,
+    AlreadyRunning,
+    BatchlockError,
+    DatabaseUnavailable,
+    Stopped,
+    UsageError,
+)
 from batchlock.core.observer import RunObserver
 from batchlock.core.records import FindRequest
 from batchlock.core.results import RunResult
@@ -22,11 +29,14 @@ from batchlock.core.runs import Run, RunState, state_after
 from batchlock.core.stop import StopCode, StopReason
 from batchlock.engine import Engine
 from batchlock.fleet.queue import notify_workers, wake
+from batchlock.org_settings import not_in_the_store
 from batchlock.plan import run_info
 from batchlock.report import summaries
 from batchlock.start import refuse_undo_of_rehearsal
+from batchlock.store.journal import send_done_rows
 from batchlock.store.recorder import is_sending_begins
 
+_LIVE = (RunState.QUEUED, RunState.RUNNING)
 _POLL_SECONDS = 0.5
 # A worker takes a run within a few seconds. After this time a person asks why nothing happens.
 _PATIENCE_SECONDS = 5.0
@@ -41,6 +51,8 @@ class SharedEngine(Engine):
         Raises as `Engine.run` does.
         """
         info = self._new_run_info(file, self._org)
+        if self.store.orgs.get(info.org) is None:
+            raise UsageError(not_in_the_store(info.org))
         unfinished = self.store.newest_unfinished(info.org, info.identity)
         if unfinished is not None and not self.options.fresh:
             self.observer.on_message(
@@ -60,6 +72,8 @@ class SharedEngine(Engine):
             await self._plan(file, path, info)
             with journals.open_planned(path) as journal:
                 try:
+                    if self.options.fresh:
+                        send_done_rows(journal)
                     self._starter.confirm(journal)
                     self._preview.show(journal)
                 except BaseException:  # a signal at the question, too
@@ -99,6 +113,8 @@ class SharedEngine(Engine):
 
     async def _follow(self, run: Run) -> RunResult:
         """Queue a run, wait for its end, and write its results."""
+        if self.store.orgs.get(run.info.org) is None:
+            raise UsageError(not_in_the_store(run.info.org))
         run_info.check_address(run.info, self.settings)
         info = self._reporter.with_output(run.info)
         if info != run.info:
@@ -107,19 +123,30 @@ class SharedEngine(Engine):
         if self.options.detach:
             return await asyncio.to_thread(self._detached, run)
         run = await self._wait(run.run_id)
-        return await asyncio.to_thread(self._finish, replace(run, info=info))
+        try:
+            return await asyncio.to_thread(self._finish, replace(run, info=info))
+        except DatabaseUnavailable as error:
+            # Its exit code would say that nothing was sent.
+            raise Stopped(
+                f"{error} The run has ended; `batchlock report {run.run_id}` writes its results."
+            ) from error
 
     def _queue(self, run: Run) -> None:
-        if run.state not in (RunState.QUEUED, RunState.RUNNING):
+        if run.state not in _LIVE:
             requested_by = f"{_user()}@{socket.gethostname()}"
-            if not self.store.runs.enqueue(
+            is_queued = self.store.runs.enqueue(
                 run.run_id, requested_by=requested_by, options=self.options.typed
-            ):
+            )
+            now = None if is_queued else self.store.runs.get(run.run_id)
+            if not is_queued and (now is None or now.state not in _LIVE):
                 raise BatchlockError(
                     f"Run {run.run_id} was closed meanwhile, by somebody else. Run the file again "
                     "to send what is left."
                 )
-        wake(self.store, run.info.org)
+        try:
+            wake(self.store, run.info.org)
+        except DatabaseUnavailable as error:  # a worker finds the run by itself
+            self.observer.on_message(str(error))
 
     async def _wait(self, run_id: str) -> Run:
         """Show how far a run has come until it has ended.
@@ -134,7 +161,7 @@ class SharedEngine(Engine):
                 run = await asyncio.to_thread(self.store.runs.get, run_id)
                 if run is None:
                     raise BatchlockError(f"Run {run_id} was removed meanwhile, by somebody else.")
-                if run.state not in (RunState.QUEUED, RunState.RUNNING):
+                if run.state not in _LIVE:
                     return run
                 if self.cancel_token.reason is not None and not has_asked:
                     await asyncio.to_thread(self._request_stop, run)
@@ -159,7 +186,8 @@ class SharedEngine(Engine):
                 f"Run {run.run_id} waits, because no worker is running. Start one with `batchlock "
                 "worker`."
             )
-        before = [one.run_id for one in self.store.runs.queue(run.info.org)].index(run.run_id)
+        queue = enumerate(self.store.runs.queue(run.info.org))
+        before = next((number for number, one in queue if one.run_id == run.run_id), 0)
         running = len(self.store.runs.in_state(run.info.org, RunState.RUNNING))
         if before + running:
             runs = "1 run" if before + running == 1 else f"{before + running} runs"
@@ -172,6 +200,10 @@ class SharedEngine(Engine):
         )
         self.store.runs.request_stop(run.run_id, reason)
         notify_workers(self.store, run.run_id)
+        if run.state is RunState.RUNNING and self.store.leases.holder(run.info.org) is None:
+            # Its worker was killed, and there may be no other one: the lock carries requests out.
+            with suppress(AlreadyRunning), self.store.lock(run.info.org):
+                pass
         if run.state is RunState.QUEUED:  # no worker may ever take it
             figures = self.store.figures(run)
             state = state_after(reason, remaining=figures.remaining)

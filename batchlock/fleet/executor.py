@@ -30,7 +30,7 @@ class SharedRecorder(RunRecorder):
     ) -> None:
         """Be one of the `recorders` of the worker, by run id, while the run is sent."""
         super().__init__(runs, run_id, figures)
-        self._lease = lease
+        self.lease = lease
         self._recorders = recorders
         self._has_progress = False
         self.cancel_token = CancelToken()
@@ -45,7 +45,7 @@ class SharedRecorder(RunRecorder):
         """The heartbeat of this moment."""
         return Beat(
             run_id=self.run_id,
-            lease=self._lease,
+            lease=self.lease,
             message=self.message,
             snapshot=self.snapshot,
             figures=self.figures,
@@ -78,7 +78,7 @@ class SharedExecutor(Executor):
 
     def finish(self, journal: Journal, info: RunInfo, reason: StopReason) -> RunResult:
         """Write the results if they belong on this machine; else only count them."""
-        if self.writes_results and reason.code is not StopCode.SIGNAL:
+        if self.writes_results and (reason.code is not StopCode.SIGNAL or not journal.remaining()):
             return self.reporter.finish(journal, info, reason)
         return RunResult(summary=self.reporter.summary(journal, info, reason), output=None)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from batchlock.config import Settings, replaced
 from batchlock.confirming import PlanPreview
 from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import UsageError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.runs import Run
@@ -16,7 +17,7 @@ from batchlock.fleet.executor import SharedExecutor, SharedRecorder
 from batchlock.fleet.lease_guard import LeaseGuard
 from batchlock.fleet.metrics import RunMetrics
 from batchlock.fleet.writer import RunWriter, SharedWriter
-from batchlock.org_settings import settings_of_org
+from batchlock.org_settings import not_in_the_store, settings_of_org
 from batchlock.plan import run_info
 from batchlock.report.reporter import Reporter
 from batchlock.send.stop_rules import deadline
@@ -38,6 +39,10 @@ class RunSender:
     """Of the runs that are being sent, by their ids."""
 
     def _prepare(self, run: Run) -> tuple[Settings, Credentials]:
+        # Not the org of this machine's configuration: another machine may give its name to another
+        # org of Zoho.
+        if self.store.orgs.get(run.info.org) is None:
+            raise UsageError(not_in_the_store(run.info.org))
         settings = settings_of_org(self.settings, self.store, run.info.org)
         chosen = {tuple(name.split(".")): value for name, value in run.options.items()}
         settings = replaced(
@@ -83,4 +88,4 @@ class RunSender:
         totals = await asyncio.to_thread(lambda: journal.totals)
         in_doubt = await asyncio.to_thread(journal.in_doubt)
         rows = frozenset(update.row for update in in_doubt)
-        return RunWriter(self.writer, guard, run.run_id, totals, rows)
+        return RunWriter(self.writer, guard, journal, run.run_id, totals, rows)

@@ -25,7 +25,7 @@ from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, LeaseLost, UsageError
 from batchlock.core.runs import Run, RunState
-from batchlock.core.stop import StopReason
+from batchlock.core.stop import StopCode, StopReason
 from batchlock.execute import UNEXPECTED_ERROR
 from batchlock.fleet.health import health_server
 from batchlock.fleet.lease_guard import LeaseGuard, boot_seconds
@@ -93,12 +93,13 @@ class Worker:
         self._writer = SharedWriter(SharedJournals(url), self._metrics)
         self._sender = RunSender(settings, store, self._writer)
         self._orgs: dict[str, asyncio.Task[None]] = {}
+        self._asked_again: set[str] = set()
+        """Orgs for which a job came while their runs were being sent."""
         self._sessions: dict[str, _Session] = {}
-        # A thread of its own, so that renewals wait for no other use of the database.
-        self._renewing_thread = ThreadPoolExecutor(1, "leases")
         self._beat_now = asyncio.Event()
         self._stop_reason: StopReason | None = None
         self._stopped = asyncio.Event()
+        self._lease_threads = ThreadPoolExecutor(2, "leases")
         self._scheduler = Scheduler(settings, store)
         self._problem = ""
         self._metrics.follow(
@@ -145,7 +146,7 @@ class Worker:
         await self._scheduler.close()
         self._writer.close()
         await writing
-        self._renewing_thread.shutdown(wait=False)
+        self._lease_threads.shutdown(wait=False)
         with suppress(*DATABASE_ERRORS):
             await asyncio.to_thread(self._store.workers.remove, self.name)
         if self._problem:
@@ -167,26 +168,34 @@ class Worker:
             self._stopped.set()
 
     async def serve(self, org: str) -> None:
-        """Send the runs of an org that wait, unless another worker does."""
-        self._begin(org)
-        if (task := self._orgs.get(org)) is not None:
+        """Send the runs of an org that wait, unless another worker or another job does."""
+        if org in self._orgs:
+            self._asked_again.add(org)  # a second job must not take a place of the queue
+        elif (task := self._begin(org)) is not None:
             # Not awaited itself, since the queue may cancel its job when it connects again.
             await asyncio.wait([task])
 
-    def _begin(self, org: str) -> None:
+    def _begin(self, org: str) -> "asyncio.Task[None] | None":
         is_full = len(self._orgs) >= self._settings.worker.orgs_at_once
-        if org not in self._orgs and not is_full and self._stop_reason is None:
-            task = self._orgs[org] = asyncio.create_task(self._send_runs(org))
-            task.add_done_callback(lambda _: self._orgs.pop(org))
+        if org in self._orgs or is_full or self._stop_reason is not None:
+            return None
+        task = self._orgs[org] = asyncio.create_task(self._send_runs(org))
+        return task
 
     async def _send_runs(self, org: str) -> None:
         try:
-            while self._stop_reason is None and await self._send_next(org):
-                pass
+            is_asked = True
+            while is_asked and self._stop_reason is None:
+                self._asked_again.discard(org)
+                is_asked = await self._send_next(org) or org in self._asked_again
         except DATABASE_ERRORS as error:
             _log.warning("%s: %s", org, error)
         except Exception:
             _log.exception("The runs of %s cannot be sent.", org)
+        finally:
+            # Here, without a wait since the last look, so that no job comes in between.
+            del self._orgs[org]
+            self._asked_again.discard(org)
 
     async def _send_next(self, org: str) -> bool:
         """Send the next run of an org; return False when there is none that can be sent here."""
@@ -196,8 +205,8 @@ class Worker:
             return False
         asked_at = boot_seconds()
         holder = f"{self.name}/{run.run_id}"
-        taking = asyncio.to_thread(store.leases.take, org, holder, seconds=self._lease_seconds)
-        lease = await taking
+        take = partial(store.leases.take, org, holder, seconds=self._lease_seconds)
+        lease = await asyncio.get_running_loop().run_in_executor(self._lease_threads, take)
         if lease is None:
             return False
         session = _Session(LeaseGuard(lease, self._lease_seconds, asked_at))
@@ -265,15 +274,22 @@ class Worker:
         leases = [one.guard.lease for one in sessions]
         if not leases:
             return
+        loop, table = asyncio.get_running_loop(), self._store.leases
         asked_at = boot_seconds()
-        renew = partial(self._store.leases.renew, leases, seconds=self._lease_seconds)
-        loop = asyncio.get_running_loop()
-        held = set(await loop.run_in_executor(self._renewing_thread, renew))
+        renew = partial(table.renew, leases, seconds=self._lease_seconds)
+        # Threads of their own, as their connections are: nothing else may keep a renewal waiting.
+        renewed = set(await loop.run_in_executor(self._lease_threads, renew))
+        missing = [lease for lease in leases if lease not in renewed]
+        held = set()
+        if missing:
+            held = set(await loop.run_in_executor(self._lease_threads, table.held, missing))
         for session in sessions:
-            if session.guard.lease not in held:
+            lease = session.guard.lease
+            if lease in renewed:
+                if not session.guard.is_over:  # a renewal that comes too late does not count
+                    session.guard.renewed(asked_at)
+            elif lease not in held:
                 session.cut()
-            elif not session.guard.is_over:  # a renewal that comes too late does not count
-                session.guard.renewed(asked_at)
 
     async def _watch(self) -> None:
         for session in self._sessions.values():
@@ -284,8 +300,11 @@ class Worker:
         self._beat_now.clear()
         beats = [recorder.beat for recorder in self._sender.recorders.values()]
         requests = await asyncio.to_thread(self._store.shared_runs.beat, beats)
+        leases = {beat.run_id: beat.lease for beat in beats}
         for run_id, reason in requests.items():
-            if (recorder := self._sender.recorders.get(run_id)) is not None:
+            recorder = self._sender.recorders.get(run_id)
+            # Not a later session of the same run.
+            if recorder is not None and recorder.lease == leases[run_id]:
                 recorder.cancel_token.cancel(reason)
         with suppress(TimeoutError):
             async with asyncio.timeout(_BEAT_SECONDS):
@@ -295,7 +314,10 @@ class Worker:
         problem = await asyncio.to_thread(self._store.schema_problem)
         if problem:
             self._problem = problem
-            self.stop(StopReason(sentence=problem))
+            # As a signal does: the runs wait for a worker of the right version.
+            self.stop(
+                StopReason(code=StopCode.SIGNAL, sentence=problem, exit_code=UsageError.exit_code)
+            )
             return
         await asyncio.to_thread(
             self._store.workers.beat,
@@ -309,6 +331,7 @@ class Worker:
         self._metrics.set_database(is_up=True)
 
     async def _reconcile(self) -> None:
+        await asyncio.to_thread(self._store.shared_runs.settle_disabled)
         orgs = await asyncio.to_thread(self._store.shared_runs.waiting_orgs)
         orgs = [org for org in orgs if org not in self._orgs]
         if not await self._queue.defer(orgs):

@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, LeaseLost
+from batchlock.core.errors import DATABASE_ERRORS, LeaseLost
 from batchlock.core.results import Outcome
 from batchlock.core.rows import PreviousLock, Update
 from batchlock.core.runs import Totals
 from batchlock.fleet.lease_guard import LeaseGuard
 from batchlock.fleet.metrics import Metrics
+from batchlock.store.journal import Journal
 from batchlock.store.journal.shared import Batch
 from batchlock.store.shared_journals import SharedJournals
 
@@ -47,6 +48,7 @@ class RunWriter:
 
     writer: "SharedWriter"
     guard: LeaseGuard
+    journal: Journal
     run_id: str
     totals: Totals
     """The cost of the run so far, over all its sessions."""
@@ -81,6 +83,10 @@ class RunWriter:
         if claimed:
             self.last_row = claimed[-1].row
         return claimed
+
+    async def reload(self) -> None:
+        """Read the totals again: the pages of a search have added to them."""
+        self.totals = await asyncio.to_thread(lambda: self.journal.totals)
 
 
 @dataclass(slots=True)
@@ -119,14 +125,13 @@ class SharedWriter:
                 await self._has_batch.wait()
                 self._has_batch.clear()
                 begun = loop.time()
-                if self._waiting:
-                    await self._write_waiting(thread)
+                waiting, self._waiting = self._waiting, []
+                await self._write(thread, waiting)
                 await asyncio.sleep(max(0.0, _COMMIT_SECONDS - (loop.time() - begun)))
             self.journals.close()
 
-    async def _write_waiting(self, thread: ThreadPoolExecutor) -> None:
+    async def _write(self, thread: ThreadPoolExecutor, waiting: list[_Waiting]) -> None:
         """Write one commit; what cannot be written because the database is away waits again."""
-        waiting, self._waiting = self._waiting, []
         current = [one for one in waiting if not _give_up(one)]
         if not current:
             return
@@ -142,25 +147,17 @@ class SharedWriter:
             self._has_batch.set()
             await asyncio.sleep(_RETRY_SECONDS)
         except Exception as error:
-            await self._write_singly(thread, current, error)
+            if len(current) > 1:
+                # One by one, so that what cannot be written ends one run only.
+                for one in current:
+                    await self._write(thread, [one])
+            elif not current[0].written.done():
+                current[0].written.set_exception(error)
         else:
             self.metrics.commit_seconds.observe(loop.time() - begun)
             self.metrics.set_database(is_up=True)
             for one, result in zip(current, committed, strict=True):
                 _end(one, result)
-
-    async def _write_singly(
-        self, thread: ThreadPoolExecutor, waiting: list[_Waiting], error: Exception
-    ) -> None:
-        """Write each batch by itself, so that one that cannot be written ends one run only."""
-        if len(waiting) == 1 or not isinstance(error, BatchlockError):
-            for one in waiting:
-                if not one.written.done():
-                    one.written.set_exception(error)
-            return
-        for one in waiting:
-            self._waiting.append(one)
-            await self._write_waiting(thread)
 
 
 def _give_up(waiting: _Waiting) -> bool:

@@ -24,6 +24,9 @@ class JournalWriter(Protocol):
     ) -> list[Update]:
         """Do what `Journal.commit_batch` does; when it returns, the data is on the disk."""
 
+    async def reload(self) -> None:
+        """Read the totals again, after the journal itself has added to them."""
+
 
 class ThreadWriter:
     """Writes to a journal in a thread: one commit for each batch."""
@@ -49,3 +52,6 @@ class ThreadWriter:
             previous_locks=previous_locks,
             costs=costs,
         )
+
+    async def reload(self) -> None:
+        """Do nothing: the journal adds to the totals that it has."""

@@ -45,7 +45,7 @@ async def search_modules(
     Raises Stopped when Zoho gives no usable answer, so that the search can be resumed, and what
     `Calls.call_with_retries` raises.
     """
-    plan = journal.find_plan
+    plan = await asyncio.to_thread(lambda: journal.find_plan)
     searcher = _Searcher(journal, api, calls, observer, plan)
     for search in plan.searches:
         if not search.is_complete and not await searcher.finish(search):

@@ -181,6 +181,7 @@ async def _search(
             await search_modules(journal, connection.records, calls, observer)
     finally:
         # Also what the last calls have cost that brought no page.
+        await writer.reload()
         costs = calls.costs.drain(now=limiter.clock.monotonic(), peak=limiter.peak)
         await writer.commit([], costs=costs)
         calls.close()

@@ -10,13 +10,14 @@ All times are those of the database, so the clocks of the machines do not matter
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from batchlock.core.errors import AlreadyRunning
+from batchlock.core.errors import AlreadyRunning, BatchlockError
 from batchlock.store.database import reading, writing
 from batchlock.store.schema import orgs as table
 
@@ -41,9 +42,16 @@ class LeaseTable:
         self._engine = engine
 
     def take(self, org: str, holder: str, *, seconds: float) -> Lease | None:
-        """Take the lease of an org that nobody holds; None when somebody does."""
+        """Take the lease of an org that nobody holds; None when somebody does.
+
+        Also None while a commit of the last holder is under way.
+        """
         with writing(self._engine) as connection:
             _insert_missing(connection, org)
+            # Conflicts with the lock of a commit, unlike the lock of the update alone.
+            free = sa.select(table.c.org).where(table.c.org == org, is_free())
+            if connection.scalar(free.with_for_update(skip_locked=True)) is None:
+                return None
             epoch = connection.scalar(
                 table.update()
                 .where(table.c.org == org, is_free())
@@ -53,19 +61,21 @@ class LeaseTable:
         return None if epoch is None else Lease(org, holder, epoch)
 
     def renew(self, leases: Sequence[Lease], *, seconds: float) -> list[Lease]:
-        """Renew leases in one statement; return those that are still held.
+        """Renew leases in one statement; return those that were renewed.
 
-        A lease whose time is up is renewed, too, unless another process has taken it over.
+        A lease whose time is up is renewed, too, unless another process has taken it over. One
+        that cannot be renewed at this moment, because its row is locked, is not renewed and not
+        lost: see `held`.
         """
         if not leases:
             return []
         with writing(self._engine) as connection:
-            # In one order, so that two statements never wait for each other.
             held = (
                 sa.select(table.c.org)
                 .where(_is_any_of(leases))
                 .order_by(table.c.org)
-                .with_for_update()
+                # Does not wait for commits, which lock the key of the row only.
+                .with_for_update(key_share=True, skip_locked=True)
                 .cte()
             )
             renewed = connection.execute(
@@ -77,9 +87,19 @@ class LeaseTable:
             still_held = {Lease(*row) for row in renewed}
         return [lease for lease in leases if lease in still_held]
 
+    def held(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Return the leases that no other process has taken over."""
+        columns = (table.c.org, table.c.leaseholder, table.c.epoch)
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(*columns).where(_is_any_of(leases)))
+            held = {Lease(*row) for row in rows}
+        return [lease for lease in leases if lease in held]
+
     def release(self, lease: Lease) -> None:
         """Give a lease back; no effect when another process has taken it over."""
         with writing(self._engine) as connection:
+            # Also waits for a commit that is under way.
+            connection.execute(sa.select(table.c.org).where(_is_any_of([lease])).with_for_update())
             connection.execute(
                 table.update().where(_is_any_of([lease])).values(leaseholder=None, lease_until=None)
             )
@@ -104,10 +124,22 @@ def org_lease(leases: LeaseTable, org: str) -> Iterator[Callable[[str], None]]:
         raise AlreadyRunning(
             f"Another run is at work on {org}{by}. Wait for its end, or stop it first."
         )
+    ended = threading.Event()
+    renewing = threading.Thread(target=_renew_until, args=(leases, lease, ended), daemon=True)
+    renewing.start()
     try:
         yield lambda _: None
     finally:
+        ended.set()
+        renewing.join()
         leases.release(lease)
+
+
+def _renew_until(leases: LeaseTable, lease: Lease, ended: threading.Event) -> None:
+    """Renew a lease until an event is set: a person may be asked in the meantime."""
+    while not ended.wait(_START_SECONDS / 3):
+        with suppress(BatchlockError):  # the next renewal may succeed
+            leases.renew([lease], seconds=_START_SECONDS)
 
 
 def _insert_missing(connection: sa.Connection, org: str) -> None:
@@ -118,7 +150,8 @@ def _insert_missing(connection: sa.Connection, org: str) -> None:
 
 def is_held(connection: sa.Connection, lease: Lease) -> bool:
     """Return whether a lease is still held; nobody takes it over before the transaction ends."""
-    query = sa.select(table.c.org).where(_is_any_of([lease])).with_for_update(read=True)
+    query = sa.select(table.c.org).where(_is_any_of([lease]))
+    query = query.with_for_update(read=True, key_share=True)
     return connection.scalar(query) is not None
 
 

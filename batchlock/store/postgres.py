@@ -23,6 +23,9 @@ _CONNECT_TIMEOUT_SECONDS = 10
 # queues. More than 20 are needed for moments only: a thread that compares two runs needs two.
 _KEPT_CONNECTIONS = 12
 _MOST_CONNECTIONS = 48
+# A process that stops in a transaction keeps its locks on leases no longer than this, which is less
+# than a lease.
+_BRIEF_MILLISECONDS = 5_000
 # A connection that is dead without a word, after a failover for example, is noticed in half a
 # minute. The operating system's own times are two hours.
 _KEEPALIVE = {
@@ -62,19 +65,47 @@ class SchemaStatus:
         )
 
 
-def connect_arguments(url: str) -> dict[str, object]:
-    """Return the arguments of libpq for every connection to a database at `url`."""
+def connect_arguments(url: str, *, is_brief: bool = False) -> dict[str, object]:
+    """Return the arguments of libpq for every connection to a database at `url`.
+
+    `is_brief`: its transactions lock leases, and must never wait long or stand still.
+
+    Raises UsageError when the address cannot be read.
+    """
+    import psycopg
+
+    try:
+        psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # Without its message, which quotes a part of the address, perhaps of the password.
+        raise UsageError(
+            "The address in `database` cannot be read. Write signs such as %, @, / and spaces of a "
+            "password as %25, %40, %2F and %20."
+        ) from None
+    # The server finds out by itself that a machine is gone, and gives its locks back.
+    limits = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 4}
+    if is_brief:
+        limits |= {
+            "idle_in_transaction_session_timeout": _BRIEF_MILLISECONDS,
+            "lock_timeout": _BRIEF_MILLISECONDS,
+        }
     # libpq refuses the TCP options on a socket of this machine only by ignoring them.
     return {
         "conninfo": url,
         "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
         "application_name": "batchlock",
+        "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
         **_KEEPALIVE,
     }
 
 
-def postgres_engine(url: str) -> sa.Engine:
-    """Return an engine for a database, without connecting. Raises UsageError without the driver."""
+def postgres_engine(url: str, *, for_leases: bool = False) -> sa.Engine:
+    """Return an engine for a database, without connecting.
+
+    Renewals have connections of their own, so that nothing else keeps them waiting.
+
+    Raises UsageError without the driver, and as `connect_arguments`.
+    """
     if find_spec("psycopg") is None or find_spec("procrastinate") is None:
         raise UsageError(
             "The setting `database` needs packages that are not installed. Install them beside "
@@ -82,7 +113,7 @@ def postgres_engine(url: str) -> sa.Engine:
         )
     import psycopg
 
-    arguments = connect_arguments(url)
+    arguments = connect_arguments(url, is_brief=for_leases)
 
     def connect() -> "psycopg.Connection[object]":
         return psycopg.connect(**arguments)  # type: ignore[arg-type]
@@ -91,8 +122,8 @@ def postgres_engine(url: str) -> sa.Engine:
         "postgresql+psycopg://",
         creator=connect,
         pool_pre_ping=True,
-        pool_size=_KEPT_CONNECTIONS,
-        max_overflow=_MOST_CONNECTIONS - _KEPT_CONNECTIONS,
+        pool_size=2 if for_leases else _KEPT_CONNECTIONS,
+        max_overflow=4 if for_leases else _MOST_CONNECTIONS - _KEPT_CONNECTIONS,
     )
 
 
@@ -164,7 +195,8 @@ def database_error(error: sa.exc.DBAPIError) -> BatchlockError:
     """Return an error of the database as a sentence."""
     # The first line: the next ones name the statement, or hints for programmers.
     reason = str(error.orig).strip().split("\n")[0].rstrip(".")
-    if error.connection_invalidated or isinstance(error, sa.exc.OperationalError):
+    is_away = isinstance(error, sa.exc.OperationalError | sa.exc.InternalError)
+    if error.connection_invalidated or is_away:
         return DatabaseUnavailable(
             f"The database cannot be used: {reason}. Check that it is running, and the setting "
             "`database`."

@@ -10,10 +10,13 @@ from batchlock.core.errors import UsageError
 from batchlock.core.runs import CLOSED, Run, RunInfo, RunState
 from batchlock.store.database import reading
 from batchlock.store.run_columns import to_run, values_of
+from batchlock.store.schema import orgs
 from batchlock.store.schema import runs as table
 
 # More ids than these show nothing more about an ambiguous beginning of an id.
 _LISTED_MATCHES = 5
+# Keeps the advisory locks of orgs apart from those of other programs. Arbitrary.
+_RUNS_LOCK = 7_233
 
 
 class RunQueries:
@@ -123,6 +126,28 @@ class RunQueries:
         query = table.select().where(*conditions).order_by(table.c.id.desc())
         with nullcontext(connection) if connection else reading(self.engine) as used:
             return [to_run(row) for row in used.execute(query).mappings()]
+
+
+def lock_runs(connection: sa.Connection, org: str) -> None:
+    """Let no other process add or start a run of an org before the transaction ends.
+
+    With SQLite, each transaction that writes has the whole database for itself.
+    """
+    if connection.dialect.name == "postgresql":
+        number = sa.func.hashtextextended(org, _RUNS_LOCK)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+def is_leased(connection: sa.Connection, org: str) -> bool:
+    """Return whether a worker may be sending a run of an org; False on one machine."""
+    if connection.dialect.name != "postgresql":
+        return False
+    query = sa.select(orgs.c.org).where(
+        orgs.c.org == org,
+        orgs.c.leaseholder.is_not(None),
+        orgs.c.lease_until >= sa.func.clock_timestamp(),
+    )
+    return connection.scalar(query) is not None
 
 
 def is_open() -> sa.ColumnElement[bool]:

@@ -20,7 +20,7 @@ from batchlock.store.run_columns import (
     to_columns,
     values_of,
 )
-from batchlock.store.run_queries import RunQueries, is_open, same_content
+from batchlock.store.run_queries import RunQueries, is_leased, is_open, lock_runs, same_content
 from batchlock.store.schedules import run_of_firing
 from batchlock.store.schema import runs as table
 
@@ -44,6 +44,7 @@ class RunTable(RunQueries):
         Raises AlreadyRunning when one of the older runs is being sent, and FiringLost.
         """
         with writing(self.engine) as connection:
+            lock_runs(connection, run.info.org)
             if firing is not None:
                 made = run_of_firing(connection, firing, run.info.sha256)
                 if made is not None:
@@ -69,8 +70,10 @@ class RunTable(RunQueries):
             older = table.c.id == info.undo_of
         else:
             older = sa.or_(sa.and_(*same_content(info)), table.c.parent == run.parent)
+        is_held = is_leased(connection, info.org)
         for each in self.select(older, is_open(), connection=connection):
-            if each.is_alive:
+            # The clocks of machines may differ, and a lease ends by that of the database.
+            if each.is_alive or (is_held and each.state is RunState.RUNNING):
                 raise AlreadyRunning(
                     f"Run {each.run_id} of the same file is being sent. Wait for its end, or stop "
                     "it first."
@@ -99,6 +102,7 @@ class RunTable(RunQueries):
         is_queued = table.c.state == RunState.QUEUED.value
         can_start = is_queued if run.state is RunState.QUEUED else is_open()
         with writing(self.engine) as connection:
+            lock_runs(connection, run.info.org)
             updated = connection.execute(
                 table.update()
                 .where(table.c.id == run.run_id, can_start)
@@ -198,8 +202,8 @@ class RunTable(RunQueries):
     ) -> bool:
         """Put a run at the end of the queue, because a person requested it.
 
-        Return False if the run is closed. A run keeps the person who requested it first, with the
-        name of the file and the upload. `options` are for the worker that sends it.
+        Return False if the run is closed or being sent. A run keeps the person who requested it
+        first, with the name of the file and the upload. `options` are for the worker that sends it.
         """
         values = state_values(RunState.QUEUED, None)
         values |= {"starts": 0, "queued_at": datetime.now(UTC)}
@@ -209,7 +213,8 @@ class RunTable(RunQueries):
         first = {name: value for name, value in first.items() if value}
         with writing(self.engine) as connection:
             is_run = table.c.id == run_id
-            update = table.update().where(is_run, is_open())
+            is_sent = table.c.state == RunState.RUNNING.value
+            update = table.update().where(is_run, is_open(), sa.not_(is_sent))
             is_queued = connection.execute(update.values(values)).rowcount > 0
             if first:
                 connection.execute(update.where(table.c.requested_by == "").values(first))

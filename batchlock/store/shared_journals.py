@@ -48,7 +48,7 @@ class SharedJournals:
                 "The disk of the database is full. What was recorded is safe; make room, then "
                 "resume."
             ) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as error:
             self.close()
             reason = str(error).strip().split("\n")[0].rstrip(".")
             raise DatabaseUnavailable(f"The database cannot be used: {reason}.") from error
@@ -62,7 +62,7 @@ class SharedJournals:
 
     def _open(self) -> "psycopg.Connection[Any]":
         if self._connection is None:
-            arguments: Any = connect_arguments(self._url)
+            arguments: Any = connect_arguments(self._url, is_brief=True)
             self._connection = psycopg.connect(autocommit=True, **arguments)
         return self._connection
 

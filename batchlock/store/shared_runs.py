@@ -133,10 +133,16 @@ class SharedRuns:
             if not is_held(connection, lease):
                 return
             is_running = sa.and_(table.c.org == lease.org, table.c.state == RunState.RUNNING.value)
-            rows = connection.execute(table.select().where(is_running)).mappings().all()
-            for run in map(to_run, rows):
-                values = _after_kill(run)
-                connection.execute(table.update().where(table.c.id == run.run_id).values(values))
+            _settle(connection, is_running)
+
+    def settle_disabled(self) -> None:
+        """Settle the runs of disabled orgs whose worker was killed: no other one takes them."""
+        with writing(self._engine) as connection:
+            free = sa.select(orgs.c.org).where(orgs.c.disabled, is_free())
+            held = connection.scalars(free.with_for_update(skip_locked=True)).all()
+            if held:
+                is_running = table.c.state == RunState.RUNNING.value
+                _settle(connection, sa.and_(table.c.org.in_(held), is_running))
 
     def beat(self, beats: Iterable[Beat]) -> dict[str, StopReason]:
         """Record how far runs have come, in one statement; return why some are to end."""
@@ -192,29 +198,48 @@ class SharedRuns:
 
         Return False when the lease was lost, and nothing is recorded.
         """
-        values = state_values(RunState.QUEUED, None)
-        return self._end(run_id, lease, {**values, **figure_values(figures)})
+        return self._end(run_id, lease, figure_values(figures), waits_again=True)
 
     def notify(self, text: str) -> None:
         """Let the workers read at once what persons have requested."""
         with writing(self._engine) as connection:
             connection.execute(sa.select(sa.func.pg_notify(NOTIFICATIONS, text)))
 
-    def _end(self, run_id: str, lease: Lease, values: dict[str, object]) -> bool:
+    def _end(
+        self, run_id: str, lease: Lease, values: dict[str, object], *, waits_again: bool = False
+    ) -> bool:
         with writing(self._engine) as connection:
             if not is_held(connection, lease):
                 return False
-            is_running = table.c.state == RunState.RUNNING.value
-            connection.execute(
-                table.update().where(table.c.id == run_id, is_running).values(values)
-            )
+            is_run = sa.and_(table.c.id == run_id, table.c.state == RunState.RUNNING.value)
+            # Locked, so that no request to end it comes in between.
+            row = connection.execute(table.select().where(is_run).with_for_update()).mappings()
+            for run in map(to_run, row):
+                if waits_again:
+                    values = {**values, **_waiting_again(run)}
+                connection.execute(table.update().where(is_run).values(values))
         return True
+
+
+def _settle(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
+    # Locked, so that no request to end them comes in between.
+    rows = connection.execute(table.select().where(condition).with_for_update()).mappings().all()
+    for run in map(to_run, rows):
+        update = table.update().where(table.c.id == run.run_id)
+        connection.execute(update.values(_after_kill(run)))
+
+
+def _waiting_again(run: Run) -> dict[str, object]:
+    """Return the columns of a run that waits again, or that ends as a person has requested."""
+    if run.stop_requested is None:
+        return state_values(RunState.QUEUED, None)
+    state = state_after(run.stop_requested, remaining=run.figures.remaining)
+    return {**state_values(state, run.stop_requested), "finished_at": datetime.now(UTC)}
 
 
 def _after_kill(run: Run) -> dict[str, object]:
     if run.stop_requested is not None:
-        state = state_after(run.stop_requested, remaining=run.figures.remaining)
-        return {**state_values(state, run.stop_requested), "finished_at": datetime.now(UTC)}
+        return _waiting_again(run)
     if run.starts + 1 >= _MAX_STARTS:
         return {**state_values(RunState.STOPPED, KILLED), "finished_at": datetime.now(UTC)}
     return {**state_values(RunState.QUEUED, None), "starts": run.starts + 1}

@@ -71,7 +71,8 @@ class Store:
         self._engine = engine
         self.journals = _journals(engine, state)
         # These four only with a server.
-        self.leases = LeaseTable(engine)
+        self._lease_engine = engine if database_url is None else _lease_engine(database_url)
+        self.leases = LeaseTable(self._lease_engine)
         self.shared_runs = SharedRuns(engine)
         self.workers = WorkerTable(engine)
         self.schedules = ScheduleTable(engine)
@@ -104,6 +105,7 @@ class Store:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+        self._lease_engine.dispose()
 
     def __enter__(self) -> Self:
         return self
@@ -201,6 +203,12 @@ def _journals(engine: "sa.Engine", state: Path) -> Journals:
 def _upload_files(engine: "sa.Engine", folder: Path) -> UploadFiles:
     is_shared = engine.dialect.name != "sqlite"
     return SharedUploadFiles(folder, engine) if is_shared else UploadFiles(folder)
+
+
+def _lease_engine(url: str) -> "sa.Engine":
+    from batchlock.store.postgres import postgres_engine
+
+    return postgres_engine(url, for_leases=True)
 
 
 def _open_postgres(url: str) -> "sa.Engine":

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -10,10 +11,11 @@ from support.fleet import Fleet, until, updates_of
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
+from batchlock.core.records import FindRequest
 from batchlock.core.results import Result
 from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopCode, StopReason
-from batchlock.fleet.queue import notify_workers
+from batchlock.fleet.queue import notify_workers, wake
 from batchlock.fleet.worker import Worker
 from batchlock.store.store import Store
 
@@ -151,3 +153,66 @@ def test_a_worker_of_an_older_version_ends_in_a_sentence(
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(UsageError, match="newer version"):
         asyncio.run(worker.run())
+
+
+def test_an_org_that_only_a_configuration_names_is_refused(make_fleet: MakeFleet) -> None:
+    """Two machines may use the same name for two orgs of Zoho."""
+    fleet = make_fleet()
+    engine = fleet.engine(1)
+    engine.settings = replace(engine.settings, org="default")
+    with pytest.raises(UsageError, match="orgs add default"):
+        asyncio.run(engine.run(updates_of(1, 2)))
+
+
+def test_fresh_sends_the_rows_again_that_are_done(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet("--latency", "5ms")
+    file = updates_of(1, 4)
+    with fleet.worker():
+        first, again, fresh = (
+            asyncio.run(fleet.engine(1, fresh=is_fresh).run(file))
+            for is_fresh in (False, False, True)
+        )
+    assert first.summary.counts[Result.UPDATED] == 4
+    assert again.summary.counts[Result.UNCHANGED] == 4
+    assert fresh.summary.counts[Result.UPDATED] == 4
+
+
+def test_many_runs_of_one_org_leave_places_for_others(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet("--latency", "40ms", "--in-flight-cap", "1", orgs=2, orgs_at_once="2")
+    runs = [fleet.start(1, 40) for _ in range(4)]
+    with fleet.worker():
+        until(lambda: fleet.as_it_stands(runs[0]).state is RunState.RUNNING)
+        for _ in runs:
+            wake(fleet.store, "org-001")
+        other = fleet.start(2, 2)
+        until(lambda: fleet.as_it_stands(other).is_closed)
+        assert not fleet.as_it_stands(runs[-1]).is_closed
+
+
+def test_an_upgrade_of_the_database_lets_the_runs_wait(
+    make_fleet: MakeFleet, database_url: str
+) -> None:
+    fleet = make_fleet("--latency", "50ms", "--in-flight-cap", "2")
+    run = fleet.start(1, 400)
+
+    def upgrade_while_it_is_sent() -> None:
+        with fleet.worker():
+            until(lambda: fleet.as_it_stands(run).figures.settled > 0)
+            with psycopg.connect(database_url) as connection:
+                connection.execute("UPDATE alembic_version SET version_num = '9999'")
+            until(lambda: fleet.as_it_stands(run).state is RunState.QUEUED)
+
+    with pytest.raises(UsageError, match="newer version"):
+        upgrade_while_it_is_sent()
+
+
+def test_what_a_search_costs_is_counted_whole(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet("--inventory-size", "60", "--latency", "5ms")
+    request = FindRequest(modules=("Leads",))
+    with fleet.worker():
+        result = asyncio.run(fleet.engine(1).locks(request))
+    (org,) = (one for one in fleet.stand_in.orgs()["orgs"] if one["calls"])
+    assert (result.summary.requests, result.summary.credits_used) == (
+        org["calls"],
+        org["credits_used"],
+    )

@@ -2,11 +2,14 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import psycopg
 import pytest
 
 from batchlock.core.errors import AlreadyRunning
 from batchlock.store.leases import Lease, LeaseTable
+from batchlock.store.postgres import connect_arguments
 from batchlock.store.store import Store
 
 LONG = 60.0
@@ -82,3 +85,32 @@ def test_the_lock_of_an_org_is_its_lease(server_store: Store) -> None:
             pass
     with server_store.lock("acme"):
         pass
+
+
+def test_a_commit_under_way_keeps_others_from_the_org_but_not_its_own_renewal(
+    leases: LeaseTable, database_url: str
+) -> None:
+    lease = run_out(leases, "one")
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT org FROM orgs WHERE org = 'acme' FOR KEY SHARE")
+        assert leases.take("acme", "two", seconds=LONG) is None
+        assert leases.renew([lease], seconds=LONG) == [lease]
+
+
+def test_a_locked_row_is_not_a_lost_lease(leases: LeaseTable, database_url: str) -> None:
+    lease = taken(leases, "one")
+    other_org = taken(leases, "one", org="globex")
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT org FROM orgs WHERE org = 'acme' FOR UPDATE")
+        assert leases.renew([lease, other_org], seconds=LONG) == [other_org]
+        assert leases.held([lease, other_org]) == [lease, other_org]
+
+
+def test_a_connection_for_leases_does_not_stand_still_in_a_transaction(database_url: str) -> None:
+    arguments: Any = connect_arguments(database_url, is_brief=True)
+    with psycopg.connect(**arguments) as connection:
+        settings = ("idle_in_transaction_session_timeout", "lock_timeout", "tcp_keepalives_idle")
+        for name in settings:
+            (value,) = connection.execute(f"SHOW {name}").fetchone() or ("",)
+            # A socket of this machine has no keepalives.
+            assert value == "5s" or name.startswith("tcp")

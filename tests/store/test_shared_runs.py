@@ -1,13 +1,15 @@
 """The runs of many orgs as the workers of a server see them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import psycopg
 import pytest
 from support.run_info import figures_of, run_info, run_record
 
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import AlreadyRunning, UsageError
 from batchlock.core.org import StoredOrg
-from batchlock.core.runs import Run, RunState
+from batchlock.core.runs import Run, RunState, superseded_by
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.store.leases import Lease
 from batchlock.store.shared_runs import Beat
@@ -153,3 +155,60 @@ def test_an_org_has_one_running_run(store: Store) -> None:
     queue(store, TWO)
     with pytest.raises(UsageError, match="ix_runs_running"):
         store.runs.start_session(stored(store, TWO.run_id))
+
+
+def test_a_request_survives_the_end_of_the_worker(store: Store) -> None:
+    lease = running(store)
+    store.runs.request_stop(
+        ONE.run_id, StopReason(code=StopCode.STOPPED, sentence="Stopped by ann.")
+    )
+    assert store.shared_runs.requeue(ONE.run_id, lease, LEFT)
+    ended = stored(store)
+    assert (ended.state, ended.reason and ended.reason.sentence) == (
+        RunState.STOPPED,
+        "Stopped by ann.",
+    )
+
+
+def test_the_run_of_a_disabled_org_does_not_stay_running(store: Store) -> None:
+    store.orgs.put([StoredOrg(name="one", data_center="us", environment="production")], {})
+    lease = running(store)
+    store.orgs.set_disabled("one", disabled=True)
+    store.shared_runs.settle_disabled()
+    assert stored(store).state is RunState.RUNNING
+    store.leases.release(lease)
+    store.shared_runs.settle_disabled()
+    assert stored(store).state is RunState.QUEUED
+
+
+def test_a_run_under_a_lease_is_not_superseded_however_old_its_heartbeat(store: Store) -> None:
+    running(store)
+    age_heartbeat(store)
+    retry = run_info(run_id="20260314-020307-0004", org="one", kind="retry", retry_of=ONE.run_id)
+    with pytest.raises(AlreadyRunning, match=ONE.run_id):
+        store.runs.add(run_record(retry), superseded=superseded_by(retry))
+
+
+def test_two_retries_at_once_are_one(store: Store) -> None:
+    names = [f"20260314-02030{number}-0005" for number in range(7, 10)]
+
+    def add(run_id: str) -> str:
+        retry = run_info(run_id=run_id, org="one", kind="retry", retry_of=ONE.run_id)
+        added = store.runs.add(run_record(retry), superseded=superseded_by(retry))
+        return added.run_id
+
+    with ThreadPoolExecutor(3) as threads:
+        assert len(set(threads.map(add, names))) == 1
+
+
+def test_a_run_that_is_being_sent_is_not_queued(store: Store) -> None:
+    running(store)
+    assert not store.runs.enqueue(ONE.run_id)
+    assert stored(store).state is RunState.RUNNING
+
+
+def age_heartbeat(store: Store) -> None:
+    """Let the clock of the machine of the worker be an hour late."""
+    assert store.database_url is not None
+    with psycopg.connect(store.database_url) as connection:
+        connection.execute("UPDATE runs SET heartbeat_at = heartbeat_at - interval '1 hour'")

@@ -6,7 +6,8 @@ import itertools
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,7 +102,10 @@ class Fleet:
 
     @contextmanager
     def worker(self) -> Iterator[Worker]:
-        """Let a worker run in a thread of its own during the block; end it in good order."""
+        """Let a worker run in a thread of its own during the block; end it in good order.
+
+        Raises at the end what the worker has raised.
+        """
         worker = Worker(self.settings, self.store)
         loops: list[asyncio.AbstractEventLoop] = []
 
@@ -109,15 +113,15 @@ class Fleet:
             loops.append(asyncio.get_running_loop())
             await worker.run()
 
-        thread = threading.Thread(target=lambda: asyncio.run(work()))
-        thread.start()
-        try:
-            yield worker
-        finally:
-            until(lambda: bool(loops))
-            loops[0].call_soon_threadsafe(worker.stop, SIGTERM)
-            thread.join(LONGEST_WAIT_SECONDS)
-            assert not thread.is_alive()
+        with ThreadPoolExecutor(1) as thread:
+            ended = thread.submit(asyncio.run, work())
+            try:
+                yield worker
+            finally:
+                until(lambda: bool(loops))
+                with suppress(RuntimeError):  # it has ended by itself
+                    loops[0].call_soon_threadsafe(worker.stop, SIGTERM)
+                ended.result(LONGEST_WAIT_SECONDS)
 
     @contextmanager
     def worker_process(self, **variables: str) -> Iterator[ForkedCommand]:
@@ -138,7 +142,11 @@ class Fleet:
 
 @contextmanager
 def fleet_of(
-    stand_in: StandIn, database_url: str, *numbers: int, lease: str = "10s"
+    stand_in: StandIn,
+    database_url: str,
+    *numbers: int,
+    lease: str = "10s",
+    orgs_at_once: str = "20",
 ) -> Iterator[Fleet]:
     """Add orgs of a stand-in to a shared database."""
     environment = {
@@ -146,6 +154,7 @@ def fleet_of(
         "BATCHLOCK_SECRETS__KEY": new_key(),
         "BATCHLOCK_STATE_DIRECTORY": str(Path("state").absolute()),
         "BATCHLOCK_WORKER__LEASE": lease,
+        "BATCHLOCK_WORKER__ORGS_AT_ONCE": orgs_at_once,
     }
     settings = load(environment=environment)
     with Store(settings.state, settings.database_url) as store:

@@ -20,6 +20,12 @@ from batchlock.store.leases import Lease
 
 Connection = psycopg.Connection[Any]
 ConnectionSource = Callable[[], AbstractContextManager[Connection]]
+# The connection is gone, its statement was cancelled, or the server only reads at this moment.
+_CONNECTION_ERRORS = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.InternalError,
+)
 # Rows of a long result that one message brings: the cells of so many rows are about a megabyte.
 _ROWS_PER_FETCH = 2_000
 
@@ -204,8 +210,11 @@ class PostgresDatabase:
 
 def _lock_lease(sql: PostgresSql, lease: Lease) -> None:
     """Keep others from taking the org over until the commit. Raises LeaseLost."""
+    # A process that stops within the transaction would keep the lock.
+    sql.execute("SELECT set_config('idle_in_transaction_session_timeout', '8000', true)")
+    # Only a takeover waits for this lock, and a renewal does not.
     held = sql.execute(
-        "SELECT 1 FROM public.orgs WHERE org = ? AND epoch = ? AND leaseholder = ? FOR SHARE",
+        "SELECT 1 FROM public.orgs WHERE org = ? AND epoch = ? AND leaseholder = ? FOR KEY SHARE",
         (lease.org, lease.epoch, lease.holder),
     ).fetchone()
     if held is None:
@@ -259,7 +268,7 @@ def readable_errors(name: str) -> Iterator[None]:
                 "The disk of the database is full. What was recorded is safe; make room, then "
                 "resume."
             ) from error
-        if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+        if isinstance(cause, _CONNECTION_ERRORS):
             raise ConnectionLost(
                 f"The connection to the database was lost: {reason}. What was recorded is safe; "
                 "resume the run when the database is there again."

@@ -47,7 +47,7 @@ _LOCK_LEASES = """
 SELECT o.org, o.epoch, o.leaseholder FROM orgs AS o
 JOIN unnest(%s::text[], %s::bigint[], %s::text[]) AS b (org, epoch, holder)
   ON o.org = b.org AND o.epoch = b.epoch AND o.leaseholder = b.holder
-ORDER BY o.org FOR SHARE OF o
+ORDER BY o.org FOR KEY SHARE OF o
 """
 # A row has no outcome while it is sent, so only a repeated commit finds the same one.
 _RECORD = """

@@ -74,13 +74,24 @@ class Bench:
         for _ in range(self.count):
             self.workers.start()
 
+    @property
+    def is_without_workers(self) -> bool:
+        """Whether all workers have ended, which none does by itself."""
+        return all(worker.process.poll() is not None for worker in self.workers.running)
+
     def wait_for_share(self, share: float) -> None:
         """Wait until a share of the rows has a result."""
-        self.watch.until(lambda: self.watch.settled() >= share * self.rows, self.give_up)
+        self.watch.until(
+            lambda: self.watch.settled() >= share * self.rows or self.is_without_workers,
+            self.give_up,
+        )
 
     def wait_for_end(self) -> None:
         """Wait until every run has ended."""
-        if not self.watch.until(lambda: not self.watch.open_runs(), self.give_up):
+        self.watch.until(
+            lambda: not self.watch.open_runs() or self.is_without_workers, self.give_up
+        )
+        if self.watch.open_runs():
             self.notes.append("runs are left")
 
     def pause(self, seconds: float) -> None:
@@ -89,7 +100,9 @@ class Bench:
 
     def busiest(self) -> WorkerProcess:
         """Return the worker that holds most orgs, once one holds any."""
-        self.watch.until(lambda: bool(self.watch.holders()), self.give_up)
+        self.watch.until(
+            lambda: bool(self.watch.holders()) or self.is_without_workers, self.give_up
+        )
         return max(self.workers.running, key=lambda one: len(self.watch.held_by(one.pid)))
 
     def lose(self, worker: WorkerProcess) -> Takeover:
@@ -117,7 +130,7 @@ def kill(bench: Bench) -> None:
     bench.start_workers()
     bench.wait_for_share(0.1)
     settled = bench.watch.settled()
-    while settled < 0.9 * bench.rows and bench.watch.open_runs():
+    while settled < 0.9 * bench.rows and bench.watch.open_runs() and not bench.is_without_workers:
         bench.pause(bench.period)
         # On a slow machine none would ever send a row otherwise.
         bench.wait_for_share((settled + 1) / bench.rows + 0.05)

@@ -68,7 +68,11 @@ def _line(
         server.database() as url,
         stand_in(orgs=count, latency=arguments.latency) as zoho,
         orgs_in(url, folder, lease=arguments.lease) as orgs,
-        workers(folder, orgs.environment, zoho.url) as group,
+        workers(
+            folder,
+            {**orgs.environment, "BATCHLOCK_WORKER__ORGS_AT_ONCE": str(arguments.orgs_at_once)},
+            zoho.url,
+        ) as group,
     ):
         numbers = range(1, count + 1)
         orgs.add(numbers, zoho.url)
@@ -149,6 +153,12 @@ def _arguments() -> argparse.Namespace:
         help=f"some of {', '.join(SCENARIOS)}",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=3, help="%(default)s")
+    parser.add_argument(
+        "--orgs-at-once",
+        type=int,
+        default=100,
+        help="of a worker; with more than the orgs, the first worker may take all (%(default)s)",
+    )
     parser.add_argument("--orgs", type=int, default=20, help="%(default)s")
     parser.add_argument("--rows", type=int, default=50, help="of each org (%(default)s)")
     parser.add_argument("--latency", default="300ms", help="of a call (%(default)s)")

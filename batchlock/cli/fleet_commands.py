@@ -19,7 +19,6 @@ def worker(context: Context, options: CommandOptions, *, orgs_at_once: str | Non
     finish and gives all runs back, for other workers to go on with them at once.
     """
     from batchlock.cli.logs import log_to
-    from batchlock.fleet.worker import Worker
     from batchlock.store.store import Store
 
     settings = load_settings(options, {("worker", "orgs_at_once"): orgs_at_once})
@@ -29,8 +28,10 @@ def worker(context: Context, options: CommandOptions, *, orgs_at_once: str | Non
         log_to(settings.state, verbose=options.verbose, quiet=options.quiet),
         Store(settings.state, settings.database_url) as store,
     ):
-        process = Worker(settings, store)
+        # Only now, since the store says which packages are missing.
+        from batchlock.fleet.worker import Worker
 
+        process = Worker(settings, store)
         cancel_token = signals.cancel_token
 
         def stop() -> None:

@@ -15,6 +15,8 @@ from batchlock.core.errors import BatchlockError, DatabaseUnavailable, UsageErro
 from batchlock.store.job_queue_schema import upgrade_job_queue
 from batchlock.store.migrations import HEAD, upgrade
 
+# Of the extra `fleet`: the driver, the job queue, and the figures of a worker.
+_PACKAGES = ("psycopg", "procrastinate", "prometheus_client")
 # Every upgrade holds this advisory lock. The number is arbitrary, and must not change.
 _UPGRADE_LOCK = 7_233_417_010
 # A host that does not answer would otherwise hold a command for two minutes.
@@ -106,7 +108,7 @@ def postgres_engine(url: str, *, for_leases: bool = False) -> sa.Engine:
 
     Raises UsageError without the driver, and as `connect_arguments`.
     """
-    if find_spec("psycopg") is None or find_spec("procrastinate") is None:
+    if any(find_spec(package) is None for package in _PACKAGES):
         raise UsageError(
             "The setting `database` needs packages that are not installed. Install them beside "
             "batchlock: pip install 'batchlock[fleet]'"

@@ -1,10 +1,13 @@
 """`batchlock db`: the tables in the database of many orgs."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 import pytest
 from support.commands import RunCommand
+
+from batchlock.store import postgres
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +42,16 @@ def test_without_a_database_the_setting_is_named(run_in_process: RunCommand, com
     completed = run_in_process("db", command)
     assert completed.code == 2
     assert "postgresql://user@host/name" in completed.err
+
+
+@pytest.mark.parametrize("package", ["psycopg", "procrastinate", "prometheus_client"])
+def test_a_missing_package_is_named_in_a_sentence(
+    package: str, run_in_process: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATCHLOCK_DATABASE", "postgresql://localhost/none")
+    monkeypatch.setattr(
+        postgres, "find_spec", lambda name: None if name == package else find_spec(name)
+    )
+    completed = run_in_process("worker")
+    assert completed.code == 2
+    assert "pip install 'batchlock[fleet]'" in completed.err

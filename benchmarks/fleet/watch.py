@@ -1,5 +1,6 @@
 """What the database says about the runs while they are sent, and at the end of a scenario."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -126,8 +127,8 @@ class Findings:
 
     @property
     def seconds(self) -> float:
-        """The time from the first to the last call."""
-        return self.last - self.first
+        """The time from the first to the last call; infinite without any call."""
+        return self.last - self.first if self.calls else math.inf
 
 
 def compare(watch: Watch, stand_in: StandIn, orgs: int, calls: list[Call]) -> Findings:

@@ -25,7 +25,7 @@ from batchlock.core.runs import RunState
 from batchlock.store.database import open_database, reading, writing
 from batchlock.store.folder_snapshot import FolderSnapshot, snapshot_of
 from batchlock.store.journal.loading import copy_journal, delete_rows
-from batchlock.store.journal.postgres import PostgresSql
+from batchlock.store.journal.postgres import ServerSql
 from batchlock.store.postgres import open_postgres
 from batchlock.store.schema import metadata, orgs, runs, secrets, uploads
 from batchlock.store.sealing import KEY_FILE, Sealed, find_keys
@@ -142,7 +142,7 @@ def _org_ids(facts: Any) -> set[str]:
 def _copy_journals(snapshot: FolderSnapshot, connection: sa.Connection) -> tuple[int, list[str]]:
     """Copy the rows of the runs that the database does not have; return their number."""
     driver: Any = connection.connection.driver_connection
-    sql, count, warnings = PostgresSql(driver), 0, []
+    sql, count, warnings = ServerSql(driver), 0, []
     known = set(connection.scalars(sa.select(runs.c.id)))
     for run in snapshot.runs():
         if run.run_id in known:

@@ -23,7 +23,7 @@ from batchlock.store.schema import runs as table
 
 # A run whose workers were killed so often before they had recorded a row is not started again:
 # something in it kills them. One that makes progress is started again for ever.
-_MAX_STARTS = 5
+_MAX_STARTS = 20
 
 NOTIFICATIONS = "batchlock"
 """The channel on which persons' requests are announced."""

@@ -105,7 +105,7 @@ def test_progress_forgets_the_workers_that_were_killed_before(store: Store) -> N
 
 def test_a_run_that_kills_its_workers_is_stopped(store: Store) -> None:
     lease = running(store)
-    for _ in range(5):
+    for _ in range(20):
         store.runs.start_session(stored(store))
         store.shared_runs.settle_killed(lease)
     ended = stored(store)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from batchlock.store.journal.database import SqliteDatabase
-from batchlock.store.journal.postgres import PostgresDatabase, PostgresSql
+from batchlock.store.journal.postgres import PostgresDatabase, ServerSql
 from batchlock.store.journal.sql import Sql
 from batchlock.store.journal.tables import BASE_TABLES
 
@@ -48,7 +48,7 @@ def load_plan(plan: SqliteDatabase, target: PostgresDatabase) -> None:
         copy_journal(plan, sql, target.place)
 
 
-def copy_journal(journal: SqliteDatabase, sql: PostgresSql, run_id: str) -> None:
+def copy_journal(journal: SqliteDatabase, sql: ServerSql, run_id: str) -> None:
     """Copy everything in a SQLite journal into the tables, in the transaction of `sql`."""
     with journal.reading() as source:
         for name, value in source.execute("SELECT name, value FROM run").fetchall():
@@ -62,7 +62,7 @@ def copy_journal(journal: SqliteDatabase, sql: PostgresSql, run_id: str) -> None
 
 
 def _copy_in(
-    source: Sql, sql: PostgresSql, run_id: str, table: str, columns: dict[str, str], order: str
+    source: Sql, sql: ServerSql, run_id: str, table: str, columns: dict[str, str], order: str
 ) -> None:
     names = ", ".join(columns)
     rows = source.execute(f"SELECT {names} FROM {table} ORDER BY {order}")
@@ -115,7 +115,7 @@ def _marks(columns: Iterable[str]) -> str:
     return ", ".join("?" for _ in columns)
 
 
-def _copy_out(sql: PostgresSql, query: str, columns: dict[str, str]) -> Iterator[Sequence[Any]]:
+def _copy_out(sql: ServerSql, query: str, columns: dict[str, str]) -> Iterator[Sequence[Any]]:
     statement = f"COPY ({query}) TO STDOUT (FORMAT BINARY)".encode()
     with sql.connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(list(columns.values()))
@@ -128,7 +128,7 @@ def delete_journal(database: PostgresDatabase) -> None:
         delete_rows(sql, database.place)
 
 
-def delete_rows(sql: PostgresSql, run_id: str) -> None:
+def delete_rows(sql: ServerSql, run_id: str) -> None:
     """Delete all rows of a run, in the transaction of `sql`."""
     for table in BASE_TABLES:
         sql.execute(f"DELETE FROM public.{table} WHERE run = ?", (run_id,))

@@ -30,7 +30,7 @@ _CONNECTION_ERRORS = (
 _ROWS_PER_FETCH = 2_000
 
 
-class PostgresSql:
+class ServerSql:
     """A connection as the statements of a journal need it; see `Sql`."""
 
     dialect = POSTGRESQL
@@ -94,7 +94,7 @@ class PostgresDatabase:
         self._connections = connections
         self._run_id = run_id
         self._lease = lease
-        self._shared: PostgresSql | None = None
+        self._shared: ServerSql | None = None
 
     @property
     def name(self) -> str:
@@ -118,7 +118,7 @@ class PostgresDatabase:
         """Do nothing: a block has given its connection back."""
 
     @contextmanager
-    def reading(self) -> Iterator[PostgresSql]:
+    def reading(self) -> Iterator[ServerSql]:
         """Yield a connection for queries."""
         if self._shared is not None:
             yield self._shared
@@ -127,7 +127,7 @@ class PostgresDatabase:
             yield sql
 
     @contextmanager
-    def transaction(self) -> Iterator[PostgresSql]:
+    def transaction(self) -> Iterator[ServerSql]:
         """Commit what the block writes, or nothing when it raises.
 
         Raises ConnectionLost when the answer to the commit was lost, among others.
@@ -141,7 +141,7 @@ class PostgresDatabase:
             yield sql
             sql.connection.commit()
 
-    def session(self) -> AbstractContextManager[PostgresSql]:
+    def session(self) -> AbstractContextManager[ServerSql]:
         """Run the block in one transaction, so that it can use temporary tables."""
         return self.transaction()
 
@@ -153,7 +153,7 @@ class PostgresDatabase:
             yield
 
     @contextmanager
-    def attached(self, places: Mapping[str, Place]) -> Iterator[PostgresSql]:
+    def attached(self, places: Mapping[str, Place]) -> Iterator[ServerSql]:
         """Run the block in a transaction in which other journals have names."""
         with self.transaction() as sql:
             for name, place in places.items():
@@ -161,7 +161,7 @@ class PostgresDatabase:
             yield sql
 
     @contextmanager
-    def reading_from(self, name: str, place: Place) -> Iterator[PostgresSql]:
+    def reading_from(self, name: str, place: Place) -> Iterator[ServerSql]:
         """Give another journal a name; one that does not exist has no rows."""
         with self.transaction() as sql:
             _name_run(sql, name, str(place))
@@ -185,9 +185,9 @@ class PostgresDatabase:
         )
 
     @contextmanager
-    def _begun(self, mode: str = "") -> Iterator[PostgresSql]:
+    def _begun(self, mode: str = "") -> Iterator[ServerSql]:
         with readable_errors(self.name), self._connections() as connection:
-            sql = PostgresSql(connection)
+            sql = ServerSql(connection)
             try:
                 if mode:
                     connection.execute(f"SET TRANSACTION {mode}")
@@ -200,7 +200,7 @@ class PostgresDatabase:
                     connection.rollback()  # after a commit it does nothing
 
     @contextmanager
-    def _sharing(self, sql: PostgresSql) -> Iterator[None]:
+    def _sharing(self, sql: ServerSql) -> Iterator[None]:
         self._shared = sql
         try:
             yield
@@ -208,7 +208,7 @@ class PostgresDatabase:
             self._shared = None
 
 
-def _lock_lease(sql: PostgresSql, lease: Lease) -> None:
+def _lock_lease(sql: ServerSql, lease: Lease) -> None:
     """Keep others from taking the org over until the commit. Raises LeaseLost."""
     # A process that stops within the transaction would keep the lock.
     sql.execute("SELECT set_config('idle_in_transaction_session_timeout', '8000', true)")
@@ -221,7 +221,7 @@ def _lock_lease(sql: PostgresSql, lease: Lease) -> None:
         raise LeaseLost(f"The lease of {lease.org} was lost.")
 
 
-def _name_run(sql: PostgresSql, name: str, run_id: str) -> None:
+def _name_run(sql: ServerSql, name: str, run_id: str) -> None:
     sql.execute("SELECT set_config(?, ?, true)", (f"batchlock.{name}", run_id))
 
 

@@ -202,7 +202,7 @@ class RunTable(RunQueries):
     ) -> bool:
         """Put a run at the end of the queue, because a person requested it.
 
-        Return False if the run is closed or being sent. A run keeps the person who requested it
+        Return False if the run is closed, or if a worker sends it. A run keeps the person who requested it
         first, with the name of the file and the upload. `options` are for the worker that sends it.
         """
         values = state_values(RunState.QUEUED, None)
@@ -213,8 +213,9 @@ class RunTable(RunQueries):
         first = {name: value for name, value in first.items() if value}
         with writing(self.engine) as connection:
             is_run = table.c.id == run_id
-            is_sent = table.c.state == RunState.RUNNING.value
-            update = table.update().where(is_run, is_open(), sa.not_(is_sent))
+            update = table.update().where(is_run, is_open())
+            if connection.dialect.name == "postgresql":  # a worker settles one that was killed
+                update = update.where(table.c.state != RunState.RUNNING.value)
             is_queued = connection.execute(update.values(values)).rowcount > 0
             if first:
                 connection.execute(update.where(table.c.requested_by == "").values(first))

@@ -139,7 +139,7 @@ def groups(sql: Sql, *, closed_because: str = "") -> Iterator[Group]:
         yield Group(result, code, *explanation, count, (row for (row,) in rows))
     invalid = sql.execute(
         "SELECT code, count(DISTINCT row), min(rowid) FROM problems GROUP BY code"
-        " ORDER BY 2 DESC, code"
+        " ORDER BY 2 DESC, 3"
     ).fetchall()
     for code, count, first in invalid:
         (message,) = sql.execute(

@@ -202,8 +202,9 @@ class RunTable(RunQueries):
     ) -> bool:
         """Put a run at the end of the queue, because a person requested it.
 
-        Return False if the run is closed, or if a worker sends it. A run keeps the person who requested it
-        first, with the name of the file and the upload. `options` are for the worker that sends it.
+        Return False if the run is closed, or if a worker sends it. A run keeps the person who
+        requested it first, with the name of the file and the upload. `options` are for the worker
+        that sends it.
         """
         values = state_values(RunState.QUEUED, None)
         values |= {"starts": 0, "queued_at": datetime.now(UTC)}

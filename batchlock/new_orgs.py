@@ -60,8 +60,8 @@ def new_org(
     all_values: dict[tuple[str, ...], Any] = {} if stored is None else stored.configuration
     for path, value in values.items():
         all_values[path] = None if value in _NULL_TEXTS else value
-    given = {path: value for path, value in all_values.items() if value is not None}
-    for_check = given | {("zoho", field): secret for field, secret in secrets.items()}
+    filled_values = {path: value for path, value in all_values.items() if value is not None}
+    for_check = filled_values | {("zoho", field): secret for field, secret in secrets.items()}
     if (client_id := secrets.get("client_id")) is not None:
         for_check["zoho", "client_id"] = client_id.get_secret_value()
     settings = replaced(Settings(), for_check, source=source)
@@ -73,7 +73,7 @@ def new_org(
                 "and some systems take both for the same folder. Choose another name."
             )
     sections: dict[str, dict[str, Any]] = {}
-    for path, value in given.items():
+    for path, value in filled_values.items():
         if len(path) == 2 and path[1] not in _OWN_COLUMNS:
             sections.setdefault(path[0], {})[path[1]] = value
     zoho = settings.zoho

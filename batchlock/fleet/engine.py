@@ -155,7 +155,7 @@ class SharedEngine(Engine):
         """
         loop = asyncio.get_running_loop()
         begun, is_explained, has_asked, is_away = loop.time(), False, False, False
-        shown = _Shown(self.observer)
+        progress = _ShownRun(self.observer)
         while True:
             try:
                 run = await asyncio.to_thread(self.store.runs.get, run_id)
@@ -168,7 +168,7 @@ class SharedEngine(Engine):
                     has_asked = True
                     self.observer.on_message("Asked the worker to end the run; waiting for that.")
                 if run.state is RunState.RUNNING:
-                    shown.show(run)
+                    progress.show(run)
                 elif not is_explained and loop.time() - begun > _PATIENCE_SECONDS:
                     is_explained = True
                     self.observer.on_message(await asyncio.to_thread(self._why_waiting, run))
@@ -232,7 +232,7 @@ class SharedEngine(Engine):
 
 
 @dataclass(slots=True)
-class _Shown:
+class _ShownRun:
     """What was shown of a run that a worker sends."""
 
     observer: RunObserver

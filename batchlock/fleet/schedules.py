@@ -192,8 +192,12 @@ class Scheduler:
         self, firing: Firing, source: LocksSource, settings: Settings, options: RunOptions
     ) -> str:
         engine = self._engine(settings, options)
-        made = await asyncio.to_thread(self._store.schedules.runs_of, firing)
-        run = made[0] if made else await engine.start_locks(source.request, firing=firing)
+        earlier_runs = await asyncio.to_thread(self._store.schedules.runs_of, firing)
+        run = (
+            earlier_runs[0]
+            if earlier_runs
+            else await engine.start_locks(source.request, firing=firing)
+        )
         return _started(run)
 
     async def _take_files(
@@ -206,8 +210,8 @@ class Scheduler:
         ]
         # A killed worker may have begun this due time, and its runs may have ended since then.
         if firing.was_begun:
-            made = await asyncio.to_thread(self._store.schedules.runs_of, firing)
-            sentences.extend(map(_started, made))
+            earlier_runs = await asyncio.to_thread(self._store.schedules.runs_of, firing)
+            sentences.extend(map(_started, earlier_runs))
         if listing.complete:
             await asyncio.to_thread(make_folders, source)
         may_unlock = bool(firing.schedule.options.get("unlocks"))

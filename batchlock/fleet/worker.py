@@ -280,15 +280,15 @@ class Worker:
         # Threads of their own, as their connections are: nothing else may keep a renewal waiting.
         renewed = set(await loop.run_in_executor(self._lease_threads, renew))
         missing = [lease for lease in leases if lease not in renewed]
-        held = set()
+        held_leases = set()
         if missing:
-            held = set(await loop.run_in_executor(self._lease_threads, table.held, missing))
+            held_leases = set(await loop.run_in_executor(self._lease_threads, table.held, missing))
         for session in sessions:
             lease = session.guard.lease
             if lease in renewed:
                 if not session.guard.is_over:  # a renewal that comes too late does not count
                     session.guard.renewed(asked_at)
-            elif lease not in held:
+            elif lease not in held_leases:
                 session.cut()
 
     async def _watch(self) -> None:

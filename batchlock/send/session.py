@@ -128,8 +128,8 @@ def _remember(
     """Store what this session has found; `pace` and `known` are what it began with."""
     now = datetime.now(UTC)
     save_support(memory.composite, before=known, support=support, now=now)
-    found = Pace(limiter.ceiling, limiter.highest_ok)
-    save_pace(memory.pace, before=pace, now=found, at=now)
+    pace_now = Pace(limiter.ceiling, limiter.highest_ok)
+    save_pace(memory.pace, before=pace, now=pace_now, at=now)
     if (credits_left := limiter.snapshot.credits_left) is not None:
         memory.save_credits(credits_left, now)
 

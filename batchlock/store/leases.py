@@ -70,7 +70,7 @@ class LeaseTable:
         if not leases:
             return []
         with writing(self._engine) as connection:
-            held = (
+            held_leases = (
                 sa.select(table.c.org)
                 .where(_is_any_of(leases))
                 .order_by(table.c.org)
@@ -80,7 +80,7 @@ class LeaseTable:
             )
             renewed = connection.execute(
                 table.update()
-                .where(table.c.org.in_(sa.select(held.c.org)))
+                .where(table.c.org.in_(sa.select(held_leases.c.org)))
                 .values(lease_until=_after(seconds))
                 .returning(table.c.org, table.c.leaseholder, table.c.epoch)
             )
@@ -92,8 +92,8 @@ class LeaseTable:
         columns = (table.c.org, table.c.leaseholder, table.c.epoch)
         with reading(self._engine) as connection:
             rows = connection.execute(sa.select(*columns).where(_is_any_of(leases)))
-            held = {Lease(*row) for row in rows}
-        return [lease for lease in leases if lease in held]
+            held_leases = {Lease(*row) for row in rows}
+        return [lease for lease in leases if lease in held_leases]
 
     def release(self, lease: Lease) -> None:
         """Give a lease back; no effect when another process has taken it over."""

@@ -88,10 +88,12 @@ class Overview:
 
         Orgs without any are missing.
         """
-        wanted = sa.values(sa.column("org", sa.Text)).data([(org,) for org in orgs]).cte("wanted")
+        requested_orgs = (
+            sa.values(sa.column("org", sa.Text)).data([(org,) for org in orgs]).cte("wanted")
+        )
         # Another name, since a subquery of the same table would be bound to each row around it.
         inner = run_table.alias()
-        is_of_org = inner.c.org == wanted.c.org
+        is_of_org = inner.c.org == requested_orgs.c.org
         # An id sorts by the time of the start. For each org the index gives its newest runs first,
         # and a maximum over groups would read all runs of all orgs.
         last_id = (
@@ -99,11 +101,11 @@ class Overview:
             .where(is_of_org, inner.c.state.in_(_ENDED))
             .order_by(inner.c.id.desc())
             .limit(1)
-            .correlate(wanted)
+            .correlate(requested_orgs)
             .scalar_subquery()
         )
         active_ids = sa.select(inner.c.id).where(is_of_org, inner.c.state.in_(_ACTIVE))
-        ids = sa.union_all(active_ids, sa.select(last_id).select_from(wanted))
+        ids = sa.union_all(active_ids, sa.select(last_id).select_from(requested_orgs))
         query = run_table.select().where(run_table.c.id.in_(ids)).order_by(run_table.c.id)
         active: dict[str, list[Run]] = {}
         last: dict[str, tuple[Run, str | None]] = {}

@@ -46,9 +46,9 @@ class RunTable(RunQueries):
         with writing(self.engine) as connection:
             lock_runs(connection, run.info.org)
             if firing is not None:
-                made = run_of_firing(connection, firing, run.info.sha256)
-                if made is not None:
-                    return made
+                existing_run = run_of_firing(connection, firing, run.info.sha256)
+                if existing_run is not None:
+                    return existing_run
             if superseded is not None:
                 if (retry := self._open_retry(run.info, connection)) is not None:
                     return retry

@@ -151,12 +151,12 @@ class ScheduleTable:
 
         One of a schedule whose file was not moved yet counts, too.
         """
-        found = self._runs(
+        matching_runs = self._runs(
             run_table.c.org == org,
             run_table.c.sha256 == sha256,
             sa.or_(run_table.c.state.in_(_UNDER_WAY), _is_unfiled()),
         )
-        return next(iter(found), None)
+        return next(iter(matching_runs), None)
 
     def unfiled_runs(self) -> list[Run]:
         """Return the runs of schedules that have ended, and whose file was not moved since then."""

@@ -139,10 +139,10 @@ class SharedRuns:
         """Settle the runs of disabled orgs whose worker was killed: no other one takes them."""
         with writing(self._engine) as connection:
             free = sa.select(orgs.c.org).where(orgs.c.disabled, is_free())
-            held = connection.scalars(free.with_for_update(skip_locked=True)).all()
-            if held:
+            free_orgs = connection.scalars(free.with_for_update(skip_locked=True)).all()
+            if free_orgs:
                 is_running = table.c.state == RunState.RUNNING.value
-                _settle(connection, sa.and_(table.c.org.in_(held), is_running))
+                _settle(connection, sa.and_(table.c.org.in_(free_orgs), is_running))
 
     def beat(self, beats: Iterable[Beat]) -> dict[str, StopReason]:
         """Record how far runs have come, in one statement; return why some are to end."""
@@ -167,11 +167,11 @@ class SharedRuns:
             table.c.id.in_(list(run_ids)), table.c.stop_request.is_not(None)
         )
         with reading(self._engine) as connection:
-            found = {
+            requests = {
                 row.id: stop_request_of(row.stop_request, row.stop_request_sentence)
                 for row in connection.execute(query)
             }
-        return {run_id: reason for run_id, reason in found.items() if reason is not None}
+        return {run_id: reason for run_id, reason in requests.items() if reason is not None}
 
     def end_session(
         self,

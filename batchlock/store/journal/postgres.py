@@ -213,11 +213,11 @@ def _lock_lease(sql: ServerSql, lease: Lease) -> None:
     # A process that stops within the transaction would keep the lock.
     sql.execute("SELECT set_config('idle_in_transaction_session_timeout', '8000', true)")
     # Only a takeover waits for this lock, and a renewal does not.
-    held = sql.execute(
+    lease_row = sql.execute(
         "SELECT 1 FROM public.orgs WHERE org = ? AND epoch = ? AND leaseholder = ? FOR KEY SHARE",
         (lease.org, lease.epoch, lease.holder),
     ).fetchone()
-    if held is None:
+    if lease_row is None:
         raise LeaseLost(f"The lease of {lease.org} was lost.")
 
 

@@ -115,16 +115,16 @@ def commit_batches(
     Raises psycopg.Error; then nothing is written, or everything, if the answer was lost.
     """
     with connection.transaction():
-        held = _lock_leases(connection, batches)
-        if not held:
+        held_batches = _lock_leases(connection, batches)
+        if not held_batches:
             return [None] * len(batches)
         with connection.pipeline():  # the answers are awaited once, after the last statement
-            _record(connection, held)
-            claims = _claim(connection, held)
-            claimed: dict[str, list[Update]] = {batch.run_id: [] for batch in held}
+            _record(connection, held_batches)
+            claims = _claim(connection, held_batches)
+            claimed: dict[str, list[Update]] = {batch.run_id: [] for batch in held_batches}
             for run_id, *columns in claims or ():
                 claimed[run_id].append(update_of(*columns))
-    return [claimed[batch.run_id] if batch in held else None for batch in batches]
+    return [claimed[batch.run_id] if batch in held_batches else None for batch in batches]
 
 
 def claimed_since(connection: "psycopg.Connection[Any]", run_id: str, row: int) -> list[int]:
@@ -140,8 +140,8 @@ def _lock_leases(
 ) -> Sequence[Batch]:
     """Keep others from taking the orgs over until the commit; return the batches that may write."""
     keys = [(batch.lease.org, batch.lease.epoch, batch.lease.holder) for batch in batches]
-    held = set(connection.execute(_LOCK_LEASES, _columns(keys, 3)))
-    return [batch for batch, key in zip(batches, keys, strict=True) if key in held]
+    held_keys = set(connection.execute(_LOCK_LEASES, _columns(keys, 3)))
+    return [batch for batch, key in zip(batches, keys, strict=True) if key in held_keys]
 
 
 def _record(connection: "psycopg.Connection[Any]", batches: Sequence[Batch]) -> None:
@@ -194,8 +194,8 @@ def _fill_in(
 def _claim(
     connection: "psycopg.Connection[Any]", batches: Sequence[Batch]
 ) -> "psycopg.Cursor[Any] | None":
-    wanted = [(one.run_id, one.after_row, one.claim) for one in batches if one.claim > 0]
-    return _run(connection, _CLAIM, wanted, 3)
+    claims = [(one.run_id, one.after_row, one.claim) for one in batches if one.claim > 0]
+    return _run(connection, _CLAIM, claims, 3)
 
 
 def _run(

@@ -75,12 +75,15 @@ def org_line(
 
 def filtered(lines: Iterable[OrgLine], words: str, *, only_problems: bool) -> list[OrgLine]:
     """Return the lines whose name or environment has every one of the words."""
-    wanted = words.casefold().split()
+    search_words = words.casefold().split()
     return [
         line
         for line in lines
         if (line.problem or not only_problems)
-        and all(word in f"{line.label.name} {line.label.environment}".casefold() for word in wanted)
+        and all(
+            word in f"{line.label.name} {line.label.environment}".casefold()
+            for word in search_words
+        )
     ]
 
 

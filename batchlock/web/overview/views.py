@@ -95,10 +95,10 @@ class OverviewPages:
             for label in labels
         ]
         words, only_problems = search_words(request.query), request.query.get("show") == "problems"
-        shown = filtered(lines, words, only_problems=only_problems)
-        names = {line.label.name for line in shown}
+        visible_lines = filtered(lines, words, only_problems=only_problems)
+        names = {line.label.name for line in visible_lines}
         return OverviewPage(
-            lines=sorted(shown, key=lambda line: not line.problem),  # a stable sort
+            lines=sorted(visible_lines, key=lambda line: not line.problem),  # a stable sort
             org_count=len(orgs),
             problem_count=sum(bool(line.problem) for line in lines),
             workers=reading.workers,

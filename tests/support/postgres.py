@@ -14,7 +14,7 @@ from batchlock.store.postgres import postgres_engine, upgrade_schema
 
 # Set by `.ci/run`: without a server, the tests fail instead of being skipped. Read here, because
 # each test loses the environment of the user.
-_IS_REQUIRED = "BATCHLOCK_TESTS_NEED_POSTGRES" in os.environ
+_IS_REQUIRED = "TESTS_NEED_POSTGRES" in os.environ
 _TEMPLATE = "template_batchlock"
 
 

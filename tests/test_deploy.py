@@ -99,7 +99,7 @@ def test_the_probes_ask_the_ports_that_are_there() -> None:
         container = documents(DEPLOY / "kubernetes" / path)[0]["spec"]["template"]["spec"][
             "containers"
         ][0]
-        (there,) = container["ports"]
+        there = container["ports"][0]
         assert there["containerPort"] == port
         probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("liveness", "readiness")}
         assert {probe["port"] for probe in probes.values()} == {there["name"]}

@@ -15,7 +15,7 @@ from batchlock.core.errors import UsageError
 from batchlock.core.paths import UserPath
 from batchlock.core.rows import Field
 from batchlock.core.secret_source import read_secret
-from batchlock.fleet.settings import WorkerSettings
+from batchlock.fleet.settings import ListenAddress, WorkerSettings
 from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.settings import PreviousReason, StopSettings
 from batchlock.store.settings import DatabaseUrl, SecretsSettings, check_database_url
@@ -123,6 +123,8 @@ class WebSettings:
     trusted_proxy: _Texts = ()
     # Uploads and finished runs are removed after this time; None for never.
     keep: Annotated[float, Gt(0)] | None = None
+    # Not at the address of the page, which people reach who shall not read the figures.
+    metrics_listen: ListenAddress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,19 @@
-"""The small HTTP server of a worker: is it alive, can it work, and its figures.
+"""The small HTTP server of a process: is it alive, can it work, and its figures.
 
 /healthz   200 while the event loop answers
-/readyz    200 when the worker takes runs; 503 and a sentence when it does not
+/readyz    200 when it can work; 503 and a sentence when it cannot
 /metrics   the figures for Prometheus
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from batchlock.core.errors import BatchlockError, UsageError
-from batchlock.fleet.metrics import Metrics
 from batchlock.fleet.settings import host_and_port
 
 _log = logging.getLogger(__name__)
@@ -28,9 +27,9 @@ _SHUTDOWN_SECONDS = 1.0
 class HealthPages:
     """The handlers."""
 
-    def __init__(self, metrics: Metrics, problem: Callable[[], str]) -> None:
-        """Call `problem` in a thread: why the worker takes no runs, empty when it does."""
-        self._metrics = metrics
+    def __init__(self, figures: Callable[[], Awaitable[bytes]], problem: Callable[[], str]) -> None:
+        """Call `problem` in a thread: why the process cannot work, empty when it can."""
+        self._figures = figures
         self._problem = problem
         self._check: asyncio.Task[str] | None = None
 
@@ -39,7 +38,7 @@ class HealthPages:
         return web.Response(text="ok\n")
 
     async def ready(self, _: web.Request) -> web.Response:
-        """Answer whether the worker takes runs."""
+        """Answer whether the process can work."""
         # Whoever asks often must not take the threads that renew the leases: all who ask at the
         # same time wait for one check.
         if self._check is None or self._check.done():
@@ -56,21 +55,25 @@ class HealthPages:
     async def figures(self, _: web.Request) -> web.Response:
         """Answer with the figures."""
         headers = {"Content-Type": CONTENT_TYPE_LATEST}
-        return web.Response(body=self._metrics.text(), headers=headers)
+        return web.Response(body=await self._figures(), headers=headers)
 
 
 @asynccontextmanager
 async def health_server(
-    listen: str | None, metrics: Metrics, problem: Callable[[], str]
+    listen: str | None,
+    figures: Callable[[], Awaitable[bytes]],
+    problem: Callable[[], str],
+    *,
+    setting: str,
 ) -> AsyncIterator[int | None]:
     """Answer at the address `listen` during the block, and yield the port; None for no address.
 
-    Raises UsageError when the address cannot be used.
+    Raises UsageError, which names the setting, when the address cannot be used.
     """
     if listen is None:
         yield None
         return
-    pages = HealthPages(metrics, problem)
+    pages = HealthPages(figures, problem)
     app = web.Application()
     app.router.add_get("/healthz", pages.alive)
     app.router.add_get("/readyz", pages.ready)
@@ -83,8 +86,8 @@ async def health_server(
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             raise UsageError(
-                f"worker.listen: {listen} cannot be used: {error.strerror or error}. Name another "
-                "address; each worker of a machine needs its own port."
+                f"{setting}: {listen} cannot be used: {error.strerror or error}. Name another "
+                "address; each process of a machine needs its own port."
             ) from None
         used_port: int = runner.addresses[0][1]
         _log.info("Health and figures are at http://%s:%s.", host, used_port)

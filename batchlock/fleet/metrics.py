@@ -109,7 +109,7 @@ class Metrics:
             if not is_up:
                 self._outages.inc()
 
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """Return all figures as Prometheus reads them."""
         return generate_latest(self._registry)
 

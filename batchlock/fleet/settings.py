@@ -26,6 +26,9 @@ def _address(text: str) -> str:
     return text
 
 
+ListenAddress = Annotated[str, AfterValidator(_address)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
     """How a worker serves orgs. Times are in seconds."""
@@ -34,4 +37,4 @@ class WorkerSettings:
     # A worker renews its leases three times in this time. The runs of a worker that was killed are
     # taken over by another one when it is over.
     lease: Annotated[float, Ge(3), Le(3600)] = 15.0
-    listen: Annotated[str, AfterValidator(_address)] | None = None
+    listen: ListenAddress | None = None

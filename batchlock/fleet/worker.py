@@ -114,7 +114,9 @@ class Worker:
         the address of the setting `worker.listen` cannot be used.
         """
         address = self._settings.worker.listen
-        async with health_server(address, self._metrics, self._not_ready) as self.health_port:
+        async with health_server(
+            address, self._metrics.text, self._not_ready, setting="worker.listen"
+        ) as self.health_port:
             await self._work()
 
     async def _work(self) -> None:

@@ -1,6 +1,6 @@
 """The state of many orgs at a time, with one query for each table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,6 +68,18 @@ class Overview:
         query = sa.select(run_table.c.org).where(run_table.c.state.in_(_AT_WORK)).distinct()
         with reading(self._engine) as connection:
             return set(connection.scalars(query))
+
+    def count_runs(self, states: Collection[RunState]) -> Mapping[RunState, int]:
+        """Return how many runs of all orgs are in each of some states."""
+        column = run_table.c.state
+        query = (
+            sa.select(column, sa.func.count().label("number"))
+            .where(column.in_(values_of(states)))
+            .group_by(column)
+        )
+        with reading(self._engine) as connection:
+            counts = {row.state: row.number for row in connection.execute(query)}
+        return {state: counts.get(state.value, 0) for state in states}
 
     def orgs(self) -> Mapping[str, OrgState]:
         """Return the state of each org that the table has, by name."""

@@ -14,6 +14,7 @@ from batchlock.web import retention, security
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.dispatcher import Dispatcher
 from batchlock.web.error_pages import error_pages
+from batchlock.web.observer import PageObserver, observed
 from batchlock.web.routes import auth_routes, health_routes, org_routes, overview_routes
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.server_locks import ServerLocks
@@ -36,6 +37,7 @@ def create_app(
     *,
     host: str,
     on_link: Callable[[str], None],
+    observer: PageObserver,
 ) -> web.Application:
     """Return the application; `on_link` receives the path of each sign-in link.
 
@@ -53,9 +55,13 @@ def create_app(
         cookie=f"batchlock_{served_orgs.main}",
     )
     auth = AuthViews(store, site.templates, rules, org=served_orgs.main, local_user=_local_user(),
-                     on_link=on_link)  # fmt: skip
+                     on_link=on_link, observer=observer)  # fmt: skip
     app = web.Application(
-        middlewares=[error_pages(site.templates), *security.middlewares(store, rules)],
+        middlewares=[
+            observed(observer),
+            error_pages(site.templates),
+            *security.middlewares(store, rules),
+        ],
         client_max_size=_MAX_FORM_BYTES,
     )
     app.on_response_prepare.append(security.add_headers)
@@ -63,6 +69,10 @@ def create_app(
     app.add_routes(org_routes(site))
     app.add_routes(overview_routes(site))
     app.add_routes(health_routes(store))
+
+    observer.follow(
+        uploads_being_read=lambda: sum(pages.planner.upload_count for pages in site.opened())
+    )
 
     async def background(_: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(

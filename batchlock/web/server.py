@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
 from batchlock.store.store import Store
 from batchlock.web.app import create_app
+from batchlock.web.observer import PageObserver
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.server_locks import ServerLocks
 from batchlock.web.templating import OrgLabel
@@ -29,6 +31,8 @@ class ServedPage:
     org_count: int
     only: OrgLabel | None
     """The org when it is the only one."""
+    metrics_port: int | None
+    """The port of `web.metrics_listen`; None without that setting."""
 
 
 @asynccontextmanager
@@ -37,7 +41,7 @@ async def serving(
 ) -> AsyncIterator[ServedPage]:
     """Serve the page while the block runs, which receives its address and orgs.
 
-    `on_link` receives every link by which somebody can sign in. Raises UsageError if the address is
+    `on_link` receives every link by which somebody can sign in. Raises UsageError if an address is
     not available, if another process serves the page of this org, or if the page could be reached
     from other machines without a password.
     """
@@ -54,33 +58,61 @@ async def serving(
                 f"On {host} others could reach the page, so people must sign in. Add the first "
                 "with `batchlock serve --add-user NAME`."
             )
-        listening = _listen(host, port)
-        url_host = f"[{host}]" if ":" in host else host  # IPv6
-        url = f"http://{url_host}:{listening.getsockname()[1]}"
-        app = create_app(
-            settings,
-            options,
-            store,
-            served_orgs,
-            locks,
-            host=host,
-            on_link=lambda path: on_link(url + path),
-        )
-        # Cancelled handlers: a download ends its child process when the browser leaves.
-        runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
-        )
-        await runner.setup()
-        try:
-            await web.SockSite(runner, listening).start()
-            names, only = served_orgs.names(), served_orgs.only()
-            yield ServedPage(url, len(names), None if only is None else served_orgs.label(only))
-        finally:
-            await runner.cleanup()
+        async with _observing(settings.web.metrics_listen, store) as (observer, metrics_port):
+            listening = _listen(host, port)
+            url_host = f"[{host}]" if ":" in host else host  # IPv6
+            url = f"http://{url_host}:{listening.getsockname()[1]}"
+            app = create_app(
+                settings,
+                options,
+                store,
+                served_orgs,
+                locks,
+                host=host,
+                on_link=lambda path: on_link(url + path),
+                observer=observer,
+            )
+            # Cancelled handlers: a download ends its child process when the browser leaves.
+            runner = web.AppRunner(
+                app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
+            )
+            await runner.setup()
+            try:
+                await web.SockSite(runner, listening).start()
+                names, only = served_orgs.names(), served_orgs.only()
+                label = None if only is None else served_orgs.label(only)
+                yield ServedPage(url, len(names), label, metrics_port)
+            finally:
+                await runner.cleanup()
     finally:
         if locks is not None:
             locks.release()
         store.close()
+
+
+@asynccontextmanager
+async def _observing(
+    listen: str | None, store: Store
+) -> AsyncIterator[tuple[PageObserver, int | None]]:
+    """Yield who counts, and the port that answers with the figures during the block.
+
+    Raises UsageError if the address is not available, or a package is missing.
+    """
+    if listen is None:
+        yield PageObserver(), None
+        return
+    if find_spec("prometheus_client") is None:
+        raise UsageError(
+            "web.metrics_listen needs the package prometheus-client, which is not installed. "
+            "Install it beside batchlock: pip install prometheus-client"
+        )
+    from batchlock.fleet.health import health_server
+    from batchlock.web.metrics import PageMetrics
+
+    metrics = PageMetrics(store)
+    setting = "web.metrics_listen"
+    async with health_server(listen, metrics.text, store.schema_problem, setting=setting) as port:
+        yield metrics, port
 
 
 def _listen(host: str, port: int) -> socket.socket:

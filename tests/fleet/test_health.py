@@ -1,14 +1,14 @@
 """The health and the figures of a worker, over HTTP."""
 
 import asyncio
-import urllib.error
-import urllib.request
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 import psycopg
 import pytest
 from support.fleet import SIGTERM, Fleet, until
+from support.metrics import figures, get
 
 from batchlock.core.errors import UsageError
 from batchlock.core.observer import LimiterSnapshot
@@ -21,19 +21,10 @@ from batchlock.fleet.worker import Worker
 MakeFleet = Callable[..., Fleet]
 
 
-def get(port: int | None, path: str) -> tuple[int, str]:
-    """Return status and text of an answer."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def figures(text: str) -> dict[str, float]:
-    """Return the figures of batchlock by name and labels."""
-    lines = (line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("batchlock_"))
-    return {name: float(value) for name, value in lines}
+def serving_health(
+    listen: str, problem: Callable[[], str]
+) -> AbstractAsyncContextManager[int | None]:
+    return health_server(listen, Metrics().text, problem, setting="worker.listen")
 
 
 def listening(fleet: Fleet) -> Fleet:
@@ -96,7 +87,7 @@ def test_readiness_says_why_not(problem: str | UsageError) -> None:
         return problem
 
     async def ask() -> tuple[int, str]:
-        async with health_server("127.0.0.1:0", Metrics(), check) as port:
+        async with serving_health("127.0.0.1:0", check) as port:
             return await asyncio.to_thread(get, port, "/readyz")
 
     expected = (503, f"{problem}\n") if problem else (200, "ok\n")
@@ -106,8 +97,8 @@ def test_readiness_says_why_not(problem: str | UsageError) -> None:
 def test_an_address_that_is_used_is_refused() -> None:
     async def start_twice() -> None:
         async with (
-            health_server("127.0.0.1:0", Metrics(), str) as port,
-            health_server(f"127.0.0.1:{port}", Metrics(), str),
+            serving_health("127.0.0.1:0", str) as port,
+            serving_health(f"127.0.0.1:{port}", str),
         ):
             pass
 
@@ -133,7 +124,7 @@ def test_an_outage_is_counted_once_for_all_that_notice_it() -> None:
     metrics = Metrics()
     for is_up in (True, False, False, True, False):
         metrics.set_database(is_up=is_up)
-    shown = figures(metrics.text().decode())
+    shown = figures(asyncio.run(metrics.text()).decode())
     assert (shown["batchlock_database_outages_total"], shown["batchlock_database_up"]) == (2, 0)
 
 
@@ -144,6 +135,6 @@ def test_a_session_adds_what_it_has_got_since_it_last_said_so() -> None:
     for throttled in (0, 3, 3, 4):
         run.on_progress(snapshot._replace(throttled=throttled))
     run.on_row(Outcome(row=2, status=Status.FAILED))
-    shown = figures(metrics.text().decode())
+    shown = figures(asyncio.run(metrics.text()).decode())
     assert shown["batchlock_throttled_calls_total"] == 4
     assert shown[f'batchlock_rows_total{{result="{Result.FAILED.value}"}}'] == 1

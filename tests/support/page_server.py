@@ -37,6 +37,8 @@ class PageServer:
     """The lines that it has printed."""
     folder: Path
     """The folder with its configuration and its state."""
+    metrics_port: int | None = None
+    """The port of `web.metrics_listen`."""
 
     @property
     def config(self) -> Path:
@@ -66,7 +68,7 @@ class PageServer:
             return next(iter(store.runs.in_state(org, RunState.RUNNING)), None)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class PageProcess(PageServer):
     process: "subprocess.Popen[str]"
 
@@ -89,7 +91,7 @@ def served_page(folder: Path, *, simulate: bool = False) -> Iterator[PageServer]
     page = serving(settings, options, host="127.0.0.1", port=0, on_link=output.append)
     try:
         with running_loop("page") as loop, entered(loop, page) as served:
-            yield PageServer(served.url, output, folder)
+            yield PageServer(served.url, output, folder, served.metrics_port)
     finally:
         kill_leftover_runs(folder)
 
@@ -128,7 +130,7 @@ def page_server(folder: Path, *options: object) -> Iterator[PageProcess]:
         reader = threading.Thread(target=lambda: output.extend(process.stdout or ()), daemon=True)
         reader.start()
         try:
-            yield PageProcess(url, output, folder, process)
+            yield PageProcess(url, output, folder, process=process)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)

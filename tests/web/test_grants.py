@@ -15,6 +15,7 @@ from batchlock.core.org import StoredOrg
 from batchlock.store.grants import EVERY_ORG, Grant, Role
 from batchlock.store.store import Store
 from batchlock.web.app import create_app
+from batchlock.web.observer import PageObserver
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.server_locks import ServerLocks
 
@@ -55,7 +56,9 @@ def routes_of_orgs(folder: Path) -> list[tuple[str, str]]:
     with Store(folder / "state") as store:
         orgs = ServedOrgs(settings, options, store)
         locks = ServerLocks(folder / "other")
-        app = create_app(settings, options, store, orgs, locks, host="", on_link=print)
+        app = create_app(
+            settings, options, store, orgs, locks, host="", on_link=print, observer=PageObserver()
+        )
         paths = [
             (route.method, route.resource.canonical)
             for route in app.router.routes()

@@ -14,6 +14,7 @@ from batchlock.web import security
 from batchlock.web.auth.passwords import hash_password, needs_rehash, verify_password
 from batchlock.web.auth.throttle import LoginThrottle
 from batchlock.web.auth.tokens import new_cookie, session_key
+from batchlock.web.observer import PageObserver, SignInRefusal
 from batchlock.web.templating import Page, Templates
 
 # Each takes a moment of a whole core and 19 MiB (32 MiB for scrypt); a flood of sign-ins must not
@@ -55,6 +56,7 @@ class AuthViews:
         org: str,
         local_user: str,
         on_link: Callable[[str], None],
+        observer: PageObserver,
     ) -> None:
         """Sign in `local_user` by link while there are no people.
 
@@ -66,6 +68,7 @@ class AuthViews:
         self._org = org
         self._local_user = local_user
         self._on_link = on_link
+        self._observer = observer
         self._throttle = LoginThrottle(time.monotonic)
         self._link_secret = ""
         self._hashing = asyncio.Semaphore(_CONCURRENT_HASHES)
@@ -82,6 +85,7 @@ class AuthViews:
         link_secret = request.match_info["link"].encode("utf-8", "replace")
         fits = secrets.compare_digest(link_secret, self._link_secret.encode())
         if not self._link_secret or not fits or self._store.people.names():
+            self._observer.on_sign_in_refused(SignInRefusal.LINK)
             raise web.HTTPForbidden(
                 text="This link is not valid, or was used before. A new one is shown where "
                 "batchlock was started."
@@ -106,11 +110,13 @@ class AuthViews:
         address = security.client_address(request, self._rules)
         keys = (f"name {name.casefold()}", f"address {address}")
         if (wait_seconds := self._throttle.wait_seconds(keys)) > 0:
+            self._observer.on_sign_in_refused(SignInRefusal.THROTTLE)
             message = f"Too many wrong passwords. Try again in {wait_seconds:,.0f} seconds."
             return self._login_page(request, message, status=429, name=name)
         # Counted before the check, or many attempts at once would all pass the throttle.
         self._throttle.record_failure(keys)
         if not await self._verify(name, password):
+            self._observer.on_sign_in_refused(SignInRefusal.PASSWORD)
             self._store.audit_log.add(
                 self._org, name[:_MAX_NAME], "tried to sign in", f"from {address}"
             )

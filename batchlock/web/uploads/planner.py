@@ -25,6 +25,11 @@ class UploadPlanner:
         self._files = context.store.upload_files
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
+    @property
+    def upload_count(self) -> int:
+        """How many uploads are being planned here, or wait for that."""
+        return len(self._tasks)
+
     def start(self, upload_id: str, choices: ReadChoices, *, by_hand: bool = False) -> None:
         """Start to plan an upload with what a person chose, unless that is under way.
 

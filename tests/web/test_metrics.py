@@ -45,7 +45,7 @@ def test_the_page_tells_its_figures_at_their_own_address(database_url: str, tmp_
         shown = page_figures(page)
         assert get(page.metrics_port, "/readyz") == (200, "ok\n")
         # The page itself has no figures, neither for strangers nor for people who are signed in.
-        assert [stranger.get("/metrics").status, anna.get("/metrics").status] == [404, 404]
+        assert (stranger.get("/metrics").location, anna.get("/metrics").status) == ("/login", 404)
     assert shown[requests("POST", "/login", 403)] == 1
     assert shown[requests("GET", "/enter/{link}", 403)] == 1
     assert shown[requests("POST", "/login", 200)] == 1

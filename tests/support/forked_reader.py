@@ -19,21 +19,40 @@ from support.commands import MEASUREMENT
 
 # Windows cannot fork.
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
-# What a reader loads, and what `batchlock run` loads.
+# What a reader loads, and what `batchlock run`, `serve`, `work` and `worker` load.
 PRELOADED = [
     "batchlock.plan.child_main",
+    "batchlock.plan.notes",
     "batchlock.plan.read",
     "batchlock.plan.validate",
-    "batchlock.cli.lock_commands",
+    "batchlock.cli.confirm",
     "batchlock.cli.error_boundary",
+    "batchlock.cli.fleet_commands",
+    "batchlock.cli.lock_commands",
     "batchlock.cli.logs",
     "batchlock.cli.output",
+    "batchlock.cli.page_commands",
     "batchlock.cli.progress",
+    "batchlock.cli.serve",
+    "batchlock.core.event_loop",
     "batchlock.engine",
+    "batchlock.fleet.worker",
     "batchlock.report.json",
     "batchlock.report.story",
     "batchlock.report.workbook",
-    "batchlock.core.event_loop",
+    "batchlock.simulator.server",
+    "batchlock.store.postgres",
+    "batchlock.store.store",
+    "batchlock.web.server",
+    "batchlock.web.worker",
+    "batchlock.zoho.client",
+    "batchlock.zoho.oauth",
+    "batchlock.zoho.token_file",
+    "batchlock.zoho.tokens",
+    # What SQLAlchemy and asyncio load by name, when the first engine and the first loop are made.
+    "sqlalchemy.dialects.sqlite.pysqlite",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "uvloop",
 ]
 
 

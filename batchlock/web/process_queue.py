@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from batchlock.core.errors import AlreadyRunning
@@ -21,6 +21,19 @@ _log = logging.getLogger(__name__)
 # How long a run waits after its worker found the lock of the org held by a command at a terminal
 # whose plan is not finished. Its process takes a second of CPU to find that out.
 _BLOCKED_SECONDS = 5.0
+
+
+def start_process(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a command of batchlock in a process that outlives this one."""
+    return subprocess.Popen(  # noqa: S603  our own command
+        [sys.executable, "-P", "-m", "batchlock", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Ctrl-C at the server's terminal must not reach the run (POSIX, then Windows).
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
 
 
 @dataclass(slots=True)
@@ -85,16 +98,7 @@ class ProcessQueue(RunQueue):
 
     def _start(self, run: Run) -> None:
         options = self._served_orgs.command_options(self._org)
-        process = subprocess.Popen(  # noqa: S603  our own command
-            [sys.executable, "-P", "-m", "batchlock", "work", run.run_id, *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            # Ctrl-C at the server's terminal must not reach the run (POSIX, then Windows).
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
-        self._worker = _Worker(run.run_id, process)
+        self._worker = _Worker(run.run_id, start_process(["work", run.run_id, *options]))
 
     def _worker_ended(self, worker: _Worker) -> None:
         """Look at a run whose process has ended: it recorded how, unless it was killed."""

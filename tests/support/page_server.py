@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +18,16 @@ from batchlock.core.runs import Run, RunState
 from batchlock.store.store import Store
 from batchlock.web.auth.passwords import hash_password
 from batchlock.web.server import serving
-from support.commands import MEASUREMENT, TIMEOUT_SECONDS, command, kill_leftover_runs
+from support.commands import (
+    MEASUREMENT,
+    TIMEOUT_SECONDS,
+    Process,
+    command,
+    kill_leftover_runs,
+)
+from support.forked_command import ForkedCommand
+from support.forked_reader import CAN_FORK
+from support.forked_run import forked_runs, kill_forked_runs, prepare_server
 from support.loops import entered, running_loop
 from support.visitor import Visitor, eventually
 from support.zoho import StandIn
@@ -70,7 +80,7 @@ class PageServer:
 
 @dataclass(slots=True, kw_only=True)
 class PageProcess(PageServer):
-    process: "subprocess.Popen[str]"
+    process: Process
 
     def kill(self) -> None:
         """End the server as a crash would."""
@@ -82,7 +92,7 @@ class PageProcess(PageServer):
 def served_page(folder: Path, *, simulate: bool = False) -> Iterator[PageServer]:
     """Serve the page in a thread of this process, with the configuration in a folder.
 
-    The runs that people start are sent by processes of their own, as always.
+    The runs that people start are sent by processes of their own, which are forked.
     """
     file = folder / "config.yaml"
     settings = config.load(file=file, environment={})
@@ -90,15 +100,59 @@ def served_page(folder: Path, *, simulate: bool = False) -> Iterator[PageServer]
     output: list[str] = []
     page = serving(settings, options, host="127.0.0.1", port=0, on_link=output.append)
     try:
-        with running_loop("page") as loop, entered(loop, page) as served:
+        with forked_runs(), running_loop("page") as loop, entered(loop, page) as served:
             yield PageServer(served.url, output, folder, served.metrics_port)
     finally:
         kill_leftover_runs(folder)
 
 
 @contextmanager
-def page_server(folder: Path, *options: object) -> Iterator[PageProcess]:
+def page_server(folder: Path, *options: object, is_measured: bool = False) -> Iterator[PageProcess]:
     """Run `batchlock serve` on a free port, with the configuration in a folder.
+
+    It is forked, and so are the processes of its runs, unless their coverage is to be measured.
+    """
+    arguments = ("serve", "--port", 0, "--config", folder / "config.yaml", *options)
+    process: Process
+    if is_measured or not CAN_FORK:
+        process = new_server(folder, *arguments)
+    else:
+        process = ForkedCommand(
+            [str(argument) for argument in arguments], before=partial(prepare_server, folder)
+        )
+    output: list[str] = []
+    readers = [
+        threading.Thread(target=output.extend, args=(stream,), daemon=True)
+        for stream in (process.stdout, process.stderr)
+        if stream is not None
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        eventually(lambda: _url(output) is not None or process.poll() is not None)
+        url = _url(output)
+        assert url, "".join(output)
+        yield PageProcess(url, output, folder, process=process)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        finally:
+            kill_leftover_runs(folder)
+            kill_forked_runs(folder)
+        for reader in readers:
+            reader.join(TIMEOUT_SECONDS)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def new_server(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
+    """Start a server in a new process, which measures its coverage.
 
     It sees none of the user's settings, so that it can be shared by tests whose home differs.
     """
@@ -107,10 +161,10 @@ def page_server(folder: Path, *options: object) -> Iterator[PageProcess]:
         for name, value in os.environ.items()
         if not name.startswith(("BATCHLOCK_", "XDG_"))
     }
-    environment |= MEASUREMENT  # the code of the page runs in this process only
+    environment |= MEASUREMENT
     environment |= dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"), str(folder))
-    with subprocess.Popen(
-        command("serve", "--port", 0, "--config", folder / "config.yaml", *options),
+    return subprocess.Popen(
+        command(*arguments),
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -118,30 +172,13 @@ def page_server(folder: Path, *options: object) -> Iterator[PageProcess]:
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         bufsize=1,
-    ) as process:
-        assert process.stdout is not None
-        output: list[str] = []
-        url = ""
-        while not url and (line := process.stdout.readline()):
-            output.append(line)
-            address = re.search(r"is at (http://\S+)\.", line)
-            url = address[1] if address else ""
-        assert url, "".join(output)
-        reader = threading.Thread(target=lambda: output.extend(process.stdout or ()), daemon=True)
-        reader.start()
-        try:
-            yield PageProcess(url, output, folder, process=process)
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-            try:
-                process.wait(TIMEOUT_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-            finally:
-                kill_leftover_runs(folder)
-            reader.join(TIMEOUT_SECONDS)
+    )
+
+
+def _url(output: list[str]) -> str | None:
+    """Return the address that a server has printed."""
+    found = re.search(r"is at (http://\S+)\.", "".join(output))
+    return found[1] if found else None
 
 
 def add_person(folder: Path, name: str, *, database_url: str | None = None) -> None:

@@ -10,7 +10,8 @@ from support.zoho import StandIn, Start
 
 def test_a_run_survives_the_server(slow_org: StandIn, tmp_path: Path) -> None:
     configure_slow(slow_org, tmp_path)
-    with page_server(tmp_path) as page:
+    # This server and the process of its run are new processes; those of other tests are forks.
+    with page_server(tmp_path, is_measured=True) as page:
         someone = page.visitor()
         run = someone.start("locks.csv", csv_content(40, first=1_000))
         someone.wait_for(run, "Sending.")

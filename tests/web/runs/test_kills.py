@@ -105,13 +105,13 @@ def test_a_run_that_is_killed_while_it_reports_is_finished_by_the_next_process(
     configure_slow(slow_org, tmp_path)
     with page_server(tmp_path) as page:
         someone = page.visitor()
-        run = someone.start("locks.csv", duplicates(100_000, first=12_000))
+        run = someone.start("locks.csv", duplicates(30_000, first=12_000))
         someone.wait_for(run, "The results are being written.")
         page.kill()
         os.kill(process_of(page), signal.SIGKILL)
         with page_server(tmp_path) as next_page:
             results = next_page.visitor().results(run).words
-    assert "1 updated, 99,999 duplicate" in results
+    assert "1 updated, 29,999 duplicate" in results
     assert "Resume the run" not in results
     assert slow_org.locks()[f"Leads/{record(12_000)}"]["updates"] == 1
 
@@ -119,7 +119,7 @@ def test_a_run_that_is_killed_while_it_reports_is_finished_by_the_next_process(
 def test_an_upload_is_read_by_the_next_server(tmp_path: Path, slow_org: StandIn) -> None:
     configure_slow(slow_org, tmp_path)
     with page_server(tmp_path) as page:
-        content = duplicates(100_000, first=13_000)
+        content = duplicates(30_000, first=13_000)
         with ThreadPoolExecutor() as threads:
             upload = threads.submit(page.visitor().upload, ("locks.csv", content))
             files = page.state / "web/files"

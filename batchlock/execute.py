@@ -5,7 +5,7 @@ observers: the terminal or nobody, and the record of the run in the store
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,6 +37,7 @@ from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
     from batchlock.store.store import Store
+    from batchlock.zoho.client import CallGuard
 
 # The org is asked while the file is read, so its answer mostly is there. A slow sign-in delays the
 # preview no longer than this; the sending waits for it anyway.
@@ -88,7 +89,7 @@ class Executor:
         unexpected error as it is; the record of the run says so then.
         """
         recorder = self.new_recorder(run, await asyncio.to_thread(journal.figures))
-        if not await asyncio.to_thread(self.store.runs.start_session, run):
+        if not await asyncio.to_thread(self.start_session, run):
             raise BatchlockError(
                 f"Run {run.run_id} was stopped or closed meanwhile, by somebody else. Run the file "
                 "again to send what is left."
@@ -124,6 +125,10 @@ class Executor:
     def new_recorder(self, run: Run, figures: RunFigures) -> RunRecorder:
         """Return the observer that keeps the record of a run up to date while it is sent."""
         return RunRecorder(self.store.runs, run.run_id, figures)
+
+    def start_session(self, run: Run) -> bool:
+        """Record that this process sends a run now; return False if it is closed."""
+        return self.store.runs.start_session(run)
 
     def finish(self, journal: Journal, info: RunInfo, reason: StopReason) -> RunResult:
         """Write the results at the end of a session."""
@@ -215,7 +220,7 @@ def connection_to(
     credentials: Credentials,
     store: "Store | None" = None,
     *,
-    check_lease: Callable[[], None] | None = None,
+    guard: "CallGuard | None" = None,
 ) -> AbstractAsyncContextManager[Connection]:
     """Return the connection to the org of the credentials; see `connect`.
 
@@ -234,7 +239,7 @@ def connection_to(
         max_wait=settings.retry.give_up_after,
         token_folder=settings.state / "tokens",
         token_cache=shared,
-        check_lease=check_lease,
+        guard=guard,
     )
 
 
@@ -245,14 +250,14 @@ async def connected(
     credentials: Credentials,
     *,
     needs_modules: bool = False,
-    check_lease: Callable[[], None] | None = None,
+    guard: "CallGuard | None" = None,
 ) -> AsyncIterator[tuple[Connection, OrgEnquiry]]:
     """Connect to the org of the credentials, and ask what is not known about it.
 
-    With `needs_modules` its modules are asked for in any case. `check_lease`: see `connect`.
+    With `needs_modules` its modules are asked for in any case. `guard`: see `connect`.
     """
     async with (
-        connection_to(settings, credentials, store, check_lease=check_lease) as connection,
+        connection_to(settings, credentials, store, guard=guard) as connection,
         org_enquiry(
             connection,
             store.orgs,

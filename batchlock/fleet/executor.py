@@ -76,6 +76,10 @@ class SharedExecutor(Executor):
         """Return a recorder whose heartbeats the worker writes."""
         return SharedRecorder(self.store.runs, run.run_id, figures, self.lease, self.recorders)
 
+    def start_session(self, run: Run) -> bool:
+        """Record it under the lease. Raises LeaseLost when another worker has the org."""
+        return self.store.runs.start_session(run, self.lease)
+
     def finish(self, journal: Journal, info: RunInfo, reason: StopReason) -> RunResult:
         """Write the results if they belong on this machine; else only count them."""
         if self.writes_results and (reason.code is not StopCode.SIGNAL or not journal.remaining()):

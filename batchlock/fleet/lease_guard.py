@@ -37,6 +37,8 @@ class LeaseGuard:
     asked_at: float
     """When the lease was taken or renewed last, in seconds of the clock: before the request."""
     is_lost: bool = False
+    has_cut_call: bool = False
+    """Whether Zoho may still be at work on a call that nobody awaits any more."""
     clock: Callable[[], float] = boot_seconds
 
     @property
@@ -50,6 +52,18 @@ class LeaseGuard:
         if self.is_over:
             self.is_lost = True  # for good: a renewal that comes too late does not revive it
             raise LeaseLost(f"The lease of {self.lease.org} has ended.")
+
+    def note_cut_call(self) -> None:
+        """Note that a call was cancelled; the lease must then end by itself.
+
+        Zoho counts a call until it has answered, so calls of the next holder would come on top.
+        """
+        self.has_cut_call = True
+
+    @property
+    def can_be_released(self) -> bool:
+        """Whether the lease can be given back: it is held, and all calls were awaited."""
+        return not self.is_lost and not self.has_cut_call
 
     def renewed(self, asked_at: float) -> None:
         """Count from a later renewal on."""

@@ -78,7 +78,7 @@ class RunSender:
             writes_results=run.schedule is not None,
         )
         with journal:
-            connecting = connected(settings, store, credentials, check_lease=guard.check)
+            connecting = connected(settings, store, credentials, guard=guard)
             async with connecting as (connection, enquiry):
                 _log.info("Run %s of %s begins.", run.run_id, run.info.org)
                 result = await executor.execute(run, journal, connection, enquiry)

@@ -225,10 +225,10 @@ class Worker:
             self._metrics.leases_lost.inc()
         finally:
             del self._sessions[org]
-            if not session.guard.is_lost:
+            if session.guard.can_be_released:
                 with suppress(*DATABASE_ERRORS):
                     await asyncio.to_thread(store.leases.release, lease)
-        return not session.guard.is_lost
+        return session.guard.can_be_released
 
     async def _send_run(self, run: Run, session: _Session) -> None:
         sending = self._sender.send(run, session.guard, session.cancel_token)

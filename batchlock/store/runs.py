@@ -7,12 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from batchlock.core.errors import AlreadyRunning
+from batchlock.core.errors import AlreadyRunning, LeaseLost
 from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
 from batchlock.core.schedules import Firing
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.store.database import writing
+from batchlock.store.leases import Lease, is_held
 from batchlock.store.run_columns import (
     figure_values,
     state_values,
@@ -92,17 +93,20 @@ class RunTable(RunQueries):
         """Set the requested path of the results."""
         self._update(run_id, output=output)
 
-    def start_session(self, run: Run) -> bool:
-        """Record that this process sends a run now.
+    def start_session(self, run: Run, lease: Lease | None = None) -> bool:
+        """Record that this process sends a run now, with a worker under the lease of its org.
 
         Return False if the run is closed, or if it waited in the queue when it was read, and a
         person has paused or stopped it since then. A request to end it stays: a person may have
-        made it while the process was starting.
+        made it while the process was starting. Raises LeaseLost, and changes nothing, when another
+        process has taken the lease over.
         """
         is_queued = table.c.state == RunState.QUEUED.value
         can_start = is_queued if run.state is RunState.QUEUED else is_open()
         with writing(self.engine) as connection:
             lock_runs(connection, run.info.org)
+            if lease is not None and not is_held(connection, lease):
+                raise LeaseLost(f"The lease of {lease.org} was lost.")
             updated = connection.execute(
                 table.update()
                 .where(table.c.id == run.run_id, can_start)

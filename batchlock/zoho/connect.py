@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from batchlock.zoho.network import NetworkSettings
 from batchlock.zoho.settings import SIMULATOR, ZohoSettings
 
 if TYPE_CHECKING:
-    from batchlock.zoho.client import Client
+    from batchlock.zoho.client import CallGuard, Client
     from batchlock.zoho.oauth import OAuthClient
     from batchlock.zoho.records import Records
 
@@ -81,11 +81,11 @@ async def connect(
     max_wait: float,
     token_folder: Path,
     token_cache: TokenCache | None = None,
-    check_lease: Callable[[], None] | None = None,
+    guard: "CallGuard | None" = None,
 ) -> AsyncIterator[Connection]:
     """Open the sessions to an org and start fetching its access token.
 
-    Before each call `check_lease` raises LeaseLost when this process may not send any more.
+    Before each call the check of `guard` raises LeaseLost when this process may not send any more.
 
     One request may take `call_timeout` seconds; a busy token endpoint is tried again for `max_wait`
     seconds. Tokens are kept in `token_cache`, or without one in a file of `token_folder`. Raises
@@ -115,9 +115,11 @@ async def connect(
         # calls, so the session of calls needs no limit of its own (0).
         calls, token_calls = [
             await stack.enter_async_context(
-                session(limit=0, proxy=network.proxy_to(url), ssl_context=ssl_context)
+                session(
+                    limit=0, proxy=network.proxy_to(url), ssl_context=ssl_context, guard=url_guard
+                )
             )
-            for url in (api, accounts)
+            for url, url_guard in ((api, guard), (accounts, None))
         ]
         oauth_client = _oauth_client(zoho, accounts, credentials)
         tokens = Tokens(
@@ -131,7 +133,7 @@ async def connect(
         first_token = asyncio.create_task(tokens.token())
         try:
             yield Connection(
-                client=Client(endpoint, tokens, calls, check_lease=check_lease),
+                client=Client(endpoint, tokens, calls, guard=guard),
                 org_id=org_id,
                 environment=environment,
                 # The address of a stand-in differs each time, and so would its key.

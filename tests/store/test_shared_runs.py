@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from support.run_info import figures_of, run_info, run_record
 
-from batchlock.core.errors import AlreadyRunning, UsageError
+from batchlock.core.errors import AlreadyRunning, LeaseLost, UsageError
 from batchlock.core.org import StoredOrg
 from batchlock.core.runs import Run, RunState, superseded_by
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
@@ -121,6 +121,16 @@ def test_without_the_lease_nothing_of_a_run_changes(store: Store) -> None:
     assert not ended
     assert not runs.requeue(ONE.run_id, lease, LEFT)
     assert stored(store) == before
+
+
+def test_without_the_lease_no_session_begins(store: Store) -> None:
+    queue(store, ONE)
+    lease = store.leases.take("one", "worker/1", seconds=60)
+    assert lease is not None
+    with pytest.raises(LeaseLost):
+        store.runs.start_session(stored(store), replace(lease, epoch=lease.epoch - 1))
+    assert stored(store).state is RunState.QUEUED
+    assert store.runs.start_session(stored(store), lease)
 
 
 def test_the_end_of_a_session_is_recorded_under_the_lease(store: Store) -> None:

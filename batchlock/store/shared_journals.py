@@ -1,5 +1,6 @@
 """The connection on which a worker commits what all of its runs have to record."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,12 @@ import psycopg
 
 from batchlock.core.errors import DatabaseUnavailable, Stopped
 from batchlock.core.rows import Update
-from batchlock.store.journal.shared import Batch, claimed_since, commit_batches
+from batchlock.store.journal.shared import (
+    Batch,
+    claimed_since,
+    commit_batches,
+    wait_for_commit,
+)
 from batchlock.store.postgres import connect_arguments
 
 
@@ -19,6 +25,8 @@ class SharedJournals:
         """Connect to the database at `url` with the first commit."""
         self._url = url
         self._connection: psycopg.Connection[Any] | None = None
+        self.lock = secrets.randbits(63)
+        """The number of the advisory lock that each commit holds to its end."""
         self._is_uncertain = False
         """Whether the answer to the last commit was lost."""
 
@@ -29,19 +37,20 @@ class SharedJournals:
 
         `in_doubt` are the rows of each run that were in doubt before its session. After an error
         the same batches may be passed again, among others: what the lost commit has claimed was
-        not sent, so it is released first.
+        not sent, so it is released first. That waits for the end of the lost commit on the server.
 
         Raises DatabaseUnavailable when the connection is lost, Stopped when the disk is full.
         """
         try:
             connection = self._open()
             if self._is_uncertain:
+                wait_for_commit(connection, self.lock)
                 batches = [
                     _with_lost_claims(connection, batch, rows)
                     for batch, rows in zip(batches, in_doubt, strict=True)
                 ]
             self._is_uncertain = True
-            committed = commit_batches(connection, batches)
+            committed = commit_batches(connection, batches, lock=self.lock)
             self._is_uncertain = False
         except psycopg.errors.DiskFull as error:
             raise Stopped(

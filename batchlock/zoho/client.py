@@ -62,8 +62,8 @@ class _GuardedConnector(aiohttp.TCPConnector):
     """Checks once more when a call has its connection, right before the request is written.
 
     The process may have been suspended while a connection was opened. The signal
-    `on_request_headers_sent` of aiohttp also comes before the first byte, but aiohttp's signals cost
-    a sixth of the CPU of a call, and this cannot be measured.
+    `on_request_headers_sent` of aiohttp also comes before the first byte, but the signals cost a
+    sixth of the CPU of a call, and this costs too little to measure.
     """
 
     def __init__(self, guard: CallGuard, **options: Any) -> None:

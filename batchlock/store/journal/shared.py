@@ -5,7 +5,8 @@ it commits what all of them have to record in one. Each commit begins by locking
 orgs: the runs whose lease was lost take no part in it, and nothing of them is written.
 
 A commit may be repeated when its answer was lost: outcomes and totals are set to the same values
-again. The rows that the lost commit has claimed were not sent; `claimed_since` finds them.
+again. The rows that the lost commit has claimed were not sent; `claimed_since` finds them, once
+`wait_for_commit` has returned.
 """
 
 import json
@@ -49,6 +50,7 @@ JOIN unnest(%s::text[], %s::bigint[], %s::text[]) AS b (org, epoch, holder)
   ON o.org = b.org AND o.epoch = b.epoch AND o.leaseholder = b.holder
 ORDER BY o.org FOR KEY SHARE OF o
 """
+_LOCK_COMMITS = "SELECT pg_advisory_xact_lock(%s)"
 # A row has no outcome while it is sent, so only a repeated commit finds the same one.
 _RECORD = """
 UPDATE progress AS p SET
@@ -104,17 +106,20 @@ SELECT run, {UPDATE_COLUMNS} FROM claimed JOIN rows USING (run, row) ORDER BY ru
 
 
 def commit_batches(
-    connection: "psycopg.Connection[Any]", batches: Sequence[Batch]
+    connection: "psycopg.Connection[Any]", batches: Sequence[Batch], *, lock: int | None = None
 ) -> list[list[Update] | None]:
     """Record what many runs have to record, and claim their next rows, in one commit.
 
     Returns the claimed rows of each batch in order, fewer than requested only when no more are
     pending; None when the lease of its org was lost, and nothing of it was written. The connection
-    must be outside of a transaction, and see the tables of the store.
+    must be outside of a transaction, and see the tables of the store. `lock` is the number of an
+    advisory lock that the transaction holds to its end; see `wait_for_commit`.
 
     Raises psycopg.Error; then nothing is written, or everything, if the answer was lost.
     """
     with connection.transaction():
+        if lock is not None:  # first, so that a wait for it keeps no org locked
+            connection.execute(_LOCK_COMMITS, (lock,))
         held_batches = _lock_leases(connection, batches)
         if not held_batches:
             return [None] * len(batches)
@@ -125,6 +130,15 @@ def commit_batches(
             for run_id, *columns in claims or ():
                 claimed[run_id].append(update_of(*columns))
     return [claimed[batch.run_id] if batch in held_batches else None for batch in batches]
+
+
+def wait_for_commit(connection: "psycopg.Connection[Any]", lock: int) -> None:
+    """Return when no commit with this lock is under way on the server any more.
+
+    A commit whose connection was lost may still be. It sends its claims only after it has the lock,
+    so afterwards `claimed_since` finds all of them.
+    """
+    connection.execute(_LOCK_COMMITS, (lock,))  # given back at the end of the statement
 
 
 def claimed_since(connection: "psycopg.Connection[Any]", run_id: str, row: int) -> list[int]:

@@ -84,7 +84,8 @@ class SharedExecutor(Executor):
         """Write the results if they belong on this machine; else only count them."""
         if self.writes_results and (reason.code is not StopCode.SIGNAL or not journal.remaining()):
             return self.reporter.finish(journal, info, reason)
-        return RunResult(summary=self.reporter.summary(journal, info, reason), output=None)
+        with journal.snapshot():  # one transaction instead of one for each figure
+            return RunResult(summary=self.reporter.summary(journal, info, reason), output=None)
 
     def record_end(self, run: Run, reason: StopReason, exit_code: int, results: str | None) -> None:
         """Record how a session ended. Raises LeaseLost when another worker has the run.

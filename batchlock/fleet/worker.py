@@ -27,6 +27,7 @@ from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, LeaseLost, Us
 from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopCode, StopReason
 from batchlock.execute import UNEXPECTED_ERROR
+from batchlock.fleet.fair_share import FairShare
 from batchlock.fleet.health import health_server
 from batchlock.fleet.lease_guard import LeaseGuard, boot_seconds
 from batchlock.fleet.metrics import Metrics
@@ -88,6 +89,7 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
         self._started_at = datetime.now(UTC)
         self._lease_seconds = settings.worker.lease
+        self._share = FairShare(store, settings.worker)
         self._queue = JobQueue(url, self.serve, orgs_at_once=settings.worker.orgs_at_once)
         self._metrics = Metrics()
         self._writer = SharedWriter(SharedJournals(url), self._metrics)
@@ -173,13 +175,18 @@ class Worker:
         """Send the runs of an org that wait, unless another worker or another job does."""
         if org in self._orgs:
             self._asked_again.add(org)  # a second job must not take a place of the queue
-        elif (task := self._begin(org)) is not None:
+            return
+        if not self._share.is_fresh:
+            with suppress(*DATABASE_ERRORS):  # the last share is good enough
+                await asyncio.to_thread(self._share.count)
+        if (task := self._begin(org)) is not None:
             # Not awaited itself, since the queue may cancel its job when it connects again.
             await asyncio.wait([task])
 
     def _begin(self, org: str) -> "asyncio.Task[None] | None":
-        is_full = len(self._orgs) >= self._settings.worker.orgs_at_once
-        if org in self._orgs or is_full or self._stop_reason is not None:
+        if org in self._orgs or self._stop_reason is not None:
+            return None
+        if not self._share.may_take(org, held=len(self._orgs)):
             return None
         task = self._orgs[org] = asyncio.create_task(self._send_runs(org))
         return task

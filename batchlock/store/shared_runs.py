@@ -103,6 +103,19 @@ class SharedRuns:
         with reading(self._engine) as connection:
             return connection.scalar(query) or 0
 
+    def count_orgs_at_work(self) -> int:
+        """Return how many orgs have runs that wait or that are being sent."""
+        query = (
+            sa.select(sa.func.count(table.c.org.distinct()))
+            .join(orgs, orgs.c.org == table.c.org, isouter=True)
+            .where(
+                table.c.state.in_([RunState.QUEUED.value, RunState.RUNNING.value]),
+                sa.func.coalesce(orgs.c.disabled, False).is_(False),
+            )
+        )
+        with reading(self._engine) as connection:
+            return connection.scalar(query) or 0
+
     def next_run(self, org: str) -> Run | None:
         """Return the run of an org that is to be sent next; None when none waits.
 

@@ -155,7 +155,7 @@ class Store:
 
     def figures(self, run: Run) -> RunFigures:
         """Return how far a run has come, by its journal; as recorded if that cannot be read."""
-        with suppress(BatchlockError), self.open_journal(run) as journal:
+        with suppress(BatchlockError), self.open_journal(run) as journal, journal.snapshot():
             return journal.figures()
         return run.figures
 

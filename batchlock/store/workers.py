@@ -52,7 +52,8 @@ class WorkerTable:
             "process": os.getpid(),
             "version": __version__,
             "started_at": started_at,
-            "heartbeat_at": now,
+            # By the clock of the database: `count_alive` compares the times of several machines.
+            "heartbeat_at": sa.func.clock_timestamp(),
             "runs": runs,
             "stopping": stopping,
         }
@@ -64,6 +65,17 @@ class WorkerTable:
         """Remove a worker that has ended."""
         with writing(self._engine) as connection:
             connection.execute(table.delete().where(table.c.worker == worker))
+
+    def count_alive(self, *, within_seconds: float) -> int:
+        """Return how many workers take runs, and were heard of within some seconds."""
+        since = sa.func.clock_timestamp() - sa.func.make_interval(0, 0, 0, 0, 0, 0, within_seconds)
+        query = (
+            sa.select(sa.func.count())
+            .select_from(table)
+            .where(table.c.heartbeat_at > since, sa.not_(table.c.stopping))
+        )
+        with reading(self._engine) as connection:
+            return connection.scalar(query) or 0
 
     def all(self) -> list[StoredWorker]:
         """Return all workers, by name."""

@@ -29,6 +29,10 @@ _CONNECTION_ERRORS = (
 # Rows of a long result that one message brings: the cells of so many rows are about a megabyte.
 _ROWS_PER_FETCH = 2_000
 
+_BEGIN = (
+    "SELECT set_config('search_path', 'journal', true), set_config('batchlock.journal', ?, true)"
+)
+
 
 class ServerSql:
     """A connection as the statements of a journal need it; see `Sql`."""
@@ -191,8 +195,7 @@ class PostgresDatabase:
             try:
                 if mode:
                     connection.execute(f"SET TRANSACTION {mode}")
-                sql.execute("SELECT set_config('search_path', 'journal', true)")
-                _name_run(sql, "journal", self._run_id)
+                sql.execute(_BEGIN, (self._run_id,))
                 yield sql
             finally:
                 if not connection.closed:

@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from batchlock.web import process_queue
+from batchlock.web import run_process
 from support.forked_command import run_with
 from support.forked_reader import CAN_FORK, start_server
 
@@ -25,13 +25,15 @@ from support.forked_reader import CAN_FORK, start_server
 class ForkedRun:
     """The part of `subprocess.Popen` that the queue of a page uses, for a fork."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], stderr: IO[bytes]) -> None:
         start_server()
         self.returncode: int | None = None
+        errors = Connection(os.dup(stderr.fileno()), readable=False)
         self._process = get_context("forkserver").Process(
-            target=send_run, args=(list(arguments), dict(os.environ)), daemon=True
+            target=send_run, args=(list(arguments), dict(os.environ), errors), daemon=True
         )
         self._process.start()
+        errors.close()
 
     def poll(self) -> int | None:
         self.returncode = self._process.exitcode
@@ -43,10 +45,14 @@ class ForkedRun:
         self._process.join()
 
 
-def send_run(arguments: list[str], environment: dict[str, str]) -> None:
-    """Be the process that sends a run, without streams."""
-    ends = tuple(Connection(os.open(os.devnull, os.O_RDWR)) for _ in range(3))
-    run_with(ends, environment, arguments, pickle.dumps(None))
+def send_run(
+    arguments: list[str], environment: dict[str, str], errors: Connection | None = None
+) -> None:
+    """Be the process that sends a run, with no other stream than `errors`."""
+    ends = [Connection(os.open(os.devnull, os.O_RDWR)) for _ in range(3)]
+    if errors is not None:
+        ends[2] = errors
+    run_with(tuple(ends), environment, arguments, pickle.dumps(None))
 
 
 @contextmanager
@@ -57,8 +63,8 @@ def forked_runs() -> Iterator[None]:
         return
     runs: list[ForkedRun] = []
 
-    def start(arguments: Sequence[str]) -> ForkedRun:
-        runs.append(ForkedRun(arguments))
+    def start(arguments: Sequence[str], stderr: IO[bytes]) -> ForkedRun:
+        runs.append(ForkedRun(arguments, stderr))
         return runs[-1]
 
     with _starting_by(start):
@@ -94,7 +100,7 @@ def prepare_server(folder: Path) -> None:
         os._exit(0)
     replies.close()
     starter = _Starter(requests)
-    process_queue.start_process = lambda arguments: RunOfServer(starter, arguments)  # type: ignore[assignment,return-value]
+    run_process.start_process = lambda arguments, _: RunOfServer(starter, arguments)  # type: ignore[assignment,return-value]
 
 
 def kill_forked_runs(folder: Path) -> None:
@@ -168,10 +174,10 @@ def _become_run(arguments: list[str]) -> None:
 
 
 @contextmanager
-def _starting_by(start: Callable[[Sequence[str]], object]) -> Iterator[None]:
-    previous = process_queue.start_process
-    process_queue.start_process = start  # type: ignore[assignment]
+def _starting_by(start: Callable[[Sequence[str], IO[bytes]], object]) -> Iterator[None]:
+    previous = run_process.start_process
+    run_process.start_process = start  # type: ignore[assignment]
     try:
         yield
     finally:
-        process_queue.start_process = previous
+        run_process.start_process = previous

@@ -56,7 +56,7 @@ class Planner:
         it, and neither does a check, which uses no network.
         """
         if self.store is not None and "action" not in self.options.constants:
-            refuse_results_of_undo(self.info, self.store)
+            refuse_results_of_undo(self.info, self.store, self.options)
         stored = self._stored_facts()
         modules = (stored and stored.modules) or ()
         error: BatchlockError | None = None

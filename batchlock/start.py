@@ -14,6 +14,7 @@ from batchlock.config import Settings
 from batchlock.confirming import ConfirmUnlocks, PlanPreview, unlocks_left
 from batchlock.core.errors import AlreadyRunning, UsageError
 from batchlock.core.observer import RunObserver
+from batchlock.core.options import RunOptions
 from batchlock.core.reading import Note
 from batchlock.core.records import FIND_KIND
 from batchlock.core.results import Result
@@ -74,9 +75,10 @@ class Starter:
         Without `refused`, the rows that Zoho refused are not sent.
         """
         if run.info.kind == FIND_KIND:
+            command = self.command("locks")
             raise UsageError(
                 f"Run {run.run_id} finds locked records, so it has no rows to send again. Run "
-                "`batchlock locks` with the same modules again."
+                f"`{command}` with the same modules again."
             )
         newest, *earlier = self.store.runs.lineage(run)
         run_info.check_address(newest.info, self.settings)
@@ -104,9 +106,11 @@ class Starter:
         it has changed. The caller holds the lock of the org.
         """
         if run.info.kind == FIND_KIND:
+            command = self.command("runs")
             raise UsageError(
                 f"Run {run.run_id} finds locked records and has changed nothing, so there is "
-                "nothing to undo. Name a run that has changed locks; `batchlock runs` lists them."
+                "nothing to undo. Name a run that has changed locks; "
+                f"`{command}` lists them."
             )
         run_info.check_address(run.info, self.settings)
         if run.is_alive:
@@ -119,9 +123,10 @@ class Starter:
                 return relative
         with self.store.open_journal(run) as source:
             if in_doubt := source.counts()[Result.UNKNOWN]:
+                command = self.command("resume", run.run_id)
                 raise UsageError(
                     f"It is not known yet what became of {in_doubt:,} rows of run {run.run_id}. "
-                    f"Resume it first: batchlock resume {run.run_id}",
+                    f"Resume it first: {command}",
                     page_message=f"It is not known yet what became of {in_doubt:,} rows of this "
                     "run. Resume it first.",
                 )
@@ -160,6 +165,10 @@ class Starter:
         if not self.confirm_unlocks(unlocks):
             raise UsageError("Nothing was sent, because the number was not typed.")
 
+    def command(self, name: str, *arguments: str) -> str:
+        """Return a command that meets the same org, as messages name it."""
+        return self.reporter.options.command(name, *arguments)
+
     def _refuse_outdated(self, run: Run) -> None:
         """Raise UsageError when a newer run of the same file decides what becomes of its rows.
 
@@ -168,9 +177,10 @@ class Starter:
         for newer in self.store.runs.same_content(run.info):
             is_newer = newer.run_id > run.run_id and newer.info.retry_of is None
             if is_newer and newer.state is not RunState.REFUSED:
+                command = self.command("retry", newer.run_id)
                 raise UsageError(
                     f"Run {newer.run_id} of the same file is newer than run {run.run_id}. Retry "
-                    f"that one with `batchlock retry {newer.run_id}`, or run the file again.",
+                    f"that one with `{command}`, or run the file again.",
                     page_message=f"Run {newer.run_id} of the same file is newer. Open that one in "
                     "the history and retry it, or upload the file again.",
                 )
@@ -262,7 +272,7 @@ def send_rows_done_elsewhere(plan: Journal, store: "Store") -> None:
         plan.set_reading(replace(reading, notes=(*reading.notes, note)))
 
 
-def refuse_results_of_undo(info: RunInfo, store: "Store") -> None:
+def refuse_results_of_undo(info: RunInfo, store: "Store", options: RunOptions) -> None:
     """Raise UsageError when a file has the results of an undo, and nothing says its action.
 
     Its cells are those of the run that was undone, so `run` would change everything again.
@@ -271,14 +281,15 @@ def refuse_results_of_undo(info: RunInfo, store: "Store") -> None:
     if original is None or original.info.undo_of is None:
         return
     name, run_id = displayable_name(info.file), original.run_id
+    command = options.command("undo", run_id)
     fact = (
         f"{name} has the results of run {run_id}, which has put back what run "
         f"{original.info.undo_of} changed. Its rows still say what that run was to do, so they "
         "would change it again."
     )
     raise UsageError(
-        f"{fact} Nothing was sent. Use `batchlock undo {run_id}` if that is meant, or save rows "
-        "that you have changed under another name.",
+        f"{fact} Nothing was sent. Use `{command}` if that is meant, or "
+        "save rows that you have changed under another name.",
         page_message=f"{fact} Undo that run if that is meant, or save rows that you have changed "
         "under another name.",
     )

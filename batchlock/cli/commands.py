@@ -211,7 +211,7 @@ def runs(context: Context, options: CommandOptions) -> int:
 
     with open_engine(context, options, to_send=False) as engine:
         listed = engine.runs()
-    print_runs(listed, as_json=options.as_json)
+    print_runs(listed, engine.options, as_json=options.as_json)
     return 0
 
 

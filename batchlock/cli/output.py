@@ -8,6 +8,7 @@ from pathlib import Path
 from batchlock.cli.context import Context
 from batchlock.cli.streams import echo
 from batchlock.cli.wrapping import indented, labelled, on_one_line, short, width_of
+from batchlock.core.options import RunOptions
 from batchlock.core.results import Cause, CheckResult, Example, RunResult, Summary
 from batchlock.core.runs import Run
 from batchlock.report.json import AnyJson, check_json, empty_json, run_json, runs_json, show_json
@@ -122,7 +123,7 @@ def print_run(summary: Summary, run: Run, family: Sequence[Run], *, as_json: boo
         echo(story_of(family).sentence)
 
 
-def print_runs(runs: Sequence[Run], *, as_json: bool) -> None:
+def print_runs(runs: Sequence[Run], options: RunOptions, *, as_json: bool) -> None:
     """Print the list of runs, one a line."""
     if as_json:
         _print_json(runs_json(runs))
@@ -138,7 +139,8 @@ def print_runs(runs: Sequence[Run], *, as_json: bool) -> None:
     if short is not None:
         echo(
             "Rows of a finished run that are not done have problems or were refused: "
-            f"`batchlock show {short.run_id}` says why, and `batchlock retry {short.run_id}` "
+            f"`{options.command('show', short.run_id)}` says why, and "
+            f"`{options.command('retry', short.run_id)}` "
             "sends them again."
         )
 

@@ -1,5 +1,6 @@
 """The options of one command that are not settings."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,12 @@ class RunOptions:
     typed: Mapping[str, Any] = field(default_factory=dict)
     """The settings of the command line that the sending obeys, such as `limits.in_flight`."""
     config: Path | None = None
-    """The file from `--config`; it becomes part of the command that resumes the run."""
+    """The file from `--config`; it is part of every command that a message names."""
     org: str | None = None
-    """The name from `--org`; it becomes part of that command, too."""
+    """The name from `--org`; it is part of those commands, too."""
+
+    def command(self, name: str, *arguments: str) -> str:
+        """Return a command that meets the same org and the same runs, quoted for a shell."""
+        options = [] if self.config is None else ["--config", str(self.config)]
+        options += [] if self.org is None else ["--org", self.org]
+        return shlex.join(["batchlock", name, *options, *arguments])

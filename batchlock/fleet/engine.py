@@ -126,10 +126,9 @@ class SharedEngine(Engine):
         try:
             return await asyncio.to_thread(self._finish, replace(run, info=info))
         except DatabaseUnavailable as error:
+            command = self.options.command("report", run.run_id)
             # Its exit code would say that nothing was sent.
-            raise Stopped(
-                f"{error} The run has ended; `batchlock report {run.run_id}` writes its results."
-            ) from error
+            raise Stopped(f"{error} The run has ended; `{command}` writes its results.") from error
 
     def _queue(self, run: Run) -> None:
         if run.state not in _LIVE:

@@ -62,7 +62,7 @@ class RunSender:
         executor = SharedExecutor(
             settings=settings,
             store=store,
-            reporter=Reporter(settings, RunOptions()),
+            reporter=Reporter(settings, RunOptions(org=run.info.org)),
             cancel_token=cancel_token,
             observer=RunMetrics(self.writer.metrics),
             preview=PlanPreview(RunObserver(), {run.run_id}),

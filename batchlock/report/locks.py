@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.options import RunOptions
 from batchlock.core.records import LOCK_TITLES, FoundLock, ModuleLocks
 from batchlock.core.results import Cause, Result, ResultRow, Summary
 from batchlock.report.cells import csv_text
@@ -125,6 +126,7 @@ def write_locks(
     summary: Summary,
     *,
     overwrite: bool = False,
+    options: RunOptions = RunOptions(),  # noqa: B008  frozen
 ) -> Place:
     """Write the locks, and return the place that they really have, as `publish` does.
 
@@ -142,12 +144,15 @@ def write_locks(
         writer = _write_csv if target.suffix.lower() == ".csv" else _write_workbook
         written = writer(draft, reported_locks(journal), summary)
 
-    place = publish(write, target, fallback_folder, run_id=summary.run_id, overwrite=overwrite)
+    run_id = summary.run_id
+    place = publish(
+        write, target, fallback_folder, run_id=run_id, overwrite=overwrite, options=options
+    )
     if written != expected:
+        command = options.command("report", run_id)
         raise BatchlockError(
             f"The locks do not match the run: {expected:,} found, {written:,} written, to "
-            f"{place.path}. Do not rely on this file. Write it again with: batchlock report "
-            f"{summary.run_id}"
+            f"{place.path}. Do not rely on this file. Write it again with: {command}"
         )
     return place if place.why or is_as_requested else place._replace(why=_TOO_LONG)
 

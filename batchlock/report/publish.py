@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.options import RunOptions
 from batchlock.report.recognise import may_be_replaced, refuse_to_replace
 
 # The exact shape of our draft names: a person's file such as `.batchlock-old.part` stays.
@@ -36,6 +37,7 @@ def publish(
     *,
     run_id: str,
     overwrite: bool = False,
+    options: RunOptions = RunOptions(),  # noqa: B008  frozen
 ) -> Place:
     """Write a draft with `write`, rename it to `target`, and return the place that it really has.
 
@@ -63,8 +65,8 @@ def publish(
         put,
         target,
         fallback_folder,
-        " Nothing that was sent is lost: the results can be written again with batchlock report"
-        f" {run_id}.",
+        " Nothing that was sent is lost: the results can be written again with "
+        f"{options.command('report', run_id)}.",
     )
     _remove_stale_drafts(place.path.parent)
     return place

@@ -48,7 +48,7 @@ class Reporter:
 
     def summary(self, journal: Journal, info: RunInfo, stop_reason: StopReason) -> Summary:
         """Return the summary of a run so far."""
-        command = summaries.resume_command(info.run_id, self.options.config, self.options.org)
+        command = self.options.command("resume", info.run_id)
         summary = summaries.summary_of(journal, info, stop_reason, command)
         return summary_of_locks(journal, summary) if info.kind == FIND_KIND else summary
 
@@ -58,7 +58,9 @@ class Reporter:
         target, fallback = target_path(info, self.settings), fallback_folder(self.settings)
         if info.kind == FIND_KIND:
             overwrite = self.options.overwrite
-            place = write_locks(target, fallback, journal, summary, overwrite=overwrite)
+            place = write_locks(
+                target, fallback, journal, summary, overwrite=overwrite, options=self.options
+            )
             return RunResult(summary=_with_place(summary, place), output=place.path)
         reason = summaries.closed_because(stop_reason)
         place = write_results(
@@ -68,6 +70,7 @@ class Reporter:
             lambda: journal.result_rows(closed_because=reason),
             summary,
             overwrite=self.options.overwrite,
+            options=self.options,
         )
         return RunResult(summary=_with_place(summary, place), output=place.path)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.options import RunOptions
 from batchlock.core.results import Result, ResultRow, Summary
 from batchlock.report.csv_file import write_csv
 from batchlock.report.publish import Place, publish
@@ -25,6 +26,7 @@ def write_results(
     summary: Summary,
     *,
     overwrite: bool = False,
+    options: RunOptions = RunOptions(),  # noqa: B008  frozen
 ) -> Place:
     """Write the results, and return the place that they really have, as `publish` does.
 
@@ -44,8 +46,11 @@ def write_results(
         else:
             write_workbook(draft, titles, counted_rows, summary)
 
-    place = publish(write, target, fallback_folder, run_id=summary.run_id, overwrite=overwrite)
-    balance.check(summary, place.path)
+    run_id = summary.run_id
+    place = publish(
+        write, target, fallback_folder, run_id=run_id, overwrite=overwrite, options=options
+    )
+    balance.check(summary, place.path, options.command("report", run_id))
     return place if place.why or is_as_requested else place._replace(why=_TOO_WIDE)
 
 
@@ -70,8 +75,11 @@ class Balance:
             previous = result_row.row
             yield result_row
 
-    def check(self, summary: Summary, path: Path) -> None:
-        """Raise BatchlockError unless the rows written to `path` are those of `summary`."""
+    def check(self, summary: Summary, path: Path, command: str) -> None:
+        """Raise BatchlockError unless the rows written to `path` are those of `summary`.
+
+        `command` writes them again.
+        """
         written = self._counts.total()
         faults = [
             f"{result.words}: {summary.counts.get(result, 0):,} counted,"
@@ -86,5 +94,5 @@ class Balance:
                 f"The results do not match the run: {summary.rows:,} rows read,"
                 f" {written:,} rows reported{''.join(f'; {fault}' for fault in faults)}."
                 f" The file was still written, to {path}, but do not rely on it."
-                f" Write it again with: batchlock report {summary.run_id}"
+                f" Write it again with: {command}"
             )

@@ -1,6 +1,5 @@
 """The summary of a run, computed from its journal."""
 
-import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -192,10 +191,3 @@ def _strict_causes(invalid: int, notes: Sequence[Note]) -> str:
         named = ", ".join(note.code.replace("_", " ") for note in notes)
         causes.append(f"{count} ({named})")
     return " and ".join(causes)
-
-
-def resume_command(run_id: str, config: Path | None, org: str | None = None) -> str:
-    """Return the command that resumes a run, quoted for a shell."""
-    options = [] if config is None else ["--config", str(config)]
-    options += [] if org is None else ["--org", org]
-    return shlex.join(["batchlock", "resume", *options, run_id])

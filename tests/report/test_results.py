@@ -89,4 +89,6 @@ def test_counts_that_do_not_add_up_to_the_rows_do_not_balance(tmp_path: Path) ->
     balance = Balance()
     assert list(balance.counted([result_row(2)])) == [result_row(2)]
     with pytest.raises(BatchlockError, match="5 rows read, 1 rows reported"):
-        balance.check(run_summary([result_row(2)], rows=5), tmp_path / "r.csv")
+        balance.check(
+            run_summary([result_row(2)], rows=5), tmp_path / "r.csv", "batchlock report 1"
+        )

@@ -35,6 +35,7 @@ def check(
     *,
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    org: str | None = None,
     sheet: str | None = None,
     columns: Mapping[str, str] | None = None,
     module: str | None = None,
@@ -46,7 +47,8 @@ def check(
     """Find every problem of a table; nothing is sent, and no sign-in is needed.
 
     `config` is the configuration file, and `settings` are keys that replace those of the file, such
-    as `{"input": {"encoding": "windows-1250"}}`. `columns` names the title of a column by its field
+    as `{"input": {"encoding": "windows-1250"}}`. `org` is one of the orgs of `batchlock orgs`; its
+    own settings are replaced by `settings`, too. `columns` names the title of a column by its field
     (`module`, `record_id`, `lock_id`, `reason`); `module` and `reason` are one value for all rows.
     `action` is `lock` or `unlock` for all rows; without it, each row updates the reason of its
     lock, or does what a column `Action` says.
@@ -61,7 +63,7 @@ def check(
     options = _options(
         sheet, columns, module, reason, action, visible_only=visible_only, simulate=simulate
     )
-    with Call.opened(table, config, settings, options) as call:
+    with Call.opened(table, config, settings, options, org=org, to_send=False) as call:
         frame, result = call.await_(_check)
     frame.attrs["batchlock"] = _Attribute(check_json(result))
     return frame
@@ -72,6 +74,7 @@ def run(
     *,
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    org: str | None = None,
     sheet: str | None = None,
     columns: Mapping[str, str] | None = None,
     module: str | None = None,
@@ -118,7 +121,7 @@ def run(
             **(settings or {}),
             "input": {**(settings or {}).get("input", {}), "strict": True},
         }
-    with Call.opened(table, config, settings, options, progress=progress, yes=yes) as call:
+    with Call.opened(table, config, settings, options, org=org, progress=progress, yes=yes) as call:
         frame, result = call.await_(_run)
     frame.attrs["batchlock"] = _Attribute(run_json(result.summary, result.output))
     return frame
@@ -129,6 +132,7 @@ def undo(
     *,
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    org: str | None = None,
     simulate: bool = False,
     yes: bool = False,
     output: str | os.PathLike[str] | None = None,
@@ -142,7 +146,7 @@ def undo(
     Returns None when nothing can be put back. Raises as `run` does.
     """
     options = RunOptions(simulate=simulate, output=None if output is None else Path(output))
-    with Call.opened("", config, settings, options, progress=progress, yes=yes) as call:
+    with Call.opened("", config, settings, options, org=org, progress=progress, yes=yes) as call:
         undone = run_in_thread(_undo(call.engine, run_id), call.engine.cancel_token)
     if undone is None:
         return None
@@ -156,6 +160,7 @@ def locks(
     *,
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    org: str | None = None,
     progress: bool = True,
     **filters: Any,
 ) -> pd.DataFrame:
@@ -172,7 +177,9 @@ def locks(
     Raises BatchlockError as `run` does, and TypeError for a filter that does not exist.
     """
     request = find_request(modules, FindOptions(**filters))
-    with Call.opened(pd.DataFrame(), config, settings, RunOptions(), progress=progress) as call:
+    options = RunOptions()
+    table = pd.DataFrame()
+    with Call.opened(table, config, settings, options, org=org, progress=progress) as call:
         work = _locks(call.engine, request)
         frame, result = run_in_thread(work, call.engine.cancel_token)
     frame.attrs["batchlock"] = _Attribute(locks_json(result.summary, result.output))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, BeforeValidator
 
 from batchlock.core.encodings import encoding_named
@@ -123,6 +123,8 @@ class WebSettings:
     trusted_proxy: _Texts = ()
     # Uploads and finished runs are removed after this time; None for never.
     keep: Annotated[float, Gt(0)] | None = None
+    # Each org whose run is being sent takes a process of 60 MiB.
+    orgs_at_once: Annotated[int, Ge(1), Le(10_000)] = 20
     # Not at the address of the page, which people reach who shall not read the figures.
     metrics_listen: ListenAddress | None = None
 

@@ -57,17 +57,45 @@ class ScheduleState:
     """What its last due time led to, in a sentence; empty before the first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrgWork:
+    """Which runs of an org are in the queue or being sent."""
+
+    has_waiting: bool
+    has_urgent: bool
+    """Whether one is being sent, or is to end although it waits."""
+
+
 class Overview:
     """Queries about many orgs."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def orgs_at_work(self) -> set[str]:
-        """Return the orgs of the runs that wait or are being sent."""
-        query = sa.select(run_table.c.org).where(run_table.c.state.in_(_AT_WORK)).distinct()
+    def orgs_at_work(self) -> Mapping[str, OrgWork]:
+        """Return the orgs of the runs that wait or are being sent.
+
+        The order is that of the oldest request among the runs that wait; orgs without one come
+        last.
+        """
+        is_waiting = run_table.c.state == RunState.QUEUED.value
+        oldest = sa.func.min(sa.case((is_waiting, run_table.c.queued_at)))
+        is_urgent = sa.or_(sa.not_(is_waiting), run_table.c.stop_request.is_not(None))
+        query = (
+            sa.select(
+                run_table.c.org,
+                oldest.is_not(None).label("waits"),
+                sa.func.max(sa.case((is_urgent, 1), else_=0)).label("urgent"),
+            )
+            .where(run_table.c.state.in_(_AT_WORK))
+            .group_by(run_table.c.org)
+            .order_by(oldest.is_(None), oldest, run_table.c.org)
+        )
         with reading(self._engine) as connection:
-            return set(connection.scalars(query))
+            return {
+                row.org: OrgWork(has_waiting=bool(row.waits), has_urgent=bool(row.urgent))
+                for row in connection.execute(query)
+            }
 
     def count_runs(self, states: Collection[RunState]) -> Mapping[RunState, int]:
         """Return how many runs of all orgs are in each of some states."""

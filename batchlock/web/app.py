@@ -43,7 +43,11 @@ def create_app(
 
     With `locks` this server starts the runs of people by itself; without, workers send them.
     """
-    dispatcher = None if locks is None else Dispatcher(store, served_orgs, locks)
+    dispatcher = (
+        None
+        if locks is None
+        else Dispatcher(store, served_orgs, locks, orgs_at_once=settings.web.orgs_at_once)
+    )
     site = Site(options, store, served_orgs, dispatcher)
     rules = security.SecurityRules(
         hosts=frozenset(

@@ -19,10 +19,14 @@ _POLL_SECONDS = 0.5
 class Dispatcher:
     """The queues of all orgs. Only those of orgs with waiting or running runs take time."""
 
-    def __init__(self, store: Store, served_orgs: ServedOrgs, locks: ServerLocks) -> None:
+    def __init__(
+        self, store: Store, served_orgs: ServedOrgs, locks: ServerLocks, *, orgs_at_once: int
+    ) -> None:
+        """Send the runs of at most so many orgs at the same time; the others wait."""
         self._store = store
         self._served_orgs = served_orgs
         self._locks = locks
+        self._orgs_at_once = orgs_at_once
         self._queues: dict[str, ProcessQueue] = {}
         self._requested = asyncio.Event()
 
@@ -49,14 +53,26 @@ class Dispatcher:
             queue.detach()
 
     def _step(self) -> None:
-        orgs = self._store.overview.orgs_at_work().intersection(self._served_orgs.names())
-        orgs |= {org for org, queue in self._queues.items() if not queue.is_idle}
-        for org in sorted(orgs):
-            if self._locks.take(org):
-                self._log_errors(self.queue(org).step)
+        served = set(self._served_orgs.names())
+        works = {
+            org: work
+            for org, work in self._store.overview.orgs_at_work().items()
+            if org in served and self._locks.take(org)
+        }
+        sending = {org for org, queue in self._queues.items() if queue.is_sending}
+        for org in sending | {org for org, work in works.items() if work.has_urgent}:
+            self._log_errors(self.queue(org).settle)
+        is_full = False
+        for org in [org for org, work in works.items() if work.has_waiting]:
+            sending = {name for name, queue in self._queues.items() if queue.is_sending}
+            is_full = is_full or len(sending) >= self._orgs_at_once
+            queue = self.queue(org)
+            queue.waits_for_other_orgs = is_full
+            if not is_full:
+                self._log_errors(queue.start_next)
 
     @staticmethod
-    def _log_errors(step: Callable[[], None]) -> None:
+    def _log_errors(step: Callable[[], object]) -> None:
         try:
             step()
         except Exception:

@@ -25,28 +25,32 @@ class ProcessQueue(RunQueue):
     def __init__(
         self, store: Store, org: str, served_orgs: ServedOrgs, wake: Callable[[], None]
     ) -> None:
-        """Start the runs of this org; `wake` makes the caller of `step` call it soon."""
+        """Start the runs of this org; `wake` makes the caller of `settle` call it soon."""
         super().__init__(store, org, served_orgs)
         self._request_step = wake
         self._process: RunProcess | None = None
         self._blocked_until_monotonic = 0.0
+        self._is_sent_by_older_server = False
 
     @property
-    def is_idle(self) -> bool:
-        """Whether this server has no process of a run."""
-        return self._process is None
+    def is_sending(self) -> bool:
+        """Whether a process sends a run that was requested on the page, as of the last look."""
+        return self._process is not None or self._is_sent_by_older_server
 
     def detach(self) -> None:
         """Let the process of a run continue when this server ends."""
         if self._process is not None:
             self._process.detach()
 
-    def step(self) -> None:
-        """Look at the records, and start the first run when no other is being sent."""
+    def settle(self) -> None:
+        """Look at the records: end the runs whose process has ended, or that a person stopped."""
         if self._process is not None and (exit_code := self._process.poll()) is not None:
             process, self._process = self._process, None
             self._process_ended(process, exit_code)
+        self._is_sent_by_older_server = False
         for run in self._store.runs.in_state(self._org, RunState.RUNNING):
+            if run.is_alive and not self._has_process(run) and run.queued_at is not None:
+                self._is_sent_by_older_server = True
             # Of a run at a terminal that was killed, nobody on the page asked for a new start.
             if not run.is_alive and not self._has_process(run) and run.queued_at is not None:
                 self._store.settle_killed(run)
@@ -54,12 +58,17 @@ class ProcessQueue(RunQueue):
             # Its process could not begin, or the server was killed while that was starting.
             if run.stop_requested is not None and not self._has_process(run):
                 self._end_without_process(run, run.stop_requested)
-        if self._process is not None or self._at_work() or self._served_orgs.is_disabled(self._org):
-            return
-        if time.monotonic() < self._blocked_until_monotonic:
-            return
+
+    def start_next(self) -> bool:
+        """Start the first run when no other is being sent; return whether one was started."""
+        if self._process is not None or self._served_orgs.is_disabled(self._org):
+            return False
+        if time.monotonic() < self._blocked_until_monotonic or self._at_work():
+            return False
         for run in self._store.runs.queue(self._org)[:1]:
             self._start(run)
+            return True
+        return False
 
     def _wake(self) -> None:
         self._request_step()

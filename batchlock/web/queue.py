@@ -19,6 +19,9 @@ from batchlock.web.served_orgs import ServedOrgs
 class RunQueue(ABC):
     """The runs of one org that people requested on the page."""
 
+    waits_for_other_orgs = False
+    """Whether the first run that waits can only start when a run of another org has ended."""
+
     def __init__(self, store: Store, org: str, served_orgs: ServedOrgs) -> None:
         self._store = store
         self._org = org

@@ -62,6 +62,7 @@ EVERY_KEY = [
     ("web.hosts", "[locks.acme.test]", ("locks.acme.test",)),
     ("web.trusted_proxy", "[10.0.0.7]", ("10.0.0.7",)),
     ("web.keep", "90d", 7_776_000.0),
+    ("web.orgs_at_once", "7", 7),
     ("web.metrics_listen", "127.0.0.1:9200", "127.0.0.1:9200"),
     ("worker.orgs_at_once", "20", 20),
     ("worker.lease", "1m", 60.0),

@@ -31,6 +31,7 @@ class LiveRun:
 
     view: RunView
     runs_before: int
+    waits_for_other_orgs: bool
     chart: Chart | None
 
     @property
@@ -119,6 +120,7 @@ class LiveViews:
         return LiveRun(
             view=view,
             runs_before=self._context.queue.runs_before(view.run.run_id) if is_queued else 0,
+            waits_for_other_orgs=self._context.queue.waits_for_other_orgs,
             chart=chart(view.throughput),
         )
 

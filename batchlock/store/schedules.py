@@ -23,7 +23,7 @@ from batchlock.store.schema import runs as run_table
 from batchlock.store.schema import schedules as table
 
 # A worker renews its claim three times in this time. That of a killed one ends after it.
-CLAIM_SECONDS = 60.0
+CLAIM_SECONDS = 20.0
 # A page shows it in a cell, and several files may add to it.
 _MAX_RESULT_CHARACTERS = 2000
 

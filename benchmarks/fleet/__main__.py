@@ -20,7 +20,7 @@ from benchmarks import budgets
 from benchmarks.__main__ import load
 from benchmarks.fleet.database import Server
 from benchmarks.fleet.orgs import orgs_in
-from benchmarks.fleet.scenarios import SCENARIOS, Bench
+from benchmarks.fleet.scenarios import NOT_BY_DEFAULT, SCENARIOS, Bench
 from benchmarks.fleet.stand_in import CAP, Call, stand_in
 from benchmarks.fleet.watch import Tenure, Watch, compare
 from benchmarks.fleet.workers import workers
@@ -44,7 +44,8 @@ def main() -> None:
     try:
         server = Server(folder / "postgres")
         try:
-            for name in arguments.only or SCENARIOS:
+            usual = [name for name in SCENARIOS if name not in NOT_BY_DEFAULT]
+            for name in arguments.only or usual:
                 log(f"-- {name}")
                 lines.append(_line(name, server, folder / name, arguments))
                 log(" | ".join(lines[-1]))

@@ -1,6 +1,8 @@
 """A PostgreSQL server of its own, which can be stopped in three ways, and its use of the CPU."""
 
 import itertools
+import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,9 @@ import psutil
 import psycopg
 
 from batchlock.store.postgres import postgres_engine, upgrade_schema
+
+# A larger disk is not filled: the machine needs it.
+_SMALL_DISK_BYTES = 2 << 30
 
 
 class Server:
@@ -52,6 +57,25 @@ class Server:
     def start(self) -> None:
         """Start the server again; a crash is recovered from first."""
         self._control("-o", f'-h "" -k {self._sockets}', "-l", str(self._server.log), "start")
+
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Leave no byte free on the disk of the server during the block.
+
+        Raises RuntimeError when the disk is not a small one that was made for that.
+        """
+        folder = Path(self._server.pgdata)
+        if shutil.disk_usage(folder).total > _SMALL_DISK_BYTES:
+            raise RuntimeError("give --folder on a disk of less than 2 GiB, such as a tmpfs")
+        fill = folder.parent / "fill"
+        try:
+            with fill.open("wb", buffering=0) as file:
+                while True:
+                    file.write(os.urandom(4096))
+        except OSError:
+            yield
+        finally:
+            fill.unlink()
 
     def close(self) -> None:
         """Stop the server; its folder stays."""

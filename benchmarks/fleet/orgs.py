@@ -17,6 +17,7 @@ from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.org import StoredOrg
 from batchlock.core.rows import MODULES
+from batchlock.core.runs import RunState
 from batchlock.fleet.engine import SharedEngine
 from batchlock.org_settings import keys_for_new_secrets, settings_of_org
 from batchlock.plan import child
@@ -90,9 +91,18 @@ class Orgs:
 
     def start_run(self, number: int, rows: int) -> None:
         """Plan a file of an org, and let its run wait for a worker."""
-        file = self._file(number, rows)
-        settings = settings_of_org(self.settings, self.store, name_of(number), to_send=False)
-        engine = SharedEngine(
+        file = self.new_file(number, rows)
+        asyncio.run(self._engine(name_of(number)).run(file))
+
+    def resume_all(self) -> None:
+        """Let the stopped runs of all orgs wait for a worker again."""
+        for org in self.store.orgs.all():
+            for run in self.store.runs.in_state(org.name, RunState.STOPPED):
+                asyncio.run(self._engine(org.name).resume(run.run_id))
+
+    def _engine(self, org: str) -> SharedEngine:
+        settings = settings_of_org(self.settings, self.store, org, to_send=False)
+        return SharedEngine(
             settings,
             RunOptions(detach=True),
             CancelToken(),
@@ -100,19 +110,19 @@ class Orgs:
             store=self.store,
             confirm_unlocks=refuse_unlocks,
         )
-        asyncio.run(engine.run(file))
 
-    def _file(self, number: int, rows: int) -> Path:
+    def new_file(self, number: int, rows: int, *, skip: int = 0) -> Path:
+        """Write a file with rows of an org, without its first ones."""
         path = self.folder / f"{name_of(number)}.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(("Module", "Record Id", "Lock Id", "Reason"))
-            samples = sample_rows(Identity(number, is_only=False), 2 * rows)
+            samples = sample_rows(Identity(number, is_only=False), 2 * (skip + rows))
             # Modules that are known without a question to the org.
             known = (row for row in samples if row.module in MODULES)
             writer.writerows(
                 (row.module, row.record_id, row.lock_id, row.reason)
-                for row in itertools.islice(known, rows)
+                for row in itertools.islice(known, skip, skip + rows)
             )
         return path
 

@@ -223,6 +223,21 @@ def cut(*, silent: bool) -> Callable[[Bench], None]:
     return scenario
 
 
+def full(bench: Bench) -> None:
+    """Fill the disk of the database, which must be a small one; then make room, and resume."""
+    bench.start_workers()
+    bench.wait_for_share(0.2)
+    with bench.server.full_disk():
+        bench.pause(2 * bench.lease)
+        states = bench.watch.query(
+            "SELECT state, stop_sentence, count(*) FROM runs GROUP BY 1, 2 ORDER BY 3 DESC"
+        )
+        bench.notes.extend(f"{count} {state}: {why}" for state, why, count in states)
+    bench.wait_for_end()
+    bench.orgs.resume_all()
+    bench.wait_for_end()
+
+
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "plain": plain,
     "kill": kill,
@@ -235,4 +250,7 @@ SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "cut": cut(silent=False),
     "silent": cut(silent=True),
     "empty": empty,
+    "full": full,
 }
+# Its disk has to be made first.
+NOT_BY_DEFAULT = ("full",)

@@ -6,7 +6,7 @@ another one has taken over changes nothing.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,8 @@ from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.runs import Run, RunFigures, RunState, state_after
 from batchlock.core.stop import KILLED, StopCode, StopReason
 from batchlock.store.database import reading, writing
+from batchlock.store.journal import Journal
+from batchlock.store.journal.postgres import PostgresDatabase, pooled
 from batchlock.store.leases import Lease, is_free, is_held
 from batchlock.store.run_columns import figure_values, state_values, stop_request_of, to_run
 from batchlock.store.schema import orgs
@@ -146,7 +148,7 @@ class SharedRuns:
             if not is_held(connection, lease):
                 return
             is_running = sa.and_(table.c.org == lease.org, table.c.state == RunState.RUNNING.value)
-            _settle(connection, is_running)
+            self._settle(connection, is_running)
 
     def settle_disabled(self) -> None:
         """Settle the runs of disabled orgs whose worker was killed: no other one takes them."""
@@ -155,7 +157,7 @@ class SharedRuns:
             free_orgs = connection.scalars(free.with_for_update(skip_locked=True)).all()
             if free_orgs:
                 is_running = table.c.state == RunState.RUNNING.value
-                _settle(connection, sa.and_(table.c.org.in_(free_orgs), is_running))
+                self._settle(connection, sa.and_(table.c.org.in_(free_orgs), is_running))
 
     def beat(self, beats: Iterable[Beat]) -> dict[str, StopReason]:
         """Record how far runs have come, in one statement; return why some are to end."""
@@ -218,6 +220,17 @@ class SharedRuns:
         with writing(self._engine) as connection:
             connection.execute(sa.select(sa.func.pg_notify(NOTIFICATIONS, text)))
 
+    def _settle(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
+        # Locked, so that no request to end them comes in between.
+        query = table.select().where(condition).with_for_update()
+        for run in map(to_run, connection.execute(query).mappings().all()):
+            # The last heartbeat may have counted rows whose outcome was not recorded any more. A
+            # run that seemed to have none left would be finished, with rows in doubt.
+            figures = Journal(PostgresDatabase(pooled(self._engine), run.run_id)).figures()
+            settled_run = replace(run, figures=figures) if figures.rows else run
+            values = {**figure_values(settled_run.figures), **_after_kill(settled_run)}
+            connection.execute(table.update().where(table.c.id == run.run_id).values(values))
+
     def _end(
         self, run_id: str, lease: Lease, values: dict[str, object], *, waits_again: bool = False
     ) -> bool:
@@ -232,14 +245,6 @@ class SharedRuns:
                     values = {**values, **_waiting_again(run)}
                 connection.execute(table.update().where(is_run).values(values))
         return True
-
-
-def _settle(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
-    # Locked, so that no request to end them comes in between.
-    rows = connection.execute(table.select().where(condition).with_for_update()).mappings().all()
-    for run in map(to_run, rows):
-        update = table.update().where(table.c.id == run.run_id)
-        connection.execute(update.values(_after_kill(run)))
 
 
 def _waiting_again(run: Run) -> dict[str, object]:

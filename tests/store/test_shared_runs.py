@@ -2,9 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
+from support.journals import Home, simple_update
 from support.run_info import figures_of, run_info, run_record
 
 from batchlock.core.errors import AlreadyRunning, LeaseLost, UsageError
@@ -158,6 +160,19 @@ def test_a_request_of_a_person_ends_the_run_of_a_killed_worker(store: Store) -> 
         RunState.STOPPED,
         "Stopped by ann.",
     )
+
+
+def test_a_killed_run_is_settled_by_its_journal(store: Store, tmp_path: Path) -> None:
+    """The last heartbeat has counted rows whose outcome was lost with the worker."""
+    Home(store.journals, tmp_path).plan([simple_update(row) for row in range(2, 7)], ONE)
+    lease = running(store)
+    done = replace(beat_of(lease), figures=figures_of(updated=5))
+    assert store.shared_runs.beat([done]) == {}
+    stop = StopReason(code=StopCode.STOPPED, sentence="Stopped by ann.")
+    store.runs.request_stop(ONE.run_id, stop)
+    store.shared_runs.settle_killed(lease)
+    ended = stored(store)
+    assert (ended.state, ended.figures.remaining) == (RunState.STOPPED, 5)
 
 
 def test_an_org_has_one_running_run(store: Store) -> None:

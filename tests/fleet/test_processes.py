@@ -80,14 +80,16 @@ def test_a_woken_worker_makes_no_call_for_an_org_that_was_taken_over(
     check_all_updated_once(fleet, run, next_run)
 
 
-def test_a_worker_that_gets_sigterm_gives_its_runs_to_another(make_fleet: MakeFleet) -> None:
-    fleet = make_fleet(*SLOW, orgs=2)
+def test_workers_are_replaced_one_by_one(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet(*SLOW, orgs=2, orgs_at_once="1")
     runs = [fleet.start(number, ROWS) for number in (1, 2)]
-    with fleet.worker_process() as ended:
-        until(is_sending(fleet, runs[0]))
+    with fleet.worker_process() as first, fleet.worker_process() as second:
+        until(lambda: all(fleet.as_it_stands(run).figures.settled >= 4 for run in runs))
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(60) == 0
         with fleet.worker_process():
-            ended.send_signal(signal.SIGTERM)
-            assert ended.wait(60) == 0
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(60) == 0
             until(lambda: all(fleet.as_it_stands(run).is_closed for run in runs))
     check_all_updated_once(fleet, *runs)
     # Its calls were finished, so no row was in doubt.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, command, started
+from support.forked_command import ForkedProcess, run_on
 from support.inputs import write_inputs
 from support.sheets import balanced, rows, sheet
 from support.terminal import open_terminal, read_until
@@ -74,15 +75,11 @@ def pipe_without_reader() -> Iterator[int]:
 @POSIX
 def test_a_closed_standard_error_does_not_stop_a_run() -> None:
     with pipe_without_reader() as pipe:
-        completed = subprocess.run(
-            command("run", sheet("in.csv", rows(30)), "--simulate", "-v", "--json"),
-            stdout=subprocess.PIPE,
-            stderr=pipe,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    result: dict[str, Any] = json.loads(completed.stdout)
-    assert completed.returncode == result["exit_code"] == 0
+        run = ["run", sheet("in.csv", rows(30)), "--simulate", "-v", "--json"]
+        with Path("out.json").open("w") as out:
+            code = run_on(run, stdout=out.fileno(), stderr=pipe)
+    result: dict[str, Any] = json.loads(Path("out.json").read_bytes())
+    assert code == result["exit_code"] == 0
     assert balanced(result) == {"updated": 30}
 
 
@@ -103,21 +100,9 @@ def test_a_run_without_a_standard_error_prints_only_its_json() -> None:
 def test_a_closed_standard_output_does_not_change_the_exit_code(run_in_process: RunCommand) -> None:
     write_inputs()
     with pipe_without_reader() as pipe:
-        completed = subprocess.run(
-            command("run", "bad.csv", "--simulate", "-v"),
-            stdout=pipe,
-            stderr=pipe,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-        bad = subprocess.run(
-            command("run", "none.csv", "--simulate"),
-            stdout=pipe,
-            stderr=pipe,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    assert (completed.returncode, bad.returncode) == (3, 4)
+        code = run_on(["run", "bad.csv", "--simulate", "-v"], stdout=pipe, stderr=pipe)
+        other_code = run_on(["run", "none.csv", "--simulate"], stdout=pipe, stderr=pipe)
+    assert (code, other_code) == (3, 4)
     (result,) = run_in_process("runs", "--json").json["runs"]
     assert (result["state"], result["settled"], result["exit_code"]) == ("finished", 1, 3)
     assert Path(result["output"]).exists()
@@ -126,17 +111,11 @@ def test_a_closed_standard_output_does_not_change_the_exit_code(run_in_process: 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 def test_a_full_standard_output_is_reported_and_does_not_change_the_exit_code() -> None:
     write_inputs()
-    with Path("/dev/full").open("w") as full:
-        completed = subprocess.run(
-            command("run", "bad.csv", "--simulate", "--json", "-q"),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    assert completed.returncode == 3
-    assert completed.stderr == "Standard output cannot be written: No space left on device.\n"
+    run = ["run", "bad.csv", "--simulate", "--json", "-q"]
+    with Path("/dev/full").open("w") as full, Path("errors").open("w") as errors:
+        assert run_on(run, stdout=full.fileno(), stderr=errors.fileno()) == 3
+    text = Path("errors").read_text("utf-8")
+    assert text == "Standard output cannot be written: No space left on device.\n"
 
 
 @POSIX
@@ -146,13 +125,8 @@ def test_a_closed_terminal_interrupts_a_run_like_sighup(
     zoho = stand_in("--latency", "50ms")
     zoho.config(state_directory="state")
     ours, theirs = open_terminal()
-    process = subprocess.Popen(
-        command("run", sheet("in.csv", rows(200)), "--in-flight", 2),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
+    run = ["run", str(sheet("in.csv", rows(200))), "--in-flight", "2"]
+    process = ForkedProcess(run, theirs, theirs, theirs)
     os.close(theirs)
     read_until(ours, "/200 rows")
     os.close(ours)

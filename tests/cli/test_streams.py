@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.commands import POSIX, TIMEOUT_SECONDS, command
+from support.forked_command import run_on
 from support.sheets import balanced, rows, sheet
 
 # Letters that Latin-1, code page 437 or ASCII lack.
@@ -81,21 +82,29 @@ def test_the_name_of_a_file_may_be_no_text(as_json: bool) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 @pytest.mark.parametrize("streams", ["stdout", "stderr", "stdout stderr"])
 def test_full_streams_do_not_change_the_exit_code(file: Path, streams: str) -> None:
-    with Path("/dev/full").open("w") as full:
-        for arguments, code in ((("run", file, "--simulate"), 3), (("--help",), 0), (("no",), 2)):
-            options: dict[str, Any] = dict.fromkeys(streams.split(), full)
-            completed = run(*arguments, **options)
-            assert completed.returncode == code
-            assert b"Traceback" not in (completed.stderr or b"")
+    with Path("/dev/full").open("w") as full, Path("printed").open("w+") as printed:
+        ends = {"stdout": -1, "stderr": printed.fileno()}
+        ends |= dict.fromkeys(streams.split(), full.fileno())
+        for arguments, code in ((["run", file, "--simulate"], 3), (["--help"], 0), (["no"], 2)):
+            assert run_on(arguments, **ends) == code
+        assert "Traceback" not in Path("printed").read_text("utf-8")
 
 
 @POSIX
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_closed_streams_do_not_change_the_exit_code(file: Path, closed: str) -> None:
-    script = f'"$@" {closed}'
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "stdin"])
+def test_a_closed_stream_does_not_change_the_exit_code(file: Path, closed: str) -> None:
+    with Path("printed").open("w+") as printed:
+        ends = {"stdin": -1, "stdout": -1, "stderr": printed.fileno(), closed: None}
+        assert run_on(["run", file, "--simulate", "--json"], **ends) == 3
+        assert "Traceback" not in Path("printed").read_text("utf-8")
+
+
+# In a process that the shell starts, so that Python itself finds the streams closed.
+@POSIX
+def test_closed_streams_do_not_change_the_exit_code(file: Path) -> None:
     arguments = command("run", file, "--simulate", "--json")
     completed = subprocess.run(
-        ["sh", "-c", script, "sh", *arguments],
+        ["sh", "-c", '"$@" >&- 2>&- <&-', "sh", *arguments],
         capture_output=True,
         timeout=TIMEOUT_SECONDS,
         check=False,

@@ -2,10 +2,10 @@
 
 import os
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
-from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand, command
+from support.commands import POSIX, TIMEOUT_SECONDS, RunCommand
+from support.forked_command import ForkedProcess
 from support.runs import by_row, results
 from support.sheets import balanced, record, sheet
 from support.terminal import open_terminal, read_until
@@ -168,7 +168,7 @@ def test_unlocking_at_a_terminal_asks_for_the_number(org: StandIn, typed: str, c
     rows = [("Leads", record(n)) for n in (1, 2)]
     file = sheet("in.csv", rows, ("Module", "Record Id"))
     ours, theirs = open_terminal()
-    process = Popen(command("unlock", file), stdin=theirs, stdout=theirs, stderr=theirs)
+    process = ForkedProcess(["unlock", str(file)], theirs, theirs, theirs)
     os.close(theirs)
     asked = " ".join(read_until(ours, "of rows: ").split())
     assert "Unlock 2 records (Leads 2) of in.csv in the org default, production?" in asked

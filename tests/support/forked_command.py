@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -61,30 +61,41 @@ def run_forked(
     return subprocess.CompletedProcess(arguments, process.wait(), out, err)
 
 
-class ForkedCommand:
-    """The part of `subprocess.Popen` that tests use, for a fork."""
+def run_on(
+    arguments: Sequence[object],
+    *,
+    stdin: int | None = -1,
+    stdout: int | None = -1,
+    stderr: int | None = -1,
+) -> int:
+    """Run a command with open files as its streams, and return its exit code.
+
+    None is a closed stream, as the shell's `>&-` leaves it. -1 is a null device.
+    """
+    process = ForkedProcess([str(argument) for argument in arguments], stdin, stdout, stderr)
+    try:
+        return process.wait(TIMEOUT_SECONDS)
+    finally:
+        process.kill()
+
+
+class ForkedProcess:
+    """A fork whose streams are files that the caller has opened; None and -1 as in `run_on`."""
 
     def __init__(
         self,
         arguments: list[str],
-        *,
-        typed: str = "",
+        *streams: int | None,
         before: Preparation | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         start_server()
-        stdin, typing = os.pipe()
-        os.write(typing, typed.encode())  # a pipe takes the few lines that a person types
-        os.close(typing)
-        stdout, output = os.pipe()
-        stderr, errors = os.pipe()
-        self.stdout: IO[str] = os.fdopen(stdout, encoding="utf-8")
-        self.stderr: IO[str] = os.fdopen(stderr, encoding="utf-8")
         # A `Connection` is what multiprocessing can pass to a process that it starts.
-        ends = (
-            Connection(stdin, writable=False),
-            Connection(output, readable=False),
-            Connection(errors, readable=False),
+        ends = tuple(
+            None
+            if stream is None
+            else Connection(os.open(os.devnull, os.O_RDWR) if stream == -1 else os.dup(stream))
+            for stream in streams
         )
         self._process = get_context("forkserver").Process(
             target=run_with,
@@ -93,7 +104,8 @@ class ForkedCommand:
         )
         self._process.start()
         for end in ends:
-            end.close()
+            if end is not None:
+                end.close()
 
     @property
     def pid(self) -> int:
@@ -122,6 +134,29 @@ class ForkedCommand:
         if self._process.exitcode is None:
             os.kill(self.pid, number)
 
+
+class ForkedCommand(ForkedProcess):
+    """The part of `subprocess.Popen` that tests use, for a fork."""
+
+    def __init__(
+        self,
+        arguments: list[str],
+        *,
+        typed: str = "",
+        before: Preparation | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        stdin, typing = os.pipe()
+        os.write(typing, typed.encode())  # a pipe takes the few lines that a person types
+        os.close(typing)
+        stdout, output = os.pipe()
+        stderr, errors = os.pipe()
+        self.stdout: IO[str] = os.fdopen(stdout, encoding="utf-8")
+        self.stderr: IO[str] = os.fdopen(stderr, encoding="utf-8")
+        super().__init__(arguments, stdin, output, errors, before=before, environment=environment)
+        for end in (stdin, output, errors):
+            os.close(end)
+
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Return what the process prints from now on; end when it has ended."""
         texts = {}
@@ -140,15 +175,19 @@ class ForkedCommand:
 
 
 def run_with(
-    ends: tuple[Connection, ...], environment: dict[str, str], arguments: list[str], before: bytes
+    ends: tuple[Connection | None, ...],
+    environment: dict[str, str],
+    arguments: list[str],
+    before: bytes,
 ) -> None:
-    """Be a process of batchlock with these ends as its stdin, stdout and stderr."""
+    """Be a process of batchlock with these ends as its stdin, stdout and stderr; None is closed."""
     os.setsid()  # without a terminal, secrets are read from standard input
     os.environ.clear()
     os.environ.update(environment)
     for number, end in enumerate(ends):
-        os.dup2(end.fileno(), number)
-        end.close()
+        if end is not None:
+            os.dup2(end.fileno(), number)
+            end.close()
     spare_reader = SpareReader()
     readers = iter([spare_reader])
     new_reader = child.ReaderProcess
@@ -161,6 +200,10 @@ def run_with(
         os.fdopen(2, "w", encoding="utf-8", closefd=False),
     )
     sys.stdin, sys.stdout, sys.stderr = streams
+    for number, (name, end) in enumerate(zip(("stdin", "stdout", "stderr"), ends, strict=True)):
+        if end is None:
+            os.close(number)
+            setattr(sys, name, None)  # as Python does at its start
     if (prepare := pickle.loads(before)) is not None:
         prepare()
     main()

@@ -118,6 +118,7 @@ def test_a_person_sees_the_granted_orgs_only(people: dict[str, Visitor]) -> None
     nobody = people["Noel"].get("/")
     assert nobody.status == 200
     assert "There is no org for you yet" in nobody.words
+    assert "--" not in nobody.words  # who reads this has no terminal
     assert not any(org in nobody.words for org in ORGS)
 
 

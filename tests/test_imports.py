@@ -171,6 +171,24 @@ def test_the_run_module_loads_no_spreadsheet_library() -> None:
     assert loaded & {"pandas", "numpy", "openpyxl", "python_calamine"} == set()
 
 
+def test_the_store_of_one_machine_loads_nothing_for_a_server(tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+import sys
+from batchlock.store.store import Store
+from batchlock.core.runs import RunState
+with Store(Path({str(tmp_path)!r})) as store:
+    store.orgs.set_holder("a", "b")
+    store.runs.in_state("a", RunState.RUNNING)
+    with store.lock("a"):
+        pass
+assert "sqlalchemy.dialects.postgresql" not in sys.modules
+"""
+    loaded = loaded_by(code)
+    assert "sqlalchemy" in loaded
+    assert loaded & {"psycopg", "procrastinate", "cryptography", "prometheus_client"} == set()
+
+
 def test_the_simulator_loads_no_other_part_of_the_package() -> None:
     ours = "(name for name in sys.modules if name.startswith('batchlock'))"
     script = f"import batchlock.simulator, sys\nprint(*{ours})"

@@ -17,7 +17,6 @@ from batchlock.core.runs import Run, RunFigures, RunState, state_after
 from batchlock.core.stop import KILLED, StopCode, StopReason
 from batchlock.store.database import reading, writing
 from batchlock.store.journal import Journal
-from batchlock.store.journal.postgres import PostgresDatabase, pooled
 from batchlock.store.leases import Lease, is_free, is_held
 from batchlock.store.run_columns import figure_values, state_values, stop_request_of, to_run
 from batchlock.store.schema import orgs
@@ -221,6 +220,8 @@ class SharedRuns:
             connection.execute(sa.select(sa.func.pg_notify(NOTIFICATIONS, text)))
 
     def _settle(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
+        from batchlock.store.journal.postgres import PostgresDatabase, pooled
+
         # Locked, so that no request to end them comes in between.
         query = table.select().where(condition).with_for_update()
         for run in map(to_run, connection.execute(query).mappings().all()):

@@ -1,8 +1,6 @@
 import asyncio
 import base64
 import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from support.commands import CommandResult, command
+from support.commands import CommandResult
+from support.forked_command import run_forked
 from support.http_server import tls_of
 from support.proxy import PASSWORD, Proxy, connect_both, listening, proxy_server
 from support.sheets import rows, sheet
@@ -69,16 +68,9 @@ async def run(
     proxied: ProxiedSimulator, environment: dict[str, str], **network: str
 ) -> CommandResult:
     configure(proxied, network)
-    process = await asyncio.create_subprocess_exec(
-        *command("run", sheet("in.csv", rows(3)), "-vv", "--json", "-o", "out.csv"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **environment},
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode is not None
-    return CommandResult(process.returncode, out.decode(), err.decode())
+    arguments = ["run", str(sheet("in.csv", rows(3))), "-vv", "--json", "-o", "out.csv"]
+    done = await asyncio.to_thread(run_forked, arguments, **environment)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 def output_of(completed: CommandResult) -> bytes:
@@ -174,12 +166,6 @@ def test_a_rehearsal_uses_no_proxy_and_no_certificate(pem: Path) -> None:
         "network: {proxy: 'http://127.0.0.1:9', ca_file: missing.pem}\nstate_directory: state\n"
     )
 
-    async def main() -> int | None:
-        process = await asyncio.create_subprocess_exec(
-            *command("run", sheet("in.csv", rows(3)), "--simulate", "-q", "-o", "out.csv"),
-            env={**os.environ, "HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://x"},
-            stdout=sys.stderr,
-        )
-        return await asyncio.wait_for(process.wait(), 60)
-
-    assert asyncio.run(main()) == 0
+    arguments = ["run", str(sheet("in.csv", rows(3))), "--simulate", "-q", "-o", "out.csv"]
+    done = run_forked(arguments, HTTP_PROXY="http://127.0.0.1:9", ALL_PROXY="socks5://x")
+    assert done.returncode == 0, done.stderr

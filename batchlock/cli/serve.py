@@ -70,7 +70,8 @@ def add_user(settings: Settings, name: str) -> None:
             ". @ - _ only."
         )
     with Store(settings.state, settings.database_url) as store:
-        exists = name in store.people.names()
+        if exists := (person := store.people.find(name)) is not None:
+            name = person.name
         password = click.prompt(
             f"{'New password' if exists else 'Password'} for {name} (not shown)",
             hide_input=True,
@@ -90,10 +91,12 @@ def remove_user(settings: Settings, name: str) -> None:
     from batchlock.store.store import Store
 
     with Store(settings.state, settings.database_url) as store:
-        if not store.people.remove(name.strip()):
+        if (person := store.people.find(name.strip())) is None:
             people = ", ".join(store.people.names()) or "nobody"
             raise UsageError(f"There is no {name}. Who may sign in: {people}. Name one of them.")
-        had_grants = store.grants.remove(name.strip())
+        name = person.name
+        store.people.remove(name)
+        had_grants = store.grants.remove(name)
         is_open = had_grants and not store.grants.all()
     echo(f"{name} is signed out, and cannot sign in any longer.")
     if is_open:
@@ -124,11 +127,13 @@ def grant(settings: Settings, text: str) -> None:
             f'--grant: "{role}" is no role. Name one of {", ".join(Role)}, or none for sender.'
         )
     with Store(settings.state, settings.database_url) as store:
-        if person not in (people := store.people.names()):
+        if (user := store.people.find(person)) is None:
+            people = ", ".join(store.people.names()) or "nobody"
             raise UsageError(
-                f"There is no {person}. Who may sign in: {', '.join(people) or 'nobody'}. Add "
-                "people with `batchlock serve --add-user NAME`."
+                f"There is no {person}. Who may sign in: {people}. Add people with `batchlock "
+                "serve --add-user NAME`."
             )
+        person = user.name
         known = sorted({settings.org, *(each.name for each in store.orgs.all())})
         if org not in (EVERY_ORG, *known):
             raise UsageError(f"There is no org {org}. Name one of {', '.join(known)}, or *.")
@@ -146,6 +151,8 @@ def revoke(settings: Settings, text: str) -> None:
 
     person, org = _person_and_org("--revoke", text)
     with Store(settings.state, settings.database_url) as store:
+        if (user := store.people.find(person)) is not None:
+            person = user.name
         if not store.grants.remove(person, org):
             raise UsageError(
                 f"{person} has no grant for {org}. `batchlock serve --users` lists the grants."

@@ -1,6 +1,8 @@
 """Who may sign in to the page, and who is signed in."""
 
 import time
+import unicodedata
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -14,8 +16,22 @@ _TOUCH_AFTER = 1 / 100
 _NAMES = sa.select(people_table.c.name).order_by(people_table.c.name)
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may sign in."""
+
+    name: str
+    """As it was typed when the person was added."""
+    password_hash: str
+
+
+def folded(name: str) -> str:
+    """Return a name without what people do not see as a difference: case, and forms of letters."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
 class People:
-    """The table `people`."""
+    """The table `people`. Names that differ only in case are the name of one person."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -25,21 +41,21 @@ class People:
         with reading(self._engine) as connection:
             return list(connection.scalars(_NAMES))
 
-    def password_hash(self, name: str) -> str | None:
-        """Return the password hash of a person; None if there is no such person."""
-        query = sa.select(people_table.c.password_hash).where(people_table.c.name == name)
+    def find(self, name: str) -> Person | None:
+        """Return a person; None if there is no such person."""
         with reading(self._engine) as connection:
-            value: str | None = connection.scalar(query)
-        return value
+            return _find(connection, name)
 
     def put(self, name: str, password_hash: str) -> None:
-        """Add a person, or change a password, and end the sessions of that name.
+        """Add a person, or change a password, and end the sessions of that person.
 
         The first person also ends all sessions that a link has opened.
         """
         with writing(self._engine) as connection:
             # A link signs in whoever has it, so these sessions end when passwords begin.
             is_first = connection.scalar(_NAMES) is None
+            if (person := _find(connection, name)) is not None:
+                name = person.name
             upsert(connection, people_table, {"name": name}, {"password_hash": password_hash})
             ended = sa.true() if is_first else session_table.c.name == name
             connection.execute(session_table.delete().where(ended))
@@ -57,11 +73,25 @@ class People:
             )
 
     def remove(self, name: str) -> bool:
-        """Remove a person and end the sessions of that name; return whether the person existed."""
+        """Remove a person and end the sessions; return whether the person existed."""
         with writing(self._engine) as connection:
+            if (person := _find(connection, name)) is not None:
+                name = person.name
             connection.execute(session_table.delete().where(session_table.c.name == name))
             removed = connection.execute(people_table.delete().where(people_table.c.name == name))
             return removed.rowcount > 0
+
+
+def _find(connection: sa.Connection, name: str) -> Person | None:
+    # Compared here: SQLite folds the case of ASCII letters only. The table is small.
+    key, similar = folded(name), None
+    for row in connection.execute(people_table.select().order_by(people_table.c.name)):
+        # Older versions took names that differ in case as two people; each keeps its own.
+        if row.name == name:
+            return Person(row.name, row.password_hash)
+        if similar is None and folded(row.name) == key:
+            similar = Person(row.name, row.password_hash)
+    return similar
 
 
 class Sessions:

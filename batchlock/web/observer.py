@@ -17,6 +17,8 @@ class SignInRefusal(StrEnum):
     """Name or password is not right."""
     THROTTLE = "throttle"
     """Too many wrong passwords came before."""
+    BUSY = "busy"
+    """Too many sign-ins were being checked."""
     LINK = "link"
     """The link is not valid, or was used before."""
 

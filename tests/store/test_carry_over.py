@@ -131,7 +131,9 @@ def test_the_queue_of_the_page_goes_on(store: Store) -> None:
 
 def test_people_and_their_sessions_are_there(state: Path, store: Store) -> None:
     assert store.people.names() == ["Anna"]
-    assert passwords.verify_password("correct horse", store.people.password_hash("Anna"))
+    anna = store.people.find("Anna")
+    assert anna is not None
+    assert passwords.verify_password("correct horse", anna.password_hash)
     with closing(sqlite3.connect(state / "web" / "web.sqlite")) as sql:
         [(key,)] = sql.execute("SELECT key FROM sessions").fetchall()
     assert store.sessions.name(key, max_idle_seconds=float("inf")) == "Anna"

@@ -1,6 +1,14 @@
+import sqlalchemy as sa
+
+from batchlock.store.schema import people
 from batchlock.store.store import Store
 
 DAY_SECONDS = 86400.0
+
+
+def hash_of(store: Store, name: str) -> str | None:
+    person = store.people.find(name)
+    return None if person is None else person.password_hash
 
 
 def test_a_person_is_added_changed_and_removed(store: Store) -> None:
@@ -8,18 +16,42 @@ def test_a_person_is_added_changed_and_removed(store: Store) -> None:
     store.people.put("Anna", "hash")
     store.people.put("Anna", "changed")
     assert store.people.names() == ["Anna", "Ben"]
-    assert store.people.password_hash("Anna") == "changed"
+    assert hash_of(store, "Anna") == "changed"
     assert store.people.remove("Anna")
     assert not store.people.remove("Anna")
-    assert store.people.password_hash("Anna") is None
+    assert store.people.find("Anna") is None
+
+
+def test_names_that_differ_only_in_case_are_one_person(store: Store) -> None:
+    store.people.put("Änne", "hash")
+    store.sessions.start("key", "Änne")
+    store.people.put("äNNE", "changed")
+    assert store.people.names() == ["Änne"]
+    assert hash_of(store, "ÄNNE") == "changed"
+    assert store.sessions.name("key", max_idle_seconds=DAY_SECONDS) is None
+    assert store.people.remove("änne")
+    assert store.people.names() == []
+
+
+def test_two_people_of_an_older_version_keep_their_passwords(embedded_store: Store) -> None:
+    store = embedded_store
+    url = f"sqlite:///{store.state / 'store.sqlite'}"
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for name in ("ANNA", "anna"):
+            connection.execute(people.insert().values(name=name, password_hash=f"hash of {name}"))
+    engine.dispose()
+    assert [hash_of(store, name) for name in ("ANNA", "anna")] == ["hash of ANNA", "hash of anna"]
+    assert store.people.remove("anna")
+    assert store.people.names() == ["ANNA"]
 
 
 def test_a_new_hash_does_not_replace_a_password_that_was_changed(store: Store) -> None:
     store.people.put("Anna", "hash")
     store.people.rehash("Anna", "hash", "new")
-    assert store.people.password_hash("Anna") == "new"
+    assert hash_of(store, "Anna") == "new"
     store.people.rehash("Anna", "hash", "other")
-    assert store.people.password_hash("Anna") == "new"
+    assert hash_of(store, "Anna") == "new"
 
 
 def test_the_first_person_ends_the_sessions_of_a_link(store: Store) -> None:

@@ -1,27 +1,26 @@
 """Signing in and out: a link that works once, or a name and a password."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from aiohttp import web
 
+from batchlock.store.people import Person, folded
 from batchlock.store.store import Store
 from batchlock.web import security
+from batchlock.web.auth.hashing import HashQueue, HashQueueFullError
 from batchlock.web.auth.passwords import hash_password, needs_rehash, verify_password
 from batchlock.web.auth.throttle import LoginThrottle
 from batchlock.web.auth.tokens import new_cookie, session_key
 from batchlock.web.observer import PageObserver, SignInRefusal
 from batchlock.web.templating import Page, Templates
 
-# Each takes a moment of a whole core and 19 MiB (32 MiB for scrypt); a flood of sign-ins must not
-# take the threads and the memory of the page.
-_CONCURRENT_HASHES = 2
-
-# The audit log holds whatever name somebody typed, so its length is bounded.
+# Bounds what is kept of a name that somebody typed.
 _MAX_NAME = 80
 
 
@@ -71,7 +70,7 @@ class AuthViews:
         self._observer = observer
         self._throttle = LoginThrottle(time.monotonic)
         self._link_secret = ""
-        self._hashing = asyncio.Semaphore(_CONCURRENT_HASHES)
+        self._hashing = HashQueue()
 
     def open_link(self) -> None:
         """Create a new link, which replaces the last one, unless people need a password."""
@@ -108,32 +107,44 @@ class AuthViews:
         form = await security.form_of(request)
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
         address = security.client_address(request, self._rules)
-        keys = (f"name {name.casefold()}", f"address {address}")
-        if (wait_seconds := self._throttle.wait_seconds(keys)) > 0:
+        name_key = folded(name[:_MAX_NAME])
+        if (wait_seconds := self._throttle.wait_seconds(name_key, address)) > 0:
             self._observer.on_sign_in_refused(SignInRefusal.THROTTLE)
             message = f"Too many wrong passwords. Try again in {wait_seconds:,.0f} seconds."
             return self._login_page(request, message, status=429, name=name)
+        person = self._store.people.find(name)
+        if self._hashing.is_full_for(address):
+            return self._busy_page(request, name)
         # Counted before the check, or many attempts at once would all pass the throttle.
-        self._throttle.record_failure(keys)
-        if not await self._verify(name, password):
+        self._throttle.record_failure(name_key, address)
+        if not await self._verify(person, password, address) or person is None:
             self._observer.on_sign_in_refused(SignInRefusal.PASSWORD)
-            self._store.audit_log.add(
-                self._org, name[:_MAX_NAME], "tried to sign in", f"from {address}"
-            )
+            typed_name = name[:_MAX_NAME]
+            self._store.audit_log.add(self._org, typed_name, "tried to sign in", f"from {address}")
             message = "Name or password is not right."
             return self._login_page(request, message, status=403, name=name)
-        self._throttle.record_success(keys)
-        return self._start_session(request, name)
+        self._throttle.record_success(name_key, address)
+        return self._start_session(request, person.name)
 
-    async def _verify(self, name: str, password: str) -> bool:
-        """Check a password, and replace a hash of an older kind; off the event loop."""
-        async with self._hashing:
-            password_hash = self._store.people.password_hash(name)
-            fits = await asyncio.to_thread(verify_password, password, password_hash)
-            if fits and password_hash is not None and needs_rehash(password_hash):
-                new_hash = await asyncio.to_thread(hash_password, password)
-                self._store.people.rehash(name, password_hash, new_hash)
+    async def _verify(self, person: Person | None, password: str, address: str) -> bool:
+        """Check a password, and replace a hash of an older kind.
+
+        It takes as long for nobody. Raises HashQueueFullError as `HashQueue.run` does.
+        """
+        password_hash = None if person is None else person.password_hash
+        check = partial(verify_password, password, password_hash)
+        fits = await self._hashing.run(address, check)
+        if fits and person is not None and needs_rehash(person.password_hash):
+            # The person is signed in anyway; the next sign-in replaces the hash, too.
+            with suppress(HashQueueFullError):
+                new_hash = await self._hashing.run(address, partial(hash_password, password))
+                self._store.people.rehash(person.name, person.password_hash, new_hash)
         return fits
+
+    def _busy_page(self, request: web.Request, name: str) -> web.Response:
+        self._observer.on_sign_in_refused(SignInRefusal.BUSY)
+        message = "Too many sign-ins are being checked. Try again in a few seconds."
+        return self._login_page(request, message, status=429, name=name)
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session."""

@@ -1,10 +1,9 @@
-"""Password hashes, and the delay for whoever guesses."""
+"""Password hashes."""
 
 import pytest
 from support.page_server import SCRYPT_HASH
 
 from batchlock.web.auth.passwords import hash_password, needs_rehash, verify_password
-from batchlock.web.auth.throttle import LoginThrottle
 
 
 def test_a_password_is_stored_as_a_slow_hash() -> None:
@@ -32,17 +31,3 @@ def test_a_hash_of_0_1_0_is_verified_and_replaced() -> None:
     assert verify_password("a long password", SCRYPT_HASH)
     assert not verify_password("a long passwore", SCRYPT_HASH)
     assert needs_rehash(SCRYPT_HASH)
-
-
-def test_the_wait_doubles_up_to_a_limit() -> None:
-    now = [0.0]
-    throttle = LoginThrottle(lambda: now[0])
-    waits = []
-    for _ in range(20):
-        throttle.record_failure(["name x"])
-        waits.append(throttle.wait_seconds(["name x", "address y"]))
-    assert waits[:7] == [0, 0, 0, 0, 1, 2, 4]
-    assert max(waits) == 900
-    assert throttle.wait_seconds(["address y"]) == 0
-    throttle.record_success(["name x"])
-    assert throttle.wait_seconds(["name x"]) == 0

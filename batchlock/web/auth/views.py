@@ -22,6 +22,8 @@ from batchlock.web.templating import Page, Templates
 
 # Bounds what is kept of a name that somebody typed.
 _MAX_NAME = 80
+# Instead of a name that nobody has: it may be a password that was typed into the wrong field.
+_UNKNOWN_NAME = "an unknown name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +121,8 @@ class AuthViews:
         self._throttle.record_failure(name_key, address)
         if not await self._verify(person, password, address) or person is None:
             self._observer.on_sign_in_refused(SignInRefusal.PASSWORD)
-            typed_name = name[:_MAX_NAME]
-            self._store.audit_log.add(self._org, typed_name, "tried to sign in", f"from {address}")
+            known_name = _UNKNOWN_NAME if person is None else person.name
+            self._store.audit_log.add(self._org, known_name, "tried to sign in", f"from {address}")
             message = "Name or password is not right."
             return self._login_page(request, message, status=403, name=name)
         self._throttle.record_success(name_key, address)

@@ -105,6 +105,16 @@ def test_the_case_of_a_name_does_not_matter(guarded: PageServer) -> None:
     assert "Anna Sign out" in anna.get(anna.home).words
 
 
+def test_a_password_typed_as_a_name_is_not_kept(guarded: PageServer) -> None:
+    assert login_statuses(guarded, ["my secret password"], ["10.0.1.4"]) == [403]
+    assert login_statuses(guarded, ["ANNA"], ["10.0.1.5"]) == [403]
+    anna = signed_in(guarded, "Anna", {"X-Forwarded-For": "10.0.1.6"})
+    log = anna.get(f"{anna.home}/log").words
+    assert "secret" not in log
+    assert "an unknown name tried to sign in from 10.0.1.4" in log
+    assert "Anna tried to sign in from 10.0.1.5" in log
+
+
 def test_an_address_with_many_wrong_passwords_must_wait(guarded: PageServer) -> None:
     names = [f"Nobody {number}" for number in range(27)]
     assert 429 in login_statuses(guarded, names, ["10.0.3.1"] * 27)

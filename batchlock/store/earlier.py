@@ -1,15 +1,24 @@
 """The earlier runs of the same content: what they have done, so that a new run leaves it alone."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchlock.core.runs import Run, RunState
-from batchlock.store.journal import Journal, send_done_rows
+from batchlock.core.errors import BatchlockError
+from batchlock.core.runs import Run, RunInfo, RunState
+from batchlock.store.journal import Journal, KnownReason, Record, send_done_rows
 
 if TYPE_CHECKING:
     from batchlock.store.store import Store
+
+_log = logging.getLogger(__name__)
+
+# Record ids have no index in a journal, so each row of it is read: 0.1 s for these.
+_SEARCHED_ROWS = 500_000
+# A journal in a file is opened in a few milliseconds, and a page must not wait for a hundred.
+_SEARCHED_RUNS = 20
 
 
 def has_state(state: Path) -> bool:
@@ -45,3 +54,34 @@ def compare_with_earlier_runs(journal: Journal, store: "Store", *, fresh: bool =
     else:
         earlier = store.runs.same_content(journal.info)
         store.journals.leave_done_rows(journal, [run.info for run in earlier])
+
+
+def last_known_reasons(
+    store: "Store", info: RunInfo, records: Collection[Record]
+) -> dict[Record, KnownReason]:
+    """Return what the locks of some records said when the store last learnt it.
+
+    The newest runs of the org of `info` are read, up to a number of rows. Zoho is not asked, so a
+    reason may have changed since. A record that no such run is about is left out.
+    """
+    known: dict[Record, KnownReason] = {}
+    rows = 0
+    runs = [run for run in store.runs.of_orgs([info.org]) if _is_same_org(run.info, info)]
+    for run in runs[:_SEARCHED_RUNS] if records else ():
+        rows += run.figures.rows
+        if rows > _SEARCHED_ROWS:
+            break
+        try:
+            with store.journals.open(run.info) as journal:
+                found = journal.known_reasons(records)
+        except BatchlockError as error:
+            _log.warning("%s What it knows of the locks is not shown.", error)
+            continue
+        for record, reason in found.items():
+            if record not in known or known[record].at < reason.at:
+                known[record] = reason
+    return known
+
+
+def _is_same_org(one: RunInfo, other: RunInfo) -> bool:
+    return (one.environment, one.api_url) == (other.environment, other.api_url)

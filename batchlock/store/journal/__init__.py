@@ -31,6 +31,7 @@ from batchlock.store.journal.earlier import (
     send_done_rows,
 )
 from batchlock.store.journal.journal import Journal
+from batchlock.store.journal.known_reasons import KnownReason, Record
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.search import RowFilter, Throughput
 from batchlock.store.journal.undoing import (
@@ -42,7 +43,9 @@ from batchlock.store.journal.undoing import (
 
 __all__ = [
     "Journal",
+    "KnownReason",
     "PlannedModule",
+    "Record",
     "RowFilter",
     "Throughput",
     "UndoForecast",

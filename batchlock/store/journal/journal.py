@@ -14,6 +14,7 @@ from batchlock.core.runs import RunFigures, RunInfo, Totals
 from batchlock.store.journal import finding, planned, progress, results, search
 from batchlock.store.journal.database import SqliteDatabase
 from batchlock.store.journal.facts import JournalFacts, put
+from batchlock.store.journal.known_reasons import KnownReason, Record, known_reasons
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.planning import add_rows
 from batchlock.store.journal.results import Group
@@ -207,6 +208,16 @@ class Journal(JournalFacts):
         """Return some rows that the plan sends; those with letters beyond ASCII come first."""
         with self.database.reading() as sql:
             return planned.samples(sql, limit)
+
+    def updates(self, rows: Sequence[int]) -> dict[int, Update]:
+        """Return what some rows ask for, by row number; a row with a problem asks for nothing."""
+        with self.database.reading() as sql:
+            return {update.row: update for update in planned.updates(sql, rows)}
+
+    def known_reasons(self, records: Collection[Record]) -> dict[Record, KnownReason]:
+        """Return what the run has learnt about the locks of some records."""
+        with self.database.reading() as sql:
+            return known_reasons(sql, records)
 
     def planned_records(self) -> list[tuple[str, RecordId]]:
         """Return module and record id of the rows that the plan sends, in the file's order."""

@@ -1,6 +1,7 @@
 """Count and show the rows that a plan sends, before and after they are sent."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,6 +12,7 @@ from batchlock.store.journal.progress import (
     needs_lookup,
     update_of,
 )
+from batchlock.store.journal.results import placeholders
 from batchlock.store.journal.sql import Sql
 
 # The rows that the plan sends, whatever became of them since: neither a problem nor a duplicate,
@@ -58,6 +60,16 @@ def unlocks_by_module(sql: Sql) -> list[tuple[str, int]]:
 def planned_records(sql: Sql) -> list[tuple[str, RecordId]]:
     """Return module and record id of the planned rows, in the file's order."""
     return sql.execute(f"SELECT module, record_id FROM {_PLANNED} ORDER BY row").fetchall()
+
+
+def updates(sql: Sql, rows: Sequence[int]) -> list[Update]:
+    """Return what some rows ask for, in the file's order, without those that have a problem."""
+    found = sql.execute(
+        f"SELECT {UPDATE_COLUMNS} FROM rows WHERE module IS NOT NULL"
+        f" AND row IN ({placeholders(rows)}) ORDER BY row",
+        rows,
+    )
+    return [update_of(*columns) for columns in found]
 
 
 def samples(sql: Sql, limit: int) -> list[Update]:

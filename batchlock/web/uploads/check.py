@@ -1,15 +1,14 @@
 """The page with the check of an upload: counts, forecast, problems on their cells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
-from batchlock.core.cell_text import display_text
 from batchlock.core.preview import Preview
-from batchlock.core.results import Cause, Result, ResultRow
-from batchlock.core.rows import LONGEST_REASON, Action, Field, Problem
+from batchlock.core.results import Cause, Result
+from batchlock.core.rows import LONGEST_REASON, Action, Field, Update
 from batchlock.core.runs import ACTIVE, Run, RunInfo, RunState
 from batchlock.plan.finished import FINISHED_BEFORE
 from batchlock.plan.notes import HIDDEN_ROWS
@@ -22,12 +21,12 @@ from batchlock.report.preview import (
     preview_of,
 )
 from batchlock.report.summaries import causes_of
-from batchlock.store.earlier import last_finished
-from batchlock.store.journal import RowFilter
+from batchlock.store.earlier import last_finished, last_known_reasons
+from batchlock.store.journal import KnownReason, Record, RowFilter
 from batchlock.store.uploads import Upload
 from batchlock.web.action_labels import ActionCounts, action_counts
 from batchlock.web.context import AppContext
-from batchlock.web.runs.table import MAX_COLUMNS, PageOfTable, search_words
+from batchlock.web.runs.table import PageOfTable, search_words
 from batchlock.web.templating import Page
 from batchlock.web.uploads.columns import (
     ENCODINGS,
@@ -37,6 +36,7 @@ from batchlock.web.uploads.columns import (
     FieldChoice,
 )
 from batchlock.web.uploads.compared import compared_plan
+from batchlock.web.uploads.rows import CheckedColumns, CheckedRow, checked_columns, checked_row
 
 # Below this number of calls, the start of a run (sign-in, growing window) distorts its pace.
 _MIN_MEASURED_CALLS = 50
@@ -59,25 +59,6 @@ class Forecast:
     seconds: float
     is_measured: bool
     """Whether the pace is that of an earlier run of this org."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedCell:
-    """A cell of the table, with the problems that it has."""
-
-    title: str
-    text: str
-    problems: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedRow:
-    """A row of the table."""
-
-    row: ResultRow
-    cells: Sequence[CheckedCell]
-    other_problems: Sequence[Problem]
-    """Those of columns that the table does not show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +87,15 @@ class CheckPage(Page):
     forecast: Forecast
     causes: Sequence[Cause]
     preview: Preview
-    titles: Sequence[str]
-    hidden_columns: int
+    columns: CheckedColumns
     choices: Sequence[str]
     """Titles to choose from, when a person reads the columns differently."""
     rows: Sequence[CheckedRow]
     is_strict: bool
+    known_reasons: Mapping[Record, KnownReason]
+    """What the locks of the shown rows and samples said when that was last known, where the new
+    reason is another one.
+    """
     selected: str
     """The filter of the table: a key of the select, or `all`."""
     table: PageOfTable
@@ -124,6 +108,11 @@ class CheckPage(Page):
     fields: Sequence[FieldChoice] = FIELDS
     encodings: Sequence[EncodingChoice] = ENCODINGS
     longest_reason: int = LONGEST_REASON
+
+    @property
+    def known_at(self) -> datetime | None:
+        """The time of the oldest of the known reasons; None when there are none."""
+        return min((known.at for known in self.known_reasons.values()), default=None)
 
     @property
     def read_as(self) -> Sequence[PreviewLine]:
@@ -214,10 +203,15 @@ def check_page(
         )
         table = PageOfTable.requested(query, journal.count_rows(row_filter))
         rows = journal.page(row_filter, offset=table.offset, limit=table.size)
-        problems = list(journal.problems([row.row for row in rows]))
+        numbers = [row.row for row in rows]
+        problems, updates = list(journal.problems(numbers)), journal.updates(numbers)
         lookups, remaining = journal.to_look_up(), journal.remaining()
         causes = causes_of(journal)
         preview = preview_of(journal)
+    columns = checked_columns(
+        info.titles, preview.read_as.fields, is_whole=query.get("columns") == "all"
+    )
+    known = _changed_reasons(context, info, updates.values(), preview)
     same = context.same_content(info)
     return CheckPage(
         upload=upload,
@@ -227,10 +221,12 @@ def check_page(
         forecast=_forecast(context, remaining + lookups),
         causes=[cause for cause in causes if cause.result is Result.INVALID],
         preview=preview,
-        titles=info.titles[:MAX_COLUMNS],
-        hidden_columns=max(0, len(info.titles) - MAX_COLUMNS),
+        columns=columns,
         choices=info.titles[:MAX_CHOICES],
-        rows=[_checked_row(row, info.titles, problems) for row in rows],
+        rows=[
+            checked_row(row, columns.columns, problems, updates.get(row.row), known) for row in rows
+        ],
+        known_reasons=known,
         is_strict=context.settings.input.strict,
         selected=selected,
         table=table,
@@ -238,6 +234,22 @@ def check_page(
         unfinished=_unfinished_run(context, same, info.identity),
         modules=context.modules,
     )
+
+
+def _changed_reasons(
+    context: AppContext, info: RunInfo, updates: Iterable[Update], preview: Preview
+) -> dict[Record, KnownReason]:
+    """Return what is known of the locks of some rows that get another reason."""
+    samples = preview.read_as.samples
+    reasons = {
+        (one.module, one.record_id): one.reason for one in samples if one.action != Action.UNLOCK
+    } | {
+        (one.module, str(one.record_id)): one.reason
+        for one in updates
+        if one.action is not Action.UNLOCK
+    }
+    known = last_known_reasons(context.store, info, reasons)
+    return {record: old for record, old in known.items() if old.reason != reasons[record]}
 
 
 def _unfinished_run(
@@ -268,21 +280,3 @@ def _forecast(context: AppContext, calls: int) -> Forecast:
     per_second = in_flight / _USUAL_CALL_SECONDS
     per_second = min(per_second, limits.per_second or per_second)
     return Forecast(calls=calls, seconds=calls / per_second, is_measured=False)
-
-
-def _checked_row(row: ResultRow, titles: Sequence[str], problems: Sequence[Problem]) -> CheckedRow:
-    """Return a row of the table, with each problem on its cell if the table shows that."""
-    row_problems = [problem for problem in problems if problem.row == row.row]
-    displayed = titles[:MAX_COLUMNS]
-    return CheckedRow(
-        row=row,
-        cells=[
-            CheckedCell(
-                title=title,
-                text=display_text(value),
-                problems=[one.message for one in row_problems if one.column == title],
-            )
-            for title, value in zip(displayed, row.cells, strict=False)
-        ],
-        other_problems=[problem for problem in row_problems if problem.column not in displayed],
-    )

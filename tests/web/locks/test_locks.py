@@ -51,6 +51,9 @@ def test_locks_are_found_changed_and_unlocked(anna: Visitor, org: StandIn) -> No
     eventually(lambda: "being read" not in anna.get(change).text)
     assert "Change the reason 1 lock Leads 1" in anna.get(change).words
     assert "<i>new" not in anna.get(change).text
+    # The search knows the old reason, so Zoho is not asked for it.
+    old = " ".join(by_hand[0]["Reason"].split())
+    assert f"before: {old} <i>new" in anna.get(change).words
 
     unlock = anna.post(f"{run}/use", {"words": one, "action": "unlock"}).location
     eventually(lambda: "being read" not in anna.get(unlock).text)

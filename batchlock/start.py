@@ -28,6 +28,7 @@ from batchlock.report.destination import displayable_name, run_id_in_name, targe
 from batchlock.report.reporter import Reporter
 from batchlock.store.earlier import compare_with_earlier_runs, last_finished, needs_comparison
 from batchlock.store.journal import Journal, forget_results
+from batchlock.zoho.error_codes import FINAL_REMEDIES
 from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
@@ -69,10 +70,11 @@ class Starter:
             note_finished(journal, self.store, is_fresh=self.fresh)
         return self._add_from(info, firing)
 
-    def start_retry(self, run: Run, *, refused: bool) -> Run | None:
+    def start_retry(self, run: Run, *, refused: bool, final: bool = True) -> Run | None:
         """Make the retry of a run, or return its unfinished one; None when no row is to be sent.
 
-        Without `refused`, the rows that Zoho refused are not sent.
+        Without `refused`, the rows that Zoho refused are not sent; without `final`, those that it
+        would refuse again, because only another row can help.
         """
         if run.info.kind == FIND_KIND:
             command = self.command("locks")
@@ -85,18 +87,25 @@ class Starter:
         if newest.run_id != run.run_id and not newest.is_closed:
             return newest
         self._refuse_outdated(newest)
+        except_remedies = frozenset[str]() if final else FINAL_REMEDIES
         with self.store.open_journal(newest) as source:
             if needs_comparison(source):
                 compare_with_earlier_runs(source, self.store)
             info = run_info.retry_info(
-                source, self.settings, has_earlier=bool(earlier), refused=refused
+                source,
+                self.settings,
+                has_earlier=bool(earlier),
+                refused=refused,
+                except_remedies=except_remedies,
             )
             if info is None:
                 return None
             info = self.reporter.with_output(info)
             self.reporter.check_writable(info, self.observer)
             infos = [each.info for each in earlier] if refused else []
-            self.store.journals.add_unsettled_rows(source, info, refused=refused, earlier=infos)
+            self.store.journals.add_unsettled_rows(
+                source, info, refused=refused, except_remedies=except_remedies, earlier=infos
+            )
         return self._add_from(info)
 
     def start_undo(self, run: Run) -> Run | None:
@@ -293,6 +302,23 @@ def refuse_results_of_undo(info: RunInfo, store: "Store", options: RunOptions) -
         page_message=f"{fact} Undo that run if that is meant, or save rows that you have changed "
         "under another name.",
     )
+
+
+def rows_of_retry(run: Run, store: "Store", *, refused: bool = True, final: bool = True) -> int:
+    """Count the rows for which a retry of a run makes calls; arguments as in `start_retry`.
+
+    Of an unfinished retry that exists already, these are the rows that it has left.
+    """
+    newest, *earlier = store.runs.lineage(run)
+    with store.open_journal(newest) as source:
+        if newest.run_id != run.run_id and not newest.is_closed:
+            return source.remaining()
+        return store.journals.count_unsettled_rows(
+            source,
+            refused=refused,
+            except_remedies=frozenset[str]() if final else FINAL_REMEDIES,
+            earlier=[each.info for each in earlier] if refused else [],
+        )
 
 
 def refuse_undo_of_rehearsal(run: Run) -> None:

@@ -80,16 +80,18 @@ class StoredRuns:
         with self.store.lock(run.info.org):
             return self._starter.start_undo(self._find(run_id))
 
-    def start_retry(self, run_id: str, *, refused: bool = True) -> Run | None:
+    def start_retry(self, run_id: str, *, refused: bool = True, final: bool = True) -> Run | None:
         """Make the run that `retry` makes, for `resume` to send.
+
+        Without `final`, the rows that Zoho would refuse again are not sent either.
 
         Raises AlreadyRunning when the other run has rows left and may be running.
         """
         run = self._find(run_id)
         if not self.store.runs.lineage(run)[0].figures.remaining:
-            return self._starter.start_retry(run, refused=refused)
+            return self._starter.start_retry(run, refused=refused, final=final)
         with self.store.lock(run.info.org):
-            return self._starter.start_retry(run, refused=refused)
+            return self._starter.start_retry(run, refused=refused, final=final)
 
     def report(self, run_id: str) -> RunResult:
         """Write the results of a run again; rows without an outcome are `not_sent` or `unknown`."""

@@ -241,7 +241,7 @@ def arguments(call: ast.Call, place: str, texts: Texts) -> tuple[str, list[ast.e
     if name == "Note":
         message = keywords.get("message")
         return code_of(keywords.get("code"), texts), [] if message is None else [message]
-    if name in ("_refused", "_refused_by_setup", "ErrorCode"):
+    if name in ("_refused", "_refused_by_setup", "_refused_for_good", "ErrorCode"):
         return "", positional[-1:]
     if name in ROW_CALLS:
         code_at, text_at = ROW_CALLS[name]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,18 +77,24 @@ def new_info_like(info: RunInfo, settings: Settings) -> RunInfo:
 
 
 def retry_info(
-    source: Journal, settings: Settings, *, has_earlier: bool, refused: bool
+    source: Journal,
+    settings: Settings,
+    *,
+    has_earlier: bool,
+    refused: bool,
+    except_remedies: Collection[str] = (),
 ) -> RunInfo | None:
     """Describe a retry of the run in `source`; None when it would have no rows.
 
     `has_earlier`: runs before `source` still own the refused rows that retries left out. Without
-    `refused`, this retry leaves refused rows out too.
+    `refused`, this retry leaves refused rows out too; with `except_remedies`, those that have one
+    of these remedies.
     """
-    rows = source.to_retry(refused=refused)
+    rows = source.to_retry(refused=refused, except_remedies=except_remedies)
     if refused:
         if not rows and not has_earlier:
             return None
-        excludes_refused = False
+        excludes_refused = bool(except_remedies) and (has_earlier or source.to_retry() > rows)
     else:
         if not rows:
             return None

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from batchlock.store.journal import (
     Journal,
     copy_undone_rows,
     copy_unsettled_rows,
+    count_unsettled_rows,
     forget_undone_results,
     leave_done_rows,
     send_done_rows,
@@ -104,12 +105,34 @@ class JournalTables(Journals):
         info: RunInfo,
         *,
         refused: bool = True,
+        except_remedies: Collection[str] = (),
         earlier: Sequence[RunInfo] = (),
     ) -> None:
         """Copy the rows that are not as the file asks."""
         run_ids = [each.run_id for each in earlier]
         with self._complete(info):
-            copy_unsettled_rows(newest, info.run_id, info, refused=refused, earlier=run_ids)
+            copy_unsettled_rows(
+                newest,
+                info.run_id,
+                info,
+                refused=refused,
+                except_remedies=except_remedies,
+                earlier=run_ids,
+            )
+
+    def count_unsettled_rows(
+        self,
+        newest: Journal,
+        *,
+        refused: bool = True,
+        except_remedies: Collection[str] = (),
+        earlier: Sequence[RunInfo] = (),
+    ) -> int:
+        """Count the rows for which such a run would make calls."""
+        run_ids = [each.run_id for each in earlier]
+        return count_unsettled_rows(
+            newest, refused=refused, except_remedies=except_remedies, earlier=run_ids
+        )
 
     def add_undone_rows(self, source: Journal, info: RunInfo) -> int:
         """Copy the rows that can be put back, with the opposite changes."""

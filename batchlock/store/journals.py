@@ -11,7 +11,7 @@ to no run yet: it is a SQLite file at a path that the caller knows.
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from batchlock.store.journal import (
     copy_plan,
     copy_undone_rows,
     copy_unsettled_rows,
+    count_unsettled_rows,
     forget_undone_results,
     leave_done_rows,
     undoable_rows,
@@ -85,6 +86,7 @@ class Journals(ABC):
         info: RunInfo,
         *,
         refused: bool = True,
+        except_remedies: Collection[str] = (),
         earlier: Sequence[RunInfo] = (),
     ) -> None:
         """Make the journal of a run from the rows that are not as the file asks.
@@ -92,6 +94,17 @@ class Journals(ABC):
         As `copy_unsettled_rows`; `newest` is the journal of another run. Raises BatchlockError
         when the run has a journal already.
         """
+
+    @abstractmethod
+    def count_unsettled_rows(
+        self,
+        newest: Journal,
+        *,
+        refused: bool = True,
+        except_remedies: Collection[str] = (),
+        earlier: Sequence[RunInfo] = (),
+    ) -> int:
+        """Count the rows for which a run that `add_unsettled_rows` makes would make calls."""
 
     @abstractmethod
     def add_undone_rows(self, source: Journal, info: RunInfo) -> int:
@@ -167,12 +180,29 @@ class JournalFiles(Journals):
         info: RunInfo,
         *,
         refused: bool = True,
+        except_remedies: Collection[str] = (),
         earlier: Sequence[RunInfo] = (),
     ) -> None:
         """Copy the rows that are not as the file asks."""
         paths = [self.path(each) for each in earlier]
         with self._draft(info) as draft:
-            copy_unsettled_rows(newest, draft, info, refused=refused, earlier=paths)
+            copy_unsettled_rows(
+                newest, draft, info, refused=refused, except_remedies=except_remedies, earlier=paths
+            )
+
+    def count_unsettled_rows(
+        self,
+        newest: Journal,
+        *,
+        refused: bool = True,
+        except_remedies: Collection[str] = (),
+        earlier: Sequence[RunInfo] = (),
+    ) -> int:
+        """Count the rows for which such a run would make calls."""
+        paths = [self.path(each) for each in earlier]
+        return count_unsettled_rows(
+            newest, refused=refused, except_remedies=except_remedies, earlier=paths
+        )
 
     def add_undone_rows(self, source: Journal, info: RunInfo) -> int:
         """Copy the rows that can be put back, with the opposite changes."""

@@ -1,7 +1,9 @@
-"""The confirmation of unlocks: a person types how many records lose their lock.
+"""The questions before something is sent, which a person answers on a page of its own.
 
-A start without the right number creates nothing. It is answered with a page that asks for the
-number and repeats the request, so that no plain click removes a lock.
+Unlocks: a person types how many records lose their lock. Other changes of a production org: a
+person clicks a button that names their number. A start without the right number creates nothing.
+It is answered with the page that asks and repeats the request, so that no plain click removes a
+lock, and none on a page of results writes to production.
 """
 
 import re
@@ -19,6 +21,9 @@ from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
 
 _FIELD = "unlocks"
+_CONFIRMED = "confirmed"
+PRODUCTION = "production"
+"""The environment whose records are those that people work with."""
 # People type a long number as the page shows it, or as their country writes it.
 _SEPARATORS = re.compile(r"[\s.,']")
 
@@ -31,6 +36,35 @@ class UnlocksUnconfirmed(BatchlockError):
         super().__init__(f"Nothing was sent: {count:,} records would be unlocked.")
         self.count = count
         self.typed = typed
+
+
+class RowsUnconfirmed(BatchlockError):
+    """A person has not confirmed how many rows are sent to a production org."""
+
+    def __init__(self, action: str, count: int) -> None:
+        """Take the action of the rows, or MIXED, and their right number."""
+        super().__init__(f"Nothing was sent: {count:,} rows would be.")
+        self.action = action
+        self.count = count
+
+
+Unconfirmed = UnlocksUnconfirmed | RowsUnconfirmed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmRowsPage(Page):
+    """The page that asks whether rows are to be sent, and repeats a request with their number."""
+
+    template: ClassVar[str] = "confirm_rows.html"
+    path: str
+    """The path of the repeated request."""
+    back: str
+    """The path of the page that the request came from."""
+    fields: Sequence[tuple[str, str]]
+    """The names and values of the fields of its form, the number included."""
+    action: str
+    """The action of the rows, or MIXED."""
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +109,41 @@ def confirm_remaining(context: AppContext, run: Run, confirm: ConfirmUnlocks) ->
         confirm(unlocks)
 
 
-async def question_about(request: web.Request, unconfirmed: UnlocksUnconfirmed) -> ConfirmPage:
+def require_number(
+    context: AppContext, form: Mapping[str, object], *, action: str, count: int
+) -> None:
+    """Raise RowsUnconfirmed if the org is in production and the form does not name this number.
+
+    A number that was right when the page asked may be wrong now; then the page asks again.
+    """
+    if context.label.environment == PRODUCTION and form.get(_CONFIRMED) != str(count):
+        raise RowsUnconfirmed(action, count)
+
+
+async def question_about(
+    request: web.Request, unconfirmed: Unconfirmed
+) -> ConfirmPage | ConfirmRowsPage:
     """Return the page that asks for the number in place of the answer to a request."""
     form = await security.form_of(request)
+    back = request.path.rpartition("/")[0]
+    fields = [
+        (name, value)
+        for name, value in form.items()
+        if name not in ("csrf", _FIELD) and isinstance(value, str)
+    ]
+    if isinstance(unconfirmed, RowsUnconfirmed):
+        others = [field for field in fields if field[0] != _CONFIRMED]
+        return ConfirmRowsPage(
+            path=request.path,
+            back=back,
+            fields=[*others, (_CONFIRMED, str(unconfirmed.count))],
+            action=unconfirmed.action,
+            count=unconfirmed.count,
+        )
     return ConfirmPage(
         action=request.path,
-        back=request.path.rpartition("/")[0],
-        fields=[
-            (name, value)
-            for name, value in form.items()
-            if name not in ("csrf", _FIELD) and isinstance(value, str)
-        ],
+        back=back,
+        fields=fields,
         unlocks=unconfirmed.count,
         is_wrong=bool(unconfirmed.typed),
     )

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from batchlock.core.errors import BatchlockError, DatabaseUnavailable
-from batchlock.web.confirming import UnlocksUnconfirmed, question_about
+from batchlock.web.confirming import RowsUnconfirmed, UnlocksUnconfirmed, question_about
 from batchlock.web.security import Handler
 from batchlock.web.templating import Page, Templates
 
@@ -45,7 +45,7 @@ def error_pages(templates: Templates) -> Middleware:
             if error.status < 400:
                 raise
             return error_page(request, error.status, _sentence(error))
-        except UnlocksUnconfirmed as error:
+        except (RowsUnconfirmed, UnlocksUnconfirmed) as error:
             return templates.render_page(request, await question_about(request, error))
         except BatchlockError as error:
             status = 503 if isinstance(error, DatabaseUnavailable) else 409

@@ -24,6 +24,9 @@ class ErrorCode(NamedTuple):
     """
     about_state: bool = False
     """Whether the state of the lock may explain the refusal: it is there already, or gone."""
+    is_final: bool = False
+    """Whether only another row can help: the same one would be refused again, whatever is changed
+    in the org's settings and rights."""
 
 
 Codes = Mapping[tuple[str, object], ErrorCode]
@@ -64,13 +67,22 @@ def _refused(remedy: str, *, about_state: bool = False) -> ErrorCode:
     return ErrorCode(Verdict.REFUSED, remedy, about_state=about_state)
 
 
+def _refused_for_good(
+    remedy: str, *, about_setup: bool = False, about_state: bool = False
+) -> ErrorCode:
+    return ErrorCode(
+        Verdict.REFUSED, remedy, about_setup=about_setup, about_state=about_state, is_final=True
+    )
+
+
 def _refused_by_setup(remedy: str) -> ErrorCode:
     return ErrorCode(Verdict.REFUSED, remedy, about_setup=True)
 
 
-_MODULE = _refused_by_setup(
+_MODULE = _refused_for_good(
     "Zoho knows no such module. Check the row's module: it must be the module's API name, and a "
-    "custom module must have been made by a user, not by an extension."
+    "custom module must have been made by a user, not by an extension.",
+    about_setup=True,
 )
 _FIXED_LOCK = _refused(
     "This lock cannot be changed by hand: the record is locked already, or the module is locked by "
@@ -81,18 +93,20 @@ _FIXED_LOCK = _refused(
 # part of the address: 0 module, 1 record id, 2 Locking_Information__s, 3 lock id) or `api_name`
 # (the field). None stands for any other place.
 ERROR_CODES: Codes = {
-    ("MANDATORY_NOT_FOUND", None): _refused("The reason is missing. Fill it in and run the row."),
+    ("MANDATORY_NOT_FOUND", None): _refused_for_good(
+        "The reason is missing. Fill it in and run the row."
+    ),
     ("INVALID_MODULE", None): _MODULE,
     ("INVALID_DATA", 0): _MODULE,
-    ("INVALID_DATA", 1): _refused(
+    ("INVALID_DATA", 1): _refused_for_good(
         "Zoho has no record with this id in this module. Check the row's record id and module; the "
         "record may have been deleted, or belong to another org."
     ),
-    ("INVALID_DATA", 3): _refused(
+    ("INVALID_DATA", 3): _refused_for_good(
         "This record has no lock with this id. Check the row's lock id, which is not the record "
         "id, or leave it blank to have it looked up."
     ),
-    ("INVALID_DATA", "Locked_Reason__s"): _refused(
+    ("INVALID_DATA", "Locked_Reason__s"): _refused_for_good(
         "Zoho does not accept this reason. Check its length and its characters."
     ),
     ("INVALID_DATA", None): _refused(
@@ -194,7 +208,7 @@ UNLOCK_CODES: Codes = {
         "The user who signed in may not unlock this record. "
         f"{_ADMINISTRATOR} for the permission, or sign in as another user with `batchlock login`."
     ),
-    ("INVALID_DATA", 3): _refused(
+    ("INVALID_DATA", 3): _refused_for_good(
         "This record has no lock with this id. Check the row's lock id, which is not the record "
         "id, or leave it blank to have it looked up.",
         about_state=True,
@@ -205,6 +219,14 @@ UNLOCK_CODES: Codes = {
         about_state=True,
     ),
 }
+
+FINAL_REMEDIES = frozenset(
+    meaning.remedy
+    for codes in (ERROR_CODES, LOCK_CODES, UNLOCK_CODES)
+    for meaning in codes.values()
+    if meaning.is_final
+)
+"""The remedies of final refusals. A journal keeps the remedy of a row, and not its ErrorCode."""
 
 
 def find(

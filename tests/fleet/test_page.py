@@ -56,7 +56,7 @@ def test_a_worker_obeys_a_person(anna: Visitor) -> None:
     anna.wait_for(run, "Paused by Anna. Nothing is sent until somebody resumes the run.")
     # A paused run leaves its place to the next one.
     assert f"{ROWS} updated" in anna.results(second).words
-    anna.post(f"{run}/go-on")
+    anna.confirm(f"{run}/go-on")
     anna.wait_for(run, "Sending.")
     anna.post(f"{run}/stop")
     words = anna.results(run).words

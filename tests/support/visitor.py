@@ -87,6 +87,17 @@ class Visitor:
         content_type = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.request("POST", path, body, {**content_type, **(headers or {})})
 
+    def confirm(self, path: str, form: Mapping[str, str] | None = None) -> PageResponse:
+        """Post a form that sends to production, then answer the question whether it is meant."""
+        return self.post(path, self.confirmation(path, form))
+
+    def confirmation(self, path: str, form: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Post a form that sends to production; return the form of the question about it."""
+        asked = self.post(path, form)
+        fields = dict(re.findall(r'type="hidden" name="(\w+)" value="(.*?)"', asked.text))
+        assert "confirmed" in fields, asked.words
+        return fields
+
     def enter(self) -> None:
         """Open the first page: that of the only org, or that of all orgs."""
         self.home = self.get("/").location

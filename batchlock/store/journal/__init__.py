@@ -22,7 +22,7 @@ tables, and recording an outcome rewrites a short line only.
     problems  row, column, code, message      why a row is invalid
 """
 
-from batchlock.store.journal.copying import copy_plan, copy_unsettled_rows
+from batchlock.store.journal.copying import copy_plan, copy_unsettled_rows, count_unsettled_rows
 from batchlock.store.journal.database import atomic_journal
 from batchlock.store.journal.earlier import (
     forget_results,
@@ -53,6 +53,7 @@ __all__ = [
     "copy_plan",
     "copy_undone_rows",
     "copy_unsettled_rows",
+    "count_unsettled_rows",
     "forget_results",
     "forget_undone_results",
     "leave_done_rows",

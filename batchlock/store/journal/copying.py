@@ -1,17 +1,18 @@
 """Make the journal of a new run from the journal of another one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from batchlock.core.runs import RunInfo
 from batchlock.store.journal.database import SqliteDatabase, atomic_journal, readable_errors
 from batchlock.store.journal.earlier import send_done_rows
 from batchlock.store.journal.journal import Journal
-from batchlock.store.journal.progress import rows_to_retry
+from batchlock.store.journal.progress import IS_SENT_BY_RETRY, rows_to_retry
 from batchlock.store.journal.sql import Place
 
 _ROWS = "row, module, record_id, lock_id, reason, cells, action, expected"
 _PROBLEMS = 'row, "column", code, message'
+_EXCEPT_NEWER = " AND p.row NOT IN (SELECT row FROM newer.progress)"
 
 
 def copy_plan(
@@ -45,13 +46,14 @@ def copy_unsettled_rows(
     info: RunInfo,
     *,
     refused: bool = True,
+    except_remedies: Collection[str] = (),
     earlier: Sequence[Place] = (),
 ) -> None:
     """Make the journal of a new run at `place` from the rows that are not as the file asks.
 
     Invalid rows stay invalid. Rows that may or may not have reached Zoho stay in doubt. All
     other rows are pending again. Without `refused`, the rows that Zoho refused and their
-    duplicates are left out.
+    duplicates are left out; else those of them that have one of `except_remedies`.
 
     `earlier` are the journals of the runs before `newest`, newest first, of which refused rows
     were left out. These rows are copied too.
@@ -61,21 +63,41 @@ def copy_unsettled_rows(
         if newest.changes_reasons:
             journal.set_changes_reasons()
         journal.set_previous_reason(newest.previous_reason)
-    _copy_rows(newest, place, refused=refused)
+    rows = rows_to_retry(refused=refused, except_remedies=except_remedies)
+    _copy_rows(newest, place, rows)
     newer = newest.database.place
     for older in earlier:
         with newest.open_other(older) as journal:
-            _copy_rows(journal, place, refused=refused, newer=newer)
+            _copy_rows(journal, place, rows, newer=newer)
         newer = older
 
 
-def _copy_rows(
-    source: Journal, target: Place, *, refused: bool, newer: Place | None = None
-) -> None:
+def count_unsettled_rows(
+    newest: Journal,
+    *,
+    refused: bool = True,
+    except_remedies: Collection[str] = (),
+    earlier: Sequence[Place] = (),
+) -> int:
+    """Count the rows for which a run makes calls that `copy_unsettled_rows` would make."""
+    rows = (
+        f"{rows_to_retry(refused=refused, except_remedies=except_remedies)} AND {IS_SENT_BY_RETRY}"
+    )
+    count = newest.database.count(rows)
+    newer = newest.database.place
+    for older in earlier:
+        with newest.open_other(older) as journal:
+            with journal.database.reading_from("newer", newer) as sql:
+                (number,) = sql.execute(f"SELECT count(*) FROM {rows}{_EXCEPT_NEWER}").fetchone()
+            count += number
+        newer = older
+    return count
+
+
+def _copy_rows(source: Journal, target: Place, rows: str, *, newer: Place | None = None) -> None:
     """Copy the rows that are not as the file asks, except those that were moved to `newer`."""
-    except_newer = "" if newer is None else " AND p.row NOT IN (SELECT row FROM newer.progress)"
+    except_newer = "" if newer is None else _EXCEPT_NEWER
     places = {"other": target} if newer is None else {"other": target, "newer": newer}
-    rows = rows_to_retry(refused=refused)
     with source.database.attached(places) as sql:
         sql.execute(
             "INSERT INTO other.progress (row, status, same_as, message, previous_reason,"

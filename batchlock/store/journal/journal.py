@@ -224,9 +224,13 @@ class Journal(JournalFacts):
         with self.database.reading() as sql:
             return planned.planned_records(sql)
 
-    def to_retry(self, *, refused: bool = True) -> int:
-        """Count the rows of a retry; without `refused`, without those that Zoho refused."""
-        return self.database.count(progress.rows_to_retry(refused=refused))
+    def to_retry(self, *, refused: bool = True, except_remedies: Collection[str] = ()) -> int:
+        """Count the rows of a retry; without `refused`, without those that Zoho refused.
+
+        With `except_remedies`, without the refused rows that have one of these remedies.
+        """
+        rows = progress.rows_to_retry(refused=refused, except_remedies=except_remedies)
+        return self.database.count(rows)
 
     def problems(self, rows: Sequence[int] | None = None) -> Iterator[Problem]:
         """Yield the problems of all rows, or of some rows, in the order of the rows."""

@@ -1,7 +1,7 @@
 """Read and change the status of rows while a run is sent."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from batchlock.core.results import SETTLED, Outcome, Result, Status
 from batchlock.core.rows import Action, Expected, LockId, PreviousLock, RecordId, Update
@@ -52,14 +52,27 @@ def lookup_rows(previous_reason: str) -> str:
     return f"progress JOIN rows USING (row) WHERE status = 'pending' AND {condition}"
 
 
-def rows_to_retry(*, refused: bool) -> str:
-    """Return the SQL that follows FROM for the rows that a retry sends.
+def rows_to_retry(*, refused: bool, except_remedies: Collection[str] = ()) -> str:
+    """Return the SQL that follows FROM for the rows of a retry.
 
-    Without `refused`, the rows that Zoho refused and their duplicates are left out. The row's
-    own status is `p.status`.
+    Without `refused`, the rows that Zoho refused and their duplicates are left out; else those of
+    them that have one of `except_remedies`, which are texts of this program. The row's own status
+    is `p.status`.
     """
-    except_refused = "" if refused else " AND coalesce(o.status, p.status) <> 'rejected'"
-    return f"{_OWN_OR_REPEATED} WHERE NOT {IS_SETTLED}{except_refused}"
+    condition = ""
+    if not refused:
+        condition = " AND coalesce(o.status, p.status) <> 'rejected'"
+    elif except_remedies:
+        quoted = ", ".join("'" + text.replace("'", "''") + "'" for text in sorted(except_remedies))
+        condition = (
+            " AND NOT (coalesce(o.status, p.status) = 'rejected'"
+            f" AND CASE WHEN o.row IS NULL THEN p.remedy ELSE o.remedy END IN ({quoted}))"
+        )
+    return f"{_OWN_OR_REPEATED} WHERE NOT {IS_SETTLED}{condition}"
+
+
+IS_SENT_BY_RETRY = "p.status NOT IN ('invalid', 'duplicate')"
+"""The condition of the rows of a retry for which calls are made."""
 
 
 def count_by_result(sql: Sql) -> dict[Result, int]:

@@ -1,13 +1,17 @@
 """What people can do with a run: pause, stop, resume, retry."""
 
 import asyncio
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from batchlock.core.errors import BatchlockError
-from batchlock.core.runs import ACTIVE, RunState
+from batchlock.core.records import FIND_KIND
+from batchlock.core.rows import Action
+from batchlock.core.runs import ACTIVE, Run, RunState
+from batchlock.start import rows_of_retry
 from batchlock.web import security
-from batchlock.web.confirming import confirm_remaining, typed_number
+from batchlock.web.confirming import confirm_remaining, require_number, typed_number
 from batchlock.web.context import AppContext
 
 
@@ -35,8 +39,9 @@ class RunActions:
         run = self._context.run_in(request)
         if run.is_closed:
             raise web.HTTPConflict(text="No row of this run is left to send.")
-        confirm = typed_number(await security.form_of(request))
-        await asyncio.to_thread(confirm_remaining, self._context, run, confirm)
+        form = await security.form_of(request)
+        if run.info.kind != FIND_KIND and run.state not in (RunState.QUEUED, RunState.RUNNING):
+            await asyncio.to_thread(self._confirm_resumption, run, form)
         self._context.queue.add(run, request[security.NAME])
         raise self._see_run(request, "resumed", run.run_id)
 
@@ -51,12 +56,16 @@ class RunActions:
             # Its rows belong to the newer run, whose reasons a retry would overwrite.
             sentence = "" if run.reason is None else f"{run.reason.sentence} "
             raise web.HTTPConflict(text=f"{sentence}Retry the rest of that run instead.")
+        if run.info.kind != FIND_KIND:
+            await asyncio.to_thread(self._confirm_retry, run, form, refused=refused)
         engine = self._context.engine(confirm_unlocks=confirm)
         user = request[security.NAME]
 
         async def start() -> str:
             async with self._starting_retry:  # two clicks at once get the same run
-                retry = await asyncio.to_thread(engine.start_retry, run.run_id, refused=refused)
+                retry = await asyncio.to_thread(
+                    engine.start_retry, run.run_id, refused=refused, final=False
+                )
                 if retry is None:
                     raise BatchlockError("Every row of this run is as its file asks.")
                 # Of an unfinished retry that exists already, nobody was asked.
@@ -101,6 +110,29 @@ class RunActions:
         # Shielded, for the same reason as a retry.
         new_id = await asyncio.shield(start())
         raise self._see_run(request, f"undid {run.run_id} as", new_id)
+
+    def _confirm_resumption(self, run: Run, form: Mapping[str, object]) -> None:
+        """Ask for the number of rows that a run has left, or of its unlocks, which are typed."""
+        with self._context.store.open_journal(run) as journal:
+            remaining, unlocks = journal.remaining(), journal.to_unlock()
+        if unlocks:
+            confirm_remaining(self._context, run, typed_number(form))
+        else:
+            require_number(self._context, form, action=run.info.action, count=remaining)
+
+    def _confirm_retry(self, run: Run, form: Mapping[str, object], *, refused: bool) -> None:
+        """Ask for the number of rows of a retry; unlocks are asked about when it is made.
+
+        Raises BatchlockError when no row is left that may go out.
+        """
+        rows = rows_of_retry(run, self._context.store, refused=refused, final=False)
+        if not rows:
+            raise BatchlockError(
+                "No row of this run can be sent again as it is. Correct the rows in the "
+                "downloaded results, and upload that file."
+            )
+        if run.info.action != Action.UNLOCK:
+            require_number(self._context, form, action=run.info.action, count=rows)
 
     def _see_run(self, request: web.Request, action: str, run_id: str) -> web.HTTPSeeOther:
         self._context.log(request, action, f"run {run_id}")

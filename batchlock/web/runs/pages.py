@@ -9,10 +9,11 @@ from aiohttp import web
 
 from batchlock.core.cell_text import display_text
 from batchlock.core.records import FIND_KIND
-from batchlock.core.results import Result, ResultRow, Summary
-from batchlock.core.runs import ACTIVE, Run
+from batchlock.core.results import Cause, Result, ResultRow, Summary
+from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.story import Story, story_of
 from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
+from batchlock.start import rows_of_retry
 from batchlock.store.audit_log import LogEntry
 from batchlock.store.journal import RowFilter, undo_forecast
 from batchlock.store.uploads import Upload
@@ -24,6 +25,7 @@ from batchlock.web.runs.live import CHART_BARS
 from batchlock.web.runs.table import MAX_COLUMNS, PageOfTable, search_words
 from batchlock.web.runs.undo import can_be_undone, undo_in_words
 from batchlock.web.templating import Page
+from batchlock.zoho.error_codes import FINAL_REMEDIES
 
 _LOG_PAGE_ROWS = 100
 _LATEST_RUNS = 5
@@ -67,7 +69,14 @@ class ResultsPage(Page):
     """The results that the table is filtered by, joined by commas, or `all`."""
     table: PageOfTable
     chart: Chart | None
+    rows_to_resume: int
+    """Rows that the run has left to send."""
     rows_to_retry: int
+    """Rows that a retry sends: those that are not done, without those of `left_out`."""
+    failed_to_retry: int
+    """Rows that a retry without any refused row sends."""
+    left_out: Sequence[Cause]
+    """Why Zoho refused rows that it would refuse again as they are."""
     invalid: int
     undo: str
     """What an undo does, in words; empty when nothing can be put back."""
@@ -175,9 +184,10 @@ def _results_page(context: AppContext, run: Run, query: Mapping[str, str]) -> Re
             closed_because=closed_because(reason),
         )
         throughput = journal.throughput(CHART_BARS)
-        rows_to_retry = journal.to_retry()
+        rows_to_resume = journal.remaining()
         forecast = undo_forecast(journal)
     titles = run.info.titles
+    can_retry = run.is_closed and run.state is not RunState.SUPERSEDED
     return ResultsPage(
         run=run,
         family=family,
@@ -192,7 +202,14 @@ def _results_page(context: AppContext, run: Run, query: Mapping[str, str]) -> Re
         selected=",".join(results) or "all",
         table=table,
         chart=chart(throughput),
-        rows_to_retry=rows_to_retry,
+        rows_to_resume=rows_to_resume,
+        rows_to_retry=rows_of_retry(run, context.store, final=False) if can_retry else 0,
+        failed_to_retry=rows_of_retry(run, context.store, refused=False) if can_retry else 0,
+        left_out=[
+            cause
+            for cause in summary.causes
+            if cause.result is Result.REJECTED and cause.remedy in FINAL_REMEDIES
+        ],
         invalid=summary.counts[Result.INVALID],
         undo=undo_in_words(forecast) if can_be_undone(run, forecast) else "",
     )

@@ -75,7 +75,7 @@ def view_paths(anna: Visitor) -> dict[str, str]:
     problems = file_content("samples/problem_rows.xlsx")
     results = anna.start("problem_rows.xlsx", problems)
     anna.results(results)
-    anna.results(anna.post(f"{results}/retry").location)  # so that the results have a story
+    anna.results(anna.confirm(f"{results}/retry").location)  # so that the results have a story
     unusual_titles = b"Modul;ID-Nr;Grund\nLeads;5843104000000425565;x\n"
     return {
         "home": anna.home,

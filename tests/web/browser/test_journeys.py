@@ -185,11 +185,11 @@ def test_hidden_rows_are_left_out_and_all_rows_are_sent_again_by_clicks(tab: Pag
     button(tab, "Read the file like this").click()
     expect(tile(tab, "can be sent")).to_have_text("2")
     check = tab.url
-    button(tab, "Start 2 rows").click()
+    button(tab, "Start: Send 2 updates").click()
     expect(results_heading(tab)).to_be_visible()
     tab.goto(check)
     expect(tile(tab, "done by an earlier run")).to_have_text("2")
     tab.once("dialog", lambda dialog: dialog.accept())
-    button(tab, "Send all again: 2 rows").click()
+    button(tab, "Send all again: Send 2 updates").click()
     expect(results_heading(tab)).to_be_visible()
     expect(tile(tab, "Updated")).to_have_text("2")

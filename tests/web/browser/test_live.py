@@ -34,6 +34,7 @@ def test_two_people_watch_the_same_run(slow_page: PageServer, new_tab: NewTab) -
     button(one, "Pause").click()
     expect(other.get_by_text("Paused by")).to_be_visible()
     button(other, "Resume").click()
+    button(other, "Send").click()  # the question of a production org
     expect(one.get_by_text("Sending.")).to_be_visible()
     one.on("dialog", lambda dialog: dialog.accept())
     button(one, "Stop").click()

@@ -43,13 +43,13 @@ def test_a_run_is_paused_resumed_and_stopped(slow_org: StandIn, someone: Visitor
     someone.post(f"{run}/pause")
     someone.wait_for(run, "Resume")
     assert "Paused by" in someone.get(run).words
-    someone.post(f"{run}/go-on")
+    someone.confirm(f"{run}/go-on")
     someone.wait_for(run, "Sending.")
     someone.post(f"{run}/stop")
     page = someone.results(run).words
     assert "Stopped by" in page
     assert "Resume the run" in page
-    someone.post(f"{run}/go-on")
+    someone.confirm(f"{run}/go-on")
     assert "60 updated" in someone.results(run).words
     assert updates(slow_org, first=1_000, count=60) == [1] * 60
 

@@ -94,7 +94,7 @@ def test_a_run_that_is_killed_again_and_again_is_stopped(
         wait_for_another_process(slow_page, process)
     stopped = someone.results(run).words
     assert "Its process ended unexpectedly; it can be resumed." in stopped
-    someone.post(f"{run}/go-on")
+    someone.confirm(f"{run}/go-on")
     assert f"{ROWS} updated" in someone.results(run).words
     assert updates(slow_org, 11_000) == [1] * ROWS
 
@@ -166,7 +166,7 @@ def test_a_suspended_process_ends_when_its_run_was_paused_meanwhile(
             eventually(lambda: not Path(f"/proc/{process}/cmdline").read_bytes())
             assert "Paused by" in someone.get(run).words
             assert sum(updates(slow_org, 15_000)) < ROWS
-            someone.post(f"{run}/go-on")
+            someone.confirm(f"{run}/go-on")
             assert f"{ROWS} updated" in someone.results(run).words
     assert updates(slow_org, 15_000) == [1] * ROWS
 
@@ -186,7 +186,7 @@ def test_a_killed_run_of_a_terminal_is_not_finished_and_can_be_resumed(
             process.kill()
     process.wait(TIMEOUT_SECONDS)
     assert "Not finished" in not_finished(someone, run)
-    answer = someone.post(f"{run}/go-on")
+    answer = someone.confirm(f"{run}/go-on")
     assert answer.location == run, answer.words
     assert f"{ROWS} updated" in someone.results(run).words
     assert updates(slow_org, 16_000) == [1] * ROWS

@@ -38,7 +38,7 @@ def test_a_request_while_the_process_is_starting_is_carried_out(
     else:
         assert "Stopped by" in someone.results(run).words
     assert sum(updates(slow_org, first)) < ROWS
-    assert someone.post(f"{run}/go-on").location == run
+    assert someone.confirm(f"{run}/go-on").location == run
     assert f"{ROWS} updated" in someone.results(run).words
     assert updates(slow_org, first) == [1] * ROWS
 
@@ -66,12 +66,12 @@ def test_a_run_that_waits_for_a_command_can_be_paused(
         run = someone.start("locks.csv", csv_content(ROWS, first=23_000))
         someone.post(f"{run}/pause")  # its process is starting, and finds the lock held
         someone.wait_for(run, PAUSED)
-        assert someone.post(f"{run}/go-on").location == run
+        assert someone.confirm(f"{run}/go-on").location == run
         someone.wait_for(run, "Another run is at work on default")
         someone.post(f"{run}/pause")
         someone.wait_for(run, PAUSED)
     assert updates(slow_org, 23_000) == [0] * ROWS
-    assert someone.post(f"{run}/go-on").location == run
+    assert someone.confirm(f"{run}/go-on").location == run
     assert f"{ROWS} updated" in someone.results(run).words
     assert updates(slow_org, 23_000) == [1] * ROWS
 
@@ -81,8 +81,9 @@ def test_many_clicks_at_once_resume_a_run_once(slow_org: StandIn, someone: Visit
     someone.wait_for(run, "Sending.")
     someone.post(f"{run}/pause")
     someone.wait_for(run, PAUSED)
+    form = someone.confirmation(f"{run}/go-on")
     with ThreadPoolExecutor() as threads:
-        answers = [threads.submit(someone.post, f"{run}/go-on") for _ in range(5)]
+        answers = [threads.submit(someone.post, f"{run}/go-on", form) for _ in range(5)]
     assert {answer.result().status for answer in answers} == {303}
     assert f"{ROWS} updated" in someone.results(run).words
     assert updates(slow_org, 24_000) == [1] * ROWS

@@ -23,7 +23,7 @@ def buttons(visitor: Visitor, upload: str) -> dict[str, dict[str, str]]:
         rf'<form[^>]*action="{upload}/start".*?</form>', visitor.get(upload).text, re.DOTALL
     )
     return {
-        re.findall(r"<button[^>]*>(.*?)(?: in production)?</button>", form)[0]: dict(
+        re.findall(r"<button[^>]*>(.*?)</button>", form)[0]: dict(
             re.findall(r'type="hidden" name="(\w+)" value="(.*?)"', form)
         )
         for form in forms
@@ -62,9 +62,12 @@ def test_rows_that_are_done_are_left_alone_and_counted(someone: Visitor) -> None
     assert "can be sent 1" in check
     assert "done by an earlier run 20" in check
     assert "To send: 1 update: Leads 1" in check
-    assert [*buttons(someone, upload)] == ["Start 1 row", "Send all again: 21 rows"]
+    assert [*buttons(someone, upload)] == [
+        "Start: Send 1 update to the rehearsal",
+        "Send all again: Send 21 updates to the rehearsal",
+    ]
     assert "An earlier run did this row on" in someone.get(f"{upload}?show=done").words
-    again = click(someone, upload, "Start 1 row")
+    again = click(someone, upload, "Start: Send 1 update to the rehearsal")
     assert "20 unchanged, 1 rejected" in someone.results(again).words
 
 
@@ -74,17 +77,18 @@ def test_all_rows_can_be_sent_again(anna: Visitor, slow_org: StandIn) -> None:
     upload = anna.check("again.csv", content)
     check = anna.get(upload).words
     assert "All rows are done already" in check
-    assert [*buttons(anna, upload)] == ["Send all again: 3 rows"]
-    assert "3 updated" in anna.results(click(anna, upload, "Send all again: 3 rows")).words
+    [words] = buttons(anna, upload)
+    assert words == "Send all again: Send 3 updates to default production"
+    assert "3 updated" in anna.results(click(anna, upload, words)).words
     assert updates(slow_org, 31_000, 3) == [2] * 3
 
 
 def test_the_counts_follow_a_run_that_ended_since(someone: Visitor) -> None:
     content = csv_content(4, first=32_000)
     upload = someone.check("first.csv", content)
-    assert [*buttons(someone, upload)] == ["Start 4 rows"]
+    assert [*buttons(someone, upload)] == ["Start: Send 4 updates to the rehearsal"]
     someone.results(someone.start("second.csv", content))
-    assert [*buttons(someone, upload)] == ["Send all again: 4 rows"]
+    assert [*buttons(someone, upload)] == ["Send all again: Send 4 updates to the rehearsal"]
 
 
 def test_an_unfinished_run_is_resumed_from_the_check(anna: Visitor, slow_org: StandIn) -> None:
@@ -155,13 +159,14 @@ def test_an_unfinished_run_with_another_reason_is_not_resumed_by_a_click(anna: V
         anna.wait_for(upload, reason)
         return upload
 
-    first = click(anna, check("Audit of May"), "Start 30 rows")
+    first = click(anna, check("Audit of May"), "Start: Send 30 updates to default production")
     anna.wait_for(first, "Sending.")
     anna.post(f"{first}/stop")
     anna.results(first)
     upload = check("Audit of June")
     assert "It reads the file in another way" in anna.get(upload).words
-    assert [*buttons(anna, upload)] == ["Start a new run: 30 rows"]
-    second = click(anna, upload, "Start a new run: 30 rows")
+    [words] = buttons(anna, upload)
+    assert words == "Start a new run: Send 30 updates to default production"
+    second = click(anna, upload, words)
     assert "30 updated" in anna.results(second).words
     assert "A new run of the file was started" in anna.get(first).words

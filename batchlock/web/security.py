@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -103,10 +103,20 @@ def set_cookie(
         rules.cookie,
         cookie,
         httponly=True,
-        samesite="Strict",
+        # Not Strict: a link in a mail would ask for the password of somebody who is signed in. With
+        # Lax another site can make a browser send the cookie only with a GET that a person follows,
+        # and a GET changes nothing.
+        samesite="Lax",
         secure=is_encrypted(request, rules),
         path="/",
     )
+
+
+def local_path(text: str) -> str:
+    """Return a path of this site as it is, and the first page for anything else."""
+    # A browser takes // and /\\ as the beginning of another site, and skips control characters.
+    is_local = text.startswith("/") and text[1:2] not in ("/", "\\") and text.isprintable()
+    return text if is_local else "/"
 
 
 def csrf_fits(request: web.Request, token: object) -> bool:
@@ -176,7 +186,7 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
         request[NAME] = name or ""
         if name is None and not hasattr(request.match_info.handler, "open_to_all"):
             if request.method in _SAFE_METHODS:
-                raise web.HTTPSeeOther("/login")
+                raise web.HTTPSeeOther(_sign_in_path(request))
             raise web.HTTPUnauthorized(text="You are signed out. Sign in again, then repeat this.")
         response = await handler(request)
         # Even the sign-in form needs a cookie, because its CSRF token is derived from it.
@@ -185,6 +195,12 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
         return response
 
     return load_session
+
+
+def _sign_in_path(request: web.Request) -> str:
+    """Return the path of the sign-in page, which leads to the requested page afterwards."""
+    path = request.path_qs
+    return "/login" if path == "/" else f"/login?{urlencode({'next': path})}"
 
 
 def _is_for_machines(request: web.Request) -> bool:

@@ -67,7 +67,7 @@ class PageServer:
         """Return a visitor who has signed in by the link."""
         visitor = Visitor(self.url)
         link = self.link()
-        assert visitor.get(link).status == 200
+        assert visitor.get(link).status == 303
         eventually(lambda: self.link() != link)
         visitor.enter()
         return visitor
@@ -192,7 +192,7 @@ def signed_in(page: PageServer, name: str, headers: dict[str, str] | None = None
     visitor = Visitor(page.url, headers=headers or {})
     visitor.get("/login")
     answer = visitor.post("/login", {"name": name, "password": PASSWORD})
-    assert answer.status == 200, answer.words
+    assert answer.status == 303, answer.words
     visitor.enter()
     return visitor
 

@@ -45,10 +45,10 @@ def test_the_page_tells_its_figures_at_their_own_address(database_url: str, tmp_
         shown = page_figures(page)
         assert get(page.metrics_port, "/readyz") == (200, "ok\n")
         # The page itself has no figures, neither for strangers nor for people who are signed in.
-        assert (stranger.get("/metrics").location, anna.get("/metrics").status) == ("/login", 404)
+        assert (stranger.get("/metrics").status, anna.get("/metrics").status) == (303, 404)
     assert shown[requests("POST", "/login", 403)] == 1
     assert shown[requests("GET", "/enter/{link}", 403)] == 1
-    assert shown[requests("POST", "/login", 200)] == 1
+    assert shown[requests("POST", "/login", 303)] == 1
     assert shown[requests("POST", "/orgs/{org}/files/{id}/start", 303)] == 1
     assert shown['batchlock_page_request_seconds_count{route="/orgs/{org}/files"}'] == 1
     # Anybody can invent methods and paths.

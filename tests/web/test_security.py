@@ -19,7 +19,7 @@ def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None
                  f"{RUN}/events", f"{RUN}/results.xlsx", f"{HOME}/template.xlsx",
                  "/orgs/nowhere", "/nowhere"):  # fmt: skip
         answer = stranger.get(path)
-        assert (answer.status, answer.location) == (303, "/login"), path
+        assert (answer.status, answer.location.partition("?")[0]) == (303, "/login"), path
     stranger.get("/login")
     for path in (f"{RUN}/stop", f"{RUN}/pause", f"{RUN}/go-on", f"{RUN}/retry", f"{RUN}/undo",
                  f"{RUN}/use", f"{HOME}/locks", f"{HOME}/files/0/start",

@@ -36,13 +36,8 @@ class LoginPage(Page):
     has_people: bool
     """Whether anybody has a password; without people there is only the link."""
     entered_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class SignedInPage(Page):
-    """The page that leads to the first page by itself."""
-
-    template: ClassVar[str] = "signed_in.html"
+    next_path: str
+    """The path of the page that was requested without a session."""
 
 
 class AuthViews:
@@ -91,32 +86,36 @@ class AuthViews:
                 text="This link is not valid, or was used before. A new one is shown where "
                 "batchlock was started."
             )
-        response = self._start_session(request, self._local_user)
+        response = self._start_session(request, self._local_user, "/")
         self._link_secret = ""
         self.open_link()
-        return response
+        raise response
 
     @security.open_to_all
     async def show_login(self, request: web.Request) -> web.Response:
         """Show the form for name and password, or where to find the link."""
         if request[security.NAME]:
-            raise web.HTTPSeeOther("/")
-        return self._login_page(request)
+            raise web.HTTPSeeOther(security.local_path(request.query.get("next", "/")))
+        return self._login_page(request, next_path=request.query.get("next", "/"))
 
     @security.open_to_all
     async def sign_in(self, request: web.Request) -> web.Response:
         """Sign in by name and password, unless too many wrong ones came before."""
         form = await security.form_of(request)
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
+        next_path = security.local_path(str(form.get("next", "/")))
+        show_form = partial(self._login_page, request, name=name, next_path=next_path)
         address = security.client_address(request, self._rules)
         name_key = folded(name[:_MAX_NAME])
         if (wait_seconds := self._throttle.wait_seconds(name_key, address)) > 0:
             self._observer.on_sign_in_refused(SignInRefusal.THROTTLE)
             message = f"Too many wrong passwords. Try again in {wait_seconds:,.0f} seconds."
-            return self._login_page(request, message, status=429, name=name)
+            return show_form(message, status=429)
         person = self._store.people.find(name)
         if self._hashing.is_full_for(address):
-            return self._busy_page(request, name)
+            self._observer.on_sign_in_refused(SignInRefusal.BUSY)
+            message = "Too many sign-ins are being checked. Try again in a few seconds."
+            return show_form(message, status=429)
         # Counted before the check, or many attempts at once would all pass the throttle.
         self._throttle.record_failure(name_key, address)
         if not await self._verify(person, password, address) or person is None:
@@ -124,9 +123,9 @@ class AuthViews:
             known_name = _UNKNOWN_NAME if person is None else person.name
             self._store.audit_log.add(self._org, known_name, "tried to sign in", f"from {address}")
             message = "Name or password is not right."
-            return self._login_page(request, message, status=403, name=name)
+            return show_form(message, status=403)
         self._throttle.record_success(name_key, address)
-        return self._start_session(request, person.name)
+        raise self._start_session(request, person.name, next_path)
 
     async def _verify(self, person: Person | None, password: str, address: str) -> bool:
         """Check a password, and replace a hash of an older kind.
@@ -143,11 +142,6 @@ class AuthViews:
                 self._store.people.rehash(person.name, person.password_hash, new_hash)
         return fits
 
-    def _busy_page(self, request: web.Request, name: str) -> web.Response:
-        self._observer.on_sign_in_refused(SignInRefusal.BUSY)
-        message = "Too many sign-ins are being checked. Try again in a few seconds."
-        return self._login_page(request, message, status=429, name=name)
-
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session."""
         self._store.sessions.end(session_key(request[security.COOKIE]))
@@ -155,22 +149,31 @@ class AuthViews:
         raise web.HTTPSeeOther("/login")
 
     def _login_page(
-        self, request: web.Request, message: str = "", *, status: int = 200, name: str = ""
+        self,
+        request: web.Request,
+        message: str = "",
+        *,
+        status: int = 200,
+        name: str = "",
+        next_path: str,
     ) -> web.Response:
-        has_people = bool(self._store.people.names())
-        page = LoginPage(message=message, has_people=has_people, entered_name=name[:_MAX_NAME])
+        page = LoginPage(
+            message=message,
+            has_people=bool(self._store.people.names()),
+            entered_name=name[:_MAX_NAME],
+            next_path=security.local_path(next_path),
+        )
         return self._templates.render_page(request, page, status=status)
 
-    def _start_session(self, request: web.Request, name: str) -> web.Response:
+    def _start_session(self, request: web.Request, name: str, path: str) -> web.HTTPSeeOther:
         """Start a session with a new cookie, so that a cookie set by somebody else is worthless.
 
-        The answer is a page that leads on by itself, not a redirect: browsers do not send a
-        SameSite=Strict cookie when another site's link leads through a redirect.
+        Returns the answer that leads to a path.
         """
         self._store.sessions.end(session_key(request[security.COOKIE]))
         cookie = new_cookie()
         self._store.sessions.start(session_key(cookie), name)
         self._store.audit_log.add(self._org, name, "signed in")
-        response = self._templates.render_page(request, SignedInPage())
+        response = web.HTTPSeeOther(path)
         security.set_cookie(response, request, self._rules, cookie)
         return response

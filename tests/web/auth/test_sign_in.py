@@ -1,7 +1,9 @@
 """Signing in by link and by password, and what ends a session."""
 
+import re
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from support.visitor import Visitor, csv_content, write_config
 
 from batchlock.store.store import Store
 from batchlock.web.auth.passwords import needs_rehash
+from batchlock.web.security import local_path
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def login_statuses(
 def test_a_link_works_once(page: PageServer) -> None:
     link = page.link()
     first, second = Visitor(page.url), Visitor(page.url)
-    assert first.get(link).status == 200
+    assert first.get(link).status == 303
     assert second.get(link).status == 403
     assert second.get("/").location == "/login"
     assert first.get("/").location == "/orgs/simulator"
@@ -97,7 +100,7 @@ def test_wrong_passwords_hold_for_their_address_alone(guarded: PageServer) -> No
     statuses = login_statuses(guarded, ["Berta", "bertA"] * 6, ["10.0.2.1"] * 12)
     assert statuses[:5] == [403] * 5
     assert 429 in statuses[5:]
-    assert login_statuses(guarded, ["Berta"], ["10.0.2.2"], PASSWORD) == [200]
+    assert login_statuses(guarded, ["Berta"], ["10.0.2.2"], PASSWORD) == [303]
 
 
 def test_the_case_of_a_name_does_not_matter(guarded: PageServer) -> None:
@@ -118,6 +121,42 @@ def test_a_password_typed_as_a_name_is_not_kept(guarded: PageServer) -> None:
 def test_an_address_with_many_wrong_passwords_must_wait(guarded: PageServer) -> None:
     names = [f"Nobody {number}" for number in range(27)]
     assert 429 in login_statuses(guarded, names, ["10.0.3.1"] * 27)
+
+
+def test_signing_in_leads_to_the_page_that_was_asked_for(guarded: PageServer) -> None:
+    path = "/orgs/simulator/history?words=one+two&page=2"
+    visitor = Visitor(guarded.url, headers={"X-Forwarded-For": "10.0.8.1"})
+    form_path = visitor.get(path).location
+    assert form_path.startswith("/login?next=")
+    entered = {"name": "Anna", "password": PASSWORD, "next": next_in(visitor.get(form_path).text)}
+    assert entered["next"] == path
+    refused = visitor.post("/login", entered | {"password": "wrong"})
+    assert next_in(refused.text) == path
+    assert visitor.post("/login", entered).location == path
+    assert visitor.get(path).status == 200
+    assert visitor.get(form_path).location == path
+
+
+def next_in(html: str) -> str:
+    """Return the value of the hidden field that says where signing in leads."""
+    value = re.search(r'name="next" value="([^"]*)"', html)
+    return unescape(value[1]) if value else ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//evil.example", "/\\evil.example", "https://evil.example", "evil", "", "/\t/evil.example",
+     "/\n/evil.example", "/x\r\nSet-Cookie: a=b", "javascript:alert(1)", "/\u202e"],
+)  # fmt: skip
+def test_signing_in_leads_to_this_site_alone(path: str) -> None:
+    assert local_path(path) == "/"
+
+
+def test_a_strange_path_is_no_error(guarded: PageServer) -> None:
+    visitor = Visitor(guarded.url, headers={"X-Forwarded-For": "10.0.8.2"})
+    visitor.get("/login")
+    form = {"name": "Anna", "password": PASSWORD, "next": "/[%zz?:&#]"}
+    assert visitor.post("/login", form).status == 303
 
 
 def test_the_sentence_says_how_long_to_wait(guarded: PageServer) -> None:
@@ -142,7 +181,7 @@ def test_a_cookie_behind_tls_is_secure(guarded: PageServer) -> None:
 def test_a_cookie_is_sent_to_this_site_alone(page: PageServer) -> None:
     cookie = Visitor(page.url).get(page.link()).headers["Set-Cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
+    assert "SameSite=Lax" in cookie
     assert "Secure" not in cookie
 
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from aiohttp import web
 
-from batchlock.core.cell_text import display_text
 from batchlock.core.records import FIND_KIND
 from batchlock.core.results import Cause, Result, ResultRow, Summary
+from batchlock.core.rows import Field
 from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.story import Story, story_of
 from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
@@ -22,15 +22,17 @@ from batchlock.web.locks.found import found_page
 from batchlock.web.runs.chart import Chart, chart
 from batchlock.web.runs.events import LiveViews
 from batchlock.web.runs.live import CHART_BARS
-from batchlock.web.runs.table import MAX_COLUMNS, PageOfTable, search_words
+from batchlock.web.runs.table import PageOfTable, search_words
 from batchlock.web.runs.undo import can_be_undone, undo_in_words
 from batchlock.web.templating import Page
+from batchlock.web.uploads.rows import CheckedColumn, checked_columns
 from batchlock.zoho.error_codes import FINAL_REMEDIES
 
 _LOG_PAGE_ROWS = 100
 _LATEST_RUNS = 5
 # Uploads are never removed by themselves unless web.keep says so, and the first page lists them.
 _MAX_UPLOADS = 100
+_FIRST_FIELDS = (Field.RECORD_ID, Field.REASON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,8 @@ class ResultsPage(Page):
     """The run and the runs that belong to it, oldest first."""
     story: Story
     summary: Summary
-    titles: Sequence[str]
+    columns: Sequence[CheckedColumn]
+    """The record id and the reason first, then the other columns, as far as a screen shows them."""
     hidden_columns: int
     rows: Sequence[DisplayedRow]
     selected: str
@@ -80,11 +83,6 @@ class ResultsPage(Page):
     invalid: int
     undo: str
     """What an undo does, in words; empty when nothing can be put back."""
-
-    @property
-    def has_previous_reasons(self) -> bool:
-        """Whether a displayed row has the reason that its lock had before."""
-        return any(one.row.previous_reason is not None for one in self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +166,11 @@ def _matches(run: Run, words: str) -> bool:
     return all(word in text for word in words.casefold().split())
 
 
+def _place_in_results(column: CheckedColumn) -> int:
+    """Return the rank of a column, so that record and reason stand beside the message."""
+    return _FIRST_FIELDS.index(column.field) if column.field in _FIRST_FIELDS else 2
+
+
 def _results_page(context: AppContext, run: Run, query: Mapping[str, str]) -> ResultsPage:
     family = context.family(run)
     with context.store.open_journal(run) as journal:
@@ -186,19 +189,18 @@ def _results_page(context: AppContext, run: Run, query: Mapping[str, str]) -> Re
         throughput = journal.throughput(CHART_BARS)
         rows_to_resume = journal.remaining()
         forecast = undo_forecast(journal)
-    titles = run.info.titles
+    sources = summary.preview.read_as.fields
+    table_columns = checked_columns(run.info.titles, sources, is_whole=False)
+    columns = sorted(table_columns.columns, key=_place_in_results)
     can_retry = run.is_closed and run.state is not RunState.SUPERSEDED
     return ResultsPage(
         run=run,
         family=family,
         story=story_of(family),
         summary=summary,
-        titles=titles[:MAX_COLUMNS],
-        hidden_columns=max(0, len(titles) - MAX_COLUMNS),
-        rows=[
-            DisplayedRow(row, [display_text(cell) for cell in row.cells[:MAX_COLUMNS]])
-            for row in rows
-        ],
+        columns=columns,
+        hidden_columns=table_columns.hidden,
+        rows=[DisplayedRow(row, [column.text_in(row) for column in columns]) for row in rows],
         selected=",".join(results) or "all",
         table=table,
         chart=chart(throughput),

@@ -40,6 +40,12 @@ class CheckedColumn:
         """The name of the field, in words; empty for a column that is not sent."""
         return "" if self.field is None else _LABELS[self.field]
 
+    def text_in(self, row: ResultRow) -> str:
+        """Return the cell of a row in this column, or the value of all rows."""
+        if self.index is None:
+            return self.value
+        return display_text(row.cells[self.index]) if self.index < len(row.cells) else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedColumns:
@@ -127,9 +133,7 @@ def checked_row(
         cells=[
             CheckedCell(
                 column=column,
-                text=column.value
-                if column.index is None
-                else display_text(row.cells[column.index] if column.index < len(row.cells) else ""),
+                text=column.text_in(row),
                 problems=[
                     one.message for one in row_problems if first_of.get(one.column) is column
                 ],

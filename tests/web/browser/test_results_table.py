@@ -1,0 +1,47 @@
+"""The table of results in a browser: what matters is visible without scrolling."""
+
+from collections.abc import Iterator
+
+import pytest
+from support.browser import NewTab, needs_browser, sign_in_by_link
+from support.page_server import PageServer, served_page
+from support.sheets import record
+from support.visitor import write_config
+
+pytestmark = needs_browser
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
+    """Serve the page for the simulator."""
+    folder = tmp_path_factory.mktemp("table")
+    write_config(folder, "retry: {attempts: 2, first_wait: 10ms}")
+    with served_page(folder, simulate=True) as page:
+        yield page
+
+
+def test_result_message_record_and_reason_need_no_scrolling(
+    page: PageServer, new_tab: NewTab
+) -> None:
+    others = [f"Column {number}" for number in range(20)]
+    titles = [*others, "Module", "Record Id", "Lock Id", "Reason"]
+    reason = "Audit of the accounts of May, agreed with finance " * 4
+    lines = [titles] + [
+        [*("some text in a cell " for _ in others), "Leads", one, "", reason]
+        for one in (record(70_001), "990000000000000103", "990000000000000201")
+    ]
+    content = "".join(",".join(line) + "\n" for line in lines)
+    visitor = page.visitor()
+    run = visitor.start("wide.csv", content.encode())
+    visitor.results(run)
+    tab = sign_in_by_link(page, new_tab(viewport={"width": 1280, "height": 900}))
+    tab.goto(page.url + run)
+    for title in ("Row", "Result", "Message", "Record Id", "Reason"):
+        box = tab.locator("table.results th", has_text=title).first.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 1280, title
+    tab.set_viewport_size({"width": 390, "height": 844})
+    for cell in tab.locator("table.results td").all():
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 390

@@ -48,7 +48,7 @@ class PageMetrics(PageObserver):
         )
         self._request_seconds = Histogram(
             "batchlock_page_request_seconds",
-            "How long the answers took, by template of the path; without streams of events.",
+            "How long the answers took, by template of the path.",
             ["route"],
             buckets=_REQUEST_BUCKETS,
             registry=registry,
@@ -83,11 +83,10 @@ class PageMetrics(PageObserver):
         """Ask this function whenever the figures are read."""
         self._uploads.set_function(uploads_being_read)
 
-    def on_request(self, method: str, route: str, status: int, seconds: float | None) -> None:
+    def on_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request, and how long it took."""
         self._requests.labels(method=method, route=route, status=status).inc()
-        if seconds is not None:
-            self._request_seconds.labels(route=route).observe(seconds)
+        self._request_seconds.labels(route=route).observe(seconds)
 
     def on_sign_in_refused(self, refusal: SignInRefusal) -> None:
         """Count a sign-in that was refused."""

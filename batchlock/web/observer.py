@@ -29,8 +29,8 @@ class PageObserver:
     def follow(self, *, uploads_being_read: Callable[[], int]) -> None:
         """Call this function whenever the number of uploads is needed."""
 
-    def on_request(self, method: str, route: str, status: int, seconds: float | None) -> None:
-        """Note an answered request; `seconds` is None for a stream of events.
+    def on_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Note an answered request, and how long the answer took.
 
         `route` is the template of the path. Method and route are empty where no route fits, since
         anybody can invent any number of methods and paths.
@@ -65,7 +65,4 @@ def _report(
 ) -> None:
     resource = request.match_info.route.resource
     method, route = ("", "") if resource is None else (request.method, resource.canonical)
-    # A stream lasts as long as a person looks at a run.
-    is_stream = response.content_type == "text/event-stream"
-    seconds = None if is_stream else time.monotonic() - started_monotonic
-    observer.on_request(method, route, response.status, seconds)
+    observer.on_request(method, route, response.status, time.monotonic() - started_monotonic)

@@ -45,7 +45,6 @@ ORG_ROUTES = (
     OrgRoute("POST", "/files/{id}/remove", lambda pages: pages.uploads.remove),
     OrgRoute("GET", _RUN, lambda pages: pages.runs.show),
     OrgRoute("GET", _RUN + "/now", lambda pages: pages.live.now),
-    OrgRoute("GET", _RUN + "/events", lambda pages: pages.live.events),
     OrgRoute("GET", _RUN + "/results.{format:xlsx|csv}", lambda pages: pages.results.download),
     OrgRoute("POST", _RUN + "/pause", lambda pages: pages.actions.pause),
     OrgRoute("POST", _RUN + "/stop", lambda pages: pages.actions.stop),

@@ -25,6 +25,7 @@ from batchlock.core.results import Result
 from batchlock.web import security
 from batchlock.web.action_labels import ACTION_LABELS
 from batchlock.web.auth.tokens import csrf_token
+from batchlock.web.conditional import conditional_response
 
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _STATIC = Path(__file__).parent / "static"
@@ -117,12 +118,10 @@ class Templates:
             csrf=csrf_token(request.get(security.COOKIE, "")),
             path=request.path,
         )
-        return web.Response(
-            body=text.encode(errors="replace"),  # a file name may hold lone surrogates
-            status=status,
-            content_type="text/html",
-            charset="utf-8",
-        )
+        body = text.encode(errors="replace")  # a file name may hold lone surrogates
+        if status == 200 and request.method == "GET":
+            return conditional_response(request, body, "text/html")
+        return web.Response(body=body, status=status, content_type="text/html", charset="utf-8")
 
     def render_part(self, template: str, live: object, org: OrgLabel | None = None) -> str:
         """Render a part of a live page, which is the same for every viewer."""

@@ -68,16 +68,12 @@ def test_runs_that_cannot_be_counted_are_no_number(tmp_path: Path) -> None:
         metrics = PageMetrics(store)
         metrics.follow(uploads_being_read=lambda: 3)
         metrics.on_sign_in_refused(SignInRefusal.THROTTLE)
-        metrics.on_request("GET", "/orgs/{org}/runs/{run}/events", 200, None)
     (tmp_path / "store.sqlite").write_bytes(b"no database " * 100)
     shown = figures(asyncio.run(metrics.text()).decode())
     assert shown["batchlock_store_up"] == 0
     assert math.isnan(shown['batchlock_store_runs{state="waiting"}'])
     assert shown["batchlock_page_uploads_reading"] == 3
     assert shown['batchlock_page_sign_ins_refused_total{reason="throttle"}'] == 1
-    assert shown[requests("GET", "/orgs/{org}/runs/{run}/events", 200)] == 1
-    # How long a stream of events lasts says nothing about the server.
-    assert not any(name.startswith("batchlock_page_request_seconds") for name in shown)
 
 
 def test_an_address_in_use_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None
     stranger = Visitor(page.url)
     for path in ("/", "/overview", HOME, f"{HOME}/locks", f"{HOME}/history", f"{HOME}/log",
                  "/history", "/runs/0", f"{HOME}/files/0", RUN, f"{RUN}/undo", f"{RUN}/now",
-                 f"{RUN}/events", f"{RUN}/results.xlsx", f"{HOME}/template.xlsx",
+                 f"{RUN}/results.xlsx", f"{HOME}/template.xlsx",
                  "/orgs/nowhere", "/nowhere"):  # fmt: skip
         answer = stranger.get(path)
         assert (answer.status, answer.location.partition("?")[0]) == (303, "/login"), path

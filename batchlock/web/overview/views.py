@@ -1,6 +1,5 @@
 """The handlers of the overview: the page, and its parts for the script."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from aiohttp import web
 
 from batchlock.store.overview import OrgRuns, OrgState, ScheduleState
 from batchlock.store.workers import StoredWorker
+from batchlock.web.conditional import conditional_response
 from batchlock.web.overview.lines import OrgLine, filtered, org_line
 from batchlock.web.overview.reader import OverviewReader
 from batchlock.web.runs.table import search_words
@@ -74,13 +74,8 @@ class OverviewPages:
             part: self._site.templates.render_part(f"live/overview_{part}.html", page)
             for part in _PARTS
         }
-        text = json.dumps({"parts": parts})
-        # Weak, since a proxy may compress the answer.
-        etag = hashlib.sha256(text.encode()).hexdigest()[:16]
-        if any(tag.value == etag for tag in request.if_none_match or ()):
-            return web.Response(status=304, headers={"ETag": f'W/"{etag}"'})
-        headers = {"ETag": f'W/"{etag}"'}
-        return web.Response(text=text, content_type="application/json", headers=headers)
+        body = json.dumps({"parts": parts}).encode()
+        return conditional_response(request, body, "application/json")
 
     async def _page(self, request: web.Request, orgs: Sequence[str]) -> OverviewPage:
         reading = await self._reader.read(self._site.served_orgs.names())

@@ -1,26 +1,21 @@
-"""The live page of a run: the first rendering, and its updates by server-sent events."""
+"""The live page of a run: the first rendering, and the views that its script asks for."""
 
 import asyncio
 import json
-import time
 from dataclasses import dataclass
 from typing import ClassVar
 
 from aiohttp import web
 
 from batchlock.core.runs import Run, RunState
-from batchlock.web import security
-from batchlock.web.auth.tokens import session_key
+from batchlock.web.conditional import conditional_response
 from batchlock.web.context import AppContext
 from batchlock.web.runs.chart import Chart, chart
 from batchlock.web.runs.live import RunView, RunWatchers, read_view
 from batchlock.web.templating import Page
 
-# Proxies cut connections that are silent for longer (nginx after 60 s); at the same interval it is
-# checked whether the viewer is still signed in.
-_KEEP_ALIVE_SECONDS = 15.0
-# Shorter than the time-outs of proxies (nginx: 60 s), so that the script reads our sentence.
-_POLL_TIMEOUT_SECONDS = 30
+# Shorter than the time-outs of proxies (nginx: 60 s), so that the script gets our answer.
+_FIRST_VIEW_SECONDS = 30
 # The parts of the page that the script replaces: templates live/<part>.html, ids live-<part>.
 _PARTS = ("status", "bar", "figures", "causes", "chart")
 
@@ -74,46 +69,22 @@ class LiveViews:
         return RunningPage(run=view.run, live=self._live_run(view))
 
     async def now(self, request: web.Request) -> web.Response:
-        """Answer with the present view, for browsers that events do not reach."""
+        """Answer with the present view; with 304 when the script has it.
+
+        The header Age says how many seconds old the view is: the store may not answer.
+        """
         run = self._context.run_in(request)
         try:
-            async with (
-                self._watchers.watch(run.run_id) as next_after,
-                asyncio.timeout(_POLL_TIMEOUT_SECONDS),
-            ):
-                rendered = await next_after("")
+            async with asyncio.timeout(_FIRST_VIEW_SECONDS):
+                rendering = await self._watchers.rendering(run.run_id)
         except TimeoutError:
             raise web.HTTPServiceUnavailable(text="There is no word of this run yet.") from None
-        return web.Response(text=rendered, content_type="application/json")
-
-    async def events(self, request: web.Request) -> web.StreamResponse:
-        """Send the view whenever it changes, until the viewer leaves or is signed out."""
-        run = self._context.run_in(request)
-        # nginx buffers answers unless this header forbids it, and would keep the events back.
-        response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
-        response.content_type = "text/event-stream"
-        await response.prepare(request)
-        last, checked_monotonic = "", time.monotonic()
-        async with self._watchers.watch(run.run_id) as next_after:
-            while True:
-                if time.monotonic() - checked_monotonic >= _KEEP_ALIVE_SECONDS:
-                    if not self._may_see(request):
-                        return response
-                    checked_monotonic = time.monotonic()
-                try:
-                    async with asyncio.timeout(_KEEP_ALIVE_SECONDS):
-                        last = await next_after(last)
-                except TimeoutError:
-                    await response.write(b":\n\n")  # a comment: the connection stays open
-                else:
-                    await response.write(f"data: {last}\n\n".encode())
-
-    def _may_see(self, request: web.Request) -> bool:
-        """Return whether the viewer is still signed in, and may still see the org."""
-        store, key = self._context.store, session_key(request[security.COOKIE])
-        idle_seconds = self._context.settings.web.session
-        name = store.sessions.name(key, max_idle_seconds=idle_seconds)
-        return name is not None and store.grants.access(name).may_see(self._context.org)
+        return conditional_response(
+            request,
+            rendering.text.encode(),
+            "application/json",
+            {"Age": f"{rendering.age_seconds:.0f}"},
+        )
 
     def _live_run(self, view: RunView) -> LiveRun:
         is_queued = view.run.state is RunState.QUEUED

@@ -4,8 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -24,6 +23,8 @@ CHART_BARS = 60
 _READ_SECONDS = 1.0
 # A read of a large journal takes longer; then at most a sixth of the time is spent on reading.
 _READ_SHARE = 5
+# A page asks every second. A page in the background rests, and its rate begins anew later.
+_UNWATCHED_SECONDS = 15.0
 # Shorter spans make the displayed rate jump with every commit of the journal.
 _RATE_SECONDS = 20.0
 
@@ -82,8 +83,16 @@ def read_view(context: AppContext, run_id: str) -> RunView:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """The view of a run as text, and how old it is."""
+
+    text: str
+    age_seconds: float
+
+
 class RunWatchers:
-    """The viewers of all runs; one task reads each run, however many people view it."""
+    """The progress of the runs that somebody watches; each is read once for all its viewers."""
 
     def __init__(self, context: AppContext, render: Callable[[RunView], str]) -> None:
         """Render the view of a run with `render`."""
@@ -91,61 +100,48 @@ class RunWatchers:
         self._render = render
         self._watchers: dict[str, _Watcher] = {}
 
-    @asynccontextmanager
-    async def watch(self, run_id: str) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
-        """Provide a function that waits for a rendered view unlike the one that it receives."""
+    async def rendering(self, run_id: str) -> Rendering:
+        """Return the newest view of a run; wait for it when nobody has watched the run so far."""
         watcher = self._watchers.get(run_id)
         if watcher is None:
             watcher = _Watcher(partial(read_view, self._context, run_id), self._render)
             self._watchers[run_id] = watcher
-        watcher.viewers += 1
-        try:
-            yield watcher.next_after
-        finally:
-            watcher.viewers -= 1
-            if not watcher.viewers:
-                del self._watchers[run_id]
-                await watcher.end()
+            watcher.task.add_done_callback(lambda _: self._watchers.pop(run_id))
+        return await watcher.rendering()
 
 
 class _Watcher:
-    """Reads one run until the last viewer leaves."""
+    """Reads one run until nobody asks for it any more."""
 
     def __init__(self, read: Callable[[], RunView], render: Callable[[RunView], str]) -> None:
-        self.viewers = 0
         self._read = read
         self._render = render
         self._readings: deque[tuple[float, int]] = deque()
         """Monotonic time and rows done, for the rate."""
-        self._rendered = ""
-        self._changed = asyncio.Condition()
-        self._task = asyncio.create_task(self._read_repeatedly())
+        self._text = ""
+        self._read_at = 0.0
+        self._has_text = asyncio.Event()
+        self._asked_at = time.monotonic()
+        self.task = asyncio.create_task(self._read_repeatedly())
 
-    async def next_after(self, last: str) -> str:
-        async with self._changed:
-            while self._rendered == last:
-                await self._changed.wait()
-            return self._rendered
-
-    async def end(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+    async def rendering(self) -> Rendering:
+        self._asked_at = time.monotonic()
+        await self._has_text.wait()
+        return Rendering(self._text, time.monotonic() - self._read_at)
 
     async def _read_repeatedly(self) -> None:
-        while True:
+        while time.monotonic() - self._asked_at < _UNWATCHED_SECONDS:
             began = time.monotonic()
             try:
                 view = await asyncio.to_thread(self._read)
-                rendered = self._render(self._with_rate(view, time.monotonic()))
+                self._text = self._render(self._with_rate(view, time.monotonic()))
             except BatchlockError:
                 pass  # the journal is being created, or was removed
             except Exception:
                 _log.exception("reading the progress of a run")
             else:
-                async with self._changed:
-                    self._rendered = rendered
-                    self._changed.notify_all()
+                self._read_at = began
+                self._has_text.set()
             took = time.monotonic() - began
             await asyncio.sleep(max(_READ_SECONDS, _READ_SHARE * took))
 

@@ -75,12 +75,47 @@ function upload(form) {
   form.addEventListener("drop", (event) => send(event.dataTransfer.files));
 }
 
-function live(region) {
-  const address = region.dataset.live;
-  const title = document.title;
-  let failures = 0;
+// Asks again and again while the page is visible. `show` gets the content of each new answer, and
+// `onNews` the time of the view in it, in milliseconds.
+function poll(address, period, show, onNews = () => {}) {
+  let etag = null;
+  let timer = 0;
 
-  function show(view) {
+  async function ask() {
+    clearTimeout(timer);
+    try {
+      const headers = etag ? { "If-None-Match": etag } : {};
+      const answer = await fetch(address, { headers, signal: AbortSignal.timeout(35000) });
+      if (answer.redirected) location.reload(); // signed out
+      if (answer.status === 200 || answer.status === 304) {
+        onNews(Date.now() - 1000 * Number(answer.headers.get("Age")));
+      }
+      if (answer.status === 200) {
+        etag = answer.headers.get("ETag");
+        show(await answer.text());
+      }
+    } catch {
+      // the server does not answer; the next request follows
+    }
+    if (!document.hidden) timer = setTimeout(ask, period);
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    if (!document.hidden) ask();
+  });
+  timer = setTimeout(ask, period);
+}
+
+const SILENT_SECONDS = 12;
+
+function live(region) {
+  const title = document.title;
+  const notice = document.getElementById("live-silence");
+  let newsAt = Date.now();
+
+  function show(text) {
+    const view = JSON.parse(text);
     if (view.state !== region.dataset.state) {
       location.reload();
       return;
@@ -96,47 +131,26 @@ function live(region) {
     document.title = `${view.title} · ${title}`;
   }
 
-  async function poll() {
-    try {
-      const answer = await fetch(`${address}/now`, { headers: { Accept: "application/json" } });
-      if (answer.redirected) location.reload();
-      show(await answer.json());
-    } catch {
-      // the server does not answer; the next request follows in two seconds
+  function showSilence() {
+    const seconds = Math.round((Date.now() - newsAt) / 1000);
+    const isSilent = seconds >= SILENT_SECONDS && !document.hidden;
+    region.classList.toggle("silent", isSilent); // hides rate and time left
+    notice.hidden = !isSilent;
+    if (isSilent) {
+      notice.textContent = `No news for ${seconds} s: the figures may be older. The run itself goes on.`;
     }
-    setTimeout(poll, 2000);
   }
 
-  const events = new EventSource(`${address}/events`);
-  let received = false;
-  let polling = false;
-
-  function startPolling() {
-    if (polling) return;
-    polling = true;
-    events.close();
-    poll();
-  }
-
-  events.onmessage = (event) => {
-    received = true;
-    failures = 0;
-    show(JSON.parse(event.data));
-  };
-  events.onerror = () => {
-    failures += 1;
-    if (!received || failures > 3 || events.readyState === EventSource.CLOSED) startPolling();
-  };
-  setTimeout(() => {
-    if (!received) startPolling(); // a proxy buffers the events
-  }, 5000);
+  poll(`${region.dataset.live}/now`, 1000, show, (time) => {
+    newsAt = time;
+    showSilence();
+  });
+  setInterval(showSilence, 1000);
 }
 
 function overview(region) {
   const address = region.dataset.overview;
   const shown = new Map(); // the HTML of each part and row as the server sent it
-  let etag = null;
-  let timer = 0;
 
   function show(parts) {
     for (const [name, html] of Object.entries(parts)) {
@@ -168,34 +182,31 @@ function overview(region) {
     }
   }
 
-  async function poll() {
-    try {
-      const headers = { Accept: "application/json" };
-      if (etag) headers["If-None-Match"] = etag;
-      const answer = await fetch(address, { headers });
-      if (answer.redirected) location.reload(); // signed out
-      if (answer.status === 200) {
-        etag = answer.headers.get("ETag");
-        show((await answer.json()).parts);
-      }
-    } catch {
-      // the server does not answer; the next request follows
-    }
-    if (!document.hidden) timer = setTimeout(poll, 5000);
-  }
-
-  document.addEventListener("visibilitychange", () => {
-    clearTimeout(timer);
-    if (!document.hidden) poll();
-  });
-  timer = setTimeout(poll, 5000);
+  poll(address, 5000, (text) => show(JSON.parse(text).parts));
 }
 
+// A part of a page that the server renders anew. When the new page has no such part, the page has
+// become another one.
+function refresh(region) {
+  let shown = region.innerHTML; // before the times in it are local ones
+
+  poll(location.href, 2000, (text) => {
+    const fresh = new DOMParser().parseFromString(text, "text/html").getElementById(region.id);
+    if (fresh === null) {
+      location.reload();
+    } else if (fresh.innerHTML !== shown && !region.contains(document.activeElement)) {
+      shown = fresh.innerHTML;
+      region.innerHTML = shown; // the server has escaped every name in it
+      localTimes(region);
+    }
+  });
+}
+
+document.querySelectorAll("[data-refresh]").forEach(refresh);
 localTimes(document);
 document.querySelectorAll("[data-overview]").forEach(overview);
 document.querySelectorAll("form[data-upload]").forEach(upload);
 document.querySelectorAll("[data-live]").forEach(live);
-if (document.querySelector("[data-reload]")) setTimeout(() => location.reload(), 1000);
 for (const form of document.querySelectorAll("form[data-confirm]")) {
   form.addEventListener("submit", (event) => {
     if (!confirm(form.dataset.confirm)) event.preventDefault();

@@ -61,7 +61,7 @@ def test_the_whole_journey_by_mouse(tab: Page) -> None:
     tab.wait_for_url("**/files/*")
     bad = tab.locator("td.bad").filter(has_text="Invioces")
     expect(bad.locator(".problem")).to_contain_text("Invoices")
-    with tab.expect_request("**/events"):
+    with tab.expect_request("**/now"):
         button(tab, "Start without them").click()
     expect(results_heading(tab)).to_be_visible()
     with tab.expect_download() as download:

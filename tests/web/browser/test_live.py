@@ -1,10 +1,8 @@
 """Active runs in a browser, and hostile content in them."""
 
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.sync_api import expect
 from support.browser import (
     NewTab,
@@ -57,21 +55,61 @@ def test_an_open_page_outlives_the_server(
             expect(tile(tab, "Updated")).to_have_text("60")
 
 
-@pytest.mark.parametrize("blocked", ["refused", "buffered"])
-def test_the_figures_change_where_events_are_blocked(
-    slow_page: PageServer, new_tab: NewTab, blocked: str
+def test_many_open_pages_of_a_run_leave_the_buttons_usable(
+    slow_page: PageServer, new_tab: NewTab
 ) -> None:
     tab = sign_in_by_link(slow_page, new_tab())
-    tab.route("**/events", lambda route: route.abort() if blocked == "refused" else None)
-    first = {"refused": 30_000, "buffered": 40_000}[blocked]
-    start(tab, sheet("locks.csv", rows(2_000, first=first)))
-    figure = tab.locator("#live-figures dd").first
-    for _ in range(2):
-        number = figure.inner_text().split()[0]
-        expect(figure).not_to_have_text(re.compile(rf"^{number}\b"))
+    run = start(tab, sheet("locks.csv", rows(2_000, first=30_000)))
+    tabs = [tab.context.new_page() for _ in range(20)]
+    for one in tabs:
+        one.goto(run)
+    button(tabs[-1], "Pause").click()
+    for one in (tab, *tabs):
+        expect(one.get_by_text("Paused by")).to_be_visible()
+    tab.on("dialog", lambda dialog: dialog.accept())
+    button(tab, "Stop").click()
+    expect(results_heading(tabs[0])).to_be_visible()
+
+
+def test_a_page_without_news_says_so_and_hides_what_is_momentary(
+    slow_page: PageServer, new_tab: NewTab
+) -> None:
+    tab = sign_in_by_link(slow_page, new_tab())
+    start(tab, sheet("locks.csv", rows(2_000, first=40_000)))
+    expect(tab.get_by_text("Sending.")).to_be_visible()
+    rate = tab.locator("#live-figures dd").nth(1)
+    expect(rate).to_contain_text("rows a second")
+    tab.clock.install()
+    tab.reload()
+    tab.route("**/now", lambda route: route.abort())
+    tab.clock.fast_forward(13_000)
+    expect(tab.get_by_text("No news for")).to_be_visible()
+    expect(rate).to_be_hidden()
+    tab.unroute("**/now")
+    for _ in range(2):  # the first request has failed before, perhaps
+        tab.clock.fast_forward(1_000)
+    expect(tab.get_by_text("No news for")).to_be_hidden()
+    expect(rate).to_be_visible()
+    tab.clock.resume()
+    expect(rate).to_contain_text("rows a second")
     tab.on("dialog", lambda dialog: dialog.accept())
     button(tab, "Stop").click()
     expect(button(tab, "Resume the run")).to_be_visible()
+
+
+def test_the_first_page_shows_what_others_do_meanwhile(
+    slow_page: PageServer, new_tab: NewTab
+) -> None:
+    tab = sign_in_by_link(slow_page, new_tab())
+    tab.goto(f"{slow_page.url}/orgs/default")
+    other = tab.context.new_page()
+    other.goto(f"{slow_page.url}/orgs/default")
+    upload(other, sheet("meanwhile.csv", rows(2, first=60_000)))
+    line = tab.get_by_role("row").filter(has_text="meanwhile.csv")
+    expect(line).to_contain_text("Checked")
+    button(other, "Start").click()
+    expect(results_heading(other)).to_be_visible()
+    expect(line).to_contain_text("Finished")
 
 
 def test_nothing_in_a_file_is_executed(slow_page: PageServer, new_tab: NewTab) -> None:

@@ -109,7 +109,7 @@ def test_the_first_page_shows_what_others_do_meanwhile(
     expect(line).to_contain_text("Checked")
     button(other, "Start").click()
     expect(results_heading(other)).to_be_visible()
-    expect(line).to_contain_text("Finished")
+    expect(line).to_contain_text("done")
 
 
 def test_nothing_in_a_file_is_executed(slow_page: PageServer, new_tab: NewTab) -> None:

@@ -11,6 +11,7 @@ from batchlock.config import Settings
 from batchlock.core.options import RunOptions
 from batchlock.store.store import Store
 from batchlock.web import retention, security
+from batchlock.web.addresses import known_hosts
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.dispatcher import Dispatcher
 from batchlock.web.error_pages import error_pages
@@ -50,9 +51,7 @@ def create_app(
     )
     site = Site(options, store, served_orgs, dispatcher)
     rules = security.SecurityRules(
-        hosts=frozenset(
-            name.lower() for name in ("localhost", "127.0.0.1", "::1", host, *settings.web.hosts)
-        ),
+        hosts=known_hosts(host, tuple(settings.web.hosts)),
         proxies=settings.web.trusted_proxy,
         session_seconds=settings.web.session,
         # Cookies ignore ports, so the pages of two servers on one machine need different names.

@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from batchlock.store.store import Store
+from batchlock.web.addresses import KnownHosts
 from batchlock.web.auth.tokens import csrf_token, new_cookie, session_key
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -46,8 +47,7 @@ NAME = web.RequestKey("name", str)
 class SecurityRules:
     """The settings that the security of one server depends on."""
 
-    hosts: frozenset[str]
-    """Host names under which the page answers, in lower case."""
+    hosts: KnownHosts
     proxies: Collection[str]
     """Addresses whose X-Forwarded headers are trusted."""
     session_seconds: float
@@ -161,7 +161,7 @@ def _check_host(rules: SecurityRules) -> Middleware:
     async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
         if _is_for_machines(request):
             return await handler(request)
-        if _host_name(request.headers.get("Host", "")) not in rules.hosts:
+        if not rules.hosts.knows(request.headers.get("Host", "")):
             # The error page needs both keys, and must not show anything of a session.
             request[COOKIE], request[NAME] = new_cookie(), ""
             raise web.HTTPMisdirectedRequest(
@@ -217,7 +217,7 @@ def _check_csrf(rules: SecurityRules) -> Middleware:
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         origin = request.headers.get("Origin")
         if site not in ("same-origin", "none") or (
-            origin is not None and _host_name(urlsplit(origin).netloc) not in rules.hosts
+            origin is not None and not rules.hosts.knows(urlsplit(origin).netloc)
         ):
             raise foreign_change()
         if not hasattr(request.match_info.handler, "checks_csrf_itself"):
@@ -233,11 +233,3 @@ def _check_csrf(rules: SecurityRules) -> Middleware:
 def _last_item(request: web.Request, header: str) -> str:
     """Return the last item of a list header: the only one that the nearest proxy wrote itself."""
     return ",".join(request.headers.getall(header, [])).split(",")[-1].strip()
-
-
-def _host_name(host: str) -> str:
-    """Return the name in a Host header, without its port; empty if it is malformed."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""

@@ -12,6 +12,7 @@ from batchlock.config import Settings
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
 from batchlock.store.store import Store
+from batchlock.web.addresses import url_of
 from batchlock.web.app import create_app
 from batchlock.web.observer import PageObserver
 from batchlock.web.served_orgs import ServedOrgs
@@ -60,8 +61,7 @@ async def serving(
             )
         async with _observing(settings.web.metrics_listen, store) as (observer, metrics_port):
             listening = _listen(host, port)
-            url_host = f"[{host}]" if ":" in host else host  # IPv6
-            url = f"http://{url_host}:{listening.getsockname()[1]}"
+            url = url_of(host, listening.getsockname()[1])
             app = create_app(
                 settings,
                 options,

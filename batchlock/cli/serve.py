@@ -61,7 +61,8 @@ async def serve(
 def add_user(settings: Settings, name: str) -> None:
     """Ask for a user's password, for a new user or a new password. Raises UsageError."""
     from batchlock.store.store import Store
-    from batchlock.web.auth.passwords import MIN_LENGTH, hash_password
+    from batchlock.web.auth.passwords import hash_password
+    from batchlock.web.auth.strength import weakness
 
     name = name.strip()
     if not _USER_NAME.fullmatch(name):
@@ -77,11 +78,8 @@ def add_user(settings: Settings, name: str) -> None:
             hide_input=True,
             confirmation_prompt="The same again",
         )
-        if len(password) < MIN_LENGTH:
-            raise UsageError(
-                f"A password has at least {MIN_LENGTH} characters, and nothing was changed. "
-                "Type a longer one."
-            )
+        if reason := weakness(password, name):
+            raise UsageError(f"{reason} Nothing was changed.")
         store.people.put(name, hash_password(password))
     echo(f"{name} {'has a new password' if exists else 'can sign in'}.")
 

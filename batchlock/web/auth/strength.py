@@ -1,0 +1,38 @@
+"""Which passwords are refused when they are set."""
+
+from importlib.util import find_spec
+
+from batchlock.core.errors import UsageError
+from batchlock.web.auth.passwords import MIN_LENGTH
+
+# zxcvbn's scale from 0 to 4. 3: more than 10 ** 8 guesses, for somebody who tries leaked passwords,
+# words, names, dates and patterns first.
+_LOWEST_SCORE = 3
+# zxcvbn takes more than proportional time; whatever follows makes a password only stronger.
+_EXAMINED_LENGTH = 72
+# What people think of first when they are asked for a password of this page.
+_OWN_WORDS = ("batchlock", "zoho", "crm")
+
+
+def weakness(password: str, name: str) -> str:
+    """Return why a person may not have a password, as a sentence; empty when they may.
+
+    It takes some hundredths of a second. Raises UsageError when zxcvbn is not installed.
+    """
+    if len(password) < MIN_LENGTH:
+        return f"A password has at least {MIN_LENGTH} characters. Type a longer one."
+    if find_spec("zxcvbn") is None:
+        raise UsageError(
+            "New passwords need a package that is not installed: zxcvbn. Install it beside "
+            "batchlock: pip install zxcvbn"
+        )
+    from zxcvbn import zxcvbn
+
+    own_words = [name, *name.split(), *_OWN_WORDS]
+    estimate = zxcvbn(password[:_EXAMINED_LENGTH], user_inputs=own_words)
+    if estimate["score"] < _LOWEST_SCORE:
+        return (
+            "This password is in a list of leaked ones, or easy to guess. Type another one, such "
+            "as four words that have nothing to do with each other."
+        )
+    return ""

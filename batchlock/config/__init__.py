@@ -47,6 +47,7 @@ _DURATIONS = {
     ("stop", "max_runtime"),
     ("input", "max_seconds"),
     ("web", "session"),
+    ("web", "session_limit"),
     ("web", "keep"),
     ("worker", "lease"),
 }

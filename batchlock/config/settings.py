@@ -117,6 +117,8 @@ class WebSettings:
     max_upload: Annotated[int, BeforeValidator(_size), Ge(2**20)] = 100 * 2**20
     # Without a request for this long, a person has to sign in again.
     session: Annotated[float, Gt(0)] = 12 * 3600.0
+    # After this long, a person has to sign in again in any case.
+    session_limit: Annotated[float, Gt(0)] = 12 * 3600.0
     # Host names that the page accepts, beside those of this machine.
     hosts: _Texts = ()
     # Addresses of proxies whose X-Forwarded headers are used.

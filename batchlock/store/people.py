@@ -1,5 +1,6 @@
 """Who may sign in to the page, and who is signed in."""
 
+import math
 import time
 import unicodedata
 from dataclasses import dataclass
@@ -72,6 +73,20 @@ class People:
                 people_table.update().where(*is_unchanged).values(password_hash=new_hash)
             )
 
+    def change_password(self, name: str, old_hash: str, new_hash: str) -> bool:
+        """Change the password of a person, and end the sessions; return whether it was changed.
+
+        Nothing happens if the password was changed in the meantime, or the person removed.
+        """
+        is_unchanged = people_table.c.name == name, people_table.c.password_hash == old_hash
+        with writing(self._engine) as connection:
+            changed = connection.execute(
+                people_table.update().where(*is_unchanged).values(password_hash=new_hash)
+            )
+            if changed.rowcount:
+                connection.execute(session_table.delete().where(session_table.c.name == name))
+            return changed.rowcount > 0
+
     def remove(self, name: str) -> bool:
         """Remove a person and end the sessions; return whether the person existed."""
         with writing(self._engine) as connection:
@@ -94,21 +109,47 @@ def _find(connection: sa.Connection, name: str) -> Person | None:
     return similar
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A browser in which somebody is signed in. Times are in seconds since 1970."""
+
+    key: str
+    name: str
+    """Of the person."""
+    started_at: float
+    last_seen: float
+    """The last request that the person has caused."""
+    address: str | None
+    browser: str | None
+    """The User-Agent header."""
+
+
 class Sessions:
     """The table `sessions`. A key is the hash of a cookie."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def start(self, key: str, name: str) -> None:
+    def start(self, key: str, name: str, *, address: str = "", browser: str = "") -> None:
         """Start a session of a person."""
+        now = time.time()
+        values = {"key": key, "name": name, "started_at": now, "last_seen": now}
+        values |= {"address": address, "browser": browser}
         with writing(self._engine) as connection:
-            connection.execute(
-                session_table.insert().values(key=key, name=name, last_seen=time.time())
-            )
+            connection.execute(session_table.insert().values(values))
 
-    def name(self, key: str, *, max_idle_seconds: float) -> str | None:
-        """Return whose session it is; None if there is none, or it was idle for too long."""
+    def name(
+        self,
+        key: str,
+        *,
+        max_idle_seconds: float,
+        max_age_seconds: float = math.inf,
+        is_use: bool = True,
+    ) -> str | None:
+        """Return whose session it is; None if there is none, or it is too old or was idle too long.
+
+        Without `is_use` the session stays idle: the request was made by a page that is open.
+        """
         now = time.time()
         is_session = session_table.c.key == key
         with reading(self._engine) as connection:
@@ -116,18 +157,46 @@ class Sessions:
         if row is None:
             return None
         idle_seconds = now - row.last_seen
-        if idle_seconds > max_idle_seconds:
-            # All idle sessions, so that the table does not grow.
-            is_idle = session_table.c.last_seen < now - max_idle_seconds
+        if idle_seconds > max_idle_seconds or now - row.started_at > max_age_seconds:
+            # All such sessions, so that the table does not grow.
+            is_over = (session_table.c.last_seen < now - max_idle_seconds) | (
+                session_table.c.started_at < now - max_age_seconds
+            )
             with writing(self._engine) as connection:
-                connection.execute(session_table.delete().where(is_idle))
+                connection.execute(session_table.delete().where(is_over))
             return None
-        if idle_seconds > max_idle_seconds * _TOUCH_AFTER:
+        if is_use and idle_seconds > max_idle_seconds * _TOUCH_AFTER:
             with writing(self._engine) as connection:
                 connection.execute(session_table.update().where(is_session).values(last_seen=now))
         return str(row.name)
 
+    def of(
+        self, name: str, *, max_idle_seconds: float, max_age_seconds: float = math.inf
+    ) -> list[Session]:
+        """Return the sessions of a person that are not over, the last used first."""
+        now = time.time()
+        query = (
+            session_table.select()
+            .where(session_table.c.name == name)
+            .where(session_table.c.last_seen >= now - max_idle_seconds)
+            .where(session_table.c.started_at >= now - max_age_seconds)
+            .order_by(session_table.c.last_seen.desc(), session_table.c.key)
+        )
+        with reading(self._engine) as connection:
+            return [Session(**row) for row in connection.execute(query).mappings()]
+
     def end(self, key: str) -> None:
         """End a session."""
+        self._end(session_table.c.key == key)
+
+    def end_own(self, key: str, name: str) -> bool:
+        """End a session of a person; return whether that person has it."""
+        return self._end(session_table.c.key == key, session_table.c.name == name)
+
+    def end_others(self, key: str, name: str) -> bool:
+        """End all sessions of a person but one; return whether there were any."""
+        return self._end(session_table.c.key != key, session_table.c.name == name)
+
+    def _end(self, *conditions: sa.ColumnElement[bool]) -> bool:
         with writing(self._engine) as connection:
-            connection.execute(session_table.delete().where(session_table.c.key == key))
+            return connection.execute(session_table.delete().where(*conditions)).rowcount > 0

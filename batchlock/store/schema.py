@@ -244,7 +244,11 @@ sessions = sa.Table(
     metadata,
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column("last_seen", sa.Float, nullable=False),  # seconds since 1970
+    sa.Column("started_at", sa.Float, nullable=False),  # seconds since 1970
+    sa.Column("last_seen", sa.Float, nullable=False),  # the same
+    # What helps a person to recognise the session; unknown where an older version started it.
+    sa.Column("address", sa.Text),
+    sa.Column("browser", sa.Text),
 )
 
 uploads = sa.Table(

@@ -12,6 +12,8 @@ from batchlock.core.options import RunOptions
 from batchlock.store.store import Store
 from batchlock.web import retention, security
 from batchlock.web.addresses import known_hosts
+from batchlock.web.auth.account import AccountViews
+from batchlock.web.auth.guard import PasswordGuard
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.dispatcher import Dispatcher
 from batchlock.web.error_pages import error_pages
@@ -54,11 +56,14 @@ def create_app(
         hosts=known_hosts(host, tuple(settings.web.hosts)),
         proxies=settings.web.trusted_proxy,
         session_seconds=settings.web.session,
+        session_limit_seconds=settings.web.session_limit,
         # Cookies ignore ports, so the pages of two servers on one machine need different names.
         cookie=f"batchlock_{served_orgs.main}",
     )
+    guard = PasswordGuard(store, observer, org=served_orgs.main)
     auth = AuthViews(store, site.templates, rules, org=served_orgs.main, local_user=_local_user(),
-                     on_link=on_link, observer=observer)  # fmt: skip
+                     on_link=on_link, observer=observer, guard=guard)  # fmt: skip
+    account = AccountViews(store, site.templates, rules, org=served_orgs.main, guard=guard)
     app = web.Application(
         middlewares=[
             observed(observer),
@@ -68,7 +73,7 @@ def create_app(
         client_max_size=_MAX_FORM_BYTES,
     )
     app.on_response_prepare.append(security.add_headers)
-    app.add_routes(auth_routes(auth))
+    app.add_routes(auth_routes(auth, account))
     app.add_routes(org_routes(site))
     app.add_routes(overview_routes(site))
     app.add_routes(health_routes(store))

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from batchlock.store.store import Store
 from batchlock.web import security
+from batchlock.web.auth.account import AccountViews
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.health import HealthChecks
 from batchlock.web.org_pages import OrgPages
@@ -64,8 +65,8 @@ _OLD_PATHS = ("/history", "/log", "/locks", "/template.xlsx", "/files/{id}", "/r
               "/runs/{run}/undo")  # fmt: skip
 
 
-def auth_routes(auth: AuthViews) -> list[web.RouteDef]:
-    """Return the routes for signing in and out, and those of the static files."""
+def auth_routes(auth: AuthViews, account: AccountViews) -> list[web.RouteDef]:
+    """Return the routes for sign-in, sign-out and the own account, and of the static files."""
     return [
         web.get("/static/{name}", static),
         # No HEAD: a link preview would use up the link.
@@ -73,6 +74,10 @@ def auth_routes(auth: AuthViews) -> list[web.RouteDef]:
         web.get("/login", auth.show_login),
         web.post("/login", auth.sign_in),
         web.post("/logout", auth.sign_out),
+        web.get("/account", account.show),
+        web.post("/account/end", account.end_session),
+        web.post("/account/end-others", account.end_others),
+        web.post("/account/password", account.change_password),
     ]
 
 

@@ -35,6 +35,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+# Browsers send 80 to 150 characters.
+_MAX_BROWSER = 200
 _SAFE_METHODS = ("GET", "HEAD")
 
 COOKIE = web.RequestKey("cookie", str)
@@ -52,6 +54,8 @@ class SecurityRules:
     """Addresses whose X-Forwarded headers are trusted."""
     session_seconds: float
     """How long a session may be idle."""
+    session_limit_seconds: float
+    """How long a session may last."""
     cookie: str
     """The cookie's name."""
 
@@ -110,6 +114,25 @@ def set_cookie(
         secure=is_encrypted(request, rules),
         path="/",
     )
+
+
+def start_session(
+    store: Store, request: web.Request, rules: SecurityRules, *, name: str, path: str
+) -> web.HTTPSeeOther:
+    """Start a session of a person, and return the answer that leads to a path of this site.
+
+    It has a new cookie, so that a cookie set by somebody else is worthless.
+    """
+    cookie = new_cookie()
+    store.sessions.start(
+        session_key(cookie),
+        name,
+        address=client_address(request, rules),
+        browser=_printable(request.headers.get("User-Agent", ""))[:_MAX_BROWSER],
+    )
+    response = web.HTTPSeeOther(path)
+    set_cookie(response, request, rules, cookie)
+    return response
 
 
 def local_path(text: str) -> str:
@@ -182,7 +205,12 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
         # The error page needs both, also when the store cannot be used.
         request[COOKIE], request[NAME] = cookie or new_cookie(), ""
         if cookie:
-            name = store.sessions.name(session_key(cookie), max_idle_seconds=rules.session_seconds)
+            name = store.sessions.name(
+                session_key(cookie),
+                max_idle_seconds=rules.session_seconds,
+                max_age_seconds=rules.session_limit_seconds,
+                is_use=not _is_poll(request),
+            )
         request[NAME] = name or ""
         if name is None and not hasattr(request.match_info.handler, "open_to_all"):
             if request.method in _SAFE_METHODS:
@@ -195,6 +223,19 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
         return response
 
     return load_session
+
+
+def _is_poll(request: web.Request) -> bool:
+    """Return whether an open page made the request by itself, to show what is new.
+
+    Not a page that a person opens: it is requested as HTML, and never stored by the browser.
+    """
+    accept = request.headers.get("Accept", "")
+    return request.method in _SAFE_METHODS and (
+        "If-None-Match" in request.headers
+        or request.headers.get("Sec-Fetch-Dest") == "empty"
+        or accept.startswith(("application/json", "text/event-stream"))
+    )
 
 
 def _sign_in_path(request: web.Request) -> str:
@@ -228,6 +269,11 @@ def _check_csrf(rules: SecurityRules) -> Middleware:
         return await handler(request)
 
     return check_csrf
+
+
+def _printable(text: str) -> str:
+    """Return a header as text that every database takes."""
+    return "".join(sign for sign in text if sign.isprintable())
 
 
 def _last_item(request: web.Request, header: str) -> str:

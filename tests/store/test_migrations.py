@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -12,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 from batchlock.store import migrations
 from batchlock.store.database import open_database
-from batchlock.store.schema import metadata
+from batchlock.store.schema import audit_log, metadata
 
 
 def new_database(folder: Path) -> sa.Engine:
@@ -38,6 +39,26 @@ def test_new_and_migrated_databases_have_the_tables_of_the_code(
         )
         assert compare_metadata(context, metadata) == []
         assert context.get_current_revision() == migrations.HEAD
+    engine.dispose()
+
+
+def test_names_that_nobody_has_are_removed_from_refused_sign_ins(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    refusals = [("Anna", "tried to sign in"), ("secret", "tried to sign in"), ("Ben", "uploaded")]
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        connection.execute(sa.text("INSERT INTO people VALUES ('Anna', 'hash')"))
+        connection.execute(sa.text("INSERT INTO sessions VALUES ('key', 'Anna', 7)"))
+        for name, action in refusals:
+            entry = {"at": 1.0, "org": "a", "person": name, "action": action, "subject": ""}
+            connection.execute(audit_log.insert().values(entry))
+        migrations.upgrade(connection)
+        names = connection.scalars(sa.select(audit_log.c.person).order_by(audit_log.c.id))
+        assert list(names) == ["Anna", "an unknown name", "Ben"]
+        assert connection.scalar(sa.text("SELECT started_at FROM sessions")) == 7
     engine.dispose()
 
 

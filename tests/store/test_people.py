@@ -1,6 +1,8 @@
+from functools import partial
+
 import sqlalchemy as sa
 
-from batchlock.store.schema import people
+from batchlock.store.schema import people, sessions
 from batchlock.store.store import Store
 
 DAY_SECONDS = 86400.0
@@ -83,3 +85,58 @@ def test_a_session_that_is_ended_is_gone(store: Store) -> None:
     store.sessions.start("key", "Anna")
     store.sessions.end("key")
     assert store.sessions.name("key", max_idle_seconds=60) is None
+
+
+def age(store: Store, column: str, seconds: float) -> None:
+    with store._engine.begin() as connection:
+        connection.execute(sessions.update().values({column: sessions.c[column] - seconds}))
+
+
+def test_a_session_has_a_limit_also_when_it_is_used(store: Store) -> None:
+    store.sessions.start("key", "Anna")
+    age(store, "started_at", 100)
+    name_of = partial(store.sessions.name, max_idle_seconds=DAY_SECONDS, max_age_seconds=110)
+    sessions_of = partial(store.sessions.of, max_idle_seconds=DAY_SECONDS, max_age_seconds=110)
+    assert name_of("key") == "Anna"
+    assert [session.key for session in sessions_of("Anna")] == ["key"]
+    age(store, "started_at", 100)
+    assert sessions_of("Anna") == []
+    assert name_of("key") is None
+    assert store.sessions.name("key", max_idle_seconds=DAY_SECONDS) is None
+
+
+def test_what_an_open_page_requests_does_not_prolong_a_session(store: Store) -> None:
+    store.sessions.start("key", "Anna")
+    age(store, "last_seen", 50)
+    assert store.sessions.name("key", max_idle_seconds=60, is_use=False) == "Anna"
+    age(store, "last_seen", 50)
+    assert store.sessions.name("key", max_idle_seconds=60, is_use=False) is None
+    store.sessions.start("key", "Anna")
+    age(store, "last_seen", 50)
+    assert store.sessions.name("key", max_idle_seconds=60) == "Anna"
+    age(store, "last_seen", 50)
+    assert store.sessions.name("key", max_idle_seconds=60) == "Anna"
+
+
+def test_people_end_their_own_sessions_only(store: Store) -> None:
+    for key, name in (("a1", "Anna"), ("a2", "Anna"), ("a3", "Anna"), ("b1", "Ben")):
+        store.sessions.start(key, name, address="10.0.0.1", browser="Browser")
+    assert not store.sessions.end_own("b1", "Anna")
+    assert store.sessions.end_own("a3", "Anna")
+    assert store.sessions.end_others("a1", "Anna")
+    assert not store.sessions.end_others("a1", "Anna")
+    [left] = store.sessions.of("Anna", max_idle_seconds=60)
+    assert (left.key, left.address, left.browser) == ("a1", "10.0.0.1", "Browser")
+    assert store.sessions.name("b1", max_idle_seconds=60) == "Ben"
+
+
+def test_a_password_is_changed_once_from_what_it_was(store: Store) -> None:
+    store.people.put("Anna", "hash")
+    store.sessions.start("key", "Anna")
+    assert not store.people.change_password("Anna", "other", "new")
+    assert store.sessions.name("key", max_idle_seconds=60) == "Anna"
+    assert store.people.change_password("Anna", "hash", "new")
+    assert hash_of(store, "Anna") == "new"
+    assert store.sessions.name("key", max_idle_seconds=60) is None
+    store.people.remove("Anna")
+    assert not store.people.change_password("Anna", "new", "newer")

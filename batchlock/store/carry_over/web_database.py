@@ -89,7 +89,12 @@ def _read(sql: sqlite3.Connection) -> WebDatabase:
             {"name": row["name"], "password_hash": row["secret"]} for row in _rows(sql, "people")
         ],
         sessions=[
-            {"key": row["key"], "name": row["name"], "last_seen": row["seen"]}
+            {
+                "key": row["key"],
+                "name": row["name"],
+                "started_at": row["seen"],  # 0.1.0 kept no other time
+                "last_seen": row["seen"],
+            }
             for row in _rows(sql, "sessions")
         ],
         uploads=[to_columns(_upload(row)) for row in _rows(sql, "files")],

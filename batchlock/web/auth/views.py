@@ -1,29 +1,18 @@
 """Signing in and out: a link that works once, or a name and a password."""
 
 import secrets
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from aiohttp import web
 
-from batchlock.store.people import Person, folded
 from batchlock.store.store import Store
 from batchlock.web import security
-from batchlock.web.auth.hashing import HashQueue, HashQueueFullError
-from batchlock.web.auth.passwords import hash_password, needs_rehash, verify_password
-from batchlock.web.auth.throttle import LoginThrottle
-from batchlock.web.auth.tokens import new_cookie, session_key
+from batchlock.web.auth.guard import MAX_NAME, PasswordGuard, PasswordRefusedError
+from batchlock.web.auth.tokens import session_key
 from batchlock.web.observer import PageObserver, SignInRefusal
 from batchlock.web.templating import Page, Templates
-
-# Bounds what is kept of a name that somebody typed.
-_MAX_NAME = 80
-# Instead of a name that nobody has: it may be a password that was typed into the wrong field.
-_UNKNOWN_NAME = "an unknown name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +42,7 @@ class AuthViews:
         local_user: str,
         on_link: Callable[[str], None],
         observer: PageObserver,
+        guard: PasswordGuard,
     ) -> None:
         """Sign in `local_user` by link while there are no people.
 
@@ -65,9 +55,8 @@ class AuthViews:
         self._local_user = local_user
         self._on_link = on_link
         self._observer = observer
-        self._throttle = LoginThrottle(time.monotonic)
         self._link_secret = ""
-        self._hashing = HashQueue()
+        self._guard = guard
 
     def open_link(self) -> None:
         """Create a new link, which replaces the last one, unless people need a password."""
@@ -104,43 +93,14 @@ class AuthViews:
         form = await security.form_of(request)
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
         next_path = security.local_path(str(form.get("next", "/")))
-        show_form = partial(self._login_page, request, name=name, next_path=next_path)
         address = security.client_address(request, self._rules)
-        name_key = folded(name[:_MAX_NAME])
-        if (wait_seconds := self._throttle.wait_seconds(name_key, address)) > 0:
-            self._observer.on_sign_in_refused(SignInRefusal.THROTTLE)
-            message = f"Too many wrong passwords. Try again in {wait_seconds:,.0f} seconds."
-            return show_form(message, status=429)
-        person = self._store.people.find(name)
-        if self._hashing.is_full_for(address):
-            self._observer.on_sign_in_refused(SignInRefusal.BUSY)
-            message = "Too many sign-ins are being checked. Try again in a few seconds."
-            return show_form(message, status=429)
-        # Counted before the check, or many attempts at once would all pass the throttle.
-        self._throttle.record_failure(name_key, address)
-        if not await self._verify(person, password, address) or person is None:
-            self._observer.on_sign_in_refused(SignInRefusal.PASSWORD)
-            known_name = _UNKNOWN_NAME if person is None else person.name
-            self._store.audit_log.add(self._org, known_name, "tried to sign in", f"from {address}")
-            message = "Name or password is not right."
-            return show_form(message, status=403)
-        self._throttle.record_success(name_key, address)
+        try:
+            person = await self._guard.check(name, password, address)
+        except PasswordRefusedError as error:
+            return self._login_page(
+                request, str(error), status=error.status, name=name, next_path=next_path
+            )
         raise self._start_session(request, person.name, next_path)
-
-    async def _verify(self, person: Person | None, password: str, address: str) -> bool:
-        """Check a password, and replace a hash of an older kind.
-
-        It takes as long for nobody. Raises HashQueueFullError as `HashQueue.run` does.
-        """
-        password_hash = None if person is None else person.password_hash
-        check = partial(verify_password, password, password_hash)
-        fits = await self._hashing.run(address, check)
-        if fits and person is not None and needs_rehash(person.password_hash):
-            # The person is signed in anyway; the next sign-in replaces the hash, too.
-            with suppress(HashQueueFullError):
-                new_hash = await self._hashing.run(address, partial(hash_password, password))
-                self._store.people.rehash(person.name, person.password_hash, new_hash)
-        return fits
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session."""
@@ -160,20 +120,13 @@ class AuthViews:
         page = LoginPage(
             message=message,
             has_people=bool(self._store.people.names()),
-            entered_name=name[:_MAX_NAME],
+            entered_name=name[:MAX_NAME],
             next_path=security.local_path(next_path),
         )
         return self._templates.render_page(request, page, status=status)
 
     def _start_session(self, request: web.Request, name: str, path: str) -> web.HTTPSeeOther:
-        """Start a session with a new cookie, so that a cookie set by somebody else is worthless.
-
-        Returns the answer that leads to a path.
-        """
+        """Start a session, and return the answer that leads to a path."""
         self._store.sessions.end(session_key(request[security.COOKIE]))
-        cookie = new_cookie()
-        self._store.sessions.start(session_key(cookie), name)
         self._store.audit_log.add(self._org, name, "signed in")
-        response = web.HTTPSeeOther(path)
-        security.set_cookie(response, request, self._rules, cookie)
-        return response
+        return security.start_session(self._store, request, self._rules, name=name, path=path)

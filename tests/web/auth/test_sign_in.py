@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
@@ -21,16 +20,6 @@ from support.visitor import Visitor, csv_content, write_config
 from batchlock.store.store import Store
 from batchlock.web.auth.passwords import needs_rehash
 from batchlock.web.security import local_path
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
-    """Serve a page with people, behind a trusted proxy: the tests choose their own addresses."""
-    folder = tmp_path_factory.mktemp("guarded")
-    write_config(folder, "web: {session: 1h, trusted_proxy: [127.0.0.1]}")
-    add_person(folder, "Anna")
-    with served_page(folder, simulate=True) as page:
-        yield page
 
 
 def login_statuses(

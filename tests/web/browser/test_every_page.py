@@ -19,7 +19,7 @@ from support.zoho import stand_in_on
 pytestmark = needs_browser
 
 VIEWS = ("home", "check", "running", "results", "history", "log", "columns", "sheets", "login",
-         "error")  # fmt: skip
+         "account", "error")  # fmt: skip
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 # The rules of axe that look at colours: a dark page differs from a light one in nothing else.
 COLOUR_RULES = ("color-contrast", "link-in-text-block")
@@ -87,6 +87,7 @@ def view_paths(anna: Visitor) -> dict[str, str]:
         "columns": anna.check("odd.csv", unusual_titles),
         "sheets": anna.check("months.xlsx", two_sheets.getvalue()),
         "login": "/login",
+        "account": "/account",
         "error": "/nowhere",
     }
 

@@ -64,8 +64,8 @@ def refuse_unlocks(unlocks: Unlocks) -> bool:
     rows = f"{'1 row unlocks a record' if count == 1 else f'{count:,} rows unlock records'}"
     raise UsageError(
         f"{rows}, and nobody was asked. Nothing was sent. Add --yes if that is meant.",
-        page_message=f"{rows}. Nothing was sent, because the page cannot ask whether that is "
-        "meant. Run the file at a terminal.",
+        page_message=f"{rows}. Nothing was sent, because nobody was asked whether that is "
+        "meant. Open the check of the file and start it there.",
     )
 
 

@@ -12,6 +12,7 @@ from batchlock.core.errors import BatchlockError, DatabaseUnavailable
 from batchlock.web.confirming import RowsUnconfirmed, UnlocksUnconfirmed, question_about
 from batchlock.web.security import Handler
 from batchlock.web.templating import Page, Templates
+from batchlock.web.wording import page_words
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def error_pages(templates: Templates) -> Middleware:
             return templates.render_page(request, await question_about(request, error))
         except BatchlockError as error:
             status = 503 if isinstance(error, DatabaseUnavailable) else 409
-            return error_page(request, status, error.page_message)
+            return error_page(request, status, page_words(error.page_message))
         except (ConnectionError, TimeoutError):
             raise  # the browser is gone, so there is nobody to answer
         except Exception:

@@ -26,6 +26,7 @@ from batchlock.web import security
 from batchlock.web.action_labels import ACTION_LABELS
 from batchlock.web.auth.tokens import csrf_token
 from batchlock.web.conditional import conditional_response
+from batchlock.web.wording import page_words
 
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _STATIC = Path(__file__).parent / "static"
@@ -95,7 +96,7 @@ class Templates:
         )
         self._env.filters |= {
             "n": grouped, "when": when, "span": span, "size": size, "cell": cell,
-            "encoding": usual_name, "minute": whole_minute,
+            "encoding": usual_name, "minute": whole_minute, "words": page_words,
         }  # fmt: skip
         self._env.globals |= {
             "version": __version__,

@@ -116,7 +116,7 @@ def test_a_filled_column_is_not_replaced_by_one_value(someone: Visitor) -> None:
         ("reason", "x" * 3_001, "The reason for all rows: "),
         ("reason", "nan", "The reason for all rows: "),
         ("module", "Leeds", "The module for all rows: "),
-        ("module", "Zzyzx", "in the configuration."),
+        ("module", "Zzyzx", "ask the administrator to add its API name to input.custom_modules."),
     ],
 )
 def test_a_value_that_no_row_may_have_is_refused(

@@ -24,8 +24,9 @@ class BatchlockError(Exception):
 
     `columns`, `sheets` or `readings` (of a text in several encodings, the likeliest first) hold
     the alternatives, when choosing one of them would help. With `readings`, `columns` are the
-    titles of the file as far as they are ASCII. `page_message` is the same sentence for readers of
-    the web page, who have no options of the command line.
+    titles of the file as far as they are ASCII. `samples` are some values of each of the
+    columns, in their order; empty when they are not known. `page_message` is the same sentence for
+    readers of the web page, who have no options of the command line.
     """
 
     exit_code = 1
@@ -37,6 +38,7 @@ class BatchlockError(Exception):
         columns: Sequence[str] = (),
         sheets: Sequence[str] = (),
         readings: Sequence[TextReading] = (),
+        samples: Sequence[Sequence[str]] = (),
         page_message: str = "",
     ) -> None:
         super().__init__(message)
@@ -44,6 +46,7 @@ class BatchlockError(Exception):
         self.columns = tuple(columns)
         self.sheets = tuple(sheets)
         self.readings = tuple(readings)
+        self.samples = tuple(map(tuple, samples))
 
 
 class UsageError(BatchlockError):

@@ -24,6 +24,8 @@ class RunOptions:
     """
     visible_only: bool = False
     """Whether rows that the spreadsheet does not show are left out."""
+    header_row: int | None = None
+    """The row of the titles that a person chose on the page, from 1; None: it is searched for."""
     encoding: str | None = None
     """The encoding that a person chose on the page; None for that of the settings."""
     earlier_encoding: str | None = None

@@ -147,6 +147,8 @@ class FileReading:
     labels: Mapping[str, str] = field(default_factory=dict)
     """The module that each label of the org stands for, by the label as it is in the file."""
     notes: tuple[Note, ...] = ()
+    sheets: tuple[str, ...] = ()
+    """The names of all sheets of the workbook; empty for a text file."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the reading as the journal stores it."""
@@ -175,4 +177,5 @@ class FileReading:
             rows_left_out=values.get("rows_left_out", 0),
             labels=values.get("labels", {}),
             notes=tuple(Note.from_json(one) for one in values["notes"]),
+            sheets=tuple(values.get("sheets", ())),
         )

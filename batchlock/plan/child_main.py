@@ -50,6 +50,7 @@ class ReadRequest:
     constants: Mapping[str, str] = field(default_factory=dict)
     """The one value of all rows, by field name: `module`, `reason` and `action`."""
     visible_only: bool = False
+    header_row: int | None = None
     custom_modules: Sequence[str] = ()
     org_modules: Sequence[OrgModule] = ()
     """The modules that the org has named."""
@@ -90,6 +91,7 @@ class ReadFailure:
     columns: tuple[str, ...] = ()
     sheets: tuple[str, ...] = ()
     readings: tuple[TextReading, ...] = ()
+    samples: tuple[tuple[str, ...], ...] = ()
     page_message: str = ""
 
     @classmethod
@@ -102,6 +104,7 @@ class ReadFailure:
             columns=error.columns,
             sheets=error.sheets,
             readings=error.readings,
+            samples=error.samples,
             page_message=error.page_message,
         )
 
@@ -113,6 +116,7 @@ class ReadFailure:
             columns=self.columns,
             sheets=self.sheets,
             readings=self.readings,
+            samples=self.samples,
             page_message=self.page_message,
         )
 
@@ -138,6 +142,7 @@ class ReadFailure:
                 )
                 for reading in values["readings"]
             ),
+            samples=tuple(map(tuple, values["samples"])),
             page_message=values["page_message"],
         )
 
@@ -271,6 +276,7 @@ def _read_options(request: ReadRequest) -> "ReadOptions":
         custom_modules=tuple(request.custom_modules),
         org_modules=tuple(request.org_modules),
         visible_only=request.visible_only,
+        header_row=request.header_row,
         unpack_folder=request.unpack_folder,
     )
 

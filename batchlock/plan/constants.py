@@ -9,6 +9,7 @@ from batchlock.core.rows import Action, Field
 from batchlock.plan.actions import read_action
 from batchlock.plan.faults import Fault, quoted, strip_invisible
 from batchlock.plan.modules import ModuleNames
+from batchlock.plan.read.column_values import sample_values
 from batchlock.plan.reasons import read_reason
 
 if TYPE_CHECKING:
@@ -103,6 +104,11 @@ def check_blank(
                     f"--{field} gives one value for all rows, {fact} "
                     f"Leave --{field} out, or empty the column.",
                     columns=[title for title in titles if title.strip()],
+                    samples=[
+                        sample_values(chunk[position].tolist())
+                        for position, title in enumerate(titles)
+                        if title.strip()
+                    ],
                     page_message=f"One {field} is chosen for all rows, {fact} Choose no {field} "
                     "for all rows, or another column for it, or empty the column and upload the "
                     "file again.",

@@ -40,6 +40,8 @@ def new_run_info(file: Path, settings: Settings, org: str, options: RunOptions) 
     # Only where they are used, so that runs of earlier versions are found.
     if options.constants or options.visible_only:
         identity = (*identity, dict(options.constants), options.visible_only)
+    if options.header_row is not None:
+        identity = (*identity, "header_row", options.header_row)
     if options.change_reason:
         identity = (*identity, "change_reason")
     # A reading that the user corrects by hand must not resume the run with the wrong reading.
@@ -146,6 +148,7 @@ def plan_request(
         sheet=options.sheet,
         constants=options.constants,
         visible_only=options.visible_only,
+        header_row=options.header_row,
         custom_modules=input_settings.custom_modules,
         org_modules=org_modules,
         lookup_lock_ids=input_settings.lookup_lock_ids,

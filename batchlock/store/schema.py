@@ -262,6 +262,7 @@ uploads = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("refusal", AnyText, nullable=False, server_default='""'),
     sa.Column("columns", sa.JSON, nullable=False),
+    sa.Column("samples", sa.JSON),
     sa.Column("sheets", sa.JSON, nullable=False),
     sa.Column("readings", sa.JSON, nullable=False),
     sa.Column("choices", sa.JSON, nullable=False),

@@ -38,6 +38,8 @@ class ReadChoices:
     encoding: str | None = None
     visible_only: bool = False
     """Whether the rows are left out that the spreadsheet does not show."""
+    header_row: int | None = None
+    """The row of the titles, from 1; None: it is searched for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,8 @@ class Upload:
     """Why it cannot be read as a table; empty when it can."""
     columns: tuple[str, ...]
     """Titles to choose from, where another choice of columns can help against the refusal."""
+    samples: tuple[tuple[str, ...], ...]
+    """Some values of each of the columns, in their order; empty when they are not known."""
     sheets: tuple[str, ...]
     """Sheets to choose from, where a choice of the sheet can help against the refusal."""
     readings: tuple[TextReading, ...]
@@ -114,6 +118,7 @@ class UploadTable:
             state=UploadState.READING,
             refusal="",
             columns=(),
+            samples=(),
             sheets=(),
             readings=(),
             choices=ReadChoices(),
@@ -143,17 +148,20 @@ class UploadTable:
         refusal: str,
         *,
         columns: Sequence[str] | None = None,
+        samples: Sequence[Sequence[str]] = (),
         sheets: Sequence[str] | None = None,
         readings: Sequence[TextReading] = (),
     ) -> None:
         """Record why an upload cannot be read, and the titles or sheets to choose from.
 
-        None keeps the titles or sheets of an earlier refusal.
+        `samples` are some values of each title. None keeps the titles or sheets of an earlier
+        refusal.
         """
         values: dict[str, Any] = {"state": UploadState.REFUSED.value, "refusal": refusal}
         values["readings"] = [asdict(reading) for reading in readings]
         if columns is not None:
             values["columns"] = list(columns)
+            values["samples"] = [list(one) for one in samples]
         if sheets is not None:
             values["sheets"] = list(sheets)
         self._update(upload_id, **values)
@@ -227,6 +235,7 @@ def to_columns(upload: Upload) -> dict[str, Any]:
         "state": upload.state.value,
         "refusal": upload.refusal,
         "columns": list(upload.columns),
+        "samples": [list(one) for one in upload.samples],
         "sheets": list(upload.sheets),
         "readings": [asdict(reading) for reading in upload.readings],
         "choices": asdict(upload.choices),
@@ -244,6 +253,7 @@ def _to_upload(row: sa.RowMapping) -> Upload:
         state=UploadState(row["state"]),
         refusal=row["refusal"],
         columns=tuple(row["columns"]),
+        samples=tuple(map(tuple, row["samples"] or ())),  # None before revision 0006
         sheets=tuple(row["sheets"]),
         readings=tuple(map(to_reading, row["readings"])),
         choices=ReadChoices(**row["choices"]),

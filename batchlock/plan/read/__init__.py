@@ -64,6 +64,7 @@ def _table_of_archive(path: Path, options: ReadOptions) -> Table:
             f"{path.name} is a ZIP archive or a document, not a spreadsheet. Of the one text file "
             f"in it: {error}",
             columns=error.columns,
+            samples=error.samples,
             page_message=f"{path.name} is a ZIP archive or a document, not a spreadsheet. Of the "
             f"one text file in it: {error.page_message}",
         ) from error

@@ -5,8 +5,9 @@ wrong text to every record.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from batchlock.core.cell_text import display_text
 from batchlock.core.rows import Cell, Field
 from batchlock.plan.faults import strip_invisible
 from batchlock.plan.ids import RecordAddress, read_id
@@ -28,11 +29,27 @@ _BOOLEANS = frozenset(
     {"true", "false", "yes", "no", "ja", "nein", "oui", "non", "sí", "si", "sim", "0", "1"}
 )
 
+# Two values tell ids from numbers and names from sentences; the longest ids are shown whole.
+_SAMPLES = 2
+_SAMPLE_LENGTH = 40
+
 
 def column_cells(sample: Sequence[Sequence[Cell]], position: int) -> list[Cell]:
     """Return the filled cells of a column in the first rows below the titles."""
     cells = [row[position] for row in sample if position < len(row)]
     return [cell for cell in cells if cell is not None and str(cell).strip()]
+
+
+def sample_values(cells: Iterable[Cell]) -> list[str]:
+    """Return the first different values among some cells, as text for a person who chooses."""
+    texts: dict[str, None] = {}
+    for cell in cells:
+        text = " ".join(display_text(cell).split())
+        if text:
+            texts[text if len(text) <= _SAMPLE_LENGTH else f"{text[:_SAMPLE_LENGTH]}…"] = None
+        if len(texts) == _SAMPLES:
+            break
+    return list(texts)
 
 
 def zcrm_columns(

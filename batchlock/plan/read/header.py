@@ -69,10 +69,15 @@ def find_header(
     """
     head = rows if isinstance(rows, FirstRows) else FirstRows(rows)
     headers = []
-    for number, row in enumerate(head.first(HEADER_ROWS), 1):
+    chosen = options.header_row
+    for number, row in enumerate(head.first(chosen or HEADER_ROWS), 1):
+        if chosen is not None and number != chosen:
+            continue
         header = _read_header(number, row, options, prefixed=prefixed)
         if not header.missing:
-            return _with_doubt(header, head)
+            header = _with_doubt(header, head)
+            # A person is asked which of them it is, and needs to see what they hold.
+            return replace(header, sample=_sample(header, head)) if header.ambiguous else header
         headers.append(header)
     headers = [_with_record_id_by_values(header, head, options) for header in headers]
     for header in headers:
@@ -86,7 +91,7 @@ def find_header(
     if Field.ACTION in best.fields:
         # The rows may show that no field is missing: see `action_column`.
         best = _with_doubt(best, head)
-    return replace(best, sample=tuple(head.below(best.row)))
+    return replace(best, sample=_sample(best, head))
 
 
 def low_header_row(rows: Iterable[Sequence[Cell]], options: ReadOptions) -> int | None:
@@ -99,6 +104,10 @@ def low_header_row(rows: Iterable[Sequence[Cell]], options: ReadOptions) -> int 
     except UnreadableFile:
         pass  # the message is about the titles; what is below them does not matter yet
     return None
+
+
+def _sample(header: Header, head: FirstRows) -> tuple[Sequence[Cell], ...]:
+    return tuple(head.below(header.row))
 
 
 def strip_formula_prefix(cell: str) -> str:

@@ -8,7 +8,13 @@ from batchlock.core.rows import Cell, Field
 from batchlock.plan.faults import quoted
 from batchlock.plan.locked_column import locked_column
 from batchlock.plan.modules import WHERE_API_NAMES_ARE, ModuleNames
-from batchlock.plan.read.column_values import are_long_ids, column_cells, fits, has_sentences
+from batchlock.plan.read.column_values import (
+    are_long_ids,
+    column_cells,
+    fits,
+    has_sentences,
+    sample_values,
+)
 from batchlock.plan.read.table import Header, ReadOptions, title_text
 from batchlock.plan.read.titles import (
     FIELD_NAMES,
@@ -30,6 +36,11 @@ def header_error(name: str, header: Header, options: ReadOptions) -> BatchlockEr
 
     `name` is what the message calls the table: the file name, with the sheet if there are more.
     """
+    if not header.titles and options.header_row is not None:
+        return UnreadableFile(
+            f"{name}: row {options.header_row} was chosen for the titles, and it is blank or below "
+            "the last row. Choose another row.",
+        )
     if not header.titles:
         return UnreadableFile(
             f"{name}: there are no rows in it. Name the file or the sheet with the table."
@@ -43,6 +54,7 @@ def header_error(name: str, header: Header, options: ReadOptions) -> BatchlockEr
         return UnreadableFile(
             f"{fact} {remedy}.",
             columns=_input_titles(header),
+            samples=_input_samples(header),
             page_message=f"{fact} {page_remedy}.",
         )
     for field in header.missing:
@@ -63,6 +75,7 @@ def _no_such_column(name: str, header: Header, field: Field, title: str) -> Usag
     return UsageError(
         fact,
         columns=_input_titles(header),
+        samples=_input_samples(header),
         page_message=f"{fact} Choose the right one below.",
     )
 
@@ -97,6 +110,7 @@ def _missing_columns(name: str, header: Header, options: ReadOptions) -> Unreada
     return UnreadableFile(
         f"{fact} {' '.join(_remedies(header, proposals))}",
         columns=_input_titles(header),
+        samples=_input_samples(header),
         page_message=f"{fact} {' '.join(_page_remedies(header, proposals))}",
     )
 
@@ -227,8 +241,19 @@ def _only_column_of_reasons(header: Header, fitting: dict[int, list[Cell]]) -> i
 
 
 def _input_titles(header: Header) -> list[str]:
+    return [header.titles[position] for position in _input_columns(header)]
+
+
+def _input_samples(header: Header) -> list[list[str]]:
+    """Return some different values of each title of `_input_titles`."""
+    return [
+        sample_values(column_cells(header.sample, position)) for position in _input_columns(header)
+    ]
+
+
+def _input_columns(header: Header) -> list[int]:
     ours = set(header.result_columns.values())
-    return [title for i, title in enumerate(header.titles) if title.strip() and i not in ours]
+    return [i for i, title in enumerate(header.titles) if title.strip() and i not in ours]
 
 
 def _nearest_title(header: Header, expected: Iterable[str]) -> str | None:

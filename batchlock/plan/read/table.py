@@ -58,6 +58,8 @@ class ReadOptions:
     """The name of the file, inside of an archive its name there: it may name the module."""
     visible_only: bool = False
     """Whether rows that the spreadsheet does not show are left out."""
+    header_row: int | None = None
+    """The row of the titles, as a spreadsheet shows it; None: it is searched for."""
     unpack_folder: Path | None = None
     """A folder to be made for the table of an archive, which the caller deletes."""
 
@@ -110,6 +112,8 @@ class Sheet:
     header: Header
     hidden_rows: HiddenRows = tuple
     name: str | None = None
+    all_names: tuple[str, ...] = ()
+    """The names of all sheets of the workbook, hidden ones too; empty for a text file."""
     encoding: str | None = None
     encoding_source: EncodingSource | None = None
     delimiter: str | None = None
@@ -168,6 +172,7 @@ def build_table(sheet: Sheet, *, visible_only: bool = False) -> Table:
             encoding_source=sheet.encoding_source,
             fields=tuple(_field_sources(header)),
             notes=tuple(_notes(header)),
+            sheets=sheet.all_names,
         ),
         titles=tuple(header.titles[position] for position in positions),
         fields={name: title_index[position] for name, position in header.fields.items()},

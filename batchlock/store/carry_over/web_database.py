@@ -134,6 +134,7 @@ def _upload(row: _Row) -> Upload:
         state=UploadState(row["state"]),
         refusal=row["refusal"],
         columns=tuple(json.loads(row["columns"])),
+        samples=(),
         sheets=tuple(json.loads(row["sheets"])),
         # 0.1.0 had none of the columns with a default here.
         readings=tuple(map(to_reading, json.loads(row.get("readings", "[]")))),

@@ -31,9 +31,11 @@ from batchlock.web.templating import Page
 from batchlock.web.uploads.columns import (
     ENCODINGS,
     FIELDS,
-    MAX_CHOICES,
+    SAMPLE_ROWS,
+    ColumnChoice,
     EncodingChoice,
     FieldChoice,
+    column_choices,
 )
 from batchlock.web.uploads.compared import compared_plan
 from batchlock.web.uploads.rows import CheckedColumns, CheckedRow, checked_columns, checked_row
@@ -88,8 +90,10 @@ class CheckPage(Page):
     causes: Sequence[Cause]
     preview: Preview
     columns: CheckedColumns
-    choices: Sequence[str]
-    """Titles to choose from, when a person reads the columns differently."""
+    choices: Sequence[ColumnChoice]
+    """The columns to choose from, when a person reads them differently."""
+    sheets: Sequence[str]
+    """The sheets to choose from; at most one where there is no choice."""
     rows: Sequence[CheckedRow]
     is_strict: bool
     known_reasons: Mapping[Record, KnownReason]
@@ -119,6 +123,12 @@ class CheckPage(Page):
         """What the file is read as, in words, without the notes and samples."""
         lines = preview_lines(self.preview)
         return [line for line in lines if line.label not in (NOTE_LABEL, SAMPLE_LABEL)]
+
+    @property
+    def read_columns(self) -> Mapping[str, str]:
+        """The title of the column that each field is read from, by field."""
+        fields = self.preview.read_as.fields
+        return {one.field.value: one.title for one in fields if one.title is not None}
 
     @property
     def actions(self) -> ActionCounts:
@@ -204,6 +214,8 @@ def check_page(
         table = PageOfTable.requested(query, journal.count_rows(row_filter))
         rows = journal.page(row_filter, offset=table.offset, limit=table.size)
         numbers = [row.row for row in rows]
+        first_rows = journal.page(RowFilter(), offset=0, limit=SAMPLE_ROWS)
+        sheets = journal.reading.sheets
         problems, updates = list(journal.problems(numbers)), journal.updates(numbers)
         lookups, remaining = journal.to_look_up(), journal.remaining()
         causes = causes_of(journal)
@@ -222,7 +234,8 @@ def check_page(
         causes=[cause for cause in causes if cause.result is Result.INVALID],
         preview=preview,
         columns=columns,
-        choices=info.titles[:MAX_CHOICES],
+        choices=column_choices(info.titles, [row.cells for row in first_rows]),
+        sheets=sheets,
         rows=[
             checked_row(row, columns.columns, problems, updates.get(row.row), known) for row in rows
         ],

@@ -3,13 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from batchlock.core.rows import Action, Field
+from batchlock.core.errors import UsageError
+from batchlock.core.rows import Action, Cell, Field
 from batchlock.plan.constants import read_constants
+from batchlock.plan.modules import ModuleNames
 from batchlock.plan.read.candidates import CANDIDATES, UTF_8
+from batchlock.plan.read.column_values import are_long_ids, fits, sample_values
 from batchlock.store.uploads import Upload
 
 # A select with more options cannot be used, and a file may have 16,384 columns.
 MAX_CHOICES = 200
+# The first rows of a file whose values stand beside its titles.
+SAMPLE_ROWS = 20
+# The plan looks no further down for titles that stand low.
+LAST_HEADER_ROW = 1_000
 # Columns of true and false in a list export and in a Bulk Read.
 _LOCKED = ("locked", "locked__s")
 
@@ -24,6 +31,15 @@ class FieldChoice:
     """Whether a title (case-folded) probably means this field."""
     for_all_rows: bool = False
     """Whether one value can be chosen for all rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """An option of the select of a field."""
+
+    title: str
+    samples: Sequence[str]
+    """Some values of the column; empty for a blank column, and where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +74,79 @@ FIELDS = (
 def preselected_columns(upload: Upload) -> dict[str, str]:
     """Return for each field the title that was chosen, or that is likely; empty for none.
 
-    With one value for all rows, only a title that was chosen: a column beside it would be refused.
+    A title is likely by its words, unless the values below it are none of the field; without such a
+    title, the only column of long ids is that of the record ids. With one value for all rows, only
+    a title that was chosen: a column beside it would be refused.
     """
+    samples = dict(zip(upload.columns, upload.samples, strict=False))
     columns: dict[str, str] = {}
     for field in FIELDS:
-        free = (title for title in upload.columns if title not in columns.values())
-        columns[field.name] = upload.explicit_columns.get(field.name) or next(
-            (
-                title
-                for title in free
-                if field.name not in upload.constants and field.is_likely(title.casefold())
-            ),
-            "",
-        )
+        free = [title for title in upload.columns if title not in columns.values()]
+        likely = [
+            title
+            for title in free
+            if field.is_likely(title.casefold()) and _may_hold(field, samples.get(title, ()))
+        ]
+        if not likely and field.name == Field.RECORD_ID:
+            ids = [title for title in free if _are_long_ids(samples.get(title, ()))]
+            likely = ids if len(ids) == 1 else []
+        if field.name in upload.constants:
+            likely = []
+        columns[field.name] = upload.explicit_columns.get(field.name) or next(iter(likely), "")
     return columns
+
+
+def refused_choices(upload: Upload) -> list[ColumnChoice]:
+    """Return the columns to choose from for an upload that was refused, with their values."""
+    missing = ((),) * (len(upload.columns) - len(upload.samples))
+    both = zip(upload.columns, (*upload.samples, *missing), strict=True)
+    return [ColumnChoice(title, samples) for title, samples in both][:MAX_CHOICES]
+
+
+def column_choices(titles: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[ColumnChoice]:
+    """Return the columns to choose from for a file with these titles and first rows."""
+    return [
+        ColumnChoice(title, sample_values(row[index] for row in rows if index < len(row)))
+        for index, title in enumerate(titles[:MAX_CHOICES])
+        if title.strip()
+    ]
+
+
+def header_row_in(form: Mapping[str, object]) -> int | None:
+    """Return the row of the titles that a submitted form names; None for none.
+
+    Raises UsageError for anything that is no row number.
+    """
+    text = str(form.get("header_row") or "").strip()
+    if not text:
+        return None
+    # At most 4 digits, because int() of a very long text is slow.
+    if not (text.isascii() and text.isdigit() and len(text) <= 4):
+        raise _wrong_header_row(text)
+    if not 1 <= int(text) <= LAST_HEADER_ROW:
+        raise _wrong_header_row(text)
+    return int(text)
+
+
+def _wrong_header_row(text: str) -> UsageError:
+    return UsageError(
+        f'"{text[:20]}" is no row of titles. Type a number from 1 to {LAST_HEADER_ROW:,}, or '
+        "nothing."
+    )
+
+
+def _may_hold(field: FieldChoice, samples: Sequence[str]) -> bool:
+    """Return whether a column with these values may be that of a field."""
+    if not samples:
+        return True
+    names = ModuleNames(())
+    if field.name == Field.MODULE:  # an org has its own names for modules
+        return not fits(Field.RECORD_ID, samples, names)
+    return fits(Field(field.name), samples, names)
+
+
+def _are_long_ids(samples: Sequence[str]) -> bool:
+    return fits(Field.RECORD_ID, samples, ModuleNames(())) and are_long_ids(samples)
 
 
 def columns_in(form: Mapping[str, object]) -> dict[str, str]:

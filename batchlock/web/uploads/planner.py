@@ -98,6 +98,7 @@ class UploadPlanner:
                 upload.id,
                 error.page_message,
                 columns=error.columns,
+                samples=error.samples,
                 sheets=error.sheets,
                 readings=error.readings,
             )
@@ -128,6 +129,7 @@ class UploadPlanner:
             columns=choices.columns,
             constants=choices.constants,
             visible_only=choices.visible_only,
+            header_row=choices.header_row,
             encoding=choices.encoding if by_hand else None,
             earlier_encoding=None if by_hand else choices.encoding,
         )

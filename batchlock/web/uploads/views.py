@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -20,12 +20,14 @@ from batchlock.web.uploads.check import check_page
 from batchlock.web.uploads.columns import (
     ENCODINGS,
     FIELDS,
-    MAX_CHOICES,
+    ColumnChoice,
     EncodingChoice,
     FieldChoice,
     columns_in,
     constants_in,
+    header_row_in,
     preselected_columns,
+    refused_choices,
 )
 from batchlock.web.uploads.files import read_field, safe_name, write_upload
 from batchlock.web.uploads.planner import UploadPlanner
@@ -49,6 +51,8 @@ class RefusedPage(Page):
 
     template: ClassVar[str] = "refused.html"
     upload: Upload
+    choices: Sequence[ColumnChoice]
+    """The columns to choose from."""
     preselected: Mapping[str, str]
     modules: Sequence[str]
     """The modules that can be chosen for all rows."""
@@ -148,7 +152,8 @@ class UploadViews:
             page = ReadingPage(upload)
         elif upload.state is UploadState.REFUSED:
             page = RefusedPage(
-                upload=replace(upload, columns=upload.columns[:MAX_CHOICES]),
+                upload=upload,
+                choices=refused_choices(upload),
                 preselected=preselected_columns(upload),
                 modules=self._context.modules,
             )
@@ -164,6 +169,7 @@ class UploadViews:
         columns, sheet = columns_in(form), str(form.get("sheet") or "")
         constants = constants_in(form, self._context.settings.input.custom_modules)
         encoding = str(form.get("encoding") or "")
+        header_row = header_row_in(form)
         if upload.state is not UploadState.READING:
             choices = ReadChoices(
                 columns=columns,
@@ -171,6 +177,7 @@ class UploadViews:
                 sheet=sheet or None,
                 encoding=encoding or None,
                 visible_only="visible_only" in form,
+                header_row=header_row,
             )
             self._planner.start(upload.id, choices, by_hand=True)
             words = [f"{title} as {field}" for field, title in columns.items()]
@@ -179,6 +186,7 @@ class UploadViews:
                 for field, value in constants.items()
             ]
             words += ["visible rows only"] if choices.visible_only else []
+            words += [f"titles in row {header_row}"] if header_row else []
             chosen = " ".join([sheet, encoding, ", ".join(words)])
             self._context.log(request, "read again", f"{upload.name}: {chosen.strip()}")
             await self._planner.wait(upload.id)

@@ -58,6 +58,52 @@ def test_a_file_without_hidden_rows_has_no_choice_about_them(someone: Visitor) -
     assert 'name="encoding"' not in someone.get(upload).text
 
 
+def test_another_sheet_can_be_chosen_after_the_check(someone: Visitor) -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.title = "May"
+    for row in [TITLES, *rows(2, first=40_400)]:
+        book.active.append(row)
+    june = book.create_sheet("June")
+    for row in [("Modul", "Satz", "Sperre", "Grund"), *rows(3, first=40_410)]:
+        june.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    upload = someone.check("months.xlsx", content.getvalue())
+    assert "(find it by its titles: May)" in someone.get(upload).words
+    refused = read_again(someone, upload, sheet="June")
+    assert "no column for the module, the record id and the reason" in refused
+    # The choice stays, and the other sheet can be chosen again.
+    assert '<option value="June" selected>' in someone.get(upload).text
+    columns = {
+        "module": "Modul", "record_id": "Satz", "lock_id": "Sperre", "reason": "Grund",
+    }  # fmt: skip
+    assert "can be sent 3" in read_again(someone, upload, sheet="June", **columns)
+    assert '<option value="June" selected>' in someone.get(upload).text
+    assert "can be sent 2" in read_again(someone, upload, sheet="May")
+
+
+def test_another_row_of_titles_can_be_chosen(someone: Visitor) -> None:
+    line = "Deals,58431040000004255{},58431040000005744{},why\n"
+    content = HEADER + line.format("01", "01") + HEADER + line.format("02", "02")
+    upload = someone.check("twice.csv", content.encode())
+    check = someone.get(upload).words
+    assert "titles in row 1" in check
+    changed = read_again(someone, upload, header_row="3")
+    assert "titles in row 3" in changed
+    assert "can be sent 1" in changed
+    assert 'name="header_row" inputmode="numeric" maxlength="4" autocomplete="off" value="3"' in (
+        someone.get(upload).text
+    )
+    refused = read_again(someone, upload, header_row="99")
+    assert "row 99 was chosen for the titles, and it is blank or below the last row" in refused
+    assert "can be sent 1" in read_again(someone, upload, header_row="3")
+    for wrong in ("0", "2000", "one"):
+        answer = someone.post(f"{upload}/read", {"header_row": wrong})
+        assert answer.status == 409
+        assert "is no row of titles" in answer.words
+
+
 def test_a_guessed_encoding_can_be_corrected(someone: Visitor) -> None:
     content = HEADER + "".join(
         ROW.format(text) for text in ("Prüfung für März abgeschlossen", "Verträge geändert")

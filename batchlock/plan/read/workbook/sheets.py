@@ -49,6 +49,7 @@ def open_sheet(path: Path, kind: FileKind, options: ReadOptions) -> Sheet:
                     header=header,
                     rows=rows if candidate else _released,
                     hidden_rows=handle.hidden_rows,
+                    all_names=tuple(one.name for one in handles),
                 )
             )
             if header.missing and (row := low_header_row(rows(), options)) is not None:
@@ -122,5 +123,7 @@ def _sheet_with_header(path: Path, sheets: Sequence[Sheet], options: ReadOptions
     )
     name = path.name if len(sheets) == 1 else f"{path.name}, sheet {best.name}"
     if problem := header_error(name, best.header, options):
+        if len(best.all_names) > 1:
+            problem.sheets = best.all_names
         raise problem
     return best

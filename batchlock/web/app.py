@@ -72,7 +72,7 @@ def create_app(
         ],
         client_max_size=_MAX_FORM_BYTES,
     )
-    app.on_response_prepare.append(security.add_headers)
+    app.on_response_prepare.append(security.header_signal(rules))
     app.add_routes(auth_routes(auth, account))
     app.add_routes(org_routes(site))
     app.add_routes(overview_routes(site))

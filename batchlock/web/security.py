@@ -35,6 +35,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+# A year, as OWASP recommends. Not for subdomains: whoever runs them decides about them.
+_ONLY_TLS = "max-age=31536000"
 # Browsers send 80 to 150 characters.
 _MAX_BROWSER = 200
 _SAFE_METHODS = ("GET", "HEAD")
@@ -57,7 +59,15 @@ class SecurityRules:
     session_limit_seconds: float
     """How long a session may last."""
     cookie: str
-    """The cookie's name."""
+    """The cookie's name where the connection has no TLS."""
+
+    def cookie_name(self, request: web.Request) -> str:
+        """Return the name of the cookie.
+
+        With TLS it has a prefix, for which browsers take a cookie from this host alone, and never
+        from a page without TLS.
+        """
+        return f"__Host-{self.cookie}" if is_encrypted(request, self) else self.cookie
 
 
 def open_to_all(handler: _H) -> _H:
@@ -104,7 +114,7 @@ def set_cookie(
 ) -> None:
     """Set the browser's cookie."""
     response.set_cookie(
-        rules.cookie,
+        rules.cookie_name(request),
         cookie,
         httponly=True,
         # Not Strict: a link in a mail would ask for the password of somebody who is signed in. With
@@ -166,7 +176,20 @@ async def form_of(request: web.Request) -> Mapping[str, object]:
         raise web.HTTPBadRequest from None
 
 
-async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+def header_signal(
+    rules: SecurityRules,
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return the signal that sets the security headers of every answer of the application."""
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        add_headers(response)
+        if is_encrypted(request, rules):
+            response.headers.setdefault("Strict-Transport-Security", _ONLY_TLS)
+
+    return add
+
+
+def add_headers(response: web.StreamResponse) -> None:
     """Set the security headers of an answer, and remove the one that names the server."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
@@ -201,7 +224,8 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
     async def load_session(request: web.Request, handler: Handler) -> web.StreamResponse:
         if _is_for_machines(request):
             return await handler(request)
-        cookie, name = request.cookies.get(rules.cookie, ""), None
+        cookie_name, name = rules.cookie_name(request), None
+        cookie = request.cookies.get(cookie_name, "")
         # The error page needs both, also when the store cannot be used.
         request[COOKIE], request[NAME] = cookie or new_cookie(), ""
         if cookie:
@@ -218,7 +242,7 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
             raise web.HTTPUnauthorized(text="You are signed out. Sign in again, then repeat this.")
         response = await handler(request)
         # Even the sign-in form needs a cookie, because its CSRF token is derived from it.
-        if not cookie and not response.prepared and rules.cookie not in response.cookies:
+        if not cookie and not response.prepared and cookie_name not in response.cookies:
             set_cookie(response, request, rules, request[COOKIE])
         return response
 
@@ -230,11 +254,10 @@ def _is_poll(request: web.Request) -> bool:
 
     Not a page that a person opens: it is requested as HTML, and never stored by the browser.
     """
-    accept = request.headers.get("Accept", "")
     return request.method in _SAFE_METHODS and (
         "If-None-Match" in request.headers
         or request.headers.get("Sec-Fetch-Dest") == "empty"
-        or accept.startswith(("application/json", "text/event-stream"))
+        or "text/html" not in request.headers.get("Accept", "text/html")
     )
 
 

@@ -1,9 +1,11 @@
 """The server: it opens the database, listens on an address, and serves the application."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 
 from aiohttp import web
@@ -15,6 +17,7 @@ from batchlock.store.store import Store
 from batchlock.web.addresses import url_of
 from batchlock.web.app import create_app
 from batchlock.web.observer import PageObserver
+from batchlock.web.protocol import connection_of
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.server_locks import ServerLocks
 from batchlock.web.templating import OrgLabel
@@ -22,6 +25,8 @@ from batchlock.zoho.network import is_this_machine
 
 # Live pages keep a connection open for ever; after this time the server closes them.
 _SHUTDOWN_SECONDS = 3.0
+# Connections that wait to be accepted; aiohttp's number.
+_BACKLOG = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +79,20 @@ async def serving(
             )
             # Cancelled handlers: a download ends its child process when the browser leaves.
             runner = web.AppRunner(
-                app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
+                app, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
             )
             await runner.setup()
+            assert runner.server is not None
+            loop = asyncio.get_running_loop()
+            listener = await loop.create_server(
+                partial(connection_of, runner.server, loop), sock=listening, backlog=_BACKLOG
+            )
             try:
-                await web.SockSite(runner, listening).start()
                 names, only = served_orgs.names(), served_orgs.only()
                 label = None if only is None else served_orgs.label(only)
                 yield ServedPage(url, len(names), label, metrics_port)
             finally:
+                listener.close()
                 await runner.cleanup()
     finally:
         if locks is not None:

@@ -1,7 +1,9 @@
 """What no request can do: without a session, from another site, or with hostile content."""
 
 import re
+import socket
 import sqlite3
+from urllib.parse import urlsplit
 
 import pytest
 from support.page_server import PageServer, served_page
@@ -85,6 +87,34 @@ def test_every_answer_has_the_security_headers(page: PageServer, someone: Visito
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["Server"] is None
     assert Visitor(page.url).get("/", {"Host": "x"}).headers["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 10_000 + b"\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_without_a_version(page: PageServer, content: bytes) -> None:
+    url = urlsplit(page.url)
+    with socket.create_connection((str(url.hostname), int(url.port or 0))) as connection:
+        connection.sendall(content)
+        with connection.makefile("rb") as answer:
+            received = answer.read().decode()
+    assert received.startswith("HTTP/1.0 400 ")
+    assert "X-Content-Type-Options: nosniff" in received
+    assert "default-src 'none'" in received
+    for leak in ("aiohttp", "Python", "nonsense", "xxx"):
+        assert leak not in received
+
+
+def test_a_file_name_with_nul_is_refused_with_a_sentence(someone: Visitor) -> None:
+    refused = someone.upload(("a\0b.csv", csv_content(1, first=1)))
+    assert refused.status == 400
+    assert "Rename it, then upload it again." in refused.words
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import ClassVar
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.rows import LONGEST_REASON, Field
@@ -85,6 +86,11 @@ class UploadViews:
         refusals: list[str] = []
         try:
             await self._receive_parts(request, upload_ids, refusals)
+        except BadHttpMessage:  # its headers, such as a file name with a character NUL
+            raise web.HTTPBadRequest(
+                text="A file of this upload has a name that cannot be read. Rename it, then upload "
+                "it again."
+            ) from None
         except (ValueError, LookupError):  # aiohttp's errors for a malformed body
             raise web.HTTPBadRequest from None
         if refusals:

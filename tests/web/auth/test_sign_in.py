@@ -162,9 +162,26 @@ def test_only_the_address_that_the_proxy_adds_counts(guarded: PageServer) -> Non
     assert 429 in login_statuses(guarded, names, addresses)
 
 
-def test_a_cookie_behind_tls_is_secure(guarded: PageServer) -> None:
-    answer = Visitor(guarded.url).get("/login", {"X-Forwarded-Proto": "https"})
-    assert "Secure" in answer.headers["Set-Cookie"]
+def test_behind_tls_the_cookie_is_bound_to_the_host(guarded: PageServer) -> None:
+    behind_tls = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.0.9.1"}
+    answer = Visitor(guarded.url).get("/login", behind_tls)
+    assert answer.headers["Set-Cookie"].startswith("__Host-batchlock_")
+    for attribute in ("Secure", "Path=/", "HttpOnly"):
+        assert attribute in answer.headers["Set-Cookie"]
+    assert "Domain" not in answer.headers["Set-Cookie"]
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    anna = signed_in(guarded, "Anna", behind_tls)
+    assert anna.get("/account").status == 200
+    # A cookie without the prefix may have been set by a page without TLS.
+    anna.cookie = anna.cookie.removeprefix("__Host-")
+    assert anna.get("/account").status == 303
+
+
+def test_without_tls_there_is_neither_the_prefix_nor_hsts(guarded: PageServer) -> None:
+    for headers in ({}, {"X-Forwarded-Proto": "http"}):
+        answer = Visitor(guarded.url).get("/login", headers)
+        assert answer.headers["Set-Cookie"].startswith("batchlock_")
+        assert answer.headers["Strict-Transport-Security"] is None
 
 
 def test_a_cookie_is_sent_to_this_site_alone(page: PageServer) -> None:

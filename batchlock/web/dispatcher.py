@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from batchlock.core.errors import BatchlockError
 from batchlock.store.store import Store
 from batchlock.web.process_queue import ProcessQueue
 from batchlock.web.served_orgs import ServedOrgs
@@ -41,7 +42,12 @@ class Dispatcher:
     async def process_queues(self) -> None:
         """Start each run when its turn comes; runs until cancelled."""
         while True:
-            self._log_errors(self._step)
+            try:
+                self._step()
+            except BatchlockError as error:
+                _log.warning("The runs of all orgs wait: %s", error)
+            except Exception:
+                _log.exception("A step of the queues failed; the next one follows.")
             self._requested.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_SECONDS):
@@ -61,7 +67,7 @@ class Dispatcher:
         }
         sending = {org for org, queue in self._queues.items() if queue.is_sending}
         for org in sending | {org for org, work in works.items() if work.has_urgent}:
-            self._log_errors(self.queue(org).settle)
+            self._try(self.queue(org), self.queue(org).settle)
         is_full = False
         for org in [org for org, work in works.items() if work.has_waiting]:
             sending = {name for name, queue in self._queues.items() if queue.is_sending}
@@ -69,11 +75,17 @@ class Dispatcher:
             queue = self.queue(org)
             queue.waits_for_other_orgs = is_full
             if not is_full:
-                self._log_errors(queue.start_next)
+                self._try(queue, queue.start_next)
 
-    @staticmethod
-    def _log_errors(step: Callable[[], object]) -> None:
+    def _try(self, queue: ProcessQueue, step: Callable[[], object]) -> None:
+        """Take a step of an org; the next one follows when it fails, for a full disk perhaps."""
+        problem = ""
         try:
             step()
+        except BatchlockError as error:
+            problem = str(error)
+            if problem != queue.problem:
+                _log.warning("The runs of an org wait: %s", problem)
         except Exception:
             _log.exception("A step of the queue failed; the next one follows.")
+        queue.problem = problem

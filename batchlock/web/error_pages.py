@@ -1,5 +1,6 @@
 """What a person reads where a request fails."""
 
+import errno
 import logging
 import secrets
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ _SENTENCES = {
     405: "That cannot be done here.",
     413: "That is too large.",
 }
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_ROOM = (
+    "The disk of the server is full, so this could not be done. What was recorded before is safe. "
+    "Ask the administrator to make room, then try again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +60,12 @@ def error_pages(templates: Templates) -> Middleware:
             return error_page(request, status, page_words(error.page_message))
         except (ConnectionError, TimeoutError):
             raise  # the browser is gone, so there is nobody to answer
-        except Exception:
+        except Exception as error:
             if request.writer.output_size > 0:
                 raise  # a part of the answer is sent, so its status cannot change any more
+            if isinstance(error, OSError) and error.errno in _DISK_FULL:
+                _log.error("%s %s: the disk is full: %s", request.method, request.path, error)
+                return error_page(request, web.HTTPInsufficientStorage.status_code, _NO_ROOM)
             reference = secrets.token_hex(4)
             _log.exception("unexpected error %s at %s %s", reference, request.method, request.path)
             message = f"Something unexpected went wrong. Tell your administrator: {reference}."

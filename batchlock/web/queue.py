@@ -21,6 +21,8 @@ class RunQueue(ABC):
 
     waits_for_other_orgs = False
     """Whether the first run that waits can only start when a run of another org has ended."""
+    problem = ""
+    """Why its runs can neither be started nor recorded at this moment, in a sentence."""
 
     def __init__(self, store: Store, org: str, served_orgs: ServedOrgs) -> None:
         self._store = store

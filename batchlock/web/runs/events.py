@@ -27,6 +27,8 @@ class LiveRun:
     view: RunView
     runs_before: int
     waits_for_other_orgs: bool
+    problem: str
+    """Why the runs of the org can neither be started nor recorded; empty when they can be."""
     chart: Chart | None
 
     @property
@@ -92,6 +94,7 @@ class LiveViews:
             view=view,
             runs_before=self._context.queue.runs_before(view.run.run_id) if is_queued else 0,
             waits_for_other_orgs=self._context.queue.waits_for_other_orgs,
+            problem=self._context.queue.problem,
             chart=chart(view.throughput),
         )
 

@@ -24,7 +24,8 @@ def legend(run: Run) -> str:
         credits_used=0,
     )
     return Templates(lambda _: Frame()).render_part(
-        "live/bar.html", LiveRun(view=view, runs_before=0, waits_for_other_orgs=False, chart=None)
+        "live/bar.html",
+        LiveRun(view=view, runs_before=0, waits_for_other_orgs=False, problem="", chart=None),
     )
 
 

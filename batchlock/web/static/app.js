@@ -212,6 +212,3 @@ for (const form of document.querySelectorAll("form[data-confirm]")) {
     if (!confirm(form.dataset.confirm)) event.preventDefault();
   });
 }
-for (const choice of document.querySelectorAll("[data-submit]")) {
-  choice.addEventListener("change", () => choice.form.requestSubmit());
-}

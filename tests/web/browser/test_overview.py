@@ -55,6 +55,7 @@ def test_it_is_filtered_and_shows_what_has_changed(tab: Page, orgs_page: PageSer
     recorder = Recorder()
     recorder.attach(tab)
     tab.get_by_label("Show").select_option("problems")
+    tab.get_by_role("button", name="Find").click()
     expect(tab.get_by_text("of 25 orgs")).to_be_visible()
     expect(tab.get_by_role("link", name=org_name(0))).to_have_count(0)
     tab.goto(f"{orgs_page.url}/?words={org_name(0)}")

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
 from support.browser import NewTab, needs_browser, sign_in_by_link
 from support.page_server import PageServer, served_page
 from support.sheets import record
-from support.visitor import write_config
+from support.visitor import csv_content, write_config
 
 pytestmark = needs_browser
 
@@ -45,3 +46,22 @@ def test_result_message_record_and_reason_need_no_scrolling(
         box = cell.bounding_box()
         assert box is not None
         assert box["x"] + box["width"] <= 390
+
+
+def test_arrow_keys_in_the_filter_load_no_page(page: PageServer, new_tab: NewTab) -> None:
+    visitor = page.visitor()
+    run = visitor.start("keys.csv", csv_content(2, first=71_001))
+    visitor.results(run)
+    tab = sign_in_by_link(page, new_tab())
+    tab.goto(page.url + run)
+    requests: list[str] = []
+    tab.on(
+        "request",
+        lambda request: requests.append(request.url) if request.is_navigation_request() else None,
+    )
+    tab.get_by_label("Show").focus()
+    tab.keyboard.press("ArrowDown")
+    expect(tab.get_by_label("Show")).to_have_value("updated")
+    assert requests == []
+    tab.get_by_role("button", name="Find").click()
+    tab.wait_for_url("**show=updated**")

@@ -247,7 +247,8 @@ class Engine(StoredRuns):
             if reason := self.store.not_resumable_because(run):
                 self.observer.on_message(f"Run {run.run_id} cannot be resumed. {reason}")
                 return None
-            set_holder(f"run {run.run_id}")
+            starter = f"by {run.requested_by}" if run.requested_by else "on the command line"
+            set_holder(f"run {run.run_id} of {run.file_name}, started {starter}")
             return await self._resume(
                 run, load_credentials(self.settings.zoho, self.settings.network, run.info.org)
             )

@@ -10,6 +10,7 @@ from batchlock.core.messages import RESULT_MEANINGS
 from batchlock.core.preview import Preview
 from batchlock.core.records import WAY_NAMES, ModuleLocks, locks_in_words
 from batchlock.core.results import Cause, Result, Summary
+from batchlock.report.destination import displayable_name
 from batchlock.report.preview import preview_lines
 from batchlock.report.styles import LINE_HEIGHT, Styles, set_up_print, write_text
 
@@ -136,7 +137,7 @@ def _write_details(
     sheet.set_row(top, 20)
     sheet.write_string(top, 0, "The check" if is_check else "The run", styles.section)
     details: dict[str, str | int | None] = {
-        "File": summary.file,
+        "File": displayable_name(summary.file),
         "Sheet": summary.sheet,
         "SHA-256": summary.sha256,
         **summary.settings,

@@ -10,9 +10,7 @@ message ─ PHRASES: known advice ─▶ advice about a setting: "Ask the admini
 import re
 from collections.abc import Sequence
 
-_SETTING = (
-    r"\b(?:zoho|limits|retry|stop|input|results|web|worker|secrets|network|notify)\.[a-z][a-z_]+"
-)
+_SETTING = r"(?<![\w./@-])(?:zoho|limits|retry|stop|input|results|web|worker|secrets|network|notify)\.[a-z][a-z_]+"
 _NAMES_A_SETTING = re.compile(f"{_SETTING}|the configuration|the setting `")
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 # The first words of advice about the machine of batchlock, or about its configuration.
@@ -174,6 +172,16 @@ PHRASES: Sequence[tuple[str, str]] = (
         r"Generate a new one at (\S+) and run `batchlock login` again",
         r"Ask the administrator to generate a new one at \1 and to sign batchlock in with it",
     ),
+    # The places of files, and the processes, are those of the server.
+    (r", process \d+", ""),
+    (
+        (
+            r"(?<![\w/:.])/(?:home|root|tmp|var|srv|opt|mnt|usr|data|Users|private)/(?:[^\s/]+/)*"
+            r"([^\s/,;:]+)"
+        ),
+        r"\1",
+    ),
+    (r"\b[A-Za-z]:\\(?:[^\\\s]+\\)*([^\\\s,;:]+)", r"\1"),
     # Commands that only the administrator can type.
     (r" (?:again )?with `batchlock [^`]*`", ""),
     (r"`batchlock [^`]*`", "batchlock"),
@@ -184,7 +192,9 @@ _PHRASES = tuple((re.compile(pattern), words) for pattern, words in PHRASES)
 # Most messages have nothing of a terminal, and a page shows hundreds.
 _SUSPICIOUS = re.compile(
     r"`|--[a-z{]|command|configuration|leave it out|the option|run the corrected file"
-    rf"|Resume it first|again with:|Add a name to it|{_SETTING}"
+    rf"|Resume it first|again with:|Add a name to it|, process|{_SETTING}"
+    # Paths of the server.
+    r"|(?<!\S)/|:\\"
 )
 
 

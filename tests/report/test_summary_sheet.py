@@ -83,7 +83,7 @@ def test_the_run_is_described(tmp_path: Path) -> None:
     start = words.index("The run") + 1
     details = dict(zip(words[start::2], words[start + 1 :: 2], strict=True))
     assert details == {
-        "File": "/in/locks.xlsx",
+        "File": "locks.xlsx",
         "Sheet": "Locks",
         "SHA-256": "ab" * 32,
         "Org": "acme",

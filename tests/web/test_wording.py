@@ -84,6 +84,15 @@ def test_a_setting_is_named_for_the_administrator() -> None:
             ),
         ),
         (
+            "Another run is at work on acme: run 1 of a.xlsx, started by Anna, process 14516. Wait.",
+            "Another run is at work on acme: run 1 of a.xlsx, started by Anna. Wait.",
+        ),
+        (
+            "/var/lib/batchlock/runs/acme/1.journal is damaged, C:\\data\\1.csv too.",
+            "1.journal is damaged, 1.csv too.",
+        ),
+        ("See https://crm.zoho.eu/tmp/x", "See https://crm.zoho.eu/tmp/x"),
+        (
             "It is not known yet what became of 2 rows. Resume it first: batchlock resume 2026",
             "It is not known yet what became of 2 rows. Resume it first.",
         ),

@@ -24,15 +24,15 @@ RESULT_LABELS = {
     Result.UPDATED: "Updated",
     Result.LOCKED: "Locked",
     Result.UNLOCKED: "Unlocked",
-    Result.UNCHANGED: "Already as asked",
-    Result.REJECTED: "Refused by Zoho",
+    Result.UNCHANGED: "Unchanged",
+    Result.REJECTED: "Rejected",
     Result.FAILED: "Failed",
-    Result.INVALID: "Has problems",
-    Result.DUPLICATE: "Same as an earlier row",
+    Result.INVALID: "Invalid",
+    Result.DUPLICATE: "Duplicate",
     Result.NOT_SENT: "Not sent",
-    Result.UNKNOWN: "Not known yet",
+    Result.UNKNOWN: "Unknown",
 }
-"""The page's word for each result; the files use the value of the result itself."""
+"""The page's label for each result: the word of the files, as a label is written."""
 
 FIND_RESULT_LABELS = RESULT_LABELS | {
     Result.UNCHANGED: "Looked at",

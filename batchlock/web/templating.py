@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from batchlock import __version__
 from batchlock.core.encodings import usual_name
-from batchlock.core.messages import FIND_RESULT_LABELS, RESULT_LABELS
+from batchlock.core.messages import FIND_RESULT_LABELS, RESULT_LABELS, RESULT_MEANINGS
 from batchlock.core.results import Result
 from batchlock.web import security
 from batchlock.web.action_labels import ACTION_LABELS
@@ -103,6 +103,7 @@ class Templates:
             "static_hash": _STATIC_HASH,
             "Result": Result,
             "RESULT_LABELS": RESULT_LABELS,
+            "RESULT_MEANINGS": RESULT_MEANINGS,
             "FIND_RESULT_LABELS": FIND_RESULT_LABELS,
             "ACTION_LABELS": ACTION_LABELS,
         }

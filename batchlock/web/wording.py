@@ -10,7 +10,10 @@ message ─ PHRASES: known advice ─▶ advice about a setting: "Ask the admini
 import re
 from collections.abc import Sequence
 
-_SETTING = r"(?<![\w./@-])(?:zoho|limits|retry|stop|input|results|web|worker|secrets|network|notify)\.[a-z][a-z_]+"
+_SETTING = (
+    r"(?<![\w./@-])(?:zoho|limits|retry|stop|input|results|web|worker|secrets|network|notify)"
+    r"\.[a-z][a-z_]+"
+)
 _NAMES_A_SETTING = re.compile(f"{_SETTING}|the configuration|the setting `")
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 # The first words of advice about the machine of batchlock, or about its configuration.

@@ -84,8 +84,8 @@ def test_a_setting_is_named_for_the_administrator() -> None:
             ),
         ),
         (
-            "Another run is at work on acme: run 1 of a.xlsx, started by Anna, process 14516. Wait.",
-            "Another run is at work on acme: run 1 of a.xlsx, started by Anna. Wait.",
+            "Another run is at work on acme: run 1, started by Anna, process 14516. Wait.",
+            "Another run is at work on acme: run 1, started by Anna. Wait.",
         ),
         (
             "/var/lib/batchlock/runs/acme/1.journal is damaged, C:\\data\\1.csv too.",

@@ -44,6 +44,6 @@ def test_a_lock_that_was_looked_at_is_not_called_a_row_that_is_as_asked(
     assert update is not None
     assert repetition is not None
     assert "Looked at <b>" in legend(search)
-    assert "Already as asked" not in legend(search)
+    assert "Unchanged" not in legend(search)
     assert "Updated <b>" in legend(update)
-    assert "Already as asked <b>" in legend(repetition)
+    assert "Unchanged <b>" in legend(repetition)

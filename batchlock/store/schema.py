@@ -274,6 +274,8 @@ choices = sa.Table(
     "choices",
     metadata,
     sa.Column("titles", sa.Text, primary_key=True),
+    # Who chose it; empty for a choice that holds for all.
+    sa.Column("person", sa.Text, primary_key=True, server_default=sa.text("''")),
     # Without none_as_null, a missing choice would be the JSON value null, and not NULL.
     sa.Column("columns", sa.JSON(none_as_null=True)),
     sa.Column("encoding", sa.Text),

@@ -8,6 +8,7 @@ from batchlock.web.runs.downloads import ResultDownloads
 from batchlock.web.runs.events import LiveViews
 from batchlock.web.runs.pages import RunPages
 from batchlock.web.runs.undo import UndoPages
+from batchlock.web.uploads.choices import ChoiceViews
 from batchlock.web.uploads.downloads import UploadDownloads
 from batchlock.web.uploads.planner import UploadPlanner
 from batchlock.web.uploads.views import UploadViews
@@ -27,6 +28,7 @@ class OrgPages:
         self.results = ResultDownloads(context)
         self.undo = UndoPages(context)
         self.uploads = UploadViews(context, self.planner)
+        self.choices = ChoiceViews(context)
         self.workbooks = UploadDownloads(context)
         self.locks = LockViews(context)
         self.found = FoundLocks(context, self.planner)

@@ -17,6 +17,7 @@ RUN = f"{HOME}/runs/20260314-020304-1f3a"
 def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None:
     stranger = Visitor(page.url)
     for path in ("/", "/overview", HOME, f"{HOME}/locks", f"{HOME}/history", f"{HOME}/log",
+                 f"{HOME}/choices",
                  "/history", "/runs/0", f"{HOME}/files/0", RUN, f"{RUN}/undo", f"{RUN}/now",
                  f"{RUN}/results.xlsx", f"{HOME}/template.xlsx",
                  "/orgs/nowhere", "/nowhere", "/account"):  # fmt: skip
@@ -25,7 +26,8 @@ def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None
     stranger.get("/login")
     for path in (f"{RUN}/stop", f"{RUN}/pause", f"{RUN}/go-on", f"{RUN}/retry", f"{RUN}/undo",
                  f"{RUN}/use", f"{HOME}/locks", f"{HOME}/files/0/start",
-                 f"{HOME}/files/0/read", f"{HOME}/files/0/remove", "/logout", "/account/end",
+                 f"{HOME}/files/0/read", f"{HOME}/choices/remove",
+                 f"{HOME}/choices/agree", f"{HOME}/files/0/remove", "/logout", "/account/end",
                  "/account/end-others", "/account/password"):  # fmt: skip
         assert stranger.post(path).status == 401, path
     stranger.home = HOME

@@ -71,14 +71,19 @@ FIELDS = (
 )
 
 
-def preselected_columns(upload: Upload) -> dict[str, str]:
+def preselected_columns(upload: Upload, remembered: Mapping[str, str]) -> dict[str, str]:
     """Return for each field the title that was chosen, or that is likely; empty for none.
+
+    `remembered` are the titles that were chosen for an earlier file with the same titles, by field;
+    where there are any, none is guessed.
 
     A title is likely by its words, unless the values below it are none of the field; without such a
     title, the only column of long ids is that of the record ids. With one value for all rows, only
     a title that was chosen: a column beside it would be refused.
     """
     samples = dict(zip(upload.columns, upload.samples, strict=False))
+    if remembered and not upload.explicit_columns:
+        return {field.name: remembered.get(field.name, "") for field in FIELDS}
     columns: dict[str, str] = {}
     for field in FIELDS:
         free = [title for title in upload.columns if title not in columns.values()]

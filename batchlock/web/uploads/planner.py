@@ -30,15 +30,19 @@ class UploadPlanner:
         """How many uploads are being planned here, or wait for that."""
         return len(self._tasks)
 
-    def start(self, upload_id: str, choices: ReadChoices, *, by_hand: bool = False) -> None:
+    def start(
+        self, upload_id: str, choices: ReadChoices, *, by_hand: bool = False, person: str = ""
+    ) -> None:
         """Start to plan an upload with what a person chose, unless that is under way.
 
-        Unless `by_hand`, what a person chose for such titles before is tried too.
+        `person` is who chose it; the choice is remembered for that person. Unless `by_hand`, the
+        encoding is tried too that the person who uploaded it chose for such titles before. Columns
+        are never: they are proposed where the file is refused.
         """
         if upload_id in self._tasks:
             return
         self._uploads.set_reading(upload_id, choices, remembered=False)
-        self._start_task(upload_id, by_hand=by_hand)
+        self._start_task(upload_id, by_hand=by_hand, person=person)
 
     def resume(self) -> None:
         """Start again what was being planned by a server that has ended."""
@@ -46,8 +50,8 @@ class UploadPlanner:
             if upload.id not in self._tasks:
                 self._start_task(upload.id, by_hand=False)
 
-    def _start_task(self, upload_id: str, *, by_hand: bool) -> None:
-        task = asyncio.create_task(self._check(upload_id, by_hand=by_hand))
+    def _start_task(self, upload_id: str, *, by_hand: bool, person: str = "") -> None:
+        task = asyncio.create_task(self._check(upload_id, by_hand=by_hand, person=person))
         self._tasks[upload_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(upload_id, None))
 
@@ -69,7 +73,7 @@ class UploadPlanner:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _check(self, upload_id: str, *, by_hand: bool) -> None:
+    async def _check(self, upload_id: str, *, by_hand: bool, person: str) -> None:
         """Plan an upload and record the result, unless another server does that."""
         claim = self._files.claim(upload_id)
         async with self._context.limits.planning:
@@ -78,21 +82,23 @@ class UploadPlanner:
                 upload = self._uploads.get(self._context.org, upload_id)
                 # Another server may have planned it while it waited here.
                 if is_claimed and upload is not None and upload.state is UploadState.READING:
-                    await self._plan_and_record(upload, upload.choices, by_hand=by_hand)
+                    await self._plan_and_record(
+                        upload, upload.choices, by_hand=by_hand, person=person or upload.user
+                    )
             finally:
                 await asyncio.shield(asyncio.to_thread(claim.__exit__, None, None, None))
 
     async def _plan_and_record(
-        self, upload: Upload, choices: ReadChoices, *, by_hand: bool
+        self, upload: Upload, choices: ReadChoices, *, by_hand: bool, person: str
     ) -> None:
         try:
-            await self._plan(upload, choices, by_hand=by_hand)
+            await self._plan(upload, choices, by_hand=by_hand, person=person)
             self._uploads.set_checked(upload.id)
         except BatchlockError as error:
-            remembered = self._remembered(error, choices)
+            remembered = self._remembered(error, choices, person)
             if remembered is not None and not by_hand:
                 self._uploads.set_reading(upload.id, remembered, remembered=True)
-                await self._plan_and_record(upload, remembered, by_hand=False)
+                await self._plan_and_record(upload, remembered, by_hand=False, person=person)
                 return
             self._uploads.set_refused(
                 upload.id,
@@ -107,19 +113,18 @@ class UploadPlanner:
             message = f"{upload.name} cannot be read; the details are in the log of batchlock."
             self._uploads.set_refused(upload.id, message)
 
-    def _remembered(self, error: BatchlockError, choices: ReadChoices) -> ReadChoices | None:
-        """Return what a person chose for a file with the same titles, if it is something new."""
-        store = self._context.store
-        if not error.columns:
+    def _remembered(
+        self, error: BatchlockError, choices: ReadChoices, person: str
+    ) -> ReadChoices | None:
+        """Return the encoding that a person chose for a file with the same titles, if it is new."""
+        if not error.columns or not error.readings or choices.encoding is not None:
             return None
-        if error.readings:
-            encoding = store.choices.encoding(error.columns)
-            known = encoding is None or choices.encoding is not None
-            return None if known else replace(choices, encoding=encoding)
-        columns = store.choices.columns(error.columns)
-        return None if not columns or choices.columns else replace(choices, columns=columns)
+        encoding = self._context.store.choices.encoding(error.columns, person)
+        return None if encoding is None else replace(choices, encoding=encoding)
 
-    async def _plan(self, upload: Upload, choices: ReadChoices, *, by_hand: bool) -> None:
+    async def _plan(
+        self, upload: Upload, choices: ReadChoices, *, by_hand: bool, person: str
+    ) -> None:
         file = await asyncio.to_thread(self._files.file, upload.id, upload.name)
         path = self._files.new_plan(upload.id)
         remove_drafts(path.parent)  # of a server that was killed while it planned this upload
@@ -139,7 +144,7 @@ class UploadPlanner:
             with Journal.open(path) as journal:
                 titles = journal.info.titles
             if choices.columns:
-                self._context.store.choices.save_columns(titles, choices.columns)
+                self._context.store.choices.save_columns(titles, choices.columns, person)
             if choices.encoding:
                 ascii_titles = [title for title in titles if title.isascii()]
-                self._context.store.choices.save_encoding(ascii_titles, choices.encoding)
+                self._context.store.choices.save_encoding(ascii_titles, choices.encoding, person)

@@ -55,6 +55,10 @@ class RefusedPage(Page):
     choices: Sequence[ColumnChoice]
     """The columns to choose from."""
     preselected: Mapping[str, str]
+    remembered: Mapping[str, str]
+    """The titles that were chosen for an earlier file with the same titles, by field; they are
+    proposed, and nothing is read by them before a person agrees.
+    """
     modules: Sequence[str]
     """The modules that can be chosen for all rows."""
     fields: Sequence[FieldChoice] = FIELDS
@@ -157,10 +161,14 @@ class UploadViews:
         if upload.state is UploadState.READING:
             page = ReadingPage(upload)
         elif upload.state is UploadState.REFUSED:
+            person = request[security.NAME]
+            choices = self._context.store.choices
+            remembered = choices.columns(upload.columns, person) if upload.columns else {}
             page = RefusedPage(
                 upload=upload,
                 choices=refused_choices(upload),
-                preselected=preselected_columns(upload),
+                preselected=preselected_columns(upload, remembered),
+                remembered=remembered,
                 modules=self._context.modules,
             )
         else:
@@ -185,7 +193,8 @@ class UploadViews:
                 visible_only="visible_only" in form,
                 header_row=header_row,
             )
-            self._planner.start(upload.id, choices, by_hand=True)
+            person = request[security.NAME]
+            self._planner.start(upload.id, choices, by_hand=True, person=person)
             words = [f"{title} as {field}" for field, title in columns.items()]
             words += [
                 value if field == Field.ACTION else f"one {field} for all rows"

@@ -18,8 +18,8 @@ from support.zoho import stand_in_on
 
 pytestmark = needs_browser
 
-VIEWS = ("home", "check", "running", "results", "history", "log", "columns", "sheets", "login",
-         "account", "error")  # fmt: skip
+VIEWS = ("home", "check", "running", "results", "history", "log", "choices", "columns", "sheets",
+         "login", "account", "error")  # fmt: skip
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 # The rules of axe that look at colours: a dark page differs from a light one in nothing else.
 COLOUR_RULES = ("color-contrast", "link-in-text-block")
@@ -84,6 +84,7 @@ def view_paths(anna: Visitor) -> dict[str, str]:
         "running": anna.start("locks.csv", csv_content(20_000, first=1)),
         "history": f"{anna.home}/history",
         "log": f"{anna.home}/log",
+        "choices": f"{anna.home}/choices",
         "columns": anna.check("odd.csv", unusual_titles),
         "sheets": anna.check("months.xlsx", two_sheets.getvalue()),
         "login": "/login",

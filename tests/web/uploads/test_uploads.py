@@ -10,8 +10,6 @@ from support.page_server import served_page
 from support.sheets import rows
 from support.visitor import Visitor, csv_content, file_content, write_config
 
-UNUSUAL_TITLES = b"Modul;ID-Nr;Grund\nLeads;5843104000000425565;x\n"
-
 
 def test_several_files_are_checked_one_by_one(someone: Visitor) -> None:
     someone.check("one.csv", csv_content(2, first=1))
@@ -20,18 +18,6 @@ def test_several_files_are_checked_one_by_one(someone: Visitor) -> None:
     assert "one.csv" in home
     assert "two.csv" in home
     assert "Checked" in home
-
-
-def test_columns_chosen_by_hand_are_remembered(someone: Visitor) -> None:
-    upload = someone.check("odd.csv", UNUSUAL_TITLES)
-    assert "The columns are: Modul, ID-Nr, Grund" in someone.get(upload).words
-    columns = {"module": "Modul", "record_id": "ID-Nr", "lock_id": "", "reason": "Grund"}
-    assert someone.post(f"{upload}/read", columns).location == upload
-    someone.wait_for(upload, "can be sent")
-    upload = someone.check("next.csv", UNUSUAL_TITLES.replace(b";x", b";y"))
-    check = someone.get(upload).words
-    assert "as they were chosen last time" in check
-    assert "can be sent 1" in check
 
 
 def test_the_encoding_that_reads_right_is_chosen_and_remembered(someone: Visitor) -> None:

@@ -2,7 +2,7 @@
 
 import re
 
-from support.visitor import Visitor, csv_content
+from support.visitor import HEADER, Visitor, csv_content
 
 RECORD = "5843104000000425504"
 
@@ -80,3 +80,10 @@ def test_the_old_reason_stands_beside_the_new_one(someone: Visitor) -> None:
     # The other row asks for what the lock says already.
     assert page.text.count("<ins>") == 2
     assert "Zoho was not asked" in page.words
+
+
+def test_a_file_with_titles_only_says_that_it_has_no_rows(someone: Visitor) -> None:
+    check = someone.get(someone.check("titles.csv", HEADER.encode())).words
+    assert "The file has no rows There are titles in row 1, and no row below them." in check
+    assert "Fill in the rows and upload the file again." in check
+    assert "done already" not in check

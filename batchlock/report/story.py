@@ -18,12 +18,28 @@ class Story:
     credits_used: int
 
     @property
+    def is_complete(self) -> bool:
+        """Whether every row of the file is done, by several runs together."""
+        return self.runs > 1 and 0 < self.rows == self.settled
+
+    @property
     def sentence(self) -> str:
         """The total in a sentence for people."""
         return (
             f"Together: {self.runs} runs, {self.settled:,} of {self.rows:,} rows done, "
             f"{self.requests:,} calls, {self.credits_used:,} credits."
         )
+
+
+def complete_families(runs: Sequence[Run]) -> frozenset[str]:
+    """Return the families (`Run.parent`) whose runs have done every row together.
+
+    `runs` are whole families, newest first.
+    """
+    families: dict[str, list[Run]] = {}
+    for run in reversed(runs):
+        families.setdefault(run.parent, []).append(run)
+    return frozenset(parent for parent, family in families.items() if story_of(family).is_complete)
 
 
 def story_of(family: Sequence[Run]) -> Story:

@@ -6,7 +6,7 @@ from typing import Any
 from support.run_info import figures_of, run_info, run_record
 
 from batchlock.core.runs import Run, Totals
-from batchlock.report.story import Story, story_of
+from batchlock.report.story import Story, complete_families, story_of
 
 
 def run(number: int, *, updated: int = 0, left: int = 0, requests: int = 0, **info: Any) -> Run:
@@ -58,3 +58,12 @@ def test_the_sentence_has_the_totals() -> None:
     assert story.sentence == (
         "Together: 3 runs, 11,999 of 12,000 rows done, 12,345 calls, 12,001 credits."
     )
+
+
+def test_a_family_is_complete_when_its_runs_have_done_every_row_together() -> None:
+    first, second = run(1, updated=4, left=6), run(2, updated=6, retry_of="run 1")
+    second = replace(second, parent=first.parent)
+    alone = replace(run(3, updated=4), parent="run 3")
+    open_one = replace(run(4, updated=4, left=1), parent="run 4")
+    assert complete_families([open_one, alone, second, first]) == {first.parent}
+    assert complete_families([first]) == frozenset()

@@ -74,11 +74,17 @@ def test_only_the_corrected_rows_are_sent_again(someone: Visitor) -> None:
     name = f"locks-results-{run.rpartition('/')[2]}.xlsx"
     upload = someone.check(name, corrected.getvalue())
     assert "done by an earlier run" in someone.get(upload).words
-    run = someone.post(f"{upload}/start").location
+    first, run = run, someone.post(f"{upload}/start").location
     results = someone.results(run).words
     assert "1 updated, 20 unchanged" in results
     # 21 calls for the rows, and up to two questions about the org in each run.
     assert re.search(r"Together: 2 runs, 21 of 21 rows done, 2[1-5] calls", results)
+    # The first run is not done by itself, but its file is.
+    assert "All 21 rows of the file are done. Later runs did the rest" in (someone.get(first).words)
+    assert "Done by later runs" in someone.get(f"{someone.home}/history?words=locks").words
+    answer = someone.post(f"{first}/retry")
+    assert answer.status == 409
+    assert "a retry would send its old values over them" in answer.words
 
 
 def test_the_rows_with_problems_can_be_downloaded_alone(someone: Visitor) -> None:

@@ -9,6 +9,7 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.records import FIND_KIND
 from batchlock.core.rows import Action
 from batchlock.core.runs import ACTIVE, Run, RunState
+from batchlock.report.story import story_of
 from batchlock.start import rows_of_retry
 from batchlock.web import security
 from batchlock.web.confirming import confirm_remaining, require_number, typed_number
@@ -125,6 +126,11 @@ class RunActions:
 
         Raises BatchlockError when no row is left that may go out.
         """
+        if story_of(self._context.family(run)).is_complete:
+            raise BatchlockError(
+                "Later runs have done the rest of this file, and a retry would send its old values "
+                "over them. Open the whole story of the run."
+            )
         rows = rows_of_retry(run, self._context.store, refused=refused, final=False)
         if not rows:
             raise BatchlockError(

@@ -1,7 +1,7 @@
 """The first page, the results of a run, the history, and the audit log."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from batchlock.core.records import FIND_KIND
 from batchlock.core.results import Cause, Result, ResultRow, Summary
 from batchlock.core.rows import Field
 from batchlock.core.runs import ACTIVE, Run, RunState
-from batchlock.report.story import Story, story_of
+from batchlock.report.story import Story, complete_families, story_of
 from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
 from batchlock.start import rows_of_retry
 from batchlock.store.audit_log import LogEntry
@@ -43,6 +43,8 @@ class HomePage(Page):
     active_runs: Sequence[Run]
     uploads: Sequence[Upload]
     latest_runs: Sequence[Run]
+    complete_families: Collection[str]
+    """The families of runs that have done every row of their file together."""
     max_upload_bytes: int
 
 
@@ -84,6 +86,11 @@ class ResultsPage(Page):
     undo: str
     """What an undo does, in words; empty when nothing can be put back."""
 
+    @property
+    def complete_families(self) -> Collection[str]:
+        """The family of the run, if its runs have done every row together."""
+        return (self.run.parent,) if self.story.is_complete else ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryPage(Page):
@@ -91,6 +98,8 @@ class HistoryPage(Page):
 
     template: ClassVar[str] = "history.html"
     runs: Sequence[Run]
+    complete_families: Collection[str]
+    """As on the first page."""
     table: PageOfTable
     keep_seconds: float | None
     """How long runs are kept; None for ever."""
@@ -116,6 +125,7 @@ class RunPages:
         """Show the upload, the active runs, and the latest ones."""
         runs = await asyncio.to_thread(self._context.all_runs)
         page = HomePage(
+            complete_families=complete_families(runs),
             active_runs=[run for run in runs if run.state in ACTIVE],
             uploads=self._context.store.uploads.without_run(self._context.org, limit=_MAX_UPLOADS),
             latest_runs=[run for run in runs if run.state not in ACTIVE][:_LATEST_RUNS],
@@ -139,10 +149,12 @@ class RunPages:
         """Show all runs of this org, those of the command line too."""
         words = search_words(request.query)
         runs = await asyncio.to_thread(self._context.all_runs)
+        complete = complete_families(runs)
         runs = [run for run in runs if _matches(run, words)]
         table = PageOfTable.requested(request.query, len(runs))
         page = HistoryPage(
             runs=runs[table.offset : table.offset + table.size],
+            complete_families=complete,
             table=table,
             keep_seconds=self._context.settings.web.keep,
         )
@@ -192,11 +204,12 @@ def _results_page(context: AppContext, run: Run, query: Mapping[str, str]) -> Re
     sources = summary.preview.read_as.fields
     table_columns = checked_columns(run.info.titles, sources, is_whole=False)
     columns = sorted(table_columns.columns, key=_place_in_results)
-    can_retry = run.is_closed and run.state is not RunState.SUPERSEDED
+    story = story_of(family)
+    can_retry = run.is_closed and run.state is not RunState.SUPERSEDED and not story.is_complete
     return ResultsPage(
         run=run,
         family=family,
-        story=story_of(family),
+        story=story,
         summary=summary,
         columns=columns,
         hidden_columns=table_columns.hidden,

@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from batchlock.core.errors import UsageError
-from batchlock.core.paths import refuse_missing_home
+from batchlock.core.paths import make_private_folder, refuse_missing_home
 
 _log = logging.getLogger("batchlock")
 
@@ -50,7 +50,7 @@ def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Pat
     path: Path | None = None
     try:
         refuse_missing_home(state_folder)
-        state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(state_folder)
         path = state_folder / "logs" / "batchlock.log"
         path.parent.mkdir(mode=0o700, exist_ok=True)
         file_handler = RotatingFileHandler(

@@ -1,5 +1,7 @@
 """Paths as people write them in the configuration."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -43,3 +45,15 @@ def refuse_missing_home(folder: Path) -> None:
             f"Your home folder {home} does not exist, so runs and tokens cannot be kept in it. "
             "Set HOME to a folder that does, or state_directory in the configuration."
         )
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only this user can read, and the folders above it that are missing.
+
+    `Path.mkdir` gives its mode to the last folder only. One that exists stays as it is. Raises
+    OSError.
+    """
+    for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 from batchlock.core.errors import BatchlockError, Stopped, UsageError
-from batchlock.core.paths import refuse_missing_home
+from batchlock.core.paths import make_private_folder, refuse_missing_home
 from batchlock.store.migrations import HEAD, stamp, upgrade
 from batchlock.store.schema import metadata
 
@@ -53,7 +53,7 @@ def make_state_folder(folder: Path) -> None:
     """Make a folder that only this user can read. Raises UsageError when that fails."""
     refuse_missing_home(folder)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         raise UsageError(
             f"The state folder {folder} cannot be made: {error.strerror}. "

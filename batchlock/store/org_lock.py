@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from batchlock.core.errors import AlreadyRunning, BatchlockError, UsageError
+from batchlock.core.paths import make_private_folder
 from batchlock.store.orgs import OrgTable
 
 
@@ -26,7 +27,7 @@ def org_lock(state: Path, org: str, orgs: OrgTable) -> Iterator[Callable[[str], 
     folder = state / "locks"
     lock = FileLock(folder / f"{org}.lock", mode=0o600)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         lock.acquire(timeout=0)
     except Timeout:
         run = _holder(orgs, org)

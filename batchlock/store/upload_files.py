@@ -17,6 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.paths import make_private_folder
 from batchlock.store.database import reading, writing
 
 # A part is in memory as a whole, here and in the database.
@@ -140,7 +141,7 @@ class SharedUploadFiles(UploadFiles):
         path = self._folder / upload_id / name
         if path.exists():
             return path
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         draft = path.with_name(f"{secrets.token_hex(4)}.partial")
         try:
             with draft.open("xb") as file:

@@ -14,6 +14,7 @@ from filelock import AsyncFileLock, Timeout
 
 from batchlock.core.access_token import AccessToken
 from batchlock.core.errors import Stopped, UsageError
+from batchlock.core.paths import make_private_folder
 from batchlock.zoho.oauth import TOKEN
 
 # Bytes. One token takes about 200; a larger file is not ours, and is not worth reading.
@@ -31,7 +32,7 @@ class TokenFile:
     async def locked(self, *, timeout_seconds: float) -> AsyncIterator[None]:
         """Keep all other processes from the file while the block runs; see `TokenCache`."""
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self._path.parent)
             await self._lock.acquire(timeout=timeout_seconds)
         except Timeout:
             raise Stopped(

@@ -6,7 +6,6 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +13,7 @@ from typing import ClassVar
 from aiohttp import web
 
 from batchlock.core.errors import UsageError
+from batchlock.core.paths import make_private_folder
 from batchlock.core.records import FIND_KIND, LOCK_TITLES, FoundLock, locks_in_words
 from batchlock.core.results import Summary
 from batchlock.core.rows import LONGEST_REASON, Action, Field
@@ -99,7 +99,7 @@ class FoundLocks:
         name = f"{'unlock' if is_unlock else 'change'}-locks-{run.run_id[-4:]}.csv"
         files = self._context.store.upload_files
         folder = files.folder(upload_id)
-        await asyncio.to_thread(partial(folder.mkdir, mode=0o700, parents=True))
+        await asyncio.to_thread(make_private_folder, folder)
         new_reason = None if is_unlock else reason
         try:
             path = folder / name

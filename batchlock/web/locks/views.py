@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from aiohttp import web
 
 from batchlock.core.errors import UsageError
+from batchlock.core.paths import make_private_folder
 from batchlock.core.records import FIND_KIND, FindRequest, LockFilter
 from batchlock.core.runs import Run
 from batchlock.web import security
@@ -76,7 +76,7 @@ class LockViews:
         if self._context.settings.results.directory is not None:
             return None
         folder = self._context.store.state / "web" / "locks"
-        partial(folder.mkdir, mode=0o700, parents=True, exist_ok=True)()
+        make_private_folder(folder)
         return folder
 
 

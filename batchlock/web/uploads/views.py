@@ -5,13 +5,13 @@ import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.paths import make_private_folder
 from batchlock.core.rows import LONGEST_REASON, Field
 from batchlock.store.uploads import ReadChoices, Upload, UploadState
 from batchlock.web import security
@@ -140,7 +140,7 @@ class UploadViews:
         """Write a file to the disk, start its check, and return the id of the upload."""
         upload_id = secrets.token_hex(8)
         folder = self._files.folder(upload_id)
-        await asyncio.to_thread(partial(folder.mkdir, mode=0o700, parents=True))
+        await asyncio.to_thread(make_private_folder, folder)
         try:
             max_bytes = self._context.settings.web.max_upload
             await write_upload(part, folder / name, max_bytes=max_bytes)

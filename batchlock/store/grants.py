@@ -1,6 +1,7 @@
 """Who may see which org on the page, and who may send to it.
 
-As long as there is no grant at all, everybody who may sign in sees every org and may send to it.
+As long as there is no grant at all, everybody who may sign in sees every org and may send to it. So
+does whoever signs in by a link, as long as nobody has a password.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from batchlock.store.database import reading, upsert, writing
 from batchlock.store.schema import grants as table
+from batchlock.store.schema import people
 
 EVERY_ORG = "*"
 """The org of a grant that holds for every org."""
@@ -45,7 +47,7 @@ class Access:
     """What one person may see and do."""
 
     roles: Mapping[str, Role] | None
-    """By org, also for EVERY_ORG. None: there are no grants at all, so everything is allowed."""
+    """By org, also for EVERY_ORG. None: there are no grants or no people, so all is allowed."""
 
     def role(self, org: str) -> Role | None:
         """Return the role for an org: that of a grant for this org, else that for every org."""
@@ -98,5 +100,8 @@ class GrantTable:
         with reading(self._engine) as connection:
             roles = {org: Role(role) for org, role in connection.execute(query)}
             if not roles and not connection.scalar(sa.select(exists)):
+                return Access(None)
+            # Whoever came by a link: a grant is left, but nobody may sign in by a password.
+            if not roles and connection.scalar(sa.select(people.c.name).limit(1)) is None:
                 return Access(None)
         return Access(roles)

@@ -119,7 +119,8 @@ async def _resume_plans(site: Site) -> None:
 
 
 def _local_user() -> str:
+    """Return what somebody is called who came by a link: whose account runs the page."""
     try:
-        return getpass.getuser()
+        return f"local user ({getpass.getuser()})"
     except (OSError, KeyError):  # a container's user often has no entry in the system's list
-        return "you"
+        return "local user"

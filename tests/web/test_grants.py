@@ -181,3 +181,11 @@ def test_without_any_grant_everybody_sees_everything(
     assert "everybody who may sign in sees every org" in last.out
     with Store(tmp_path / "state") as store:
         assert store.grants.access("Hugo").may_send("default")
+
+
+def test_whoever_came_by_a_link_has_all_rights(tmp_path: Path) -> None:
+    with Store(tmp_path / "state") as store:
+        store.grants.put(Grant(person="Gone", org="acme", role=Role.VIEWER))
+        assert store.grants.access("local user").may_send("acme")
+        store.people.put("Anna", "hash")
+        assert not store.grants.access("Anna").may_see("acme")

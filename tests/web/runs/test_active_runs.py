@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -97,6 +98,9 @@ def test_a_run_that_is_ending_cannot_be_resumed_yet(
     someone.wait_for(run, "Sending.")
     with frozen(process_of(slow_page)):
         someone.post(f"{run}/pause")
+        status = someone.get(run).words
+        assert re.search(r"Pausing: (\d calls? under way ends? first, then )?the results", status)
+        assert "Sending." not in status
         assert someone.post(f"{run}/go-on").status == 409
     someone.wait_for(run, "Resume")
     assert someone.post(f"{run}/retry").status == 409

@@ -1,8 +1,10 @@
 """Serve the web page, and change who may sign in to it: `batchlock serve`."""
 
 import asyncio
+import getpass
 import re
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +14,9 @@ from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
 from batchlock.zoho.network import is_this_machine
+
+if TYPE_CHECKING:
+    from batchlock.store.store import Store
 
 # A name stands in log lines, in `--users` and in messages, one a line: it has no line breaks and
 # no commas.
@@ -81,6 +86,8 @@ def add_user(settings: Settings, name: str) -> None:
         if reason := weakness(password, name):
             raise UsageError(f"{reason} Nothing was changed.")
         store.people.put(name, hash_password(password))
+        action = "changed the password of" if exists else "added the user"
+        _record(store, settings.org, action, name)
     echo(f"{name} {'has a new password' if exists else 'can sign in'}.")
 
 
@@ -94,6 +101,7 @@ def remove_user(settings: Settings, name: str) -> None:
             raise UsageError(f"There is no {name}. Who may sign in: {people}. Name one of them.")
         name = person.name
         store.people.remove(name)
+        _record(store, settings.org, "removed the user", name)
         had_grants = store.grants.remove(name)
         is_open = had_grants and not store.grants.all()
     echo(f"{name} is signed out, and cannot sign in any longer.")
@@ -138,6 +146,8 @@ def grant(settings: Settings, text: str) -> None:
         is_first = not store.grants.all()
         granted = Grant(person=person, org=org, role=Role(role or Role.SENDER))
         store.grants.put(granted)
+        log_org = settings.org if org == EVERY_ORG else org
+        _record(store, log_org, "granted", f"{person}={org}:{granted.role}")
     echo(f"{person} is {granted.role} of {'every org' if org == EVERY_ORG else org}.")
     if is_first:
         echo("From now on, people without a grant see no org.")
@@ -145,6 +155,7 @@ def grant(settings: Settings, text: str) -> None:
 
 def revoke(settings: Settings, text: str) -> None:
     """Take the right to see an org from a person. Raises UsageError when there is none."""
+    from batchlock.store.grants import EVERY_ORG
     from batchlock.store.store import Store
 
     person, org = _person_and_org("--revoke", text)
@@ -155,10 +166,20 @@ def revoke(settings: Settings, text: str) -> None:
             raise UsageError(
                 f"{person} has no grant for {org}. `batchlock serve --users` lists the grants."
             )
+        _record(store, settings.org if org == EVERY_ORG else org, "revoked", f"{person}={org}")
         is_open = not store.grants.all()
     echo(f"{person} has no grant for {org} any longer.")
     if is_open:
         echo(_NO_GRANTS)
+
+
+def _record(store: "Store", org: str, action: str, subject: str) -> None:
+    """Record in the audit log of an org what was done at a terminal."""
+    try:
+        account = getpass.getuser()
+    except (OSError, KeyError):  # a container's user often has no entry in the system's list
+        account = "an unknown account"
+    store.audit_log.add(org, f"terminal ({account})", action, subject)
 
 
 def _person_and_org(option: str, text: str) -> tuple[str, str]:

@@ -164,6 +164,18 @@ def test_grants_are_given_listed_and_taken(
     assert serve("--remove-user", "GAIL")[0] == 0
     with Store(orgs_page.state) as store:
         assert not [grant for grant in store.grants.all() if grant.person == "Gail"]
+        entries = [
+            entry
+            for org in ("default", "globex", "initech")
+            for entry in store.audit_log.entries(org, offset=0, limit=50)
+            if entry.user.startswith("terminal (")
+        ]
+    assert {(entry.org, f"{entry.action} {entry.subject}") for entry in entries} == {
+        ("initech", "granted Gail=initech:viewer"),
+        ("globex", "granted Gail=globex:sender"),
+        ("initech", "revoked Gail=initech"),
+        ("default", "removed the user Gail"),
+    }
 
 
 def test_without_any_grant_everybody_sees_everything(

@@ -128,5 +128,6 @@ class AuthViews:
     def _start_session(self, request: web.Request, name: str, path: str) -> web.HTTPSeeOther:
         """Start a session, and return the answer that leads to a path."""
         self._store.sessions.end(session_key(request[security.COOKIE]))
-        self._store.audit_log.add(self._org, name, "signed in")
+        address = security.client_address(request, self._rules)
+        self._store.audit_log.add(self._org, name, "signed in", f"from {address}")
         return security.start_session(self._store, request, self._rules, name=name, path=path)

@@ -211,7 +211,12 @@ def test_the_log_says_who_did_what(guarded: PageServer) -> None:
     lena.results(run)
     lena.get(f"{run}/results.csv")
     log = lena.get(f"{lena.home}/log").words
-    for action in ("signed in", "uploaded logged.csv", "started logged.csv", "downloaded"):
+    for action in (
+        "signed in from 10.0.6.1",
+        "uploaded logged.csv",
+        "started logged.csv",
+        "downloaded",
+    ):
         assert f"Lena {action}" in log
 
 

@@ -57,10 +57,11 @@ class RunQueue(ABC):
         """Stop a run; the rest can still be sent later. Raises BatchlockError as `pause` does."""
         self._end(run, StopReason(code=StopCode.STOPPED, sentence=f"Stopped by {user}."))
 
-    def runs_before(self, run_id: str) -> int:
-        """Count the runs that come before this one."""
+    def runs_before(self, run_id: str) -> list[Run]:
+        """Return the runs that come before this one, the one that is being sent first."""
         order = [*self._at_work(), *self._store.runs.queue(self._org)]
-        return next((number for number, run in enumerate(order) if run.run_id == run_id), 0)
+        number = next((number for number, run in enumerate(order) if run.run_id == run_id), 0)
+        return order[:number]
 
     @abstractmethod
     def _wake(self) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from aiohttp import web
@@ -19,17 +21,42 @@ _FIRST_VIEW_SECONDS = 30
 # The parts of the page that the script replaces: templates live/<part>.html, ids live-<part>.
 _PARTS = ("status", "bar", "figures", "causes", "chart")
 
+# Before, the pace of a run is that of its sign-in and of a growing window.
+_MIN_MEASURED_ROWS = 20
+
+
+def expected_end(runs: Sequence[Run]) -> datetime | None:
+    """Return when all of some runs will have ended, at the pace of the first one.
+
+    None when there is no run, and when the first has sent too little to have a pace.
+    """
+    first = runs[0] if runs else None
+    if first is None or first.heartbeat_at is None:
+        return None
+    done = first.figures.rows - first.figures.remaining
+    seconds = first.figures.totals.seconds
+    if done < _MIN_MEASURED_ROWS or seconds <= 0:
+        return None
+    remaining = sum(run.figures.remaining for run in runs)
+    return first.heartbeat_at + timedelta(seconds=remaining * seconds / done)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRun:
     """An active run, as every viewer sees it."""
 
     view: RunView
-    runs_before: int
+    runs_before: Sequence[Run]
+    """The runs that come first, the one that is being sent first."""
     waits_for_other_orgs: bool
     problem: str
     """Why the runs of the org can neither be started nor recorded; empty when they can be."""
     chart: Chart | None
+
+    @property
+    def end_of_runs_before(self) -> datetime | None:
+        """When the runs that come first will probably have ended; None while nothing tells that."""
+        return expected_end(self.runs_before)
 
     @property
     def state(self) -> RunState:
@@ -92,7 +119,7 @@ class LiveViews:
         is_queued = view.run.state is RunState.QUEUED
         return LiveRun(
             view=view,
-            runs_before=self._context.queue.runs_before(view.run.run_id) if is_queued else 0,
+            runs_before=self._context.queue.runs_before(view.run.run_id) if is_queued else (),
             waits_for_other_orgs=self._context.queue.waits_for_other_orgs,
             problem=self._context.queue.problem,
             chart=chart(view.throughput),

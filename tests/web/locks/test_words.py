@@ -25,7 +25,7 @@ def legend(run: Run) -> str:
     )
     return Templates(lambda _: Frame()).render_part(
         "live/bar.html",
-        LiveRun(view=view, runs_before=0, waits_for_other_orgs=False, problem="", chart=None),
+        LiveRun(view=view, runs_before=(), waits_for_other_orgs=False, problem="", chart=None),
     )
 
 

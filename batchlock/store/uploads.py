@@ -70,6 +70,12 @@ class Upload:
     """Whether columns or encoding were chosen for an earlier file with the same titles."""
 
     @property
+    def is_unreadable(self) -> bool:
+        """Whether it cannot be read as a table, and no choice of a person can help."""
+        is_refused = self.state is UploadState.REFUSED
+        return is_refused and not (self.columns or self.sheets or self.readings)
+
+    @property
     def sheet(self) -> str | None:
         """The chosen sheet."""
         return self.choices.sheet
@@ -200,6 +206,13 @@ class UploadTable:
         is_active = run_table.c.state.in_(_ACTIVE)
         return self._select(
             table.c.org == org, table.c.uploaded_at < before, ~_run_exists(is_active)
+        )
+
+    def refused(self, org: str, before: float) -> list[Upload]:
+        """Return the uploads from before a moment that were refused and have no run."""
+        is_refused = table.c.state == UploadState.REFUSED.value
+        return self._select(
+            table.c.org == org, is_refused, table.c.uploaded_at < before, ~_run_exists()
         )
 
     def remove(self, upload_id: str) -> None:

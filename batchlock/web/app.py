@@ -89,9 +89,8 @@ def create_app(
         tasks = [asyncio.create_task(_resume_plans(site))]
         if dispatcher is not None:
             tasks.append(asyncio.create_task(dispatcher.process_queues()))
-        if (keep_seconds := settings.web.keep) is not None:
-            removal = retention.remove_old(store, served_orgs, keep_seconds)
-            tasks.append(asyncio.create_task(removal))
+        removal = retention.remove_old(store, served_orgs, settings.web.keep)
+        tasks.append(asyncio.create_task(removal))
         auth.open_link()
         yield
         for task in tasks:

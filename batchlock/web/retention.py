@@ -1,4 +1,4 @@
-"""The removal of uploads and runs that are older than web.keep."""
+"""The removal of uploads and runs that are older than web.keep, and of unreadable uploads."""
 
 import asyncio
 import logging
@@ -22,13 +22,23 @@ _INTERVAL_SECONDS = 3600.0
 _ABANDONED_SECONDS = 3600
 
 
-async def remove_old(store: Store, served_orgs: ServedOrgs, keep_seconds: float) -> None:
-    """Remove old runs and uploads now and once an hour, until cancelled."""
+# A person who wants to choose something about such a file does so within days.
+_UNREADABLE_SECONDS = 7 * 24 * 3600.0
+
+
+async def remove_old(store: Store, served_orgs: ServedOrgs, keep_seconds: float | None) -> None:
+    """Remove old runs and uploads now and once an hour, until cancelled.
+
+    Without `keep_seconds`, only uploads that cannot be read are removed, after a week.
+    """
     while True:
         try:
-            before = time.time() - keep_seconds
+            now = time.time()
+            unreadable = min(_UNREADABLE_SECONDS, keep_seconds or _UNREADABLE_SECONDS)
             for org in served_orgs.names():
-                await asyncio.to_thread(_remove, store, org, before)
+                if keep_seconds is not None:
+                    await asyncio.to_thread(_remove, store, org, now - keep_seconds)
+                await asyncio.to_thread(remove_unreadable, store, org, now - unreadable)
         except Exception:
             _log.exception("removing old runs and uploads")
         await asyncio.sleep(_INTERVAL_SECONDS)
@@ -44,6 +54,19 @@ def remove_abandoned(folder: Path, upload_ids: Collection[str]) -> None:
         with suppress(OSError):  # the server of another org may remove it at the same time
             if path.name not in upload_ids and path.stat().st_mtime < newest:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_unreadable(store: Store, org: str, before: float) -> int:
+    """Remove the uploads of an org from before a moment that cannot be read; return how many.
+
+    One that a run was made from stays: it could be read then.
+    """
+    refused = store.uploads.refused(org, before)
+    unreadable = [one for one in refused if one.is_unreadable]
+    for upload in unreadable:
+        store.uploads.remove(upload.id)
+        store.upload_files.remove(upload.id)
+    return len(unreadable)
 
 
 def _remove(store: Store, org: str, before: float) -> None:

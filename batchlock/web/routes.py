@@ -44,6 +44,7 @@ ORG_ROUTES = (
     OrgRoute("POST", "/files/{id}/read", lambda pages: pages.uploads.read_again),
     OrgRoute("POST", "/files/{id}/start", lambda pages: pages.uploads.start),
     OrgRoute("POST", "/files/{id}/remove", lambda pages: pages.uploads.remove),
+    OrgRoute("POST", "/unreadable/remove", lambda pages: pages.uploads.remove_unreadable),
     OrgRoute("GET", "/choices", lambda pages: pages.choices.show),
     OrgRoute("POST", "/choices/remove", lambda pages: pages.choices.remove),
     OrgRoute("POST", "/choices/agree", lambda pages: pages.choices.agree),

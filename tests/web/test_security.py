@@ -27,7 +27,8 @@ def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None
     for path in (f"{RUN}/stop", f"{RUN}/pause", f"{RUN}/go-on", f"{RUN}/retry", f"{RUN}/undo",
                  f"{RUN}/use", f"{HOME}/locks", f"{HOME}/files/0/start",
                  f"{HOME}/files/0/read", f"{HOME}/choices/remove",
-                 f"{HOME}/choices/agree", f"{HOME}/files/0/remove", "/logout", "/account/end",
+                 f"{HOME}/choices/agree", f"{HOME}/unreadable/remove",
+                 f"{HOME}/files/0/remove", "/logout", "/account/end",
                  "/account/end-others", "/account/password"):  # fmt: skip
         assert stranger.post(path).status == 401, path
     stranger.home = HOME

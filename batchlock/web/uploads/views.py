@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,6 +17,7 @@ from batchlock.core.rows import LONGEST_REASON, Field
 from batchlock.store.uploads import ReadChoices, Upload, UploadState
 from batchlock.web import security
 from batchlock.web.context import AppContext
+from batchlock.web.retention import remove_unreadable
 from batchlock.web.templating import Page
 from batchlock.web.uploads.check import check_page
 from batchlock.web.uploads.columns import (
@@ -227,6 +229,14 @@ class UploadViews:
         # exists but is not queued would never start.
         run_id = await asyncio.shield(start())
         raise web.HTTPSeeOther(f"{self._context.home}/runs/{run_id}")
+
+    async def remove_unreadable(self, request: web.Request) -> web.Response:
+        """Remove all uploads of the org that cannot be read."""
+        async with self._starting:
+            store, org = self._context.store, self._context.org
+            count = await asyncio.to_thread(remove_unreadable, store, org, time.time())
+        self._context.log(request, "removed", f"{count} uploads that cannot be read")
+        raise web.HTTPSeeOther(self._context.home)
 
     async def remove(self, request: web.Request) -> web.Response:
         """Remove an upload that has no run."""

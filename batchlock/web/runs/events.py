@@ -34,7 +34,11 @@ def expected_end(runs: Sequence[Run]) -> datetime | None:
     if first is None or first.heartbeat_at is None:
         return None
     done = first.figures.rows - first.figures.remaining
-    seconds = first.figures.totals.seconds
+    # The totals have the sessions that have ended; this one began when the run was requested, or
+    # later, so that the expected end is late rather than early.
+    began_at = first.queued_at or first.info.started_at
+    this_session = (first.heartbeat_at - began_at).total_seconds()
+    seconds = first.figures.totals.seconds + this_session
     if done < _MIN_MEASURED_ROWS or seconds <= 0:
         return None
     remaining = sum(run.figures.remaining for run in runs)

@@ -21,8 +21,10 @@ FIRST = Run(
     requested_by="Anna",
     file_name="long.csv",
     heartbeat_at=datetime(2026, 3, 14, 10, 0, 20, tzinfo=UTC),
+    # The totals are those of an earlier session.
+    queued_at=datetime(2026, 3, 14, 9, 59, 50, tzinfo=UTC),
     figures=RunFigures(
-        counts={Result.UPDATED: 100, Result.NOT_SENT: 500}, totals=Totals(seconds=60.0)
+        counts={Result.UPDATED: 100, Result.NOT_SENT: 500}, totals=Totals(seconds=30.0)
     ),
 )
 

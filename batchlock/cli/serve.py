@@ -26,7 +26,7 @@ _NO_GRANTS = "No grant is left, so everybody who may sign in sees every org and 
 
 def require_web_extra() -> None:
     """Raise UsageError when the packages of the web page are not installed."""
-    packages = {"jinja2": "jinja2", "argon2": "argon2-cffi"}
+    packages = {"jinja2": "jinja2", "argon2": "argon2-cffi", "zxcvbn": "zxcvbn"}
     missing = [package for module, package in packages.items() if not find_spec(module)]
     if missing:
         raise UsageError(

@@ -1,8 +1,5 @@
 """Which passwords are refused when they are set."""
 
-from importlib.util import find_spec
-
-from batchlock.core.errors import UsageError
 from batchlock.web.auth.passwords import MIN_LENGTH
 
 # zxcvbn's scale from 0 to 4. 3: more than 10 ** 8 guesses, for somebody who tries leaked passwords,
@@ -17,15 +14,10 @@ _OWN_WORDS = ("batchlock", "zoho", "crm")
 def weakness(password: str, name: str) -> str:
     """Return why a person may not have a password, as a sentence; empty when they may.
 
-    It takes some hundredths of a second. Raises UsageError when zxcvbn is not installed.
+    It takes some hundredths of a second.
     """
     if len(password) < MIN_LENGTH:
         return f"A password has at least {MIN_LENGTH} characters. Type a longer one."
-    if find_spec("zxcvbn") is None:
-        raise UsageError(
-            "New passwords need a package that is not installed: zxcvbn. Install it beside "
-            "batchlock: pip install zxcvbn"
-        )
     from zxcvbn import zxcvbn
 
     own_words = [name, *name.split(), *_OWN_WORDS]

@@ -51,7 +51,6 @@ def test_a_person_ends_all_other_sessions(guarded: PageServer) -> None:
 
 
 def test_a_person_changes_the_password(guarded: PageServer) -> None:
-    pytest.importorskip("zxcvbn")
     add_person(guarded.folder, "Uta")
     here, there = person(guarded, "Uta", "10.1.2.1"), person(guarded, "Uta", "10.1.2.2")
     cookie = here.cookie

@@ -4,8 +4,6 @@ import pytest
 
 from batchlock.web.auth.strength import weakness
 
-pytest.importorskip("zxcvbn")
-
 
 @pytest.mark.parametrize(
     ("password", "reason"),

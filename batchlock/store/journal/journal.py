@@ -219,6 +219,15 @@ class Journal(JournalFacts):
         with self.database.reading() as sql:
             return known_reasons(sql, records)
 
+    def call_seconds(self) -> tuple[int, float]:
+        """Return how many rows were changed by one call each, and the mean seconds of a call."""
+        with self.database.reading() as sql:
+            count, seconds = sql.execute(
+                "SELECT count(*), avg(duration) FROM progress WHERE attempts = 1"
+                " AND status IN ('updated', 'locked', 'unlocked')"
+            ).fetchone()
+        return int(count), float(seconds or 0)
+
     def planned_records(self) -> list[tuple[str, RecordId]]:
         """Return module and record id of the rows that the plan sends, in the file's order."""
         with self.database.reading() as sql:

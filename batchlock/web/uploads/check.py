@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from batchlock.core.errors import BatchlockError
 from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result
 from batchlock.core.rows import LONGEST_REASON, Action, Field, Update
@@ -42,9 +43,8 @@ from batchlock.web.uploads.rows import CheckedColumns, CheckedRow, checked_colum
 
 # Below this number of calls, the start of a run (sign-in, growing window) distorts its pace.
 _MIN_MEASURED_CALLS = 50
-# An assumption, used until a run of this org was measured: an answer of Zoho takes 300 ms, so that
-# 25 calls in flight send 83 rows a second.
-_USUAL_CALL_SECONDS = 0.3
+# The newest run may have failed; each is a file to open.
+_SEARCHED_RUNS = 5
 _FILTERS = {
     "problems": frozenset({Result.INVALID}),
     "ready": frozenset({Result.NOT_SENT, Result.UNKNOWN}),
@@ -58,9 +58,9 @@ class Forecast:
     """How many calls sending a file takes, and how long."""
 
     calls: int
-    seconds: float
-    is_measured: bool
-    """Whether the pace is that of an earlier run of this org."""
+    seconds: float | None = None
+    """The shortest time; None when no run of this org has shown how long a call takes."""
+    longest_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,14 +282,27 @@ def _unfinished_run(
 
 
 def _forecast(context: AppContext, calls: int) -> Forecast:
-    """Forecast the time of some calls: at the pace of the last run, else at a usual pace."""
-    for run in context.store.runs.of_orgs([context.org]):
-        totals = run.figures.totals
-        if totals.requests >= _MIN_MEASURED_CALLS and totals.seconds > 0:
-            seconds = calls * totals.seconds / totals.requests
-            return Forecast(calls=calls, seconds=seconds, is_measured=True)
+    """Forecast the time of some calls, from the org's cap and the calls of the newest good run.
+
+    The shortest time is that at the cap, the longest that at half of it, to which a run goes back
+    when Zoho answers that there are too many calls.
+    """
     limits = context.settings.limits
-    in_flight = limits.max_in_flight if limits.in_flight == "auto" else limits.in_flight
-    per_second = in_flight / _USUAL_CALL_SECONDS
-    per_second = min(per_second, limits.per_second or per_second)
-    return Forecast(calls=calls, seconds=calls / per_second, is_measured=False)
+    facts = context.store.orgs.facts(context.org)
+    in_flight = limits.max_in_flight
+    if limits.in_flight != "auto":
+        in_flight = limits.in_flight
+    elif facts is not None and facts.in_flight_cap is not None:
+        in_flight = min(in_flight, facts.in_flight_cap)
+    for run in context.store.runs.of_orgs([context.org])[:_SEARCHED_RUNS]:
+        try:
+            with context.store.journals.open(run.info) as journal:
+                rows, call_seconds = journal.call_seconds()
+        except BatchlockError:
+            continue  # a run whose journal is damaged says so itself
+        if rows >= _MIN_MEASURED_CALLS and call_seconds > 0:
+            per_second = in_flight / call_seconds
+            per_second = min(per_second, limits.per_second or per_second)
+            shortest = calls / per_second
+            return Forecast(calls=calls, seconds=shortest, longest_seconds=2 * shortest)
+    return Forecast(calls=calls)

@@ -42,6 +42,7 @@ def serve(context: Context, options: CommandOptions, page: ServeOptions) -> int:
 
     signals = context.signals
     if page.add_user is not None:
+        steps.require_web_extra()
         with signals.interruptible():
             steps.add_user(load_settings(options), page.add_user)
     elif page.remove_user is not None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -10,7 +11,6 @@ from batchlock.core.messages import RESULT_MEANINGS
 from batchlock.core.preview import Preview
 from batchlock.core.records import WAY_NAMES, ModuleLocks, locks_in_words
 from batchlock.core.results import Cause, Result, Summary
-from batchlock.report.destination import displayable_name
 from batchlock.report.preview import preview_lines
 from batchlock.report.styles import LINE_HEIGHT, Styles, set_up_print, write_text
 
@@ -137,7 +137,7 @@ def _write_details(
     sheet.set_row(top, 20)
     sheet.write_string(top, 0, "The check" if is_check else "The run", styles.section)
     details: dict[str, str | int | None] = {
-        "File": displayable_name(summary.file),
+        "File": Path(summary.file).name,
         "Sheet": summary.sheet,
         "SHA-256": summary.sha256,
         **summary.settings,

@@ -179,7 +179,8 @@ def test_hostile_text_is_kept_in_every_place(tmp_path: Path, text: str, summary_
     assert (rows[1][0], rows[1][4]) == (expected, expected)
     sheet = CalamineWorkbook.from_path(str(path)).get_sheet_by_name("Summary")
     summary_cells = [cell for row in sheet.to_python() for cell in row]
-    assert summary_cells.count(summary_text) == 7
+    # Of the file only the name is shown, which begins after the last slash.
+    assert summary_cells.count(summary_text) == (6 if "/" in text else 7)
 
 
 def assert_legal(path: Path) -> None:

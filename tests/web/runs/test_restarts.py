@@ -48,4 +48,4 @@ def test_a_refused_sign_in_is_reported_on_the_page(stand_in: Start, tmp_path: Pa
         someone = page.visitor()
         results = someone.results(someone.start("locks.csv", csv_content(3, first=1))).words
     assert "3 not sent" in results
-    assert "batchlock login" in results
+    assert "sign batchlock in again" in results

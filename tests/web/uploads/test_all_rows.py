@@ -144,4 +144,4 @@ def test_one_value_is_not_remembered_for_the_next_file(someone: Visitor) -> None
     upload = someone.check("one.csv", content.format(5843104000000750001).encode())
     read_again(someone, upload, record_id="Nr", module_for_all="Deals")
     refused = someone.get(someone.check("two.csv", content.format(5843104000000750002).encode()))
-    assert "no column for the module." in refused.words
+    assert "no column for the module" in refused.words

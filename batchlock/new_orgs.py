@@ -4,6 +4,7 @@ options of `orgs add`, or a row of a spreadsheet ─▶ values by path ─▶ St
 """
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -222,7 +223,9 @@ def _rows_of_text(file: Path) -> Iterator[tuple[int, Sequence[object]]]:
         raise UnreadableFile(f"{file} is not UTF-8 text. Save it as CSV UTF-8.") from None
     first_line = text.partition("\n")[0]
     delimiter = max(",;\t", key=first_line.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    # A quotation mark without its end is an error in strict mode only, or else the rest of the file
+    # would silently become one cell.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         yield from enumerate(reader, 1)  # a row of several lines is one row in a spreadsheet
     except csv.Error:

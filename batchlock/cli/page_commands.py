@@ -28,7 +28,7 @@ from batchlock.cli.runner import load_settings, open_engine
 @click.option(
     "--grant",
     metavar="NAME=ORG[:ROLE]",
-    help="Let NAME see ORG (* is every org), as viewer, sender or administrator.",
+    help="Let NAME see ORG (* is every org), as viewer, preparer, sender or administrator.",
 )
 @click.option("--revoke", metavar="NAME=ORG", help="Take the right to see ORG from NAME.")
 @collected(CommandOptions, ServeOptions)

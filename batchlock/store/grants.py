@@ -1,7 +1,8 @@
-"""Who may see which org on the page, and who may send to it.
+"""Who may do what with which org on the page: grants give people roles, and roles have rights.
 
-As long as there is no grant at all, everybody who may sign in sees every org and may send to it. So
-does whoever signs in by a link, as long as nobody has a password.
+As long as there is no grant at all, everybody who may sign in has all rights on every org. So has
+whoever signs in by a link, as long as nobody has a password. What a role may do is decided here and
+nowhere else: a page asks `Access.may`.
 """
 
 from collections.abc import Mapping
@@ -19,17 +20,33 @@ EVERY_ORG = "*"
 
 
 class Role(StrEnum):
-    """What a person may do with an org."""
+    """What a person is for an org; each role also has the rights of those before it."""
 
     VIEWER = "viewer"
-    """Look at runs and results."""
+    PREPARER = "preparer"
     SENDER = "sender"
-    """Upload, start, pause, stop, retry and undo, too."""
     ADMINISTRATOR = "administrator"
-    """The same as a sender."""
 
 
-_SENDING = frozenset({Role.SENDER, Role.ADMINISTRATOR})
+class Right(StrEnum):
+    """Something that a person may do with an org."""
+
+    SEE = "see"
+    """Look at files, runs, results and the log."""
+    PREPARE = "prepare"
+    """Upload files, check them, choose how they are read, and remove them."""
+    SEND = "send"
+    """Whatever makes calls to Zoho: start, pause, stop, retry and undo runs, and find locks."""
+    ADMINISTER = "administer"
+    """Change what holds for everybody."""
+
+
+_RIGHTS: Mapping[Role, frozenset[Right]] = {
+    Role.VIEWER: frozenset({Right.SEE}),
+    Role.PREPARER: frozenset({Right.SEE, Right.PREPARE}),
+    Role.SENDER: frozenset({Right.SEE, Right.PREPARE, Right.SEND}),
+    Role.ADMINISTRATOR: frozenset(Right),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +72,10 @@ class Access:
             return Role.ADMINISTRATOR
         return self.roles.get(org) or self.roles.get(EVERY_ORG)
 
-    def may_see(self, org: str) -> bool:
-        """Return whether the person may look at an org."""
-        return self.role(org) is not None
-
-    def may_send(self, org: str) -> bool:
-        """Return whether the person may upload files for an org and send them."""
-        return self.role(org) in _SENDING
+    def may(self, right: Right, org: str) -> bool:
+        """Return whether the person has a right on an org."""
+        role = self.role(org)
+        return role is not None and right in _RIGHTS[role]
 
 
 class GrantTable:

@@ -1,7 +1,6 @@
 """The application: what it is made of, its routes, and its background tasks."""
 
 import asyncio
-import getpass
 import logging
 from collections.abc import AsyncIterator, Callable
 
@@ -27,6 +26,9 @@ from batchlock.web.site import Site
 _MAX_FORM_BYTES = 64 * 1024
 # Another server may have been killed while it planned an upload.
 _RESUME_SECONDS = 30.0
+# Whoever came by a link. Not the account that runs the page: that is often root or a service's, and
+# says nothing about the person.
+_LOCAL_USER = "local user"
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ def create_app(
         cookie=f"batchlock_{served_orgs.main}",
     )
     guard = PasswordGuard(store, observer, org=served_orgs.main)
-    auth = AuthViews(store, site.templates, rules, org=served_orgs.main, local_user=_local_user(),
+    auth = AuthViews(store, site.templates, rules, org=served_orgs.main, local_user=_LOCAL_USER,
                      on_link=on_link, observer=observer, guard=guard)  # fmt: skip
     account = AccountViews(store, site.templates, rules, org=served_orgs.main, guard=guard)
     app = web.Application(
@@ -115,11 +117,3 @@ async def _resume_plans(site: Site) -> None:
         except Exception:
             _log.exception("resuming the plans of uploads")
         await asyncio.sleep(_RESUME_SECONDS)
-
-
-def _local_user() -> str:
-    """Return what somebody is called who came by a link: whose account runs the page."""
-    try:
-        return f"local user ({getpass.getuser()})"
-    except (OSError, KeyError):  # a container's user often has no entry in the system's list
-        return "local user"

@@ -1,7 +1,7 @@
 """The routes: below /orgs/<org> those of one org, beside them those of all orgs.
 
-A request about an org passes `Site.enter` first, which checks what the person may see and do. A
-route that changes something needs the right to send, whatever it is.
+A request about an org passes `Site.enter` first, which checks that the person has the right that
+the route needs. A route that changes something needs the right to send unless it names another.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from batchlock.store.grants import Right
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.account import AccountViews
@@ -33,21 +34,37 @@ class OrgRoute:
     """Below the path of the org."""
     handler: Callable[[OrgPages], Handler]
     """Selects the handler among those of the org."""
+    is_preparation: bool = False
+    """Whether it changes something and sends nothing."""
+
+    @property
+    def right(self) -> Right:
+        """The right that a person needs."""
+        if self.method == "GET":
+            return Right.SEE
+        return Right.PREPARE if self.is_preparation else Right.SEND
 
 
 ORG_ROUTES = (
     OrgRoute("GET", "", lambda pages: pages.runs.home),
     OrgRoute("GET", "/template.xlsx", lambda pages: pages.workbooks.template),
-    OrgRoute("POST", "/files", lambda pages: pages.uploads.receive),
+    OrgRoute("POST", "/files", lambda pages: pages.uploads.receive, is_preparation=True),
     OrgRoute("GET", "/files/{id}", lambda pages: pages.uploads.show),
     OrgRoute("GET", "/files/{id}/problems.xlsx", lambda pages: pages.workbooks.problems),
-    OrgRoute("POST", "/files/{id}/read", lambda pages: pages.uploads.read_again),
+    OrgRoute(
+        "POST", "/files/{id}/read", lambda pages: pages.uploads.read_again, is_preparation=True
+    ),
     OrgRoute("POST", "/files/{id}/start", lambda pages: pages.uploads.start),
-    OrgRoute("POST", "/files/{id}/remove", lambda pages: pages.uploads.remove),
-    OrgRoute("POST", "/unreadable/remove", lambda pages: pages.uploads.remove_unreadable),
+    OrgRoute("POST", "/files/{id}/remove", lambda pages: pages.uploads.remove, is_preparation=True),
+    OrgRoute(
+        "POST",
+        "/unreadable/remove",
+        lambda pages: pages.uploads.remove_unreadable,
+        is_preparation=True,
+    ),
     OrgRoute("GET", "/choices", lambda pages: pages.choices.show),
-    OrgRoute("POST", "/choices/remove", lambda pages: pages.choices.remove),
-    OrgRoute("POST", "/choices/agree", lambda pages: pages.choices.agree),
+    OrgRoute("POST", "/choices/remove", lambda pages: pages.choices.remove, is_preparation=True),
+    OrgRoute("POST", "/choices/agree", lambda pages: pages.choices.agree, is_preparation=True),
     OrgRoute("GET", _RUN, lambda pages: pages.runs.show),
     OrgRoute("GET", _RUN + "/now", lambda pages: pages.live.now),
     OrgRoute("GET", _RUN + "/results.{format:xlsx|csv}", lambda pages: pages.results.download),
@@ -57,7 +74,7 @@ ORG_ROUTES = (
     OrgRoute("POST", _RUN + "/retry", lambda pages: pages.actions.retry),
     OrgRoute("GET", _RUN + "/undo", lambda pages: pages.undo.show),
     OrgRoute("POST", _RUN + "/undo", lambda pages: pages.actions.undo),
-    OrgRoute("POST", _RUN + "/use", lambda pages: pages.found.use),
+    OrgRoute("POST", _RUN + "/use", lambda pages: pages.found.use, is_preparation=True),
     OrgRoute("GET", "/locks", lambda pages: pages.locks.show),
     OrgRoute("POST", "/locks", lambda pages: pages.locks.start),
     OrgRoute("GET", "/history", lambda pages: pages.runs.history),
@@ -110,10 +127,9 @@ def org_routes(site: Site) -> list[web.RouteDef]:
 
 def _checked(site: Site, route: OrgRoute) -> Handler:
     """Return a handler that passes a request to an org, if the person may make it."""
-    sends = route.method != "GET"
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        pages = site.enter(request, request.match_info["org"], sends=sends)
+        pages = site.enter(request, request.match_info["org"], route.right)
         return await route.handler(pages)(request)
 
     if route.path == "/files":  # a body in parts, whose CSRF token the handler reads

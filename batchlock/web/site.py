@@ -6,7 +6,7 @@ from aiohttp import web
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.options import RunOptions
-from batchlock.store.grants import Access
+from batchlock.store.grants import Access, Right
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.context import AppContext, WorkLimits
@@ -70,29 +70,27 @@ class Site:
     def visible_orgs(self, request: web.Request) -> Sequence[str]:
         """Return the orgs that the signed-in person may see."""
         access = self.access(request)
-        return [org for org in self.served_orgs.names() if access.may_see(org)]
+        return [org for org in self.served_orgs.names() if access.may(Right.SEE, org)]
 
-    def enter(self, request: web.Request, org: str, *, sends: bool) -> OrgPages:
+    def enter(self, request: web.Request, org: str, right: Right) -> OrgPages:
         """Return the pages of an org for the signed-in person, and set the frame of the page.
 
         Raises HTTPNotFound for an org that the person may not see, which is the same as for one
-        that does not exist, and HTTPForbidden when the person may not send to it.
+        that does not exist, and HTTPForbidden when the person has not this right.
         """
         access = self.access(request)
         names = self.served_orgs.names()
-        if org not in names or not access.may_see(org):
+        if org not in names or not access.may(Right.SEE, org):
             raise web.HTTPNotFound
-        may_send = access.may_send(org)
+        may_prepare = access.may(Right.PREPARE, org)
         request[FRAME] = Frame(
             org=self.served_orgs.label(org),
-            may_send=may_send,
-            sees_several=sum(map(access.may_see, names)) > 1,
+            may_prepare=may_prepare,
+            may_send=access.may(Right.SEND, org),
+            sees_several=sum(access.may(Right.SEE, name) for name in names) > 1,
         )
-        if sends and not may_send:
-            raise web.HTTPForbidden(
-                text=f"You may look at {org}, and not send to it. Ask whoever runs batchlock for "
-                "the role sender."
-            )
+        if not access.may(right, org):
+            raise web.HTTPForbidden(text=_refusal(right, org, may_prepare=may_prepare))
         return self.pages(org)
 
     def frame(self, request: web.Request) -> Frame:
@@ -108,3 +106,12 @@ class Site:
             return Frame(sees_several=bool(request[security.NAME]) and len(orgs) > 1)
         except BatchlockError:  # the page says that the store cannot be used
             return Frame()
+
+
+def _refusal(right: Right, org: str, *, may_prepare: bool) -> str:
+    """Return why a person may not do something with an org, and whom to ask."""
+    asks = "Ask whoever runs batchlock for the role"
+    if may_prepare:
+        return f"You may prepare files for {org}, and not send them. {asks} sender."
+    role = "preparer or sender" if right is Right.PREPARE else "sender"
+    return f"You may look at {org}, and not send to it. {asks} {role}."

@@ -67,6 +67,7 @@ class Frame:
 
     org: OrgLabel | None = None
     """The org of the page; None on a page of several orgs."""
+    may_prepare: bool = True
     may_send: bool = True
     sees_several: bool = False
     """Whether the person may see several orgs, so that there is a page of all orgs."""
@@ -114,6 +115,7 @@ class Templates:
         text = self._env.get_template(page.template).render(
             page=page,
             org=frame.org,
+            may_prepare=frame.may_prepare,
             may_send=frame.may_send,
             sees_several=frame.sees_several,
             user=request.get(security.NAME, ""),

@@ -12,7 +12,7 @@ from support.visitor import Visitor, csv_content, write_config
 from batchlock import config
 from batchlock.core.options import RunOptions
 from batchlock.core.org import StoredOrg
-from batchlock.store.grants import EVERY_ORG, Grant, Role
+from batchlock.store.grants import EVERY_ORG, Grant, Right, Role
 from batchlock.store.store import Store
 from batchlock.web.app import create_app
 from batchlock.web.observer import PageObserver
@@ -20,8 +20,20 @@ from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.server_locks import ServerLocks
 
 ORGS = ("acme", "globex", "initech")
+# What a preparer may post; everything else makes calls to Zoho.
+PREPARATIONS = {
+    "/files",
+    "/files/0123456789abcdef/read",
+    "/files/0123456789abcdef/remove",
+    "/unreadable/remove",
+    "/choices/remove",
+    "/choices/agree",
+    "/runs/20260314-020304-1f3a/use",
+}
+PEOPLE = ("Vera", "Pia", "Sam", "Ada", "Noel")
 GRANTS = (
     Grant(person="Vera", org="acme", role=Role.VIEWER),
+    Grant(person="Pia", org="acme", role=Role.PREPARER),
     Grant(person="Sam", org="acme", role=Role.SENDER),
     Grant(person="Sam", org="globex", role=Role.VIEWER),
     Grant(person="Ada", org=EVERY_ORG, role=Role.ADMINISTRATOR),
@@ -30,7 +42,7 @@ GRANTS = (
 
 @pytest.fixture(scope="module")
 def orgs_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
-    """Serve the page for three orgs, with grants for three of four people."""
+    """Serve the page for three orgs, with grants for four of five people."""
     folder = tmp_path_factory.mktemp("orgs")
     write_config(folder)
     with Store(folder / "state") as store:
@@ -39,7 +51,7 @@ def orgs_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
         )
         for grant in GRANTS:
             store.grants.put(grant)
-    for person in ("Vera", "Sam", "Ada", "Noel"):
+    for person in PEOPLE:
         add_person(folder, person)
     with served_page(folder) as page:
         yield page
@@ -47,7 +59,7 @@ def orgs_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
 
 @pytest.fixture(scope="module")
 def people(orgs_page: PageServer) -> dict[str, Visitor]:
-    return {name: signed_in(orgs_page, name) for name in ("Vera", "Sam", "Ada", "Noel")}
+    return {name: signed_in(orgs_page, name) for name in PEOPLE}
 
 
 def routes_of_orgs(folder: Path) -> list[tuple[str, str]]:
@@ -104,6 +116,10 @@ def test_every_route_of_an_org_checks_the_grants(
             status, words = answer(people[name], method, f"/orgs/{org}{path}")
             is_refused = f"You may look at {org}, and not send to it." in words
             assert (status == 403 and is_refused) == (method == "POST"), (name, method, path)
+        people["Pia"].home = "/orgs/acme"
+        status, words = answer(people["Pia"], method, f"/orgs/acme{path}")
+        is_refused = status == 403 and "prepare files for acme, and not send" in words
+        assert is_refused == (method == "POST" and path not in PREPARATIONS), (method, path)
         people["Ada"].home = "/orgs/acme"
         assert answer(people["Ada"], method, f"/orgs/acme{path}")[0] != 403, (method, path)
 
@@ -131,6 +147,18 @@ def test_a_viewer_finds_no_button_that_sends(people: dict[str, Visitor]) -> None
         page = sam.get(path).text
         assert "You may look at globex" in page
         assert re.findall(r'method="post" action="([^"]+)"', page) == ["/logout"], path
+
+
+def test_a_preparer_uploads_and_finds_no_button_that_sends(people: dict[str, Visitor]) -> None:
+    pia = people["Pia"]
+    pia.home = "/orgs/acme"
+    check = pia.check("prepared.csv", csv_content(2, first=30))
+    page = pia.get(check)
+    assert "prepare files for acme, and not send them" in page.words
+    assert f"{check}/read" in page.text
+    assert f"{check}/start" not in page.text
+    assert pia.post(f"{check}/start").status == 403
+    assert pia.post(f"{check}/remove").status == 303
 
 
 def test_an_upload_belongs_to_one_org(people: dict[str, Visitor]) -> None:
@@ -184,20 +212,20 @@ def test_without_any_grant_everybody_sees_everything(
     file = write_config(tmp_path)
     add_person(tmp_path, "Gail")
     with Store(tmp_path / "state") as store:
-        assert store.grants.access("Gail").may_send("anything")
+        assert store.grants.access("Gail").may(Right.SEND, "anything")
     first = run_in_process("serve", "--config", file, "--grant", "Gail=default")
     assert "people without a grant see no org" in first.out
     with Store(tmp_path / "state") as store:
-        assert not store.grants.access("Hugo").may_see("default")
+        assert not store.grants.access("Hugo").may(Right.SEE, "default")
     last = run_in_process("serve", "--config", file, "--revoke", "Gail=default")
     assert "everybody who may sign in sees every org" in last.out
     with Store(tmp_path / "state") as store:
-        assert store.grants.access("Hugo").may_send("default")
+        assert store.grants.access("Hugo").may(Right.SEND, "default")
 
 
 def test_whoever_came_by_a_link_has_all_rights(tmp_path: Path) -> None:
     with Store(tmp_path / "state") as store:
         store.grants.put(Grant(person="Gone", org="acme", role=Role.VIEWER))
-        assert store.grants.access("local user").may_send("acme")
+        assert store.grants.access("local user").may(Right.SEND, "acme")
         store.people.put("Anna", "hash")
-        assert not store.grants.access("Anna").may_see("acme")
+        assert not store.grants.access("Anna").may(Right.SEE, "acme")

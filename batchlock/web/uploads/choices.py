@@ -7,7 +7,7 @@ from typing import ClassVar
 from aiohttp import web
 
 from batchlock.store.choices import FOR_ALL, Choice
-from batchlock.store.grants import Role
+from batchlock.store.grants import Right
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
@@ -61,7 +61,7 @@ class ChoiceViews:
         """Return whether a person is administrator of every org: a choice names no org."""
         access = self._context.store.grants.access(person)
         names = self._context.served_orgs.names()
-        return all(access.role(org) is Role.ADMINISTRATOR for org in names)
+        return all(access.may(Right.ADMINISTER, org) for org in names)
 
     def _require_administrator(self, person: str) -> None:
         if not self._may_agree(person):

@@ -32,7 +32,6 @@ from batchlock.core.results import Result
 from batchlock.core.rows import MODULES
 
 _RUN_ID = "20260314-020304-1f3a"  # the example of the README and of the help
-_OPTIONS_OF_OTHER_PROGRAMS = {"--cov"}
 
 
 def test_the_first_two_blocks_are_the_trial_and_the_tests() -> None:
@@ -46,7 +45,7 @@ def test_the_first_two_blocks_are_the_trial_and_the_tests() -> None:
     assert tests.split(" && ") == [
         "python3 -m venv .venv",
         ".venv/bin/pip install -q -e '.[dev]'",
-        ".venv/bin/pytest --cov\n",
+        ".venv/bin/pytest\n",
     ]
 
 
@@ -124,7 +123,7 @@ def test_every_option_that_the_readme_names_exists() -> None:
             assert isinstance(command, click.Group)
             command = command.commands[word]
         known.update(*(parameter.opts for parameter in command.params))
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) - _OPTIONS_OF_OTHER_PROGRAMS
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))
     assert named
     assert named <= known
 

@@ -48,6 +48,9 @@ _DURATIONS = {
     ("input", "max_seconds"),
     ("web", "session"),
     ("web", "session_limit"),
+    ("web", "header_timeout"),
+    ("web", "transfer_timeout"),
+    ("web", "idle_timeout"),
     ("web", "keep"),
     ("worker", "lease"),
 }

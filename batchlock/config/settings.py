@@ -123,6 +123,17 @@ class WebSettings:
     hosts: _Texts = ()
     # Addresses of proxies whose X-Forwarded headers are used.
     trusted_proxy: _Texts = ()
+    # Until the header of a request is complete.
+    header_timeout: Annotated[float, Gt(0)] = 10.0
+    # An upload or an answer that stands still for this long is ended.
+    transfer_timeout: Annotated[float, Gt(0)] = 60.0
+    # Between two requests of a connection. Load balancers close theirs after 60 s by default, and
+    # must be the first, or they would use a connection that is just being closed.
+    idle_timeout: Annotated[float, Gt(0)] = 75.0
+    # Half of the 1,024 descriptors that a process usually has.
+    max_connections: Annotated[int, Ge(1)] = 500
+    # A browser opens six at most; the people of an office may share an address.
+    max_connections_per_address: Annotated[int, Ge(1)] = 50
     # Uploads and finished runs are removed after this time; None for never.
     keep: Annotated[float, Gt(0)] | None = None
     # Each org whose run is being sent takes a process of 60 MiB.

@@ -5,7 +5,6 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 
 from aiohttp import web
@@ -16,8 +15,9 @@ from batchlock.core.options import RunOptions
 from batchlock.store.store import Store
 from batchlock.web.addresses import url_of
 from batchlock.web.app import create_app
+from batchlock.web.connections import ConnectionLimits, OpenConnections
 from batchlock.web.observer import PageObserver
-from batchlock.web.protocol import connection_of
+from batchlock.web.protocol import connection_factory
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.server_locks import ServerLocks
 from batchlock.web.templating import OrgLabel
@@ -84,8 +84,11 @@ async def serving(
             await runner.setup()
             assert runner.server is not None
             loop = asyncio.get_running_loop()
+            connections = OpenConnections(ConnectionLimits.of(settings.web))
             listener = await loop.create_server(
-                partial(connection_of, runner.server, loop), sock=listening, backlog=_BACKLOG
+                connection_factory(runner.server, loop, connections),
+                sock=listening,
+                backlog=_BACKLOG,
             )
             try:
                 names, only = served_orgs.names(), served_orgs.only()

@@ -52,6 +52,7 @@ _DURATIONS = {
     ("web", "transfer_timeout"),
     ("web", "idle_timeout"),
     ("web", "keep"),
+    ("web", "keep_log"),
     ("worker", "lease"),
 }
 

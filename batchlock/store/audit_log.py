@@ -1,6 +1,7 @@
 """The audit log of the page: who did what."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -8,18 +9,48 @@ import sqlalchemy as sa
 from batchlock.store.database import reading, writing
 from batchlock.store.schema import audit_log as table
 
+_SEARCHED = (
+    table.c.person, table.c.action, table.c.subject, table.c.address, table.c.run, table.c.org
+)  # fmt: skip
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
     """A line of the audit log."""
 
+    id: int
     at: float
     """Seconds since 1970."""
     org: str
     user: str
     action: str
     subject: str
-    """The file, run or address that the action is about."""
+    """What the action is about, such as the name of a file."""
+    address: str | None
+    """Where the browser was; None for what was not done in a browser, and in old entries."""
+    run: str | None
+    """The id of the run that the action is about."""
+    upload: str | None
+    """The id of the upload that the action is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilter:
+    """Which entries are wanted: those that fit all of this."""
+
+    orgs: Collection[str]
+    words: str = ""
+    """Each must occur in the entry, in whatever case."""
+    person: str = ""
+    """A part of the name."""
+    since: float | None = None
+    """Seconds since 1970."""
+    before: float | None = None
+    """Seconds since 1970."""
+
+
+# The fields of an entry that are not called as their column.
+_FIELDS = {"person": "user"}
 
 
 class AuditLog:
@@ -28,30 +59,72 @@ class AuditLog:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def add(self, org: str, user: str, action: str, subject: str = "") -> None:
+    def add(
+        self,
+        org: str,
+        user: str,
+        action: str,
+        subject: str = "",
+        *,
+        address: str | None = None,
+        run: str | None = None,
+        upload: str | None = None,
+    ) -> None:
         """Record that somebody did something, at this moment."""
-        values = {"at": time.time(), "org": org, "person": user}
-        values |= {"action": action, "subject": subject}
+        values = {"at": time.time(), "org": org, "person": user, "action": action}
+        values |= {"subject": subject, "address": address or None, "run": run, "upload": upload}
         with writing(self._engine) as connection:
             connection.execute(table.insert().values(values))
 
-    def count(self, org: str) -> int:
-        """Count the entries of an org."""
-        query = sa.select(sa.func.count()).select_from(table).where(table.c.org == org)
+    def count(self, log_filter: LogFilter) -> int:
+        """Count the entries that fit a filter."""
+        query = sa.select(sa.func.count()).select_from(table).where(*_conditions(log_filter))
         with reading(self._engine) as connection:
             return connection.scalar(query) or 0
 
-    def entries(self, org: str, *, offset: int, limit: int) -> list[LogEntry]:
-        """Return some entries, newest first."""
+    def entries(
+        self,
+        log_filter: LogFilter,
+        *,
+        limit: int,
+        offset: int = 0,
+        older_than: LogEntry | None = None,
+    ) -> list[LogEntry]:
+        """Return some entries that fit a filter, newest first."""
         query = (
             table.select()
-            .where(table.c.org == org)
+            .where(*_conditions(log_filter))
             .order_by(table.c.at.desc(), table.c.id.desc())  # two can have the same time
             .limit(limit)
             .offset(offset)
         )
+        if older_than is not None:
+            place = sa.tuple_(table.c.at, table.c.id)
+            query = query.where(place < sa.tuple_(older_than.at, older_than.id))
         with reading(self._engine) as connection:
-            return [
-                LogEntry(row.at, row.org, row.person, row.action, row.subject)
-                for row in connection.execute(query)
-            ]
+            rows = connection.execute(query).mappings().all()
+        return [LogEntry(**{_FIELDS.get(name, name): row[name] for name in row}) for row in rows]
+
+    def remove_before(self, org: str, moment: float) -> int:
+        """Remove the entries of an org from before a moment; return how many."""
+        is_old = table.c.org == org, table.c.at < moment
+        with reading(self._engine) as connection:
+            if connection.scalar(sa.select(table.c.id).where(*is_old).limit(1)) is None:
+                return 0
+        with writing(self._engine) as connection:
+            return connection.execute(table.delete().where(*is_old)).rowcount
+
+
+def _conditions(log_filter: LogFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [table.c.org.in_(log_filter.orgs)]
+    conditions += [
+        sa.or_(*(column.icontains(word, autoescape=True) for column in _SEARCHED))
+        for word in log_filter.words.split()
+    ]
+    if log_filter.person:
+        conditions.append(table.c.person.icontains(log_filter.person, autoescape=True))
+    if log_filter.since is not None:
+        conditions.append(table.c.at >= log_filter.since)
+    if log_filter.before is not None:
+        conditions.append(table.c.at < log_filter.before)
+    return conditions

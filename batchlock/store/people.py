@@ -158,12 +158,6 @@ class Sessions:
             return None
         idle_seconds = now - row.last_seen
         if idle_seconds > max_idle_seconds or now - row.started_at > max_age_seconds:
-            # All such sessions, so that the table does not grow.
-            is_over = (session_table.c.last_seen < now - max_idle_seconds) | (
-                session_table.c.started_at < now - max_age_seconds
-            )
-            with writing(self._engine) as connection:
-                connection.execute(session_table.delete().where(is_over))
             return None
         if is_use and idle_seconds > max_idle_seconds * _TOUCH_AFTER:
             with writing(self._engine) as connection:
@@ -184,6 +178,20 @@ class Sessions:
         )
         with reading(self._engine) as connection:
             return [Session(**row) for row in connection.execute(query).mappings()]
+
+    def remove_over(self, *, max_idle_seconds: float, max_age_seconds: float) -> list[Session]:
+        """Remove the sessions that are too old or were idle for too long, and return them."""
+        now = time.time()
+        is_over = (session_table.c.last_seen < now - max_idle_seconds) | (
+            session_table.c.started_at < now - max_age_seconds
+        )
+        with reading(self._engine) as connection:
+            if connection.scalar(sa.select(session_table.c.key).where(is_over).limit(1)) is None:
+                return []
+        removal = session_table.delete().where(is_over).returning(*session_table.c)
+        # Of several servers only one gets a session that it removes.
+        with writing(self._engine) as connection:
+            return [Session(**row) for row in connection.execute(removal).mappings()]
 
     def end(self, key: str) -> None:
         """End a session."""

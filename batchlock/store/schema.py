@@ -290,6 +290,10 @@ audit_log = sa.Table(
     sa.Column("person", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("address", sa.Text),
+    # Not foreign keys: an entry stays when its run or upload is removed.
+    sa.Column("run", sa.Text),
+    sa.Column("upload", sa.Text),
     sa.Index(None, "org", "at"),
 )
 

@@ -12,12 +12,20 @@ from batchlock.store.store import Store
 from batchlock.web import retention, security
 from batchlock.web.addresses import known_hosts
 from batchlock.web.auth.account import AccountViews
+from batchlock.web.auth.expiry import end_old_sessions
 from batchlock.web.auth.guard import PasswordGuard
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.dispatcher import Dispatcher
 from batchlock.web.error_pages import error_pages
+from batchlock.web.log.views import LogPages
 from batchlock.web.observer import PageObserver, observed
-from batchlock.web.routes import auth_routes, health_routes, org_routes, overview_routes
+from batchlock.web.routes import (
+    auth_routes,
+    health_routes,
+    log_routes,
+    org_routes,
+    overview_routes,
+)
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.server_locks import ServerLocks
 from batchlock.web.site import Site
@@ -78,6 +86,9 @@ def create_app(
     app.add_routes(auth_routes(auth, account))
     app.add_routes(org_routes(site))
     app.add_routes(overview_routes(site))
+    keep_log = settings.web.keep_log
+    log_pages = LogPages(site, main_org=served_orgs.main, keep_seconds=keep_log)
+    app.add_routes(log_routes(log_pages))
     app.add_routes(health_routes(store))
 
     observer.follow(
@@ -91,8 +102,12 @@ def create_app(
         tasks = [asyncio.create_task(_resume_plans(site))]
         if dispatcher is not None:
             tasks.append(asyncio.create_task(dispatcher.process_queues()))
-        removal = retention.remove_old(store, served_orgs, settings.web.keep)
+        removal = retention.remove_old(
+            store, served_orgs, settings.web.keep, keep_log_seconds=keep_log
+        )
         tasks.append(asyncio.create_task(removal))
+        ending = end_old_sessions(store, rules, served_orgs.main)
+        tasks.append(asyncio.create_task(ending))
         auth.open_link()
         yield
         for task in tasks:

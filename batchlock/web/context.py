@@ -76,9 +76,23 @@ class AppContext:
         """The modules whose records can be locked, the custom ones last."""
         return tuple(dict.fromkeys((*MODULES, *self.settings.input.custom_modules)))
 
-    def log(self, request: web.Request, action: str, subject: str = "") -> None:
-        """Record in the audit log what the signed-in person did."""
-        self.store.audit_log.add(self.org, request[security.NAME], action, subject)
+    def log(
+        self,
+        request: web.Request,
+        action: str,
+        subject: str = "",
+        *,
+        run: str | None = None,
+        upload: str | None = None,
+    ) -> None:
+        """Record in the audit log what the signed-in person did, with the ids of what it is about.
+
+        The log shows the subject behind the action.
+        """
+        name, address = request[security.NAME], request[security.ADDRESS]
+        self.store.audit_log.add(
+            self.org, name, action, subject, address=address, run=run, upload=upload
+        )
 
     def engine(
         self,

@@ -1,4 +1,4 @@
-"""The removal of uploads and runs that are older than web.keep, and of unreadable uploads."""
+"""The removal of what is older than web.keep or web.keep_log, and of unreadable uploads."""
 
 import asyncio
 import logging
@@ -22,14 +22,24 @@ _INTERVAL_SECONDS = 3600.0
 _ABANDONED_SECONDS = 3600
 
 
+_DAY_SECONDS = 24 * 3600.0
+# Who has done in the log what the server does by itself.
+_SERVER = "batchlock"
 # A person who wants to choose something about such a file does so within days.
 _UNREADABLE_SECONDS = 7 * 24 * 3600.0
 
 
-async def remove_old(store: Store, served_orgs: ServedOrgs, keep_seconds: float | None) -> None:
-    """Remove old runs and uploads now and once an hour, until cancelled.
+async def remove_old(
+    store: Store,
+    served_orgs: ServedOrgs,
+    keep_seconds: float | None,
+    *,
+    keep_log_seconds: float | None,
+) -> None:
+    """Remove old runs, uploads and entries of the log now and once an hour, until cancelled.
 
-    Without `keep_seconds`, only uploads that cannot be read are removed, after a week.
+    Without `keep_seconds`, only uploads that cannot be read are removed, after a week. Without
+    `keep_log_seconds`, entries of the log stay.
     """
     while True:
         try:
@@ -39,8 +49,10 @@ async def remove_old(store: Store, served_orgs: ServedOrgs, keep_seconds: float 
                 if keep_seconds is not None:
                     await asyncio.to_thread(_remove, store, org, now - keep_seconds)
                 await asyncio.to_thread(remove_unreadable, store, org, now - unreadable)
+                if keep_log_seconds is not None:
+                    await asyncio.to_thread(_prune_log, store, org, now - keep_log_seconds)
         except Exception:
-            _log.exception("removing old runs and uploads")
+            _log.exception("removing old runs, uploads and entries of the log")
         await asyncio.sleep(_INTERVAL_SECONDS)
 
 
@@ -67,6 +79,18 @@ def remove_unreadable(store: Store, org: str, before: float) -> int:
         store.uploads.remove(upload.id)
         store.upload_files.remove(upload.id)
     return len(unreadable)
+
+
+def _prune_log(store: Store, org: str, before: float) -> None:
+    """Remove the entries of an org from before the day of a moment, and record how many."""
+    # Whole days, so that at most one entry a day says it.
+    midnight = before - before % _DAY_SECONDS
+    if count := store.audit_log.remove_before(org, midnight):
+        day = f"{datetime.fromtimestamp(midnight, UTC):%Y-%m-%d}"
+        entries = "entry" if count == 1 else "entries"
+        store.audit_log.add(
+            org, _SERVER, "removed", f"{count:,} {entries} of this log from before {day} (UTC)"
+        )
 
 
 def _remove(store: Store, org: str, before: float) -> None:

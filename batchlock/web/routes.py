@@ -15,6 +15,7 @@ from batchlock.web import security
 from batchlock.web.auth.account import AccountViews
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.health import HealthChecks
+from batchlock.web.log.views import LogPages
 from batchlock.web.org_pages import OrgPages
 from batchlock.web.overview.views import OverviewPages
 from batchlock.web.security import Handler
@@ -78,11 +79,10 @@ ORG_ROUTES = (
     OrgRoute("GET", "/locks", lambda pages: pages.locks.show),
     OrgRoute("POST", "/locks", lambda pages: pages.locks.start),
     OrgRoute("GET", "/history", lambda pages: pages.runs.history),
-    OrgRoute("GET", "/log", lambda pages: pages.runs.log),
 )
 
 # Addresses of 0.2.0, when a server had one org; people have them in bookmarks and in mails.
-_OLD_PATHS = ("/history", "/log", "/locks", "/template.xlsx", "/files/{id}", "/runs/{run}",
+_OLD_PATHS = ("/history", "/locks", "/template.xlsx", "/files/{id}", "/runs/{run}",
               "/runs/{run}/undo")  # fmt: skip
 
 
@@ -112,6 +112,15 @@ def overview_routes(site: Site) -> list[web.RouteDef]:
     """Return the routes of the page of all orgs."""
     pages = OverviewPages(site)
     return [web.get("/", pages.show), web.get("/overview", pages.now)]
+
+
+def log_routes(pages: LogPages) -> list[web.RouteDef]:
+    """Return the routes of the audit log: of one org, and of all."""
+    return [
+        web.get(prefix + path, handler)
+        for prefix in (_ORG, "")
+        for path, handler in (("/log", pages.show), ("/log.csv", pages.download))
+    ]
 
 
 def org_routes(site: Site) -> list[web.RouteDef]:

@@ -43,6 +43,8 @@ _SAFE_METHODS = ("GET", "HEAD")
 
 COOKIE = web.RequestKey("cookie", str)
 """The cookie of the browser, whether somebody is signed in or not."""
+ADDRESS = web.RequestKey("address", str)
+"""The address of the browser."""
 NAME = web.RequestKey("name", str)
 """The name of the signed-in person; empty if nobody is signed in."""
 
@@ -224,6 +226,7 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
     async def load_session(request: web.Request, handler: Handler) -> web.StreamResponse:
         if _is_for_machines(request):
             return await handler(request)
+        request[ADDRESS] = client_address(request, rules)
         cookie_name, name = rules.cookie_name(request), None
         cookie = request.cookies.get(cookie_name, "")
         # The error page needs both, also when the store cannot be used.

@@ -68,6 +68,7 @@ EVERY_KEY = [
     ("web.max_connections", "200", 200),
     ("web.max_connections_per_address", "20", 20),
     ("web.keep", "90d", 7_776_000.0),
+    ("web.keep_log", "365d", 31_536_000.0),
     ("web.orgs_at_once", "7", 7),
     ("web.metrics_listen", "127.0.0.1:9200", "127.0.0.1:9200"),
     ("worker.orgs_at_once", "20", 20),

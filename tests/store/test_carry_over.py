@@ -19,6 +19,7 @@ from batchlock.core.errors import AlreadyRunning, BatchlockError, UsageError
 from batchlock.core.results import Result
 from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopCode
+from batchlock.store.audit_log import LogFilter
 from batchlock.store.database import open_database
 from batchlock.store.store import Store
 from batchlock.store.uploads import UploadState
@@ -148,7 +149,7 @@ def test_an_upload_and_the_chosen_columns_are_there(store: Store) -> None:
 
 
 def test_the_audit_log_is_there_in_its_order(store: Store) -> None:
-    entries = store.audit_log.entries("acme", offset=0, limit=99)[::-1]
+    entries = store.audit_log.entries(LogFilter(orgs=["acme"]), limit=99)[::-1]
     assert [entry.action for entry in entries[:4]] == [
         "signed in", "uploaded", "read again", "uploaded"
     ]  # fmt: skip
@@ -224,6 +225,7 @@ KILLED_AT_STATEMENT = """
 import os, signal, sys
 from pathlib import Path
 import sqlalchemy as sa
+from batchlock.store.audit_log import LogFilter
 from batchlock.store.store import Store
 
 statements = 0

@@ -78,7 +78,19 @@ def test_an_idle_session_ends(store: Store) -> None:
     store.sessions.start("key", "Anna")
     assert store.sessions.name("key", max_idle_seconds=60) == "Anna"
     assert store.sessions.name("key", max_idle_seconds=-1) is None
-    assert store.sessions.name("key", max_idle_seconds=60) is None
+
+
+def test_the_sessions_that_are_over_are_removed_once(store: Store) -> None:
+    for key, column in (("idle", "last_seen"), ("old", "started_at"), ("new", "")):
+        store.sessions.start(key, "Anna")
+        if column:
+            with store._engine.begin() as connection:
+                of_key = sessions.update().where(sessions.c.key == key)
+                connection.execute(of_key.values({column: sessions.c[column] - 100}))
+    limits = {"max_idle_seconds": 60.0, "max_age_seconds": 60.0}
+    assert {session.key for session in store.sessions.remove_over(**limits)} == {"idle", "old"}
+    assert store.sessions.remove_over(**limits) == []
+    assert [session.key for session in store.sessions.of("Anna", max_idle_seconds=999)] == ["new"]
 
 
 def test_a_session_that_is_ended_is_gone(store: Store) -> None:
@@ -102,7 +114,6 @@ def test_a_session_has_a_limit_also_when_it_is_used(store: Store) -> None:
     age(store, "started_at", 100)
     assert sessions_of("Anna") == []
     assert name_of("key") is None
-    assert store.sessions.name("key", max_idle_seconds=DAY_SECONDS) is None
 
 
 def test_what_an_open_page_requests_does_not_prolong_a_session(store: Store) -> None:
@@ -111,11 +122,11 @@ def test_what_an_open_page_requests_does_not_prolong_a_session(store: Store) -> 
     assert store.sessions.name("key", max_idle_seconds=60, is_use=False) == "Anna"
     age(store, "last_seen", 50)
     assert store.sessions.name("key", max_idle_seconds=60, is_use=False) is None
-    store.sessions.start("key", "Anna")
+    store.sessions.start("used", "Anna")
     age(store, "last_seen", 50)
-    assert store.sessions.name("key", max_idle_seconds=60) == "Anna"
+    assert store.sessions.name("used", max_idle_seconds=60) == "Anna"
     age(store, "last_seen", 50)
-    assert store.sessions.name("key", max_idle_seconds=60) == "Anna"
+    assert store.sessions.name("used", max_idle_seconds=60) == "Anna"
 
 
 def test_people_end_their_own_sessions_only(store: Store) -> None:

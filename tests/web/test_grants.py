@@ -12,6 +12,7 @@ from support.visitor import Visitor, csv_content, write_config
 from batchlock import config
 from batchlock.core.options import RunOptions
 from batchlock.core.org import StoredOrg
+from batchlock.store.audit_log import LogFilter
 from batchlock.store.grants import EVERY_ORG, Grant, Right, Role
 from batchlock.store.store import Store
 from batchlock.web.app import create_app
@@ -195,7 +196,7 @@ def test_grants_are_given_listed_and_taken(
         entries = [
             entry
             for org in ("default", "globex", "initech")
-            for entry in store.audit_log.entries(org, offset=0, limit=50)
+            for entry in store.audit_log.entries(LogFilter(orgs=[org]), limit=50)
             if entry.user.startswith("terminal (")
         ]
     assert {(entry.org, f"{entry.action} {entry.subject}") for entry in entries} == {

@@ -113,4 +113,5 @@ class AccountViews:
         return self._templates.render_page(request, page, status=status)
 
     def _log(self, request: web.Request, action: str) -> None:
-        self._store.audit_log.add(self._org, request[security.NAME], action)
+        name, address = request[security.NAME], request[security.ADDRESS]
+        self._store.audit_log.add(self._org, name, action, address=address)

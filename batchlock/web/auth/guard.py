@@ -57,7 +57,8 @@ class PasswordGuard:
         if not await self._verify(person, password, address) or person is None:
             self._observer.on_sign_in_refused(SignInRefusal.PASSWORD)
             known_name = _UNKNOWN_NAME if person is None else person.name
-            self._store.audit_log.add(self._org, known_name, "tried to sign in", f"from {address}")
+            log = self._store.audit_log
+            log.add(self._org, known_name, "tried to sign in", address=address)
             raise PasswordRefusedError("Name or password is not right.", status=403)
         self._throttle.record_success(name_key, address)
         return person

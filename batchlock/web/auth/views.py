@@ -105,7 +105,8 @@ class AuthViews:
     async def sign_out(self, request: web.Request) -> web.Response:
         """End the session."""
         self._store.sessions.end(session_key(request[security.COOKIE]))
-        self._store.audit_log.add(self._org, request[security.NAME], "signed out")
+        name, address = request[security.NAME], request[security.ADDRESS]
+        self._store.audit_log.add(self._org, name, "signed out", address=address)
         raise web.HTTPSeeOther("/login")
 
     def _login_page(
@@ -128,6 +129,6 @@ class AuthViews:
     def _start_session(self, request: web.Request, name: str, path: str) -> web.HTTPSeeOther:
         """Start a session, and return the answer that leads to a path."""
         self._store.sessions.end(session_key(request[security.COOKIE]))
-        address = security.client_address(request, self._rules)
-        self._store.audit_log.add(self._org, name, "signed in", f"from {address}")
+        address = request[security.ADDRESS]
+        self._store.audit_log.add(self._org, name, "signed in", address=address)
         return security.start_session(self._store, request, self._rules, name=name, path=path)

@@ -113,7 +113,7 @@ class FoundLocks:
         await asyncio.to_thread(files.add, upload_id, path)
         user = request[security.NAME]
         self._context.store.uploads.add(upload_id, self._context.org, name, user)
-        self._context.log(request, f"took {count:,} locks of", f"run {run.run_id}")
+        self._context.log(request, f"took {count:,} locks of", run=run.run_id)
         constants = {Field.ACTION.value: Action.UNLOCK.value} if is_unlock else {}
         self._planner.start(upload_id, ReadChoices(constants=constants))
         await self._planner.wait(upload_id)

@@ -68,7 +68,8 @@ class LockViews:
 
         # Shielded, because a run that exists but is not queued would never start.
         run_id = await asyncio.shield(start())
-        self._context.log(request, "searched for locks in", ", ".join(search.modules))
+        modules = ", ".join(search.modules)
+        self._context.log(request, "searched for locks in", modules, run=run_id)
         raise web.HTTPSeeOther(f"{self._context.home}/runs/{run_id}")
 
     def _output_folder(self) -> Path | None:

@@ -141,5 +141,5 @@ class RunActions:
             require_number(self._context, form, action=run.info.action, count=rows)
 
     def _see_run(self, request: web.Request, action: str, run_id: str) -> web.HTTPSeeOther:
-        self._context.log(request, action, f"run {run_id}")
+        self._context.log(request, action, run=run_id)
         return web.HTTPSeeOther(f"{self._context.home}/runs/{run_id}")

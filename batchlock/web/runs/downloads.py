@@ -31,7 +31,7 @@ class ResultDownloads:
             results = Path(folder) / f"results.{file_format}"
             async with self._context.limits.reporting:
                 await self._report(run.run_id, results)
-            self._context.log(request, "downloaded", name)
+            self._context.log(request, "downloaded", name, run=run.run_id)
             response = web.StreamResponse(headers={"Content-Disposition": attachment(name)})
             response.headers["Content-Type"] = _CONTENT_TYPES[file_format]
             response.content_length = results.stat().st_size

@@ -1,4 +1,4 @@
-"""The first page, the results of a run, the history, and the audit log."""
+"""The first page, the results of a run, and the history."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,6 @@ from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.story import Story, complete_families, story_of
 from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
 from batchlock.start import rows_of_retry
-from batchlock.store.audit_log import LogEntry
 from batchlock.store.journal import RowFilter, undo_forecast
 from batchlock.store.uploads import Upload
 from batchlock.web.context import AppContext
@@ -28,7 +27,6 @@ from batchlock.web.templating import Page
 from batchlock.web.uploads.rows import CheckedColumn, checked_columns
 from batchlock.zoho.error_codes import FINAL_REMEDIES
 
-_LOG_PAGE_ROWS = 100
 _LATEST_RUNS = 5
 # Uploads are never removed by themselves unless web.keep says so, and the first page lists them.
 _MAX_UPLOADS = 100
@@ -105,15 +103,6 @@ class HistoryPage(Page):
     """How long runs are kept; None for ever."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogPage(Page):
-    """The audit log."""
-
-    template: ClassVar[str] = "log.html"
-    entries: Sequence[LogEntry]
-    table: PageOfTable
-
-
 class RunPages:
     """The handlers that show runs."""
 
@@ -157,15 +146,6 @@ class RunPages:
             complete_families=complete,
             table=table,
             keep_seconds=self._context.settings.web.keep,
-        )
-        return self._context.templates.render_page(request, page)
-
-    async def log(self, request: web.Request) -> web.Response:
-        """Show who did what."""
-        audit_log, org = self._context.store.audit_log, self._context.org
-        table = PageOfTable.requested(request.query, audit_log.count(org), size=_LOG_PAGE_ROWS)
-        page = LogPage(
-            entries=audit_log.entries(org, offset=table.offset, limit=table.size), table=table
         )
         return self._context.templates.render_page(request, page)
 

@@ -36,7 +36,7 @@ class UploadDownloads:
         async with self._writing:
             plan = await asyncio.to_thread(self._context.store.upload_files.plan, upload.id)
             content = await asyncio.to_thread(_problems_workbook, plan)
-        self._context.log(request, "downloaded problems", upload.name)
+        self._context.log(request, "downloaded problems", upload.name, upload=upload.id)
         return workbook_response(content, f"{Path(upload.name).stem}-problems.xlsx")
 
     async def template(self, request: web.Request) -> web.StreamResponse:

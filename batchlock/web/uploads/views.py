@@ -152,7 +152,7 @@ class UploadViews:
             raise
         user = request[security.NAME]
         self._context.store.uploads.add(upload_id, self._context.org, name, user)
-        self._context.log(request, "uploaded", name)
+        self._context.log(request, "uploaded", name, upload=upload_id)
         self._planner.start(upload_id, ReadChoices())
         return upload_id
 
@@ -205,7 +205,8 @@ class UploadViews:
             words += ["visible rows only"] if choices.visible_only else []
             words += [f"titles in row {header_row}"] if header_row else []
             chosen = " ".join([sheet, encoding, ", ".join(words)])
-            self._context.log(request, "read again", f"{upload.name}: {chosen.strip()}")
+            subject = f"{upload.name}: {chosen.strip()}"
+            self._context.log(request, "read again", subject, upload=upload.id)
             await self._planner.wait(upload.id)
         raise web.HTTPSeeOther(f"{self._context.home}/files/{upload.id}")
 
@@ -222,7 +223,7 @@ class UploadViews:
             async with self._starting:  # two clicks at once get the same run
                 run = await asyncio.to_thread(run_to_send, self._context, plan, requested)
                 self._context.queue.add(run, user, file_name=upload.name, upload=upload.id)
-            self._context.log(request, "started", f"{upload.name}, run {run.run_id}")
+            self._context.log(request, "started", upload.name, run=run.run_id, upload=upload.id)
             return run.run_id
 
         # Shielded, because the handler is cancelled when the browser leaves, and a run that

@@ -1,0 +1,1 @@
+"""The pages of the audit log: a table with a search, and its download."""

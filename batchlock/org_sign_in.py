@@ -37,18 +37,21 @@ class SignInCheck:
     org: str
     facts: OrgFacts | None
     """None when the sign-in does not work."""
+    user: str = ""
+    """The name of the user who has signed in; empty when Zoho does not say."""
     message: str = ""
     """Why the sign-in does not work, or what it lacks."""
     exit_code: int = 0
 
 
 async def check_sign_in(
-    settings: Settings, store: "Store", cancel_token: CancelToken
+    settings: Settings, store: "Store", cancel_token: CancelToken, *, is_tried: bool = False
 ) -> SignInCheck:
     """Sign in to the org of the settings, and store what Zoho says about it.
 
-    Raises SignInRefused, Stopped when Zoho gives no answer, Cancelled, and UsageError when the
-    sign-in belongs to another org than the settings say.
+    With `is_tried` the sign-in is not that of the org yet, so nothing is stored. Raises
+    SignInRefused, Stopped when Zoho gives no answer, Cancelled, and UsageError when the sign-in
+    belongs to another org than the settings say.
     """
     org = settings.org
     retry = settings.retry
@@ -62,7 +65,8 @@ async def check_sign_in(
     async with connection_to(settings, credentials, store) as connection:
         facts, message = await until_cancelled(_ask(connection, settings), cancel_token)
         check_org(facts, org_id=connection.org_id, environment=connection.environment)
-        if not message:
+        user = (await until_cancelled(connection.client.get_user(), cancel_token)).user or ""
+        if not message and not is_tried:
             # A file may name modules that only this org has, and its plan asks nobody.
             asking = connection.client.get_modules()
             modules = (await until_cancelled(asking, cancel_token)).modules
@@ -78,7 +82,7 @@ async def check_sign_in(
                 modules_asked_at=known.modules_asked_at,
             )
             await asyncio.to_thread(store.orgs.save_facts, org, connection.sign_in, facts)
-        return SignInCheck(org, facts, message)
+        return SignInCheck(org, facts, user, message)
 
 
 async def check_sign_ins(
@@ -99,7 +103,7 @@ async def check_sign_ins(
             except Cancelled:
                 raise
             except BatchlockError as error:
-                return SignInCheck(name, None, str(error), error.exit_code)
+                return SignInCheck(name, None, message=str(error), exit_code=error.exit_code)
 
     return await asyncio.gather(*map(check, names))
 

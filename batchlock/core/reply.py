@@ -72,6 +72,7 @@ class Reply:
     """The lock that a look-up shows, or that was made; None also when the record has no lock."""
     org: OrgFacts | None = None  # the answer to the question about the org
     modules: tuple[OrgModule, ...] | None = None  # the answer to the question about its modules
+    user: str | None = None  # the answer to the question who has signed in
     missing_scope: str = ""  # why a question about the org was refused, if it was for that
     page: RecordPage | None = None  # the result of a search for locked records
     views: tuple[View, ...] = ()  # the custom views of a module

@@ -15,11 +15,12 @@ from batchlock.simulator.behaviour import Behaviour
 from batchlock.simulator.call_log import Kind
 from batchlock.simulator.calls import COMPOSITE_PLACES, Call, kind_of
 from batchlock.simulator.delivery import Delivery, response_of
+from batchlock.simulator.device import approval_page
 from batchlock.simulator.identity import token_of
 from batchlock.simulator.ledger import Ledger
 from batchlock.simulator.orgs import Orgs, make_orgs
 from batchlock.simulator.records import Inventory
-from batchlock.simulator.simulator import Simulator, now_utc
+from batchlock.simulator.simulator import SIGN_IN_PATHS, Simulator, now_utc
 
 # Calls that hang would delay the end of the server; for aiohttp, 0 means no limit.
 _SHUTDOWN_SECONDS = 0.05
@@ -72,12 +73,12 @@ class _OrgHandler:
             request, answer.response, answer.fault, behaviour, position
         )
 
-    async def answer_token_request(
-        self, request: web.BaseRequest, form: dict[str, str]
+    async def answer_sign_in(
+        self, request: web.BaseRequest, path: str, form: dict[str, str]
     ) -> web.StreamResponse:
-        """Answer a token request with the client id of this org."""
+        """Answer a request for a token or a code with the client id of this org."""
         position = self._ledger.record_arrival(Kind.TOKEN, port=_client_port(request))
-        answer = self._simulator.token_answer(form)
+        answer = self._simulator.sign_in_answer(path, form)
         self._ledger.log.set_answer(position, str(answer.status))
         try:
             await asyncio.sleep(self._latency_seconds())
@@ -140,7 +141,7 @@ class _Handler:
             case "crm":
                 return await self._answer_api_call(request, path)
             case "oauth":
-                return await self._answer_token_request(request, path)
+                return await self._answer_sign_in(request, path)
             case "simulator":
                 return response_of(await control.answer(request, path[1:], self._orgs))
             case _:
@@ -157,19 +158,40 @@ class _Handler:
         handler = self._handlers[org.identity.number]
         return await handler.answer_api_call(request, path, token)
 
-    async def _answer_token_request(
+    async def _answer_sign_in(
         self, request: web.BaseRequest, path: list[str]
     ) -> web.StreamResponse:
-        if path != ["oauth", "v2", "token"] or request.method != "POST":
+        below = "/".join(path[1:])
+        if below == "v3/device":
+            return response_of(await self._approval(request))
+        if below not in SIGN_IN_PATHS or request.method != "POST":
             return response_of(answers.WRONG_URL)
         # A client may send the parameters in the query or in the body.
-        fields = (*request.query.items(), *(await request.post()).items())
-        form = {name: value for name, value in fields if isinstance(value, str)}
+        form = await _form_of(request)
         org = self._orgs.of_sign_in(form.get("client_id", ""))
         if org is None:
             self._orgs.unknown_clients += 1
             return response_of(answers.sign_in_refusal("invalid_client"))
-        return await self._handlers[org.identity.number].answer_token_request(request, form)
+        return await self._handlers[org.identity.number].answer_sign_in(request, below, form)
+
+    async def _approval(self, request: web.BaseRequest) -> answers.CannedResponse:
+        """Answer a person who approves or denies the code of a device."""
+        form = await _form_of(request)
+        user_code = form.get("user_code", "").strip().upper()
+        if request.method != "POST":
+            return approval_page(user_code)
+        is_approved = form.get("decision") == "approve"
+        if any(
+            org.sign_in.device_codes.decide(user_code, is_approved=is_approved)
+            for org in self._orgs
+        ):
+            return approval_page("", "Accepted." if is_approved else "Rejected.")
+        return approval_page(user_code, "There is no such code, or its time is over.")
+
+
+async def _form_of(request: web.BaseRequest) -> dict[str, str]:
+    fields = (*request.query.items(), *(await request.post()).items())
+    return {name: value for name, value in fields if isinstance(value, str)}
 
 
 def _client_port(request: web.BaseRequest) -> int:

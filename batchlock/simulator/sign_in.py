@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from batchlock.simulator import answers
 from batchlock.simulator.answers import CannedResponse, json_answer, sign_in_refusal
+from batchlock.simulator.device import DeviceCodes
 from batchlock.simulator.identity import Identity
 from batchlock.simulator.magic import MAGIC_SIGN_INS
 
@@ -47,6 +48,7 @@ class Credentials:
 
     def __init__(self, identity: Identity, *, clock: Callable[[], float]) -> None:
         self.tokens_issued = 0
+        self.device_codes = DeviceCodes(clock=clock)
         self._identity = identity
         self._clock = clock
         self._tokens: dict[str, _Access] = {}
@@ -73,16 +75,8 @@ class Credentials:
 
     def answer(self, form: Mapping[str, str], grant: Grant) -> CannedResponse:
         """Answer a token request."""
-        identity = self._identity
-        for field, own, error in (
-            ("client_id", identity.client_id, "invalid_client"),
-            ("client_secret", identity.client_secret, "invalid_client_secret"),
-        ):
-            value = form.get(field, "")
-            if (magic := _MAGIC.get((field, value))) and magic.answer:
-                return magic.answer
-            if not value or (not identity.is_only and value != own):
-                return sign_in_refusal(error)
+        if (refused := self._client_refusal(form, "client_id", "client_secret")) is not None:
+            return refused
         match form.get("grant_type"):
             case "refresh_token":
                 return self._refresh(form.get("refresh_token", ""), grant)
@@ -90,6 +84,39 @@ class Credentials:
                 return self._exchange(form.get("code", ""), grant)
             case _:
                 return sign_in_refusal("unsupported_grant_type")
+
+    def device_code_answer(self, form: Mapping[str, str], grant: Grant) -> CannedResponse:
+        """Answer the request for a code that a person approves."""
+        if (refused := self._client_refusal(form, "client_id")) is not None:
+            return refused
+        if form.get("grant_type") != "device_request" or not form.get("scope"):
+            return sign_in_refusal("invalid_request")
+        return self.device_codes.new_code(grant.api_domain)
+
+    def device_token_answer(self, form: Mapping[str, str], grant: Grant) -> CannedResponse:
+        """Answer the question whether a person has approved a code."""
+        if (refused := self._client_refusal(form, "client_id", "client_secret")) is not None:
+            return refused
+        if form.get("grant_type") != "device_token":
+            return sign_in_refusal("invalid_request")
+        if (waiting := self.device_codes.poll(form.get("code", ""))) is not None:
+            return waiting
+        only = self._identity.is_only
+        refresh_token = self._new_token() if only else self._identity.refresh_token
+        return self._refresh(refresh_token, grant, with_refresh_token=True)
+
+    def _client_refusal(self, form: Mapping[str, str], *fields: str) -> CannedResponse | None:
+        """Return the refusal of a wrong client id or secret; None if they are right."""
+        identity = self._identity
+        own = {"client_id": identity.client_id, "client_secret": identity.client_secret}
+        errors = {"client_id": "invalid_client", "client_secret": "invalid_client_secret"}
+        for field in fields:
+            value = form.get(field, "")
+            if (magic := _MAGIC.get((field, value))) and magic.answer:
+                return magic.answer
+            if not value or (not identity.is_only and value != own[field]):
+                return sign_in_refusal(errors[field])
+        return None
 
     def _exchange(self, code: str, grant: Grant) -> CannedResponse:
         # A grant code works once; Zoho answers a second use like a wrong code.

@@ -22,6 +22,9 @@ from batchlock.simulator.magic import FAULT_ANSWERS
 from batchlock.simulator.records import Inventory
 from batchlock.simulator.sign_in import Credentials, Grant
 
+SIGN_IN_PATHS = ("v2/token", "v3/device/code", "v3/device/token")
+"""Where clients get tokens, below `/oauth/`."""
+
 
 def now_utc() -> datetime:
     """Return the current time."""
@@ -109,11 +112,17 @@ class Simulator:
             return Answer(answers.NO_CONTENT, effect)
         return self._execute(call, effect)
 
-    def token_answer(self, form: dict[str, str]) -> CannedResponse:
-        """Answer a token request."""
+    def sign_in_answer(self, path: str, form: dict[str, str]) -> CannedResponse:
+        """Answer a request to one of SIGN_IN_PATHS."""
         behaviour = self.behaviour
         grant = Grant(self.url, behaviour.token_lifetime, behaviour.scopes)
-        return self.sign_in.answer(form, grant)
+        match path:
+            case "v2/token":
+                return self.sign_in.answer(form, grant)
+            case "v3/device/code":
+                return self.sign_in.device_code_answer(form, grant)
+            case _:
+                return self.sign_in.device_token_answer(form, grant)
 
     def change_behaviour(self, behaviour: Behaviour) -> None:
         """Set the behaviour of the calls from now on. Another seed starts its faults again."""

@@ -34,6 +34,7 @@ from batchlock.store.upload_files import insert_files
 
 LEFT_OUT = {
     "sessions": "people sign in again",
+    "pending_sign_ins": "a person begins again",
     "tokens": "each is asked for again, and lives for an hour",
     "workers": "a state folder has none, and they record themselves",
     "facts": "facts about the store itself",

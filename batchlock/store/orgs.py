@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from batchlock.core.errors import BatchlockError
 from batchlock.core.org import OrgFacts, StoredOrg
 from batchlock.store.database import reading, upsert, writing
-from batchlock.store.schema import grants, schedules, secrets, tokens
+from batchlock.store.schema import grants, pending_sign_ins, schedules, secrets, tokens
 from batchlock.store.schema import orgs as table
 from batchlock.store.sealing import Sealed, SealingKeys
 
@@ -123,7 +123,7 @@ class OrgTable:
         """
         empty: dict[str, Any] = dict.fromkeys(_OF_ADDED_ORG)
         with writing(self._engine) as connection:
-            for other in (secrets, tokens, schedules, grants):
+            for other in (secrets, pending_sign_ins, tokens, schedules, grants):
                 connection.execute(other.delete().where(other.c.org == org))
             removed = table.update().where(table.c.org == org)
             connection.execute(removed.values(**empty, disabled=False))
@@ -141,8 +141,12 @@ class OrgTable:
 
     def has_secrets(self) -> bool:
         """Tell whether any secret is stored."""
+        return bool(self.with_secrets())
+
+    def with_secrets(self) -> frozenset[str]:
+        """Return the names of the orgs that have a secret."""
         with reading(self._engine) as connection:
-            return connection.scalar(sa.select(secrets.c.org).limit(1)) is not None
+            return frozenset(connection.scalars(sa.select(secrets.c.org).distinct()))
 
     def reseal(self, keys: SealingKeys) -> int:
         """Seal every secret with the first key, in one transaction; return how many there are.

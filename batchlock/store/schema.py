@@ -173,6 +173,18 @@ secrets = sa.Table(
     sa.Column("sealed", sa.LargeBinary, nullable=False),
 )
 
+# A sign-in that a person has begun on the page, and not confirmed yet: one for each org.
+pending_sign_ins = sa.Table(
+    "pending_sign_ins",
+    metadata,
+    sa.Column("org", sa.Text, primary_key=True),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("ends_at", UtcTime, nullable=False),
+    # When Zoho may be asked again.
+    sa.Column("poll_at", UtcTime, nullable=False),
+)
+
 # The access token of each org that its workers share.
 tokens = sa.Table(
     "tokens",

@@ -29,6 +29,7 @@ from batchlock.store.leases import LeaseTable, org_lease
 from batchlock.store.org_lock import org_lock
 from batchlock.store.orgs import OrgTable
 from batchlock.store.overview import Overview
+from batchlock.store.pending_sign_ins import PendingSignIns
 from batchlock.store.people import People, Sessions
 from batchlock.store.runs import RunTable
 from batchlock.store.schedules import ScheduleTable
@@ -78,6 +79,7 @@ class Store:
         self.schedules = ScheduleTable(engine)
         self.runs = RunTable(engine)
         self.orgs = OrgTable(engine)
+        self.pending_sign_ins = PendingSignIns(engine)
         self.people = People(engine)
         self.sessions = Sessions(engine)
         self.uploads = UploadTable(engine, state / "web" / "files")

@@ -1,5 +1,6 @@
 """All pages of one org, and the queue of its runs."""
 
+from batchlock.web.connection.views import ConnectionViews
 from batchlock.web.context import AppContext
 from batchlock.web.locks.found import FoundLocks
 from batchlock.web.locks.views import LockViews
@@ -32,3 +33,4 @@ class OrgPages:
         self.workbooks = UploadDownloads(context)
         self.locks = LockViews(context)
         self.found = FoundLocks(context, self.planner)
+        self.connection = ConnectionViews(context)

@@ -37,12 +37,16 @@ class OrgRoute:
     """Selects the handler among those of the org."""
     is_preparation: bool = False
     """Whether it changes something and sends nothing."""
+    is_administration: bool = False
+    """Whether it changes what holds for everybody."""
 
     @property
     def right(self) -> Right:
         """The right that a person needs."""
         if self.method == "GET":
             return Right.SEE
+        if self.is_administration:
+            return Right.ADMINISTER
         return Right.PREPARE if self.is_preparation else Right.SEND
 
 
@@ -78,6 +82,18 @@ ORG_ROUTES = (
     OrgRoute("POST", _RUN + "/use", lambda pages: pages.found.use, is_preparation=True),
     OrgRoute("GET", "/locks", lambda pages: pages.locks.show),
     OrgRoute("POST", "/locks", lambda pages: pages.locks.start),
+    OrgRoute("GET", "/connection", lambda pages: pages.connection.show),
+    OrgRoute(
+        "POST", "/connection/begin", lambda pages: pages.connection.begin, is_administration=True
+    ),
+    OrgRoute("POST", "/connection/ask", lambda pages: pages.connection.ask, is_administration=True),
+    OrgRoute(
+        "POST", "/connection/use", lambda pages: pages.connection.confirm, is_administration=True
+    ),
+    OrgRoute(
+        "POST", "/connection/cancel", lambda pages: pages.connection.cancel, is_administration=True
+    ),
+    OrgRoute("POST", "/connection/check", lambda pages: pages.connection.check),
     OrgRoute("GET", "/history", lambda pages: pages.runs.history),
 )
 

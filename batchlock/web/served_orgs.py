@@ -1,7 +1,7 @@
 """Which orgs the page serves, and the settings of each."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from batchlock.config import Settings
 from batchlock.core.options import RunOptions
@@ -26,6 +26,7 @@ class ServedOrgs:
         self._store = store
         self._read_at_monotonic = float("-inf")
         self._stored: Mapping[str, StoredOrg] = {}
+        self._with_secrets: Collection[str] = ()
         self._by_org: dict[str, Settings] = {}
 
     @property
@@ -54,6 +55,25 @@ class ServedOrgs:
         environment, api = address(zoho, org)
         data_center = "" if org == SIMULATOR else zoho.data_center.upper()
         return OrgLabel(name=org, environment=environment, api=api, data_center=data_center)
+
+    def forget(self) -> None:
+        """Read the orgs again at the next request, since one was changed here."""
+        self._read_at_monotonic = float("-inf")
+
+    def has_sign_in(self, org: str) -> bool:
+        """Return whether there is a sign-in to an org; it need not work."""
+        if org == SIMULATOR:
+            return True
+        if org in self._fresh():
+            return org in self._with_secrets
+        return _has_sign_in(self._settings.zoho)
+
+    def can_connect(self, org: str) -> bool:
+        """Return whether the page may store a sign-in to an org.
+
+        That of the configuration would go on to be used by commands, so it is changed there only.
+        """
+        return org != SIMULATOR and (org in self._fresh() or not _has_sign_in(self._settings.zoho))
 
     def is_disabled(self, org: str) -> bool:
         """Return whether nothing may be sent to a served org."""
@@ -108,6 +128,7 @@ class ServedOrgs:
         now = time.monotonic()
         if now - self._read_at_monotonic > _LIFETIME_SECONDS:
             self._stored = {org.name: org for org in self._store.orgs.all()}
+            self._with_secrets = self._store.orgs.with_secrets()
             self._by_org = {}
             self._read_at_monotonic = now
         return self._stored

@@ -87,6 +87,8 @@ class Site:
             org=self.served_orgs.label(org),
             may_prepare=may_prepare,
             may_send=access.may(Right.SEND, org),
+            may_administer=access.may(Right.ADMINISTER, org),
+            is_connected=self.served_orgs.has_sign_in(org),
             sees_several=sum(access.may(Right.SEE, name) for name in names) > 1,
         )
         if not access.may(right, org):
@@ -111,6 +113,8 @@ class Site:
 def _refusal(right: Right, org: str, *, may_prepare: bool) -> str:
     """Return why a person may not do something with an org, and whom to ask."""
     asks = "Ask whoever runs batchlock for the role"
+    if right is Right.ADMINISTER:
+        return f"You may not change how {org} is set up. {asks} administrator."
     if may_prepare:
         return f"You may prepare files for {org}, and not send them. {asks} sender."
     role = "preparer or sender" if right is Right.PREPARE else "sender"

@@ -69,6 +69,9 @@ class Frame:
     """The org of the page; None on a page of several orgs."""
     may_prepare: bool = True
     may_send: bool = True
+    may_administer: bool = True
+    is_connected: bool = True
+    """Whether there is a sign-in to the org."""
     sees_several: bool = False
     """Whether the person may see several orgs, so that there is a page of all orgs."""
 
@@ -117,6 +120,8 @@ class Templates:
             org=frame.org,
             may_prepare=frame.may_prepare,
             may_send=frame.may_send,
+            may_administer=frame.may_administer,
+            is_connected=frame.is_connected,
             sees_several=frame.sees_several,
             user=request.get(security.NAME, ""),
             csrf=csrf_token(request.get(security.COOKIE, "")),

@@ -18,8 +18,8 @@ from batchlock.zoho import lock_calls
 from batchlock.zoho.composite import composite_body, interpret_composite
 from batchlock.zoho.failures import call_limits, describe, read_at_most
 from batchlock.zoho.lock_calls import LockCall
-from batchlock.zoho.org import LOCKABLE_MODULES
-from batchlock.zoho.replies import RawResponse, interpret_modules, interpret_org
+from batchlock.zoho.org import CURRENT_USER, LOCKABLE_MODULES
+from batchlock.zoho.replies import RawResponse, interpret_modules, interpret_org, interpret_user
 
 # Bytes. Zoho's answer about one record has a few thousand; a larger body is not Zoho's, and is
 # not read to its end.
@@ -201,6 +201,12 @@ class Client:
         """Ask which modules can be locked: `Reply.modules`. Tokens: see `put_reason`."""
         url = URL(f"{self._root}{LOCKABLE_MODULES}", encoded=True)
         return await self._call("GET", url, interpret_modules)
+
+    async def get_user(self) -> Reply:
+        """Ask who has signed in: `Reply.user`. Tokens: see `put_reason`."""
+        return await self._call(
+            "GET", URL(f"{self._root}{CURRENT_USER}", encoded=True), interpret_user
+        )
 
     async def call(
         self,

@@ -12,6 +12,7 @@ SCOPES = (
     "ZohoCRM.settings.modules.READ",
     "ZohoCRM.settings.record_locking_configurations.READ",
     "ZohoCRM.org.READ",
+    "ZohoCRM.users.READ",
     "ZohoCRM.coql.READ",
     "ZohoCRM.settings.custom_views.READ",
     "ZohoCRM.composite_requests.CUSTOM",

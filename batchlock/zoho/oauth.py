@@ -1,4 +1,4 @@
-"""One request to Zoho's token endpoint, and what its response means."""
+"""One request to Zoho's accounts server, and what its response means."""
 
 import hashlib
 import re
@@ -121,17 +121,36 @@ async def request_token(
         "client_id": oauth_client.client_id,
         "client_secret": oauth_client.client_secret.get_secret_value(),
     }
-    url = URL(f"{oauth_client.accounts_url}/oauth/v2/token")
+    status, content = await post_form(
+        oauth_client,
+        "/oauth/v2/token",
+        {**form, **client_form},
+        session=session,
+        timeout_seconds=timeout_seconds,
+    )
+    return interpret(status, content, form, oauth_client)
+
+
+async def post_form(
+    oauth_client: OAuthClient,
+    path: str,
+    form: Mapping[str, str],
+    *,
+    session: aiohttp.ClientSession,
+    timeout_seconds: float,
+) -> tuple[int, bytes | None]:
+    """Send a form to a path of the accounts server; return status and body of its response.
+
+    The body is None if it is longer than any of Zoho's. Raises UsageError when proxy or
+    certificates are set up wrongly, and TemporarilyUnavailable when a later request may succeed.
+    """
+    url = URL(f"{oauth_client.accounts_url}{path}")
     try:
         # A redirect would send the secrets to an address that nobody has configured.
         async with session.post(
-            url,
-            data={**form, **client_form},
-            allow_redirects=False,
-            timeout=call_limits(timeout_seconds),
+            url, data=form, allow_redirects=False, timeout=call_limits(timeout_seconds)
         ) as response:
-            status = response.status
-            content = await read_at_most(response, _MAX_RESPONSE_SIZE)
+            return response.status, await read_at_most(response, _MAX_RESPONSE_SIZE)
     except (aiohttp.ClientError, TimeoutError) as error:
         host = url.host or oauth_client.accounts_url
         failure = describe(error, host=host, timeout=timeout_seconds)
@@ -139,21 +158,26 @@ async def request_token(
         if failure.is_permanent:
             raise UsageError(f"{failure.message} {failure.remedy}") from None
         raise TemporarilyUnavailable(f"{failure.message} {failure.remedy}") from None
-    return _interpret(status, content, form, oauth_client)
 
 
-def _interpret(
+def response_object(content: bytes | None) -> Mapping[str, object]:
+    """Return the JSON object of a response; an empty one for anything else."""
+    try:
+        body = orjson.loads(content or b"")
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def interpret(
     status: int, content: bytes | None, form: Mapping[str, str], oauth_client: OAuthClient
 ) -> Mapping[str, object]:
     """Return the response if it holds an access token, else raise what its error means.
 
-    The status does not decide, since Zoho sends errors with HTTP 200.
+    The status does not decide, since Zoho sends errors with HTTP 200. Raises SignInRefused and
+    TemporarilyUnavailable.
     """
-    try:
-        body = orjson.loads(content or b"")
-    except orjson.JSONDecodeError:
-        body = None
-    granted: Mapping[str, object] = body if isinstance(body, dict) else {}
+    granted = response_object(content)
     token, error = granted.get("access_token"), granted.get("error")
     if isinstance(token, str) and TOKEN.fullmatch(token):
         return granted
@@ -174,8 +198,8 @@ def _interpret(
 def _raise_error(
     error: str, status: int, form: Mapping[str, str], oauth_client: OAuthClient, *, is_failure: bool
 ) -> NoReturn:
-    refusals = {**_REFUSALS, "invalid_code": _INVALID_CODE[form["grant_type"]]}
-    if message := refusals.get(error):
+    message = _INVALID_CODE.get(form["grant_type"]) if error == "invalid_code" else None
+    if message := message or _REFUSALS.get(error):
         console = DATA_CENTERS[oauth_client.data_center].console_url
         raise SignInRefused(message.format(data_center=oauth_client.data_center, console=console))
     # Throttling has no code: `error` is then a sentence ("Access Denied") in the language of the

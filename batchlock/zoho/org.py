@@ -12,6 +12,8 @@ from batchlock.core.org import OrgFacts, OrgModule
 
 LOCKABLE_MODULES = "/settings/modules?feature_name=record_locking_configurations"
 """The part of the address behind the version."""
+CURRENT_USER = "/users?type=CurrentUser"
+"""The same for the question who has signed in."""
 
 
 class Edition(NamedTuple):
@@ -83,6 +85,14 @@ def modules_of(body: object) -> tuple[OrgModule, ...] | None:
         for module in modules
         if isinstance(module, dict) and _text(module, "api_name")
     )
+
+
+def user_of(body: object) -> str | None:
+    """Return the name of the user in an answer to CURRENT_USER; None when it names none."""
+    users = body.get("users") if isinstance(body, dict) else None
+    if not isinstance(users, list) or not users or not isinstance(users[0], dict):
+        return None
+    return _text(users[0], "full_name") or _text(users[0], "email") or None
 
 
 def _day_credits(edition: Edition, users: int | None) -> int | None:

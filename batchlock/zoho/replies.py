@@ -17,7 +17,7 @@ from batchlock.core.rows import LockId, Update
 from batchlock.zoho import error_codes
 from batchlock.zoho.error_codes import BUSY, FAULT, LOCK_CODES, UNLOCK_CODES, Codes, ErrorCode
 from batchlock.zoho.failures import TransportFailure, unexpected_response
-from batchlock.zoho.org import modules_of, org_of
+from batchlock.zoho.org import modules_of, org_of, user_of
 
 # Characters of a message that are kept: a cell and a line of the log stay readable.
 _MAX_MESSAGE_LENGTH = 500
@@ -133,6 +133,15 @@ def interpret_modules(response: RawResponse) -> Reply:
     if modules is not None:
         return replace(reply_of(response, None, ACCEPTED), modules=modules)
     return _unanswered(response, body, scope="ZohoCRM.settings.modules.READ")
+
+
+def interpret_user(response: RawResponse) -> Reply:
+    """Interpret the response to the question who has signed in."""
+    body = parsed(response.content)
+    user = user_of(body) if response.status == 200 else None
+    if user is not None:
+        return replace(reply_of(response, None, ACCEPTED), user=user)
+    return _unanswered(response, body, scope="ZohoCRM.users.READ")
 
 
 def _unanswered(response: RawResponse, body: object, *, scope: str) -> Reply:

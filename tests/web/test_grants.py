@@ -31,6 +31,8 @@ PREPARATIONS = {
     "/choices/agree",
     "/runs/20260314-020304-1f3a/use",
 }
+# What only an administrator may post.
+ADMINISTRATION = {f"/connection/{name}" for name in ("begin", "ask", "use", "cancel")}
 PEOPLE = ("Vera", "Pia", "Sam", "Ada", "Noel")
 GRANTS = (
     Grant(person="Vera", org="acme", role=Role.VIEWER),
@@ -115,12 +117,24 @@ def test_every_route_of_an_org_checks_the_grants(
         for name, org in (("Vera", "acme"), ("Sam", "globex")):
             people[name].home = f"/orgs/{org}"
             status, words = answer(people[name], method, f"/orgs/{org}{path}")
-            is_refused = f"You may look at {org}, and not send to it." in words
+            is_refused = any(
+                sentence in words
+                for sentence in (
+                    f"You may look at {org}, and not send to it.",
+                    f"You may not change how {org} is set up.",
+                )
+            )
             assert (status == 403 and is_refused) == (method == "POST"), (name, method, path)
         people["Pia"].home = "/orgs/acme"
         status, words = answer(people["Pia"], method, f"/orgs/acme{path}")
-        is_refused = status == 403 and "prepare files for acme, and not send" in words
+        is_refused = status == 403 and (
+            "You may not change how acme is set up." in words
+            if path in ADMINISTRATION
+            else "prepare files for acme, and not send" in words
+        )
         assert is_refused == (method == "POST" and path not in PREPARATIONS), (method, path)
+        if path in ADMINISTRATION:
+            assert answer(people["Sam"], method, f"/orgs/acme{path}")[0] == 403, path
         people["Ada"].home = "/orgs/acme"
         assert answer(people["Ada"], method, f"/orgs/acme{path}")[0] != 403, (method, path)
 

@@ -1,0 +1,1 @@
+"""The page that connects an org: a person accepts a code at Zoho."""

@@ -1,0 +1,200 @@
+"""Zoho's device flow: a person approves a short code in any browser, and a client waits for that.
+
+Source: Zoho's page "OAuth for limited-input devices". It documents one poll in 30 seconds; the
+answers name 5. The times of the first answer are milliseconds, as two clients read them, although
+the page does not name the unit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+from pydantic import SecretStr
+
+from batchlock.core.errors import SignInRefused, Stopped
+from batchlock.zoho.datacenters import SCOPES
+from batchlock.zoho.oauth import (
+    TOKEN,
+    OAuthClient,
+    TemporarilyUnavailable,
+    interpret,
+    post_form,
+    response_object,
+)
+
+_CODE_PATH = "/oauth/v3/device/code"
+_TOKEN_PATH = "/oauth/v3/device/token"  # noqa: S105  a path
+LEAST_POLL_SECONDS = 30.0
+"""Zoho's page allows one poll in this time."""
+# Numbers above these are milliseconds: a code is approved within minutes.
+_MOST_INTERVAL_SECONDS = 600
+_MOST_LIFETIME_SECONDS = 24 * 3600
+_USUAL_LIFETIME_SECONDS = 300.0
+# Zoho's codes have about 8 characters, its addresses about 60.
+_MAX_CODE_LENGTH = 40
+_MAX_URL_LENGTH = 500
+
+_REFUSALS = {
+    "access_denied": "The sign-in was rejected at Zoho. Begin again if that was not meant.",
+    "expired": "The time for the code is over. Begin again, and accept it within its minutes.",
+    "other_dc": (
+        "The account that accepted the code belongs to another data centre than {data_center}. "
+        "Choose the data centre of the org, and begin again."
+    ),
+}
+_WAITING = ("authorization_pending", "slow_down")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCode:
+    """A code that a person approves."""
+
+    device_code: SecretStr
+    """What the polls are made with."""
+    user_code: str
+    """What the person types at `url`."""
+    url: str
+    lifetime_seconds: float
+    interval_seconds: float
+    """The least time between two polls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAnswer:
+    """What a poll has shown."""
+
+    refresh_token: SecretStr | None = None
+    """None: the person has not decided yet."""
+    scopes: str = ""
+    """What Zoho says that the token may do; empty when it does not say."""
+    is_too_fast: bool = False
+    """Whether the next poll must wait for twice the time."""
+
+
+async def request_device_code(
+    oauth_client: OAuthClient, *, session: aiohttp.ClientSession, timeout_seconds: float
+) -> DeviceCode:
+    """Ask for a code for all scopes of batchlock.
+
+    Neither secret nor refresh token of `oauth_client` is used. Raises SignInRefused, UsageError for
+    wrong network settings, and Stopped when there is no answer for now.
+    """
+    form = {
+        "grant_type": "device_request",
+        "client_id": oauth_client.client_id,
+        "scope": ",".join(SCOPES),
+        "access_type": "offline",
+        "prompt": "consent",
+    }
+    answer = await _post(_CODE_PATH, form, oauth_client, session, timeout_seconds)
+    device_code, user_code = answer.get("device_code"), answer.get("user_code")
+    url = answer.get("verification_uri_complete") or answer.get("verification_url")
+    if not (
+        isinstance(device_code, str)
+        and TOKEN.fullmatch(device_code)
+        and isinstance(user_code, str)
+        and user_code.isprintable()
+        and 0 < len(user_code) <= _MAX_CODE_LENGTH
+        and isinstance(url, str)
+        and _is_address(url, oauth_client)
+    ):
+        raise SignInRefused(
+            "Zoho's answer has no code that can be used. Is the client of the type Non-browser "
+            "Application? Check that in the API console, and begin again."
+        )
+    return DeviceCode(
+        device_code=SecretStr(device_code),
+        user_code=user_code,
+        url=url,
+        lifetime_seconds=_seconds(
+            answer.get("expires_in"), _MOST_LIFETIME_SECONDS, _USUAL_LIFETIME_SECONDS
+        ),
+        interval_seconds=max(
+            LEAST_POLL_SECONDS,
+            _seconds(answer.get("interval"), _MOST_INTERVAL_SECONDS, LEAST_POLL_SECONDS),
+        ),
+    )
+
+
+async def poll(
+    oauth_client: OAuthClient,
+    device_code: SecretStr,
+    *,
+    session: aiohttp.ClientSession,
+    timeout_seconds: float,
+) -> DeviceAnswer:
+    """Ask once whether a person has approved the code.
+
+    Raises SignInRefused when the code cannot be approved any more, UsageError for wrong network
+    settings, and Stopped when there is no answer for now.
+    """
+    form = {
+        "grant_type": "device_token",
+        "client_id": oauth_client.client_id,
+        "client_secret": oauth_client.client_secret.get_secret_value(),
+        "code": device_code.get_secret_value(),
+    }
+    answer = await _post(_TOKEN_PATH, form, oauth_client, session, timeout_seconds)
+    if (error := answer.get("error")) in _WAITING:
+        return DeviceAnswer(is_too_fast=error == "slow_down")
+    token, scopes = answer.get("refresh_token"), answer.get("scope")
+    if not isinstance(token, str) or not TOKEN.fullmatch(token):
+        raise SignInRefused("Zoho accepted the code and gave no refresh token for it. Begin again.")
+    return DeviceAnswer(
+        refresh_token=SecretStr(token), scopes=scopes if isinstance(scopes, str) else ""
+    )
+
+
+def missing_scopes(granted: str) -> tuple[str, ...]:
+    """Return the scopes of batchlock that a token has not; none when `granted` is empty.
+
+    A scope that ends with ALL holds all that begin as it does.
+    """
+    owned = {scope.casefold() for scope in granted.replace(",", " ").split()}
+    if not owned:
+        return ()
+    starts = tuple(scope.removesuffix("all") for scope in owned if scope.endswith(".all"))
+    return tuple(
+        scope
+        for scope in SCOPES
+        if scope.casefold() not in owned and not scope.casefold().startswith(starts)
+    )
+
+
+async def _post(
+    path: str,
+    form: Mapping[str, str],
+    oauth_client: OAuthClient,
+    session: aiohttp.ClientSession,
+    timeout_seconds: float,
+) -> Mapping[str, object]:
+    try:
+        status, content = await post_form(
+            oauth_client, path, form, session=session, timeout_seconds=timeout_seconds
+        )
+        answer = response_object(content)
+        error = answer.get("error")
+        if "device_code" in answer or error in _WAITING:
+            return answer
+        if isinstance(error, str) and (message := _REFUSALS.get(error)) is not None:
+            raise SignInRefused(message.format(data_center=oauth_client.data_center.upper()))
+        return interpret(status, content, form, oauth_client)
+    except TemporarilyUnavailable as why:
+        raise Stopped(str(why)) from None
+
+
+def _is_address(url: str, oauth_client: OAuthClient) -> bool:
+    """Return whether a person may be led to this address: one of Zoho's, with TLS."""
+    is_own = url.startswith(f"{oauth_client.accounts_url}/")  # a stand-in has no TLS
+    return (
+        url.isprintable()
+        and len(url) <= _MAX_URL_LENGTH
+        and " " not in url
+        and (is_own or url.startswith("https://"))
+    )
+
+
+def _seconds(value: object, most: float, usual: float) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
+        return usual
+    return value / 1000 if value > most else float(value)

@@ -17,6 +17,7 @@ from support.zoho import StandIn, stand_in_on
 
 from batchlock.core.org import StoredOrg
 from batchlock.simulator.scopes import DEFAULT_SCOPES
+from batchlock.store.audit_log import LogFilter
 from batchlock.store.store import Store
 
 CLIENT = {"client_id": "1004.me", "client_secret": "hush-hush"}
@@ -114,7 +115,7 @@ def test_what_is_connected_is_shown_before_it_is_used(
         assert stored is not None
         # A sign-in to another org is refused from now on.
         assert stored.settings["zoho"] == {"organization_id": zoho_org(zoho)}
-        entries = store.audit_log.entries("acme", offset=0, limit=50)
+        entries = store.audit_log.entries(LogFilter(orgs=["acme"]), limit=50)
     log = " ".join(f"{each.action} {each.subject}" for each in entries)
     assert "connected acme to Rehearsal" in log
     everything = checked.text + ada.get("/orgs/acme/log").text + log

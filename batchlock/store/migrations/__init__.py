@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision. A test compares it with the scripts in `versions/`."""
 
 

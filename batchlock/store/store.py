@@ -36,6 +36,7 @@ from batchlock.store.schedules import ScheduleTable
 from batchlock.store.sealing import SealingKeys
 from batchlock.store.shared_runs import SharedRuns
 from batchlock.store.shared_tokens import SharedTokens
+from batchlock.store.state_folder import close_to_others
 from batchlock.store.upload_files import SharedUploadFiles, UploadFiles
 from batchlock.store.uploads import UploadTable
 from batchlock.store.workers import WorkerTable
@@ -62,6 +63,7 @@ class Store:
         """
         self.state = state
         self.database_url = database_url
+        close_to_others(state)
         engine = open_database(state) if database_url is None else _open_postgres(database_url)
         try:
             if database_url is None:

@@ -58,6 +58,8 @@ def error_pages(templates: Templates) -> Middleware:
         except BatchlockError as error:
             status = 503 if isinstance(error, DatabaseUnavailable) else 409
             return error_page(request, status, page_words(error.page_message))
+        except web.RequestPayloadError:  # such as a chunk without a length
+            return error_page(request, 400, _SENTENCES[400])
         except (ConnectionError, TimeoutError):
             raise  # the browser is gone, so there is nobody to answer
         except Exception as error:

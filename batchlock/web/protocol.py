@@ -11,6 +11,7 @@ writing   the answer, while the client does not read fast enough: as for a body
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import cast
@@ -186,6 +187,11 @@ class PageConnection(web.RequestHandler):
         # Otherwise aiohttp sets the header, with the versions of itself and of Python.
         response.headers["Server"] = "batchlock"
         return response
+
+    def log_exception(self, *args: object, **more: object) -> None:
+        """Log an error of the server, and none of a client, who could fill the log."""
+        if not isinstance(sys.exception(), web.RequestPayloadError):
+            super().log_exception(*args, **more)
 
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
         self._stop_timer()

@@ -114,6 +114,17 @@ def test_what_is_no_http_is_refused_without_a_version(page: PageServer, content:
         assert leak not in received
 
 
+def test_a_body_that_cannot_be_decoded_is_refused_and_not_logged(
+    page: PageServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}
+    answer = Visitor(page.url).request("POST", "/login", b"no gzip", form)
+    assert answer.status == 400
+    assert "That request makes no sense." in answer.words
+    assert Visitor(page.url).get("/login").status == 200
+    assert not caplog.records
+
+
 def test_a_file_name_with_nul_is_refused_with_a_sentence(someone: Visitor) -> None:
     refused = someone.upload(("a\0b.csv", csv_content(1, first=1)))
     assert refused.status == 400

@@ -332,5 +332,5 @@ def refuse_undo_of_rehearsal(run: Run) -> None:
 
 def note_finished(journal: Journal, store: "Store", *, is_fresh: bool) -> None:
     """Store in a plan when its content was last finished, with a note about it."""
-    finished_at = last_finished(store.runs.same_content(journal.info), journal.info.action)
+    finished_at = last_finished(store.runs.same_content(journal.info), journal.info)
     note_finished_run(journal, finished_at, is_fresh=is_fresh)

@@ -1,10 +1,12 @@
 """The options of one command that are not settings."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from batchlock.core.corrections import Correction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class RunOptions:
     """The encoding that a person chose on the page; None for that of the settings."""
     earlier_encoding: str | None = None
     """The encoding that a person chose for a file with the same titles."""
+    corrections: Sequence[Correction] = ()
+    """The cells that people have corrected on the page."""
     change_reason: bool = False
     """Whether a row that locks gives a record that is locked already its reason."""
     simulate: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from batchlock.core.corrections import Correction
 from batchlock.core.reading import EncodingSource, FieldSource, Note
 from batchlock.core.rows import Action
 
@@ -58,6 +59,8 @@ class ReadAs:
     lookups: int
     """How many of the rows need a call that looks at the lock first."""
     samples: tuple[Sample, ...]
+    corrections: tuple[Correction, ...] = ()
+    """The cells that a person has corrected on the page."""
 
     @property
     def rows(self) -> int:

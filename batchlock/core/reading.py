@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from batchlock.core.corrections import Correction
 from batchlock.core.rows import Field
 
 # Some 200 KB in the journal. More would slow down every look at how the file was read.
@@ -149,6 +150,8 @@ class FileReading:
     notes: tuple[Note, ...] = ()
     sheets: tuple[str, ...] = ()
     """The names of all sheets of the workbook; empty for a text file."""
+    corrections: tuple[Correction, ...] = ()
+    """The cells in which a correction took the place of what the file says, in row order."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the reading as the journal stores it."""
@@ -178,4 +181,5 @@ class FileReading:
             labels=values.get("labels", {}),
             notes=tuple(Note.from_json(one) for one in values["notes"]),
             sheets=tuple(values.get("sheets", ())),
+            corrections=tuple(map(Correction.from_json, values.get("corrections", ()))),
         )

@@ -137,6 +137,9 @@ class ResultRow:
     duration: float | None = None
     checksum: str = ""
     """`Update.checksum`; empty for a row without a valid update."""
+    corrections: str = ""
+    """Which of its cells were corrected on the page, one line for each; `cells` has the new ones.
+    """
 
 
 @dataclass(frozen=True, slots=True)

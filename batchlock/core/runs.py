@@ -112,6 +112,10 @@ class RunInfo:
     """The id of the run whose changes an undo puts back."""
     excludes_refused: bool = False
     """Whether a retry left out the rows that Zoho refused. They still belong to that run."""
+    corrections: str | None = None
+    """A hash of the cells that were corrected on the page; None: the rows are those of the file."""
+    results_of: str | None = None
+    """The id of the run whose results the file has, as far as the file itself shows it."""
 
     @property
     def file_name(self) -> str:
@@ -123,7 +127,9 @@ class RunInfo:
         values = asdict(self)
         values["but_refused"] = values.pop("excludes_refused")
         # A journal of updates has the facts that 0.1.0 wrote.
-        for name, default in (("action", Action.UPDATE), ("undo_of", None)):
+        defaults = {"action": Action.UPDATE, "undo_of": None, "corrections": None}
+        defaults["results_of"] = None
+        for name, default in defaults.items():
             if values[name] == default:
                 del values[name]
         values["started_at"] = self.started_at.isoformat()

@@ -21,6 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchlock.core.corrections import Correction
 from batchlock.core.encodings import TextReading
 from batchlock.core.errors import BatchlockError, Stopped, UnreadableFile, UsageError
 from batchlock.core.org import OrgModule
@@ -51,6 +52,8 @@ class ReadRequest:
     """The one value of all rows, by field name: `module`, `reason` and `action`."""
     visible_only: bool = False
     header_row: int | None = None
+    corrections: Sequence[Correction] = ()
+    """Values that take the place of cells, before anything is checked."""
     custom_modules: Sequence[str] = ()
     org_modules: Sequence[OrgModule] = ()
     """The modules that the org has named."""
@@ -182,6 +185,7 @@ def plan_file(request: ReadRequest) -> None:
 
 
 def _plan_table(request: ReadRequest) -> None:
+    from batchlock.plan.corrections import Corrector
     from batchlock.plan.notes import NoteCollector
     from batchlock.plan.read import read_table
     from batchlock.plan.validate import check
@@ -189,10 +193,12 @@ def _plan_table(request: ReadRequest) -> None:
     table = read_table(request.file, _read_options(request))
     rules = _validation_rules(request, table)
     collector = NoteCollector(table)
+    corrector = Corrector(request.corrections, table)
     with Journal.create(request.journal, request.run_info) as journal:
         positions = range(len(table.titles))
         labels: dict[str, str] = {}
         for chunk in table.chunks:
+            corrector.apply(chunk)
             checked = check(chunk, table.titles, table.fields, rules)
             columns = [chunk[position].tolist() for position in positions]
             journal.add(
@@ -210,7 +216,8 @@ def _plan_table(request: ReadRequest) -> None:
         journal.set_reading(
             replace(
                 table.reading,
-                notes=(*table.reading.notes, *collector.notes(), *notes),
+                notes=(*table.reading.notes, *corrector.notes(), *collector.notes(), *notes),
+                corrections=tuple(corrector.applied),
                 rows_left_out=len(table.left_out),
                 labels=labels,
             )

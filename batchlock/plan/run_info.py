@@ -9,6 +9,7 @@ from pathlib import Path
 
 from batchlock import __version__
 from batchlock.config import Settings
+from batchlock.core.corrections import digest_of
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
 from batchlock.core.org import OrgModule
@@ -44,6 +45,9 @@ def new_run_info(file: Path, settings: Settings, org: str, options: RunOptions) 
         identity = (*identity, "header_row", options.header_row)
     if options.change_reason:
         identity = (*identity, "change_reason")
+    corrections = digest_of(options.corrections)
+    if corrections is not None:
+        identity = (*identity, "corrections", corrections)
     # A reading that the user corrects by hand must not resume the run with the wrong reading.
     encoding = options.encoding or options.earlier_encoding or settings.input.encoding
     if (encoding, settings.input.delimiter) != ("auto", "auto"):
@@ -62,6 +66,7 @@ def new_run_info(file: Path, settings: Settings, org: str, options: RunOptions) 
         settings=settings_text(settings, org),
         strict=settings.input.strict,
         action=options.constants.get("action", Action.UPDATE),
+        corrections=corrections,
     )
 
 
@@ -149,6 +154,7 @@ def plan_request(
         constants=options.constants,
         visible_only=options.visible_only,
         header_row=options.header_row,
+        corrections=options.corrections,
         custom_modules=input_settings.custom_modules,
         org_modules=org_modules,
         lookup_lock_ids=input_settings.lookup_lock_ids,

@@ -58,7 +58,7 @@ def cells_of(result_row: ResultRow) -> tuple[Cell, ...]:
         result_row.result.value,
         result_row.http_status,
         result_row.code,
-        result_row.message,
+        _message_of(result_row),
         result_row.previous_reason,
         result_row.remedy,
         result_row.attempts,
@@ -69,6 +69,10 @@ def cells_of(result_row: ResultRow) -> tuple[Cell, ...]:
         result_row.row,
         result_row.checksum,
     )
+
+
+def _message_of(result_row: ResultRow) -> str:
+    return "\n".join(text for text in (result_row.message, result_row.corrections) if text)
 
 
 def is_exact(number: float) -> bool:

@@ -3,6 +3,7 @@
 See `report/json.py`; the same rules hold for these keys.
 """
 
+from datetime import UTC, datetime
 from typing import TypedDict
 
 from batchlock.core.encodings import usual_name
@@ -37,6 +38,17 @@ class SampleJson(TypedDict):
     reason: str
 
 
+class CorrectionJson(TypedDict):
+    """A cell that a person has corrected on the page."""
+
+    row: int
+    column: str
+    old: str
+    new: str
+    person: str
+    at: str
+
+
 class ReadAsJson(TypedDict):
     """What a file is read as."""
 
@@ -54,6 +66,7 @@ class ReadAsJson(TypedDict):
     credits: int
     day_credits: int | None
     samples: list[SampleJson]
+    corrections: list[CorrectionJson]
 
 
 class NoteJson(TypedDict):
@@ -134,5 +147,16 @@ def _read_as_json(read_as: ReadAs) -> ReadAsJson:
                 "reason": sample.reason,
             }
             for sample in read_as.samples
+        ],
+        "corrections": [
+            {
+                "row": one.row,
+                "column": one.column,
+                "old": one.old,
+                "new": one.new,
+                "person": one.person,
+                "at": datetime.fromtimestamp(one.at, UTC).isoformat(timespec="seconds"),
+            }
+            for one in read_as.corrections
         ],
     }

@@ -6,9 +6,10 @@ The command line, the page and the sheet `Summary` show the same lines.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from batchlock.core.corrections import Correction
 from batchlock.core.encodings import usual_name
 from batchlock.core.preview import ModuleRows, Preview, ReadAs, Sample
-from batchlock.core.reading import EncodingSource, FieldSource, Note, Origin
+from batchlock.core.reading import EncodingSource, FieldSource, Note, Origin, row_ranges
 from batchlock.core.rows import Action, Field
 from batchlock.store.journal import Journal
 
@@ -67,6 +68,7 @@ def preview_of(journal: Journal) -> Preview:
             labels=reading.labels,
             day_credits=journal.day_credits,
             lookups=sum(one.lookups for one in modules),
+            corrections=reading.corrections,
             samples=tuple(
                 Sample(
                     row=update.row,
@@ -93,6 +95,8 @@ def preview_lines(preview: Preview) -> Iterator[PreviewLine]:
         yield PreviewLine("Columns", ", ".join(map(_source_in_words, read_as.fields)))
     if read_as.labels:
         yield PreviewLine("Labels", _labels_in_words(read_as))
+    if read_as.corrections:
+        yield PreviewLine("Corrected", _corrections_in_words(read_as.corrections))
     yield PreviewLine("To send", _rows_in_words(read_as))
     if read_as.calls:
         yield PreviewLine("Takes", _calls_in_words(read_as))
@@ -180,6 +184,15 @@ def _calls_in_words(read_as: ReadAs) -> str:
     lookups = f" ({read_as.lookups:,} to {purpose})" if read_as.lookups else ""
     of_day = "" if read_as.day_credits is None else f" of about {read_as.day_credits:,} in a day"
     return f"{calls}{lookups}, {credits_}{of_day}"
+
+
+def _corrections_in_words(corrections: Sequence[Correction]) -> str:
+    count, rows = len(corrections), sorted({one.row for one in corrections})
+    people = ", ".join(sorted({one.person for one in corrections}))
+    return (
+        f"{count:,} cell{'' if count == 1 else 's'} on the page by {people}, in "
+        f"{'row' if len(rows) == 1 else 'rows'} {row_ranges(rows)}; the file was not changed"
+    )
 
 
 def _labels_in_words(read_as: ReadAs) -> str:

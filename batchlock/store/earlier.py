@@ -26,15 +26,18 @@ def has_state(state: Path) -> bool:
     return (state / "store.sqlite").exists() or (state / "runs").exists()
 
 
-def last_finished(runs: Sequence[Run], action: str) -> datetime | None:
-    """Return when the newest finished run with an action was finished; None when none was.
+def last_finished(runs: Sequence[Run], info: RunInfo) -> datetime | None:
+    """Return when the newest finished run of the same thing was finished; None when none was.
 
-    `action` is a value of `RunInfo.action`: a lock and an unlock of the same file are two things.
-    With another reason for all rows, or with hidden rows left out, a run has another identity. What
-    it did counts all the same: it says what the locks of these rows hold now.
+    `runs` have the same content. A lock and an unlock of it are two things, and so is a file of
+    which other cells were corrected. With another reason for all rows, or
+    with hidden rows left out, a run has another identity. What it did counts all the same: it says
+    what the locks of these rows hold now.
     """
     finished = (run for run in runs if run.state is RunState.FINISHED and run.info.undo_of is None)
-    return next((run.finished_at for run in finished if run.info.action == action), None)
+    thing = (info.action, info.corrections)
+    same = (run for run in finished if (run.info.action, run.info.corrections) == thing)
+    return next((run.finished_at for run in same), None)
 
 
 def needs_comparison(journal: Journal) -> bool:

@@ -89,6 +89,8 @@ runs = sa.Table(
     sa.Column("retry_of", sa.Text),
     sa.Column("undo_of", sa.Text),
     _flag("excludes_refused"),
+    sa.Column("corrections", sa.Text),
+    sa.Column("results_of", sa.Text),
     sa.Column("parent", sa.Text, nullable=False),
     # How it stands.
     sa.Column("state", sa.Text, nullable=False),
@@ -279,6 +281,21 @@ uploads = sa.Table(
     sa.Column("readings", sa.JSON, nullable=False),
     sa.Column("choices", sa.JSON, nullable=False),
     _flag("remembered"),
+)
+
+# What stands in place of cells of an upload, because people have corrected them on the page.
+corrections = sa.Table(
+    "corrections",
+    metadata,
+    sa.Column("upload", sa.Text, primary_key=True),
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("field", sa.Text, primary_key=True),
+    sa.Column("sheet", AnyText),
+    sa.Column("title", AnyText, nullable=False),
+    sa.Column("old", AnyText, nullable=False),  # the text of the cell in the file
+    sa.Column("new", AnyText, nullable=False),
+    sa.Column("person", AnyText, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),  # seconds since 1970
 )
 
 # What a person chose for a file, for the next file with the same titles.

@@ -21,6 +21,7 @@ from batchlock.core.stop import KILLED
 from batchlock.store.audit_log import AuditLog
 from batchlock.store.carry_over import carry_over
 from batchlock.store.choices import ChoiceTable
+from batchlock.store.corrections import CorrectionTable
 from batchlock.store.database import open_database
 from batchlock.store.grants import GrantTable
 from batchlock.store.journal import Journal
@@ -86,6 +87,7 @@ class Store:
         self.sessions = Sessions(engine)
         self.uploads = UploadTable(engine, state / "web" / "files")
         self.upload_files = _upload_files(engine, self.uploads.parent_folder)
+        self.corrections = CorrectionTable(engine)
         self.choices = ChoiceTable(engine)
         self.audit_log = AuditLog(engine)
         self.grants = GrantTable(engine)

@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from batchlock.core.encodings import TextReading
-from batchlock.core.runs import ACTIVE
+from batchlock.core.runs import ACTIVE, CLOSED
 from batchlock.store.database import reading, writing
+from batchlock.store.schema import corrections
 from batchlock.store.schema import runs as run_table
 from batchlock.store.schema import uploads as table
 
@@ -196,6 +197,13 @@ class UploadTable:
         with reading(self._engine) as connection:
             return connection.scalar(query) is not None
 
+    def open_run(self, upload_id: str) -> str | None:
+        """Return the id of a run of an upload that can still be sent; None when there is none."""
+        is_open = run_table.c.state.not_in([state.value for state in CLOSED])
+        query = sa.select(run_table.c.id).where(run_table.c.upload == upload_id, is_open).limit(1)
+        with reading(self._engine) as connection:
+            return connection.scalar(query)
+
     def ids(self) -> set[str]:
         """Return the ids of all uploads of all orgs."""
         with reading(self._engine) as connection:
@@ -216,8 +224,9 @@ class UploadTable:
         )
 
     def remove(self, upload_id: str) -> None:
-        """Remove an upload from the table; the caller removes its folder."""
+        """Remove an upload and its corrections; the caller removes its folder."""
         with writing(self._engine) as connection:
+            connection.execute(corrections.delete().where(corrections.c.upload == upload_id))
             connection.execute(table.delete().where(table.c.id == upload_id))
 
     def _update(self, upload_id: str, **values: Any) -> None:

@@ -31,7 +31,7 @@ from batchlock.web.server_locks import ServerLocks
 from batchlock.web.site import Site
 
 # The largest form names four columns; files come by multipart, which this limit does not bound.
-_MAX_FORM_BYTES = 64 * 1024
+_MAX_FORM_BYTES = 512 * 1024
 # Another server may have been killed while it planned an upload.
 _RESUME_SECONDS = 30.0
 # Whoever came by a link. Not the account that runs the page: that is often root or a service's, and

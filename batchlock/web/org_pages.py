@@ -10,6 +10,7 @@ from batchlock.web.runs.events import LiveViews
 from batchlock.web.runs.pages import RunPages
 from batchlock.web.runs.undo import UndoPages
 from batchlock.web.uploads.choices import ChoiceViews
+from batchlock.web.uploads.corrections import CorrectionViews
 from batchlock.web.uploads.downloads import UploadDownloads
 from batchlock.web.uploads.planner import UploadPlanner
 from batchlock.web.uploads.views import UploadViews
@@ -29,6 +30,7 @@ class OrgPages:
         self.results = ResultDownloads(context)
         self.undo = UndoPages(context)
         self.uploads = UploadViews(context, self.planner)
+        self.corrections = CorrectionViews(context, self.planner, self.uploads.starting)
         self.choices = ChoiceViews(context)
         self.workbooks = UploadDownloads(context)
         self.locks = LockViews(context)

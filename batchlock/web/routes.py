@@ -59,6 +59,10 @@ ORG_ROUTES = (
     OrgRoute(
         "POST", "/files/{id}/read", lambda pages: pages.uploads.read_again, is_preparation=True
     ),
+    OrgRoute("GET", "/files/{id}/correct", lambda pages: pages.corrections.show),
+    OrgRoute(
+        "POST", "/files/{id}/correct", lambda pages: pages.corrections.save, is_preparation=True
+    ),
     OrgRoute("POST", "/files/{id}/start", lambda pages: pages.uploads.start),
     OrgRoute("POST", "/files/{id}/remove", lambda pages: pages.uploads.remove, is_preparation=True),
     OrgRoute(

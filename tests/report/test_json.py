@@ -86,6 +86,7 @@ READ_AS = {
     "calls": 3,
     "credits": 3,
     "day_credits": None,
+    "corrections": [],
     "samples": [
         {
             "row": 2,

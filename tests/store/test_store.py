@@ -129,11 +129,11 @@ def test_the_newest_run_that_came_to_its_end_says_when_the_file_was_finished() -
         replace(RUN, state=RunState.FINISHED, reason=INTERRUPTED, finished_at=second),
         replace(RUN, state=RunState.FINISHED, finished_at=first),
     ]
-    assert last_finished(runs, "update") == second
-    assert last_finished(runs[:1], "update") is None
-    assert last_finished([], "update") is None
+    assert last_finished(runs, runs[0].info) == second
+    assert last_finished(runs[:1], runs[0].info) is None
+    assert last_finished([], runs[0].info) is None
     locks = replace(runs[1], info=replace(RUN.info, action="lock"))
-    assert last_finished([locks, runs[2]], "update") == first
+    assert last_finished([locks, runs[2]], runs[0].info) == first
 
 
 def test_a_state_folder_may_have_a_relative_path(isolated: Path) -> None:

@@ -25,6 +25,7 @@ ORGS = ("acme", "globex", "initech")
 PREPARATIONS = {
     "/files",
     "/files/0123456789abcdef/read",
+    "/files/0123456789abcdef/correct",
     "/files/0123456789abcdef/remove",
     "/unreadable/remove",
     "/choices/remove",

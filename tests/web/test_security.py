@@ -18,7 +18,8 @@ def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None
     stranger = Visitor(page.url)
     for path in ("/", "/overview", HOME, f"{HOME}/locks", f"{HOME}/history", f"{HOME}/log",
                  f"{HOME}/choices",
-                 "/history", "/runs/0", f"{HOME}/files/0", RUN, f"{RUN}/undo", f"{RUN}/now",
+                 "/history", "/runs/0", f"{HOME}/files/0", f"{HOME}/files/0/correct", RUN,
+                 f"{RUN}/undo", f"{RUN}/now",
                  f"{RUN}/results.xlsx", f"{HOME}/template.xlsx",
                  "/orgs/nowhere", "/nowhere", "/account"):  # fmt: skip
         answer = stranger.get(path)
@@ -26,7 +27,7 @@ def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None
     stranger.get("/login")
     for path in (f"{RUN}/stop", f"{RUN}/pause", f"{RUN}/go-on", f"{RUN}/retry", f"{RUN}/undo",
                  f"{RUN}/use", f"{HOME}/locks", f"{HOME}/files/0/start",
-                 f"{HOME}/files/0/read", f"{HOME}/choices/remove",
+                 f"{HOME}/files/0/read", f"{HOME}/files/0/correct", f"{HOME}/choices/remove",
                  f"{HOME}/choices/agree", f"{HOME}/unreadable/remove",
                  f"{HOME}/files/0/remove", "/logout", "/account/end",
                  "/account/end-others", "/account/password"):  # fmt: skip
@@ -41,7 +42,7 @@ def test_no_change_is_accepted_without_its_token(someone: Visitor) -> None:
     upload = someone.check("second.csv", csv_content(3, first=1_100))
     for path in (f"{run}/stop", f"{run}/pause", f"{run}/go-on", f"{run}/retry", f"{upload}/start",
                  f"{run}/undo", f"{run}/use", f"{HOME}/locks",
-                 f"{upload}/read", f"{upload}/remove", "/logout", "/login",
+                 f"{upload}/read", f"{upload}/correct", f"{upload}/remove", "/logout", "/login",
                  "/account/end", "/account/end-others", "/account/password"):  # fmt: skip
         for token in ("", "0" * 64):
             assert someone.post(path, {"csrf": token}).status == 403, path

@@ -1,5 +1,6 @@
 """Several servers of the page on one database, on machines that share no folder."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -63,6 +64,32 @@ def test_a_file_is_uploaded_to_one_machine_and_started_on_another(
                 == [({"org": ORG},)]
             )
         )
+
+
+def test_a_cell_is_corrected_on_one_machine_and_started_on_another(
+    machines: tuple[PageServer, PageServer], database_url: str, tmp_path: Path
+) -> None:
+    first, second = machines
+    anna = signed_in(first, "Anna")
+    anna.home = f"/orgs/{ORG}"
+    upload = anna.check("orders.csv", csv_content(2, first=20))
+    page = anna.get(f"{upload}/correct?row=2")
+    seen = re.search(r'name="seen-2-reason" value="(\w+)"', page.text)
+    assert seen is not None
+    form = {"row": "2", "seen-2-reason": seen[1], "new-2-reason": "corrected"}
+    assert anna.post(f"{upload}/correct", form).status == 303
+    eventually(lambda: "being read" not in anna.get(upload).text)
+    anna.url = second.url
+    assert "corrected by Anna; in the file: reason 20" in anna.get(upload).words
+    assert anna.post(f"{upload}/correct", form | {"new-2-reason": "late"}).status == 409
+    run_id = anna.post(f"{upload}/start").location.rpartition("/")[2]
+    with Store(tmp_path / "third", database_url) as store:
+        run = store.runs.get(run_id)
+        assert run is not None
+        with store.open_journal(run) as journal:
+            rows = [*journal.result_rows()]
+    assert rows[0].cells[3] == "corrected"
+    assert "Corrected on the page by Anna" in rows[0].corrections
 
 
 def test_no_server_shows_an_older_plan(machines: tuple[PageServer, PageServer]) -> None:

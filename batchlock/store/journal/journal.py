@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Self
 
+from batchlock.core.corrections import sentences_by_row
 from batchlock.core.reading import Note
 from batchlock.core.records import FindPlan, Search
 from batchlock.core.results import Outcome, Result, ResultRow
@@ -256,8 +257,11 @@ class Journal(JournalFacts):
 
         `closed_because` says why the run cannot be resumed; it is empty while the run can be.
         """
+        corrections = sentences_by_row(self.reading.corrections)
         with self.database.reading() as sql:
-            yield from results.result_rows(sql, closed_because=closed_because)
+            yield from results.result_rows(
+                sql, closed_because=closed_because, corrections=corrections
+            )
 
     def groups(self, *, closed_because: str = "") -> Iterator[Group]:
         """Yield the rows that were not done, and the duplicates, grouped by cause.
@@ -266,6 +270,11 @@ class Journal(JournalFacts):
         """
         with self.database.reading() as sql:
             yield from results.groups(sql, closed_because=closed_because)
+
+    def rows(self, numbers: Sequence[int]) -> list[ResultRow]:
+        """Return some result rows by their numbers, in the file's order."""
+        with self.database.reading() as sql:
+            return list(results.result_rows(sql, numbers))
 
     def count_rows(self, row_filter: RowFilter) -> int:
         """Count the rows that match a filter."""
@@ -276,9 +285,14 @@ class Journal(JournalFacts):
         self, row_filter: RowFilter, *, offset: int, limit: int, closed_because: str = ""
     ) -> list[ResultRow]:
         """Return some of the result rows that match a filter, in the file's order."""
+        corrections = sentences_by_row(self.reading.corrections)
         with self.database.reading() as sql:
             rows = search.row_numbers(sql, row_filter, offset=offset, limit=limit)
-            return list(results.result_rows(sql, rows, closed_because=closed_because))
+            return list(
+                results.result_rows(
+                    sql, rows, closed_because=closed_because, corrections=corrections
+                )
+            )
 
     def throughput(self, spans: int) -> Throughput | None:
         """Return how many rows finished in each of `spans` equal spans of time.

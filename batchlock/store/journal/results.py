@@ -1,6 +1,6 @@
 """Read the rows of a run back as result rows, problems and groups of one cause."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +17,8 @@ RESULT_BY_STATUS = {status.value: Result.of(status) for status in Status}
 
 # The codes of problems that may not be found again in a results file.
 _NOT_IN_RESULTS = frozenset({"bad_value", "broken_line"})
+
+_NO_CORRECTIONS: Mapping[int, str] = {}
 
 # Problems of one code among which the examples are looked for.
 _SEARCHED = 1_000
@@ -48,11 +50,16 @@ def problems(sql: Sql, rows: Sequence[int] | None = None) -> Iterator[Problem]:
 
 
 def result_rows(
-    sql: Sql, rows: Sequence[int] | None = None, *, closed_because: str = ""
+    sql: Sql,
+    rows: Sequence[int] | None = None,
+    *,
+    closed_because: str = "",
+    corrections: Mapping[int, str] = _NO_CORRECTIONS,
 ) -> Iterator[ResultRow]:
     """Yield one result row for each row, or for each of some rows, in the file's order.
 
     `closed_because` says why the run cannot be resumed; it is empty while the run can be.
+    `corrections` say which cells of a row were corrected, by row number.
     """
     condition, values = "", tuple[object, ...]()
     if rows is not None:
@@ -97,6 +104,7 @@ def result_rows(
             attempts=attempts,
             finished_at=None if finished_at is None else datetime.fromtimestamp(finished_at, UTC),
             duration=duration,
+            corrections=corrections.get(row, ""),
             checksum=row_checksum(*final_form)
             if final_form[0] and _has_checksum(result, code)
             else "",

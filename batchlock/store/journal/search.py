@@ -21,6 +21,8 @@ class RowFilter:
 
     results: frozenset[Result] = frozenset()
     """The results to include; empty for all."""
+    above: int | None = None
+    """Only rows above this one; None for all."""
     text: str = ""
     """A part of a cell, a code or a message, or a row number; empty for all rows."""
 
@@ -90,6 +92,9 @@ def _condition(row_filter: RowFilter, dialect: Dialect) -> tuple[str, tuple[obje
         ]
         parts.append(f"p.status IN ({placeholders(statuses)})")
         values += statuses
+    if row_filter.above is not None:
+        parts.append("p.row < ?")
+        values.append(row_filter.above)
     if text := row_filter.text.strip():
         escaped = re.sub(r"([\\%_])", r"\\\1", text)  # the wildcards of LIKE
         like = f"{dialect.like} ? ESCAPE '\\'"

@@ -1,11 +1,13 @@
 """The page with the check of an upload: counts, forecast, problems on their cells."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from batchlock.core.corrections import Correction
 from batchlock.core.errors import BatchlockError
 from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result
@@ -27,7 +29,7 @@ from batchlock.store.journal import KnownReason, Record, RowFilter
 from batchlock.store.uploads import Upload
 from batchlock.web.action_labels import ActionCounts, action_counts
 from batchlock.web.context import AppContext
-from batchlock.web.runs.table import PageOfTable, search_words
+from batchlock.web.runs.table import PAGE_ROWS, PageOfTable, search_words
 from batchlock.web.templating import Page
 from batchlock.web.uploads.columns import (
     ENCODINGS,
@@ -95,6 +97,10 @@ class CheckPage(Page):
     sheets: Sequence[str]
     """The sheets to choose from; at most one where there is no choice."""
     rows: Sequence[CheckedRow]
+    corrections: Sequence[Correction]
+    """The cells that people have corrected on the page."""
+    not_applied: Sequence[Correction]
+    """Those of them that are not applied, because the file is read in another way now."""
     is_strict: bool
     known_reasons: Mapping[Record, KnownReason]
     """What the locks of the shown rows and samples said when that was last known, where the new
@@ -205,17 +211,25 @@ def check_page(
     query: Mapping[str, str],
 ) -> CheckPage:
     """Return the page of a checked upload, with the part of its table that a query names."""
+    corrections = context.store.corrections.of_upload(upload.id)
     with compared_plan(plan, context.store) as journal:
         info, counts = journal.info, journal.counts()
-        selected = query.get("show", "problems" if counts[Result.INVALID] else "all")
+        # One row: the page of the whole table with it.
+        row = query.get("row", "")
+        row_number = int(row) if re.fullmatch("[0-9]{1,7}", row) else None
+        is_all = row_number is not None or not counts[Result.INVALID]
+        selected = query.get("show", "all" if is_all else "problems")
         row_filter = RowFilter(
             results=_FILTERS.get(selected, frozenset()), text=search_words(query)
         )
+        if row_number is not None:
+            above = journal.count_rows(replace(row_filter, above=row_number))
+            query = {**query, "page": str(above // PAGE_ROWS + 1)}
         table = PageOfTable.requested(query, journal.count_rows(row_filter))
         rows = journal.page(row_filter, offset=table.offset, limit=table.size)
         numbers = [row.row for row in rows]
         first_rows = journal.page(RowFilter(), offset=0, limit=SAMPLE_ROWS)
-        sheets = journal.reading.sheets
+        sheets, applied = journal.reading.sheets, journal.reading.corrections
         problems, updates = list(journal.problems(numbers)), journal.updates(numbers)
         lookups, remaining = journal.to_look_up(), journal.remaining()
         causes = causes_of(journal)
@@ -237,13 +251,16 @@ def check_page(
         choices=column_choices(info.titles, [row.cells for row in first_rows]),
         sheets=sheets,
         rows=[
-            checked_row(row, columns.columns, problems, updates.get(row.row), known) for row in rows
+            checked_row(row, columns.columns, problems, updates.get(row.row), known, applied)
+            for row in rows
         ],
+        corrections=corrections,
+        not_applied=[one for one in corrections if one not in applied],
         known_reasons=known,
         is_strict=context.settings.input.strict,
         selected=selected,
         table=table,
-        finished_before=last_finished(same, info.action),
+        finished_before=last_finished(same, info),
         unfinished=_unfinished_run(context, same, info.identity),
         modules=context.modules,
     )

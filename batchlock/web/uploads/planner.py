@@ -44,13 +44,26 @@ class UploadPlanner:
         self._uploads.set_reading(upload_id, choices, remembered=False)
         self._start_task(upload_id, by_hand=by_hand, person=person)
 
+    async def replan(self, upload: Upload) -> None:
+        """Plan an upload again as it was read, because cells of it were corrected.
+
+        The store says already that it is being read.
+        """
+        if (task := self._tasks.get(upload.id)) is not None:  # it has recorded its plan
+            await asyncio.wait([task])
+        self._start_task(upload.id, by_hand=not upload.are_remembered, person=None)
+
     def resume(self) -> None:
         """Start again what was being planned by a server that has ended."""
         for upload in self._uploads.unread(self._context.org):
             if upload.id not in self._tasks:
                 self._start_task(upload.id, by_hand=False)
 
-    def _start_task(self, upload_id: str, *, by_hand: bool, person: str = "") -> None:
+    def _start_task(self, upload_id: str, *, by_hand: bool, person: str | None = "") -> None:
+        """Start a plan; `person` is who made its choices.
+
+        Empty: who uploaded the file; None: the choices are remembered already.
+        """
         task = asyncio.create_task(self._check(upload_id, by_hand=by_hand, person=person))
         self._tasks[upload_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(upload_id, None))
@@ -73,7 +86,7 @@ class UploadPlanner:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _check(self, upload_id: str, *, by_hand: bool, person: str) -> None:
+    async def _check(self, upload_id: str, *, by_hand: bool, person: str | None) -> None:
         """Plan an upload and record the result, unless another server does that."""
         claim = self._files.claim(upload_id)
         async with self._context.limits.planning:
@@ -83,19 +96,22 @@ class UploadPlanner:
                 # Another server may have planned it while it waited here.
                 if is_claimed and upload is not None and upload.state is UploadState.READING:
                     await self._plan_and_record(
-                        upload, upload.choices, by_hand=by_hand, person=person or upload.user
+                        upload,
+                        upload.choices,
+                        by_hand=by_hand,
+                        person=upload.user if person == "" else person,
                     )
             finally:
                 await asyncio.shield(asyncio.to_thread(claim.__exit__, None, None, None))
 
     async def _plan_and_record(
-        self, upload: Upload, choices: ReadChoices, *, by_hand: bool, person: str
+        self, upload: Upload, choices: ReadChoices, *, by_hand: bool, person: str | None
     ) -> None:
         try:
             await self._plan(upload, choices, by_hand=by_hand, person=person)
             self._uploads.set_checked(upload.id)
         except BatchlockError as error:
-            remembered = self._remembered(error, choices, person)
+            remembered = self._remembered(error, choices, person or upload.user)
             if remembered is not None and not by_hand:
                 self._uploads.set_reading(upload.id, remembered, remembered=True)
                 await self._plan_and_record(upload, remembered, by_hand=False, person=person)
@@ -123,7 +139,7 @@ class UploadPlanner:
         return None if encoding is None else replace(choices, encoding=encoding)
 
     async def _plan(
-        self, upload: Upload, choices: ReadChoices, *, by_hand: bool, person: str
+        self, upload: Upload, choices: ReadChoices, *, by_hand: bool, person: str | None
     ) -> None:
         file = await asyncio.to_thread(self._files.file, upload.id, upload.name)
         path = self._files.new_plan(upload.id)
@@ -135,12 +151,13 @@ class UploadPlanner:
             constants=choices.constants,
             visible_only=choices.visible_only,
             header_row=choices.header_row,
+            corrections=self._context.store.corrections.of_upload(upload.id),
             encoding=choices.encoding if by_hand else None,
             earlier_encoding=None if by_hand else choices.encoding,
         )
         await self._context.engine(options).plan(file, path)
         await asyncio.to_thread(self._files.add_plan, upload.id, path)
-        if choices.columns or choices.encoding:
+        if person is not None and (choices.columns or choices.encoding):
             with Journal.open(path) as journal:
                 titles = journal.info.titles
             if choices.columns:

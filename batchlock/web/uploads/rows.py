@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchlock.core.cell_text import display_text
+from batchlock.core.corrections import Correction
 from batchlock.core.reading import FieldSource
 from batchlock.core.results import ResultRow
 from batchlock.core.rows import Action, Field, Problem, Update
@@ -67,6 +68,8 @@ class CheckedCell:
     column: CheckedColumn
     text: str
     problems: Sequence[str]
+    correction: Correction | None = None
+    """What a person has corrected in it."""
     old: KnownReason | None = None
     """What the lock said when that was last known, if this is the reason and it differs."""
 
@@ -116,12 +119,14 @@ def checked_row(
     problems: Sequence[Problem],
     update: Update | None,
     known: Mapping[Record, KnownReason],
+    corrections: Sequence[Correction],
 ) -> CheckedRow:
     """Return a row of the table, with each problem on its cell if the table shows that.
 
     `update` is what the row asks for, if it can be sent; `known` has the locks whose reason
-    changes.
+    changes, and `corrections` the corrected cells of all rows.
     """
+    corrected = {one.field: one for one in corrections if one.row == row.row}
     row_problems = [problem for problem in problems if problem.row == row.row]
     # Two columns may have the same title; the one that is read is the one with the problem.
     first_of: Mapping[str, CheckedColumn] = {one.title: one for one in reversed(columns)}
@@ -137,6 +142,7 @@ def checked_row(
                 problems=[
                     one.message for one in row_problems if first_of.get(one.column) is column
                 ],
+                correction=corrected.get(column.field) if column.field else None,
                 old=old if column.field is Field.REASON else None,
             )
             for column in columns

@@ -73,7 +73,7 @@ def run_to_send(context: AppContext, plan: Path, request: StartRequest) -> Run:
         if newest.state not in ACTIVE:
             confirm_remaining(context, newest, request.confirm_unlocks)
         return newest
-    finished = last_finished(same, info.action)
+    finished = last_finished(same, info)
     if finished is not None and finished.isoformat() != request.finished_at:
         raise BatchlockError(
             f"This file was finished meanwhile, at {finished:%H:%M} UTC. See its results "

@@ -81,7 +81,8 @@ class UploadViews:
         self._context = context
         self._planner = planner
         self._files = context.store.upload_files
-        self._starting = asyncio.Lock()
+        self.starting = asyncio.Lock()
+        """Held while a run of an upload is made, and while what it would send is changed."""
 
     @security.checks_csrf_itself
     async def receive(self, request: web.Request) -> web.Response:
@@ -212,15 +213,15 @@ class UploadViews:
 
     async def start(self, request: web.Request) -> web.Response:
         """Queue the run of a checked upload: a new one, or the unfinished one."""
-        upload = upload_in(self._context, request)
-        if upload.state is not UploadState.CHECKED:
-            raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
         requested = StartRequest.of(await security.form_of(request))
-        plan = await asyncio.to_thread(self._files.plan, upload.id)
         user = request[security.NAME]
 
         async def start() -> str:
-            async with self._starting:  # two clicks at once get the same run
+            async with self.starting:  # two clicks at once get the same run
+                upload = upload_in(self._context, request)
+                if upload.state is not UploadState.CHECKED:
+                    raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
+                plan = await asyncio.to_thread(self._files.plan, upload.id)
                 run = await asyncio.to_thread(run_to_send, self._context, plan, requested)
                 self._context.queue.add(run, user, file_name=upload.name, upload=upload.id)
             self._context.log(request, "started", upload.name, run=run.run_id, upload=upload.id)
@@ -233,7 +234,7 @@ class UploadViews:
 
     async def remove_unreadable(self, request: web.Request) -> web.Response:
         """Remove all uploads of the org that cannot be read."""
-        async with self._starting:
+        async with self.starting:
             store, org = self._context.store, self._context.org
             count = await asyncio.to_thread(remove_unreadable, store, org, time.time())
         self._context.log(request, "removed", f"{count} uploads that cannot be read")
@@ -243,7 +244,7 @@ class UploadViews:
         """Remove an upload that has no run."""
         upload = upload_in(self._context, request)
         uploads = self._context.store.uploads
-        async with self._starting:  # nobody may start a run of it meanwhile
+        async with self.starting:  # nobody may start a run of it meanwhile
             if uploads.has_run(upload.id):
                 raise web.HTTPConflict(text=f"{upload.name} belongs to a run, so it stays.")
             await self._planner.cancel(upload.id)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from batchlock.core.runs import Run
     from batchlock.store.store import Store
 
 # So many of the known names are in the message about an unknown one.
@@ -69,6 +70,15 @@ def with_org(settings: Settings, org: StoredOrg, secrets: "Mapping[str, SecretSt
         values,
         source=lambda path: f"The org {org.name}: {'.'.join(path)}",
     )
+
+
+def with_options(settings: Settings, run: "Run") -> Settings:
+    """Return settings with those that the person who started a run chose for it.
+
+    Raises UsageError.
+    """
+    chosen = {tuple(name.split(".")): value for name, value in run.options.items()}
+    return replaced(settings, chosen, source=lambda path: f"Run {run.run_id}: {'.'.join(path)}")
 
 
 def put_orgs(

@@ -243,6 +243,10 @@ class Run:
     """When its schedule was due, UTC."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Settings that the person who started it chose for it, such as `limits.in_flight`."""
+    start_at: datetime | None = None
+    """When it is put into the queue by itself, UTC; it is paused until then."""
+    note: str = ""
+    """What people call it: a name, a note or a ticket."""
     stop_requested: StopReason | None = None
     """A person's request to end it: paused or stopped, and by whom."""
 

@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from batchlock.config import Settings, replaced
+from batchlock.config import Settings
 from batchlock.confirming import PlanPreview
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import UsageError
@@ -17,7 +17,7 @@ from batchlock.fleet.executor import SharedExecutor, SharedRecorder
 from batchlock.fleet.lease_guard import LeaseGuard
 from batchlock.fleet.metrics import RunMetrics
 from batchlock.fleet.writer import RunWriter, SharedWriter
-from batchlock.org_settings import not_in_the_store, settings_of_org
+from batchlock.org_settings import not_in_the_store, settings_of_org, with_options
 from batchlock.plan import run_info
 from batchlock.report.reporter import Reporter
 from batchlock.send.stop_rules import deadline
@@ -44,10 +44,7 @@ class RunSender:
         if self.store.orgs.get(run.info.org) is None:
             raise UsageError(not_in_the_store(run.info.org))
         settings = settings_of_org(self.settings, self.store, run.info.org)
-        chosen = {tuple(name.split(".")): value for name, value in run.options.items()}
-        settings = replaced(
-            settings, chosen, source=lambda path: f"Run {run.run_id}: {'.'.join(path)}"
-        )
+        settings = with_options(settings, run)
         run_info.check_address(run.info, settings)
         return settings, load_credentials(settings.zoho, settings.network, run.info.org)
 

@@ -96,6 +96,7 @@ class Scheduler:
         Raises DatabaseUnavailable.
         """
         self._file_left_runs()
+        await asyncio.to_thread(self._start_due_runs)
         free = _FIRINGS_AT_ONCE - len(self._firings)
         if free <= 0 or self._cancel_token.reason is not None:
             return
@@ -132,6 +133,10 @@ class Scheduler:
         for firing in self._firings.values():
             with suppress(DatabaseUnavailable):
                 await asyncio.to_thread(self._store.schedules.release, firing)
+
+    def _start_due_runs(self) -> None:
+        for org in self._store.runs.start_due(self._now()):
+            wake(self._store, org)
 
     def _claim(self, limit: int) -> list[Firing]:
         return self._store.schedules.claim_due(

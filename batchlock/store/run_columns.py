@@ -14,7 +14,7 @@ from batchlock.core.stop import StopCode, StopReason
 
 _INFO_FIELDS = tuple(field.name for field in fields(RunInfo) if field.name != "run_id")
 _TOTALS_FIELDS = tuple(field.name for field in fields(Totals))
-_NO_STOP_REQUEST = {"stop_request": None, "stop_request_sentence": None}
+_NO_REQUEST = {"stop_request": None, "stop_request_sentence": None, "start_at": None}
 
 
 def values_of(states: Collection[RunState]) -> list[str]:
@@ -23,12 +23,12 @@ def values_of(states: Collection[RunState]) -> list[str]:
 
 
 def state_values(state: RunState, reason: StopReason | None) -> dict[str, Any]:
-    """Return the columns of a state; every change of the state answers an older stop request."""
+    """Return the columns of a state; every change of the state answers an older request."""
     return {
         "state": state.value,
         "stop_code": None if reason is None else reason.code.value,
         "stop_sentence": None if reason is None else reason.sentence,
-        **_NO_STOP_REQUEST,
+        **_NO_REQUEST,
     }
 
 
@@ -71,6 +71,8 @@ def to_columns(run: Run) -> dict[str, Any]:
         "schedule": run.schedule,
         "due": run.due,
         "options": dict(run.options),
+        "start_at": run.start_at,
+        "note": run.note,
     }
 
 
@@ -105,5 +107,7 @@ def to_run(row: sa.RowMapping) -> Run:
         schedule=row["schedule"],
         due=row["due"],
         options=row["options"] or {},
+        start_at=row["start_at"],
+        note=row["note"],
         stop_requested=stop_request_of(row["stop_request"], row["stop_request_sentence"]),
     )

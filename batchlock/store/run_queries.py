@@ -108,8 +108,7 @@ class RunQueries:
 
     def queue(self, org: str) -> list[Run]:
         """Return the runs that wait for their turn, in the order of the queue."""
-        waiting = self.in_state(org, RunState.QUEUED)
-        return sorted(waiting, key=lambda run: run.queued_at or run.info.started_at)
+        return queue_order(self.in_state(org, RunState.QUEUED))
 
     def ended_before(self, org: str, moment: datetime) -> list[Run]:
         """Return the closed runs of an org whose last session ended before a moment."""
@@ -126,6 +125,11 @@ class RunQueries:
         query = table.select().where(*conditions).order_by(table.c.id.desc())
         with nullcontext(connection) if connection else reading(self.engine) as used:
             return [to_run(row) for row in used.execute(query).mappings()]
+
+
+def queue_order(runs: Sequence[Run]) -> list[Run]:
+    """Return runs that wait in the order of the queue."""
+    return sorted(runs, key=lambda run: (run.queued_at or run.info.started_at, run.run_id))
 
 
 def lock_runs(connection: sa.Connection, org: str) -> None:

@@ -1,7 +1,6 @@
 """The runs of all orgs: one record each, and how it changes."""
 
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from batchlock.core.schedules import Firing
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
 from batchlock.store.database import writing
 from batchlock.store.leases import Lease, is_held
+from batchlock.store.queued_runs import QueuedRuns
 from batchlock.store.run_columns import (
     figure_values,
     state_values,
@@ -21,12 +21,17 @@ from batchlock.store.run_columns import (
     to_columns,
     values_of,
 )
-from batchlock.store.run_queries import RunQueries, is_leased, is_open, lock_runs, same_content
+from batchlock.store.run_queries import (
+    is_leased,
+    is_open,
+    lock_runs,
+    same_content,
+)
 from batchlock.store.schedules import run_of_firing
 from batchlock.store.schema import runs as table
 
 
-class RunTable(RunQueries):
+class RunTable(QueuedRuns):
     """The table `runs`: its queries, and every change of a record."""
 
     def add(
@@ -121,6 +126,7 @@ class RunTable(RunQueries):
                     finished_at=None,
                     results=None,
                     process=os.getpid(),
+                    start_at=None,
                     heartbeat_at=datetime.now(UTC),
                     message="",
                     snapshot=None,
@@ -195,75 +201,11 @@ class RunTable(RunQueries):
         """Set the path of the results, which another process than the sending one has written."""
         self._update(run_id, results=path)
 
-    def enqueue(
-        self,
-        run_id: str,
-        *,
-        requested_by: str = "",
-        file_name: str = "",
-        upload: str | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> bool:
-        """Put a run at the end of the queue, because a person requested it.
-
-        Return False if the run is closed, or if a worker sends it. A run keeps the person who
-        requested it first, with the name of the file and the upload. `options` are for the worker
-        that sends it.
-        """
-        values = state_values(RunState.QUEUED, None)
-        values |= {"starts": 0, "queued_at": datetime.now(UTC)}
-        if options is not None:
-            values["options"] = dict(options)
-        first = {"requested_by": requested_by, "file_name": file_name, "upload": upload}
-        first = {name: value for name, value in first.items() if value}
-        with writing(self.engine) as connection:
-            is_run = table.c.id == run_id
-            update = table.update().where(is_run, is_open())
-            if connection.dialect.name == "postgresql":  # a worker settles one that was killed
-                update = update.where(table.c.state != RunState.RUNNING.value)
-            is_queued = connection.execute(update.values(values)).rowcount > 0
-            if first:
-                connection.execute(update.where(table.c.requested_by == "").values(first))
-        return is_queued
-
-    def requeue(self, run_id: str, *, starts: int) -> None:
-        """Let a run wait again at its place in the queue, because its worker has ended.
-
-        No effect if it was paused or closed meanwhile.
-        """
-        has_ended = table.c.state.in_(
-            values_of((RunState.RUNNING, RunState.STOPPED, RunState.QUEUED))
-        )
-        self._update(run_id, has_ended, **state_values(RunState.QUEUED, None), starts=starts)
-
-    def set_waiting_reason(self, run_id: str, reason: StopReason) -> None:
-        """Record why a run in the queue could not begin; no effect if it is not in the queue.
-
-        A request to end it stays, for the page to carry it out.
-        """
-        values = {"stop_code": reason.code.value, "stop_sentence": reason.sentence}
-        self._update(run_id, table.c.state == RunState.QUEUED.value, **values)
-
-    def end_waiting(
-        self, run_id: str, reason: StopReason, state: RunState = RunState.STOPPED
-    ) -> None:
-        """End a run that cannot or shall not begin; no effect if it is not in the queue."""
-        values = state_values(state, reason)
-        values |= {"finished_at": datetime.now(UTC), "exit_code": reason.exit_code}
-        self._update(run_id, table.c.state == RunState.QUEUED.value, **values)
-
-    def request_stop(self, run_id: str, reason: StopReason) -> None:
-        """Ask the process that sends a run to end it; no effect if the run has ended."""
-        can_end = table.c.state.in_(values_of((RunState.RUNNING, RunState.QUEUED)))
-        values = {"stop_request": reason.code.value, "stop_request_sentence": reason.sentence}
-        self._update(run_id, can_end, **values)
+    def set_note(self, run_id: str, note: str) -> None:
+        """Set what people call a run."""
+        self._update(run_id, note=note)
 
     def remove(self, run_id: str) -> None:
         """Remove a run; the caller removes its journal."""
         with writing(self.engine) as connection:
             connection.execute(table.delete().where(table.c.id == run_id))
-
-    def _update(self, run_id: str, *conditions: sa.ColumnElement[bool], **values: Any) -> None:
-        with writing(self.engine) as connection:
-            is_run = table.c.id == run_id
-            connection.execute(table.update().where(is_run, *conditions).values(values))

@@ -126,6 +126,9 @@ runs = sa.Table(
     sa.Column("filed", UtcTime),
     # Settings that its person chose, for the worker that sends it.
     sa.Column("options", sa.JSON(none_as_null=True)),
+    # When a run that is paused is put into the queue by itself.
+    sa.Column("start_at", UtcTime, index=True),
+    sa.Column("note", AnyText, nullable=False, server_default='""'),
     sa.Index(None, "schedule", "due", "sha256", unique=True),
     sa.Index(None, "org", "state"),
     sa.Index(None, "org", "id"),  # the newest run of an org among years of runs

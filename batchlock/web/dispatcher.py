@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from batchlock.core.errors import BatchlockError
 from batchlock.store.store import Store
@@ -59,6 +60,7 @@ class Dispatcher:
             queue.detach()
 
     def _step(self) -> None:
+        self._store.runs.start_due(datetime.now(UTC))
         served = set(self._served_orgs.names())
         works = {
             org: work

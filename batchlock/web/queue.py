@@ -8,12 +8,36 @@ WorkerQueue    the store is in a database: the workers do, and this server only 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.runs import Run, RunState, state_after
 from batchlock.core.stop import StopCode, StopReason
+from batchlock.store.queued_runs import LaterStart
 from batchlock.store.store import Store
 from batchlock.web.served_orgs import ServedOrgs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunChoice:
+    """What a person chose for a run beside its rows."""
+
+    start_at: datetime | None = None
+    """When it starts, UTC; None: as soon as its turn comes."""
+    options: Mapping[str, Any] | None = None
+    """Settings of this run, by their names in a configuration; None: as they are."""
+    note: str = ""
+    """What people call it; empty: as it is."""
+
+    def later_start(self, user: str) -> LaterStart | None:
+        """Return the start as the store keeps it; None for one without a wait."""
+        if self.start_at is None:
+            return None
+        sentence = f"It starts by itself, as {user} has chosen."
+        return LaterStart(self.start_at, StopReason(code=StopCode.PAUSED, sentence=sentence))
 
 
 class RunQueue(ABC):
@@ -29,8 +53,18 @@ class RunQueue(ABC):
         self._org = org
         self._served_orgs = served_orgs
 
-    def add(self, run: Run, user: str, *, file_name: str = "", upload: str | None = None) -> None:
+    def add(
+        self,
+        run: Run,
+        user: str,
+        *,
+        file_name: str = "",
+        upload: str | None = None,
+        choice: RunChoice = RunChoice(),
+    ) -> None:
         """Put a run at the end of the queue, unless it is in the queue or being sent.
+
+        If a later start was chosen, it is paused until then.
 
         Raises BatchlockError if a person has stopped it and its process is still ending, and if
         the org is disabled.
@@ -44,9 +78,16 @@ class RunQueue(ABC):
             if run.stop_requested is not None:
                 raise BatchlockError("It is stopping. Try again in a moment.")
         elif not self._store.runs.enqueue(
-            run.run_id, requested_by=user, file_name=file_name, upload=upload
+            run.run_id,
+            requested_by=user,
+            file_name=file_name,
+            upload=upload,
+            options=choice.options,
+            start=choice.later_start(user),
         ):
             raise BatchlockError("A newer run of the same file took its rows over.")
+        if choice.note:
+            self._store.runs.set_note(run.run_id, choice.note)
         self._wake()
 
     def pause(self, run: Run, user: str) -> None:

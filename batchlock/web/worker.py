@@ -4,10 +4,13 @@ from batchlock.core.errors import AlreadyRunning, BatchlockError
 from batchlock.core.results import RunResult
 from batchlock.core.stop import StopCode, StopReason
 from batchlock.engine import Engine
+from batchlock.org_settings import with_options
 
 
 async def work(engine: Engine, run_id: str) -> RunResult | None:
     """Execute a run if it still waits in the queue; return None if it does not.
+
+    The settings are those of `engine`, and those that its person has chosen for the run.
 
     The record of the run says why it could not begin. When the machine is shut down, the run waits
     in the queue for the next server.
@@ -17,6 +20,13 @@ async def work(engine: Engine, run_id: str) -> RunResult | None:
     if run is None:
         return None
     try:
+        engine = Engine(
+            with_options(engine.settings, run),
+            engine.options,
+            engine.cancel_token,
+            engine.observer,
+            store=engine.store,
+        )
         result = await engine.resume(run_id, only_queued=True)
     except BatchlockError as error:
         reason = StopReason.of(error)

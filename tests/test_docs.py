@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import click
 import openpyxl
@@ -210,16 +210,17 @@ def test_the_example_configuration_shows_the_defaults() -> None:
 
 
 def test_the_example_configuration_has_every_key_in_order() -> None:
-    known: dict[str, list[str] | None] = {
-        name: [field.name for field in dataclasses.fields(kind)]
-        if dataclasses.is_dataclass(kind)
-        else None
-        for name, kind in get_type_hints(Settings).items()
-    }
     example, _ = parse(_EXAMPLE.read_text("utf-8"))
-    assert isinstance(example, dict)
-    keys = {name: list(example[name]) if known.get(name) else None for name in example}
-    assert list(keys.items()) == list(known.items())
+    check_keys(Settings, example)
+
+
+def check_keys(kind: type, example: Any) -> None:
+    """Check that an example has the keys of a group of settings, and those of the groups in it."""
+    hints = get_type_hints(kind)
+    assert list(example) == list(hints)
+    for name, inner in hints.items():
+        if dataclasses.is_dataclass(inner):
+            check_keys(inner, example[name])  # type: ignore[arg-type]  # a class, and no instance
 
 
 def test_the_example_configuration_has_a_sentence_for_every_key() -> None:

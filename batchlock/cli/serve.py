@@ -78,6 +78,11 @@ def add_user(settings: Settings, name: str) -> None:
     with Store(settings.state, settings.database_url) as store:
         if exists := (person := store.people.find(name)) is not None:
             name = person.name
+        elif store.oidc_people.find(name) is not None:
+            raise UsageError(
+                f"{name} signs in with OpenID Connect, and cannot have a password. Use another "
+                "name."
+            )
         password = click.prompt(
             f"{'New password' if exists else 'Password'} for {name} (not shown)",
             hide_input=True,
@@ -92,10 +97,21 @@ def add_user(settings: Settings, name: str) -> None:
 
 
 def remove_user(settings: Settings, name: str) -> None:
-    """Remove a user, whose open sessions end at once. Raises UsageError for an unknown name."""
+    """Remove a user, whose open sessions end at once. Raises UsageError for an unknown name.
+
+    A person who signs in with OpenID Connect is signed out only.
+    """
     from batchlock.store.store import Store
 
     with Store(settings.state, settings.database_url) as store:
+        if (oidc_person := store.oidc_people.find(name.strip())) is not None:
+            store.oidc_people.sign_out(oidc_person.name)
+            _record(store, settings.org, "signed out", oidc_person.name)
+            echo(
+                f"{oidc_person.name} is signed out. {oidc_person.issuer} decides who may sign in "
+                "again: take the person out of the groups there."
+            )
+            return
         if (person := store.people.find(name.strip())) is None:
             people = ", ".join(store.people.names()) or "nobody"
             raise UsageError(f"There is no {name}. Who may sign in: {people}. Name one of them.")
@@ -115,10 +131,15 @@ def list_users(settings: Settings) -> None:
 
     with Store(settings.state, settings.database_url) as store:
         names, grants = store.people.names(), store.grants.all()
+        oidc_people = store.oidc_people.all()
     for name in names:
         roles = [f"{one.org} {one.role}" for one in grants if one.person == name]
         # Without any grant everybody sees every org, and the list is what it was before.
         echo(f"{name}: {', '.join(roles) or 'no org'}" if grants else name)
+    for one in oidc_people:
+        roles = [f"{org} {role}" for org, role in sorted(one.roles.items())]
+        # A subject may be any text; the name is safe.
+        echo(f"{one.name} ({one.issuer}, {one.subject!r}): {', '.join(roles) or 'no org'}")
 
 
 def grant(settings: Settings, text: str) -> None:
@@ -134,6 +155,11 @@ def grant(settings: Settings, text: str) -> None:
         )
     with Store(settings.state, settings.database_url) as store:
         if (user := store.people.find(person)) is None:
+            if store.oidc_people.find(person) is not None:
+                raise UsageError(
+                    f"{person} signs in with OpenID Connect, and has the roles of the groups "
+                    "there. Change web.oidc.groups, or the groups of the person at the provider."
+                )
             people = ", ".join(store.people.names()) or "nobody"
             raise UsageError(
                 f"There is no {person}. Who may sign in: {people}. Add people with `batchlock "

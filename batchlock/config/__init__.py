@@ -28,11 +28,18 @@ _PREFIX = "BATCHLOCK_"
 # Texts that leave a setting at its default. Values are plain text, so YAML's own null is one too.
 _NULL_TEXTS = ("", "null", "~")
 
-_SECTIONS = {
-    name: kind for name, kind in get_type_hints(Settings).items() if dataclasses.is_dataclass(kind)
-}
-
 _Path = tuple[str, ...]
+
+
+def _sections(kind: Any, above: _Path = ()) -> Iterator[tuple[_Path, Any]]:
+    """Yield the path and the type of every group of settings, of groups in groups too."""
+    for name, inner in get_type_hints(kind).items():
+        if dataclasses.is_dataclass(inner):
+            yield (*above, name), inner
+            yield from _sections(inner, (*above, name))
+
+
+_SECTIONS = dict(_sections(Settings))
 
 # Values that no message shows. The address of a proxy or a database may hold a password.
 _SECRET_KEYS = (*SECRETS, "proxy", "database", "key")
@@ -53,6 +60,7 @@ _DURATIONS = {
     ("web", "idle_timeout"),
     ("web", "keep"),
     ("web", "keep_log"),
+    ("web", "oidc", "timeout"),
     ("worker", "lease"),
 }
 
@@ -62,6 +70,8 @@ _COLLECTIONS = {
     ("input", "custom_modules"),
     ("web", "hosts"),
     ("web", "trusted_proxy"),
+    ("web", "oidc", "scopes"),
+    ("web", "oidc", "groups"),
 }
 
 
@@ -193,21 +203,21 @@ def _parse(source: str, text: str, problems: list[str]) -> object:
     return content
 
 
-def _flatten(content: Mapping[str, Any]) -> Iterator[tuple[_Path, Any]]:
+def _flatten(content: Mapping[str, Any], above: _Path = ()) -> Iterator[tuple[_Path, Any]]:
     for name, value in content.items():
-        if name in _SECTIONS and isinstance(value, Mapping):
-            for key, setting in value.items():
-                yield (name, key), setting
-        elif name not in _SECTIONS or value not in _NULL_TEXTS:  # `zoho:` alone sets nothing
-            yield (name,), value
+        path = (*above, name)
+        if path in _SECTIONS and isinstance(value, Mapping):
+            yield from _flatten(value, path)
+        elif path not in _SECTIONS or value not in _NULL_TEXTS:  # `zoho:` alone sets nothing
+            yield path, value
 
 
 @functools.cache
 def _paths() -> frozenset[_Path]:
     """Return the paths of all settings."""
-    top = {(name,) for name in get_type_hints(Settings) if name not in _SECTIONS}
-    nested = {(name, key) for name, kind in _SECTIONS.items() for key in get_type_hints(kind)}
-    return frozenset(top | nested)
+    groups = {(): Settings, **_SECTIONS}
+    all_paths = {(*path, name) for path, kind in groups.items() for name in get_type_hints(kind)}
+    return frozenset(all_paths - _SECTIONS.keys())
 
 
 def _unknown_key(path: _Path) -> str | None:
@@ -215,8 +225,8 @@ def _unknown_key(path: _Path) -> str | None:
     paths = _paths()
     if path in paths:
         return None
-    if path[0] in _SECTIONS and len(path) == 1:
-        return f"{path[0]} is a group of settings; give them one by one below it"
+    if path in _SECTIONS:
+        return f"{'.'.join(path)} is a group of settings; give them one by one below it"
     # The section counts in the comparison: the nearest of `client_id` is `zoho.client_id`.
     names = [".".join(setting) for setting in paths]
     nearest = difflib.get_close_matches(".".join(path), names, n=1, cutoff=0.0)[0]
@@ -241,11 +251,12 @@ def _validate(
             except ValueError as error:
                 problems.append(f'{entry.source}: "{value}" does not fit: {error}')
                 continue
-        (nested.setdefault(path[0], {}) if len(path) == 2 else nested)[path[-1]] = value
+        section = nested
+        for name in path[:-1]:
+            section = section.setdefault(name, {})
+        section[path[-1]] = value
     if base is not None:
-        for name in nested.keys() & _SECTIONS.keys():
-            nested[name] = _values_of(getattr(base, name)) | nested[name]
-        nested = _values_of(base) | nested
+        nested = _overlaid(base, nested)
     try:
         return _adapter().validate_python(nested)
     except ValidationError as error:
@@ -259,8 +270,14 @@ def _adapter() -> TypeAdapter[Settings]:
     return TypeAdapter(Settings)
 
 
-def _values_of(settings: Any) -> dict[str, Any]:
-    return {one.name: getattr(settings, one.name) for one in dataclasses.fields(settings)}
+def _overlaid(settings: Any, values: Mapping[str, Any], path: _Path = ()) -> dict[str, Any]:
+    """Return the values of a group of settings with others in their place."""
+    all_values = {one.name: getattr(settings, one.name) for one in dataclasses.fields(settings)}
+    for name, value in values.items():
+        inner = (*path, name)
+        is_section = inner in _SECTIONS
+        all_values[name] = _overlaid(all_values[name], value, inner) if is_section else value
+    return all_values
 
 
 def _convert(path: _Path, text: str) -> object:
@@ -275,8 +292,11 @@ def _problems_of(error: ValidationError, entries: Mapping[_Path, _Entry]) -> Ite
     """Yield one problem per setting; a setting of several types has a message for each."""
     details: dict[_Path, list[Any]] = {}
     for detail in error.errors(include_url=False):
-        location = tuple(str(part) for part in detail["loc"])
-        path = location[: 2 if location[0] in _SECTIONS else 1]
+        path: _Path = ()
+        for part in detail["loc"]:  # what stands below the path of a setting is a part of its value
+            path = (*path, str(part))
+            if path not in _SECTIONS:
+                break
         details.setdefault(path, []).append(detail)
     for path, alternatives in details.items():
         entry = entries.get(path, _Entry("", ".".join(path)))

@@ -19,6 +19,7 @@ from batchlock.fleet.settings import ListenAddress, WorkerSettings
 from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.settings import PreviousReason, StopSettings
 from batchlock.store.settings import DatabaseUrl, SecretsSettings, check_database_url
+from batchlock.web.oidc.settings import OidcSettings
 from batchlock.zoho.network import NetworkSettings
 from batchlock.zoho.settings import SIMULATOR, ZohoSettings
 
@@ -142,6 +143,9 @@ class WebSettings:
     orgs_at_once: Annotated[int, Ge(1), Le(10_000)] = 20
     # Not at the address of the page, which people reach who shall not read the figures.
     metrics_listen: ListenAddress | None = None
+    # Whether people may sign in by name and password.
+    passwords: bool = True
+    oidc: OidcSettings = field(default_factory=OidcSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

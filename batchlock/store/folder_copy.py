@@ -35,6 +35,7 @@ from batchlock.store.upload_files import insert_files
 LEFT_OUT = {
     "sessions": "people sign in again",
     "pending_sign_ins": "a person begins again",
+    "oidc_people": "they sign in again; their names may be those of other people there",
     "tokens": "each is asked for again, and lives for an hour",
     "workers": "a state folder has none, and they record themselves",
     "facts": "facts about the store itself",

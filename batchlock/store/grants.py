@@ -1,7 +1,8 @@
 """Who may do what with which org on the page: grants give people roles, and roles have rights.
 
 As long as there is no grant at all, everybody who may sign in has all rights on every org. So has
-whoever signs in by a link, as long as nobody has a password. What a role may do is decided here and
+whoever signs in by a link, as long as nobody has a password. People who sign in with OpenID Connect
+have the roles of their groups instead, and no grants. What a role may do is decided here and
 nowhere else: a page asks `Access.may`.
 """
 
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 
 from batchlock.store.database import reading, upsert, writing
 from batchlock.store.schema import grants as table
-from batchlock.store.schema import people
+from batchlock.store.schema import oidc_people, people
 
 EVERY_ORG = "*"
 """The org of a grant that holds for every org."""
@@ -111,7 +112,10 @@ class GrantTable:
         """Return what a person may see and do."""
         exists = sa.select(sa.literal(1)).select_from(table).exists()
         query = sa.select(table.c.org, table.c.role).where(table.c.person == person)
+        of_groups = sa.select(oidc_people.c.roles).where(oidc_people.c.name == person)
         with reading(self._engine) as connection:
+            if (group_roles := connection.scalar(of_groups)) is not None:
+                return Access({org: Role(role) for org, role in group_roles.items()})
             roles = {org: Role(role) for org, role in connection.execute(query)}
             if not roles and not connection.scalar(sa.select(exists)):
                 return Access(None)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from batchlock.core.errors import UsageError
 from batchlock.store.database import reading, upsert, writing
+from batchlock.store.schema import oidc_people
 from batchlock.store.schema import people as people_table
 from batchlock.store.schema import sessions as session_table
 
@@ -15,6 +17,9 @@ from batchlock.store.schema import sessions as session_table
 # a live page sends requests all the time, and each would be a write otherwise.
 _TOUCH_AFTER = 1 / 100
 _NAMES = sa.select(people_table.c.name).order_by(people_table.c.name)
+_OIDC_NAMES = sa.select(oidc_people.c.name)
+# Two people who are added at the same time must not get one name. The number is arbitrary.
+_NAMES_LOCK = 7_233_417_012
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,12 @@ class Person:
 def folded(name: str) -> str:
     """Return a name without what people do not see as a difference: case, and forms of letters."""
     return unicodedata.normalize("NFKC", name).casefold()
+
+
+def lock_names(connection: sa.Connection) -> None:
+    """Let no other transaction add a person before this one has ended."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writing transaction at a time
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_NAMES_LOCK)))
 
 
 class People:
@@ -50,9 +61,17 @@ class People:
     def put(self, name: str, password_hash: str) -> None:
         """Add a person, or change a password, and end the sessions of that person.
 
-        The first person also ends all sessions that a link has opened.
+        The first person also ends all sessions that a link has opened. Raises UsageError when the
+        name is that of a person who signs in with OpenID Connect.
         """
         with writing(self._engine) as connection:
+            lock_names(connection)
+            key = folded(name)
+            if any(folded(each) == key for each in connection.scalars(_OIDC_NAMES)):
+                raise UsageError(
+                    f"{name} signs in with OpenID Connect, and cannot have a password. Use "
+                    "another name."
+                )
             # A link signs in whoever has it, so these sessions end when passwords begin.
             is_first = connection.scalar(_NAMES) is None
             if (person := _find(connection, name)) is not None:
@@ -204,6 +223,22 @@ class Sessions:
     def end_others(self, key: str, name: str) -> bool:
         """End all sessions of a person but one; return whether there were any."""
         return self._end(session_table.c.key != key, session_table.c.name == name)
+
+    def end_without_sign_in(self, *, passwords: bool, issuer: str | None) -> None:
+        """End the sessions of people who could not sign in any more, as the settings are now.
+
+        Without `passwords` they are those of people with a password; with an `issuer`, those of
+        people of other issuers and those that a link has opened.
+        """
+        is_oidc = session_table.c.name.in_(_OIDC_NAMES)
+        is_of_issuer = session_table.c.name.in_(_OIDC_NAMES.where(oidc_people.c.issuer == issuer))
+        has_password = session_table.c.name.in_(sa.select(people_table.c.name))
+        is_over = is_oidc & ~is_of_issuer
+        if not passwords:
+            is_over |= has_password
+        if issuer is not None:
+            is_over |= ~is_oidc & ~has_password
+        self._end(is_over)
 
     def _end(self, *conditions: sa.ColumnElement[bool]) -> bool:
         with writing(self._engine) as connection:

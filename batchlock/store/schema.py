@@ -256,6 +256,19 @@ people = sa.Table(
     sa.Column("password_hash", sa.Text, nullable=False),
 )
 
+# People who sign in with OpenID Connect. Issuer and subject say who it is; the name is the one in
+# sessions, logs and uploads, and no other person has it, with a password or without.
+oidc_people = sa.Table(
+    "oidc_people",
+    metadata,
+    sa.Column("issuer", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("roles", sa.JSON, nullable=False),  # by org, as of the last sign-in
+    sa.Column("signed_in_at", sa.Float, nullable=False),  # seconds since 1970
+    sa.Index(None, "name", unique=True),
+)
+
 sessions = sa.Table(
     "sessions",
     metadata,

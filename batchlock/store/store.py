@@ -27,6 +27,7 @@ from batchlock.store.grants import GrantTable
 from batchlock.store.journal import Journal
 from batchlock.store.journals import JournalFiles, Journals
 from batchlock.store.leases import LeaseTable, org_lease
+from batchlock.store.oidc_people import OidcPeople
 from batchlock.store.org_lock import org_lock
 from batchlock.store.orgs import OrgTable
 from batchlock.store.overview import Overview
@@ -84,6 +85,7 @@ class Store:
         self.orgs = OrgTable(engine)
         self.pending_sign_ins = PendingSignIns(engine)
         self.people = People(engine)
+        self.oidc_people = OidcPeople(engine)
         self.sessions = Sessions(engine)
         self.uploads = UploadTable(engine, state / "web" / "files")
         self.upload_files = _upload_files(engine, self.uploads.parent_folder)

@@ -2,6 +2,7 @@
 
     browser ─▶ error_pages ─▶ security      what every request must pass
                            ─▶ auth          links, passwords, sessions
+                           ─▶ oidc          sign-in at the provider of a company
                            ─▶ overview      how all orgs stand
                            ─▶ routes ─▶ site ─▶ org_pages    who may see the org; its handlers
     org_pages ─▶ uploads   receive a file, check it, start its run

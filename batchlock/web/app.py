@@ -14,15 +14,19 @@ from batchlock.web.addresses import known_hosts
 from batchlock.web.auth.account import AccountViews
 from batchlock.web.auth.expiry import end_old_sessions
 from batchlock.web.auth.guard import PasswordGuard
+from batchlock.web.auth.login_page import LoginForm
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.dispatcher import Dispatcher
 from batchlock.web.error_pages import error_pages
 from batchlock.web.log.views import LogPages
 from batchlock.web.observer import PageObserver, observed
+from batchlock.web.oidc.client import oidc_client
+from batchlock.web.oidc.views import OidcViews
 from batchlock.web.routes import (
     auth_routes,
     health_routes,
     log_routes,
+    oidc_routes,
     org_routes,
     overview_routes,
 )
@@ -70,10 +74,12 @@ def create_app(
         # Cookies ignore ports, so the pages of two servers on one machine need different names.
         cookie=f"batchlock_{served_orgs.main}",
     )
-    guard = PasswordGuard(store, observer, org=served_orgs.main)
-    auth = AuthViews(store, site.templates, rules, org=served_orgs.main, local_user=_LOCAL_USER,
-                     on_link=on_link, observer=observer, guard=guard)  # fmt: skip
-    account = AccountViews(store, site.templates, rules, org=served_orgs.main, guard=guard)
+    main, passwords, oidc = served_orgs.main, settings.web.passwords, oidc_client(settings)
+    guard = PasswordGuard(store, observer, org=main)
+    form = LoginForm(store, site.templates, rules, passwords=passwords, oidc=oidc)
+    auth = AuthViews(store, form, rules, org=main, local_user=_LOCAL_USER, on_link=on_link,
+                     observer=observer, guard=guard)  # fmt: skip
+    account = AccountViews(store, site.templates, rules, org=main, guard=guard, passwords=passwords)
     app = web.Application(
         middlewares=[
             observed(observer),
@@ -84,6 +90,9 @@ def create_app(
     )
     app.on_response_prepare.append(security.header_signal(rules))
     app.add_routes(auth_routes(auth, account))
+    if oidc is not None:
+        oidc_views = OidcViews(oidc, store, form, rules, org=main, observer=observer)
+        app.add_routes(oidc_routes(oidc_views))
     app.add_routes(org_routes(site))
     app.add_routes(overview_routes(site))
     keep_log = settings.web.keep_log
@@ -108,6 +117,7 @@ def create_app(
         tasks.append(asyncio.create_task(removal))
         ending = end_old_sessions(store, rules, served_orgs.main)
         tasks.append(asyncio.create_task(ending))
+        store.sessions.end_without_sign_in(passwords=passwords, issuer=settings.web.oidc.issuer)
         auth.open_link()
         yield
         for task in tasks:

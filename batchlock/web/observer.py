@@ -21,6 +21,8 @@ class SignInRefusal(StrEnum):
     """Too many sign-ins were being checked."""
     LINK = "link"
     """The link is not valid, or was used before."""
+    PROVIDER = "provider"
+    """A sign-in with OpenID Connect failed."""
 
 
 class PageObserver:

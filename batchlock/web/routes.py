@@ -16,6 +16,7 @@ from batchlock.web.auth.account import AccountViews
 from batchlock.web.auth.views import AuthViews
 from batchlock.web.health import HealthChecks
 from batchlock.web.log.views import LogPages
+from batchlock.web.oidc.views import OidcViews
 from batchlock.web.org_pages import OrgPages
 from batchlock.web.overview.views import OverviewPages
 from batchlock.web.security import Handler
@@ -119,6 +120,15 @@ def auth_routes(auth: AuthViews, account: AccountViews) -> list[web.RouteDef]:
         web.post("/account/end", account.end_session),
         web.post("/account/end-others", account.end_others),
         web.post("/account/password", account.change_password),
+    ]
+
+
+def oidc_routes(views: OidcViews) -> list[web.RouteDef]:
+    """Return the routes for the sign-in with OpenID Connect."""
+    # No HEAD: a link preview would begin a sign-in, or use up a code.
+    return [
+        web.get("/login/oidc", views.start, allow_head=False),
+        web.get("/login/oidc/done", views.finish, allow_head=False),
     ]
 
 

@@ -111,6 +111,12 @@ def is_encrypted(request: web.Request, rules: SecurityRules) -> bool:
     return request.secure
 
 
+def base_url(request: web.Request, rules: SecurityRules) -> str:
+    """Return the address of the page as the browser has it, without a slash at the end."""
+    scheme = "https" if is_encrypted(request, rules) else "http"
+    return f"{scheme}://{request.host}"
+
+
 def set_cookie(
     response: web.StreamResponse, request: web.Request, rules: SecurityRules, cookie: str
 ) -> None:

@@ -59,7 +59,13 @@ async def serving(
         for org in served_orgs.names():
             if locks is not None and not locks.take(org):
                 raise UsageError(f"The page of {org} is served already, by another process.")
-        if not is_this_machine(host) and not store.people.names():
+        has_provider = settings.web.oidc.issuer is not None
+        if not settings.web.passwords and not has_provider:
+            raise UsageError(
+                "web.passwords is off, and web.oidc.issuer is not set, so nobody could sign in. "
+                "Set one of them."
+            )
+        if not is_this_machine(host) and not has_provider and not store.people.names():
             raise UsageError(
                 f"On {host} others could reach the page, so people must sign in. Add the first "
                 "with `batchlock serve --add-user NAME`."

@@ -1,7 +1,8 @@
 import dataclasses
+from collections.abc import Iterator
 from datetime import time
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import platformdirs
 import pytest
@@ -71,6 +72,23 @@ EVERY_KEY = [
     ("web.keep_log", "365d", 31_536_000.0),
     ("web.orgs_at_once", "7", 7),
     ("web.metrics_listen", "127.0.0.1:9200", "127.0.0.1:9200"),
+    ("web.passwords", "no", False),
+    ("web.oidc.issuer", "https://login.acme.test/realms/a", "https://login.acme.test/realms/a"),
+    ("web.oidc.client_id", "batchlock", "batchlock"),
+    ("web.oidc.client_secret", SECRET, SecretStr(SECRET)),
+    ("web.oidc.client_secret_file", "secret.txt", Path("secret.txt")),
+    ("web.oidc.client_secret_command", "echo secret", "echo secret"),
+    ("web.oidc.scopes", "[openid, groups]", ("openid", "groups")),
+    ("web.oidc.name_claim", "preferred_username", "preferred_username"),
+    ("web.oidc.groups_claim", "roles", "roles"),
+    (
+        "web.oidc.groups",
+        "{crm: [acme:sender, viewer], it: administrator}",
+        {"crm": (("acme", "sender"), ("*", "viewer")), "it": (("*", "administrator"),)},
+    ),
+    ("web.oidc.required_group", "staff", "staff"),
+    ("web.oidc.label", "Sign in with Acme", "Sign in with Acme"),
+    ("web.oidc.timeout", "5s", 5.0),
     ("worker.orgs_at_once", "20", 20),
     ("worker.lease", "1m", 60.0),
     ("worker.listen", "127.0.0.1:9100", "127.0.0.1:9100"),
@@ -85,19 +103,27 @@ EVERY_KEY = [
 
 
 def test_the_table_of_keys_leaves_no_setting_out() -> None:
-    expected = set()
-    for name, kind in get_type_hints(Settings).items():
-        if dataclasses.is_dataclass(kind):
-            expected |= {f"{name}.{inner}" for inner in get_type_hints(kind)}
+    assert {key for key, _, _ in EVERY_KEY} == set(keys_below(Settings))
+
+
+def keys_below(kind: Any, above: str = "") -> Iterator[str]:
+    for name, inner in get_type_hints(kind).items():
+        if dataclasses.is_dataclass(inner):
+            yield from keys_below(inner, f"{above}{name}.")
         else:
-            expected.add(name)
-    assert {key for key, _, _ in EVERY_KEY} == expected
+            yield f"{above}{name}"
+
+
+def yaml_of(key: str, text: str) -> str:
+    """Return a configuration with one setting, in the groups that its key names."""
+    *groups, name = key.split(".")
+    lines = [f"{'  ' * depth}{group}:" for depth, group in enumerate(groups)]
+    return "\n".join([*lines, f"{'  ' * len(groups)}{name}: {text}\n"])
 
 
 @pytest.mark.parametrize(("key", "text", "value"), EVERY_KEY)
 def test_every_setting_can_be_set_in_the_file(key: str, text: str, value: object) -> None:
-    section, _, name = key.rpartition(".")
-    settings = settings_of(f"{section}:\n  {name}: {text}\n" if section else f"{name}: {text}\n")
+    settings = settings_of(yaml_of(key, text))
     assert setting_at(settings, key) == value
     assert setting_at(settings, key) != setting_at(Settings(), key)
 
@@ -113,11 +139,7 @@ def test_every_setting_can_be_set_in_the_environment(key: str, text: str, value:
 def test_a_null_setting_has_its_default(key: str, text: str) -> None:
     name = f"BATCHLOCK_{key.upper().replace('.', '__')}"
     assert load(environment={name: text}) == Settings()
-    section, _, name = key.rpartition(".")
-    assert (
-        settings_of(f"{section}:\n  {name}: {text}\n" if section else f"{name}: {text}\n")
-        == Settings()
-    )
+    assert settings_of(yaml_of(key, text)) == Settings()
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "zoho:\nlimits: null\n", "---\n"])

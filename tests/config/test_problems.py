@@ -62,6 +62,7 @@ def test_all_problems_are_reported_together_with_their_places() -> None:
         ("statedirectory: x", "state_directory"),
         ("result: {format: csv}", "results.format"),
         ("limits: {<<: {in_flight: 5}}", "limits"),
+        ("web: {oidc: {clientid: x}}", "web.oidc.client_id"),
     ],
 )
 def test_an_unknown_key_names_the_nearest_one(text: str, nearest: str) -> None:
@@ -91,6 +92,29 @@ def test_a_single_value_for_a_group_is_reported(value: str) -> None:
     assert problem.endswith("zoho is a group of settings; give them one by one below it")
     (problem,) = problems_of(environment={"BATCHLOCK_ZOHO": value})
     assert problem.startswith("BATCHLOCK_ZOHO: zoho is a group")
+    (problem,) = problems_of(f"web: {{oidc: {value}}}")
+    assert problem.endswith("web.oidc is a group of settings; give them one by one below it")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("issuer: http://login.acme.test", "an issuer is like https://"),
+        ("issuer: https://login.acme.test/?a=b", "an issuer is like https://"),
+        ("issuer: https://me:pw@login.acme.test", "an issuer is like https://"),
+        ("issuer: 'https://[login'", "an issuer is like https://"),
+        ("scopes: [profile]", "the scopes contain openid"),
+        ("groups: {crm: boss}", '"boss" is no role; write ROLE or ORG:ROLE, with viewer, '),
+        ("groups: {crm: [acme:sender, acme]}", '"acme" is no role'),
+        ("groups: {crm: {acme: sender}}", "a group has a role or a list of roles"),
+        ("groups: [crm]", "groups"),
+        ("client_secret: [a]", "client_secret"),
+    ],
+)
+def test_a_bad_setting_in_a_group_of_a_group_is_named(text: str, message: str) -> None:
+    (problem,) = problems_of(f"web:\n  oidc:\n    {text}\n")
+    assert problem.startswith(f"batchlock-settings.yaml: web.oidc.{text.partition(':')[0]}: ")
+    assert message in problem
 
 
 @pytest.mark.parametrize(

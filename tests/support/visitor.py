@@ -42,10 +42,11 @@ class PageResponse:
 
 @dataclass(slots=True)
 class Visitor:
-    """Somebody with one cookie. All paths are absolute paths of the page."""
+    """Somebody with the cookies of one browser. All paths are absolute paths of the page."""
 
     url: str
     cookie: str = ""
+    """The header with all cookies."""
     csrf: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     """Sent with every request."""
@@ -67,8 +68,8 @@ class Visitor:
             answer = PageResponse(response.status, response.headers, response.read())
         finally:
             connection.close()
-        if (cookie := answer.headers["Set-Cookie"]) is not None:
-            self.cookie = cookie.partition(";")[0]
+        for header in answer.headers.get_all("Set-Cookie", []):
+            self.cookie = _with_cookie(self.cookie, header)
         if "text/html" in (answer.headers["Content-Type"] or ""):
             token = re.search(r'name="csrf" (?:content|value)="(\w+)"', answer.text)
             self.csrf = token[1] if token else self.csrf
@@ -138,6 +139,14 @@ class Visitor:
     def wait_for(self, path: str, words: str) -> None:
         """Wait until a page shows some words."""
         eventually(lambda: words in self.get(path).words)
+
+
+def _with_cookie(cookies: str, header: str) -> str:
+    """Return the cookies after a Set-Cookie header, which may remove one."""
+    (name, _, value), *attributes = (part.strip().partition("=") for part in header.split(";"))
+    kept = [one for one in cookies.split("; ") if one and one.partition("=")[0] != name]
+    is_removed = ("Max-Age", "=", "0") in attributes
+    return "; ".join(kept if is_removed else [*kept, f"{name}={value}"])
 
 
 def eventually(condition: Callable[[], bool]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-HEAD = "0010"
+HEAD = "0012"
 """The newest revision. A test compares it with the scripts in `versions/`."""
 
 

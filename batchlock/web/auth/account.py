@@ -1,6 +1,6 @@
 """The account of the signed-in person: where they are signed in, and their password."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,7 +26,9 @@ class AccountPage(Page):
     is_changed: bool
     """Whether the password was changed a moment ago."""
     has_password: bool
-    """Whether the person signs in by a password, and not by a link."""
+    """Whether the person signs in by a password."""
+    oidc_roles: Mapping[str, str] | None
+    """The roles of a person who signs in with OpenID Connect, by org; None for others."""
     sessions: Sequence[Session]
     own_key: str
     """The key of the session that shows the page."""
@@ -44,6 +46,7 @@ class AccountViews:
         *,
         org: str,
         guard: PasswordGuard,
+        passwords: bool,
     ) -> None:
         """Record what people do in the audit log of an org."""
         self._store = store
@@ -51,6 +54,7 @@ class AccountViews:
         self._rules = rules
         self._org = org
         self._guard = guard
+        self._passwords = passwords
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the account of the signed-in person."""
@@ -75,8 +79,8 @@ class AccountViews:
         form = await security.form_of(request)
         old, new, again = (str(form.get(name, "")) for name in ("old", "new", "again"))
         name = request[security.NAME]
-        if self._store.people.find(name) is None:
-            raise web.HTTPConflict(text="You have signed in by a link, and have no password.")
+        if not self._has_password(name):
+            raise web.HTTPConflict(text="You have signed in without a password, and have none.")
         if new != again:
             message = "The new password and its repetition differ. Type the same twice."
             return self._page(request, message, status=422)
@@ -99,10 +103,12 @@ class AccountViews:
 
     def _page(self, request: web.Request, message: str = "", *, status: int = 200) -> web.Response:
         name = request[security.NAME]
+        oidc_person = self._store.oidc_people.find(name)
         page = AccountPage(
             message=message,
             is_changed="changed" in request.query,
-            has_password=self._store.people.find(name) is not None,
+            has_password=self._has_password(name),
+            oidc_roles=None if oidc_person is None else oidc_person.roles,
             sessions=self._store.sessions.of(
                 name,
                 max_idle_seconds=self._rules.session_seconds,
@@ -111,6 +117,9 @@ class AccountViews:
             own_key=session_key(request[security.COOKIE]),
         )
         return self._templates.render_page(request, page, status=status)
+
+    def _has_password(self, name: str) -> bool:
+        return self._passwords and self._store.people.find(name) is not None
 
     def _log(self, request: web.Request, action: str) -> None:
         name, address = request[security.NAME], request[security.ADDRESS]

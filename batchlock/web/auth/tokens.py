@@ -1,5 +1,6 @@
 """The cookie of a browser, and what is derived from it."""
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -20,7 +21,17 @@ def session_key(cookie: str) -> str:
 
 def csrf_token(cookie: str) -> str:
     """Return the CSRF token of a cookie: an HMAC, so nothing has to be stored for it."""
-    return hmac.new(_bytes(cookie), b"csrf", hashlib.sha256).hexdigest()
+    return derived_token(cookie, "csrf")
+
+
+def derived_token(cookie: str, purpose: str) -> str:
+    """Return a token that only the holder of a cookie could know: 64 hexadecimal digits."""
+    return hmac.new(_bytes(cookie), purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def code_challenge(verifier: str) -> str:
+    """Return the S256 code challenge of a code verifier (RFC 7636)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
 def _bytes(cookie: str) -> bytes:

@@ -1,0 +1,49 @@
+"""Signing in at the provider of a company, in a browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # has none
+from playwright.sync_api import expect
+from support.browser import NewTab, button, each_appearance, needs_browser
+from support.oidc_server import OidcServer, oidc_server
+from support.oidc_visitor import config_of
+from support.page_server import PageServer, add_person, served_page
+from support.visitor import write_config
+
+pytestmark = needs_browser
+
+
+@pytest.fixture
+def provider() -> Iterator[OidcServer]:
+    with oidc_server() as provider:
+        yield provider
+
+
+@pytest.fixture
+def acme(provider: OidcServer, tmp_path: Path) -> Iterator[PageServer]:
+    write_config(tmp_path, config_of(provider))
+    add_person(tmp_path, "Paula")
+    with served_page(tmp_path, simulate=True) as page:
+        yield page
+
+
+def test_a_person_signs_in_and_out(acme: PageServer, provider: OidcServer, new_tab: NewTab) -> None:
+    provider.put("anna@acme.test", "Anna Meier", "crm")
+    tab = new_tab()
+    tab.goto(f"{acme.url}/orgs/simulator/history?words=one+two")
+    for appearance in each_appearance(tab):
+        assert Axe().run(tab).response["violations"] == [], appearance
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), appearance
+    tab.get_by_role("link", name="Sign in with Acme").focus()
+    tab.keyboard.press("Enter")
+    tab.get_by_role("textbox").first.fill("anna@acme.test")
+    button(tab, "Authorize").click()
+    tab.wait_for_url(f"{acme.url}/orgs/simulator/history?words=one+two")
+    tab.get_by_role("link", name="Anna Meier").click()
+    expect(tab.get_by_text("You sign in with your company account.")).to_be_visible()
+    assert Axe().run(tab).response["violations"] == []
+    button(tab, "Sign out").click()
+    expect(tab.get_by_role("link", name="Sign out there, too")).to_be_visible()
+    assert Axe().run(tab).response["violations"] == []

@@ -116,8 +116,9 @@ class WebSettings:
 
     # Bytes of one uploaded file.
     max_upload: Annotated[int, BeforeValidator(_size), Ge(2**20)] = 100 * 2**20
-    # Without a request for this long, a person has to sign in again.
-    session: Annotated[float, Gt(0)] = 12 * 3600.0
+    # Without activity for this long, a person has to sign in again. Both as NIST SP 800-63B (AAL2)
+    # and OWASP ASVS 3.3.2 (level 2) want it.
+    session: Annotated[float, Gt(0)] = 30 * 60.0
     # After this long, a person has to sign in again in any case.
     session_limit: Annotated[float, Gt(0)] = 12 * 3600.0
     # Host names that the page accepts, beside those of this machine.

@@ -117,6 +117,7 @@ def auth_routes(auth: AuthViews, account: AccountViews) -> list[web.RouteDef]:
         web.post("/login", auth.sign_in),
         web.post("/logout", auth.sign_out),
         web.get("/account", account.show),
+        web.get("/account/active", account.note_activity),
         web.post("/account/end", account.end_session),
         web.post("/account/end-others", account.end_others),
         web.post("/account/password", account.change_password),

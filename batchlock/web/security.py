@@ -41,6 +41,8 @@ _ONLY_TLS = "max-age=31536000"
 _MAX_BROWSER = 200
 _SAFE_METHODS = ("GET", "HEAD")
 
+REFRESHED = "refreshed"
+"""The name in the query of a page that the browser loads again by itself, without the script."""
 COOKIE = web.RequestKey("cookie", str)
 """The cookie of the browser, whether somebody is signed in or not."""
 ADDRESS = web.RequestKey("address", str)
@@ -84,6 +86,12 @@ def for_machines(handler: _H) -> _H:
     Whatever watches the server asks by its address, and also while the store cannot be used.
     """
     handler.for_machines = True  # type: ignore[attr-defined]  # the middleware reads this mark
+    return handler
+
+
+def shows_activity(handler: _H) -> _H:
+    """Mark a handler that a page requests by itself, because the person does something on it."""
+    handler.shows_activity = True  # type: ignore[attr-defined]  # the middleware reads this mark
     return handler
 
 
@@ -263,8 +271,11 @@ def _is_poll(request: web.Request) -> bool:
 
     Not a page that a person opens: it is requested as HTML, and never stored by the browser.
     """
+    if hasattr(request.match_info.handler, "shows_activity"):
+        return False
     return request.method in _SAFE_METHODS and (
-        "If-None-Match" in request.headers
+        REFRESHED in request.query  # the browser of a page without the script
+        or "If-None-Match" in request.headers
         or request.headers.get("Sec-Fetch-Dest") == "empty"
         or "text/html" not in request.headers.get("Accept", "text/html")
     )

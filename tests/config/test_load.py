@@ -59,7 +59,7 @@ EVERY_KEY = [
     ("results.format", "csv", "csv"),
     ("results.previous_reason", "always", PreviousReason.ALWAYS),
     ("web.max_upload", "20 MiB", 20 * 2**20),
-    ("web.session", "30m", 1800.0),
+    ("web.session", "45m", 2700.0),
     ("web.session_limit", "8h", 28800.0),
     ("web.hosts", "[locks.acme.test]", ("locks.acme.test",)),
     ("web.trusted_proxy", "[10.0.0.7]", ("10.0.0.7",)),

@@ -21,7 +21,7 @@ def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None
                  "/history", "/runs/0", f"{HOME}/files/0", f"{HOME}/files/0/correct", RUN,
                  f"{RUN}/undo", f"{RUN}/now",
                  f"{RUN}/results.xlsx", f"{HOME}/template.xlsx",
-                 "/orgs/nowhere", "/nowhere", "/account"):  # fmt: skip
+                 "/orgs/nowhere", "/nowhere", "/account", "/account/active"):  # fmt: skip
         answer = stranger.get(path)
         assert (answer.status, answer.location.partition("?")[0]) == (303, "/login"), path
     stranger.get("/login")

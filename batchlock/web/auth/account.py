@@ -60,6 +60,11 @@ class AccountViews:
         """Show the account of the signed-in person."""
         return self._page(request)
 
+    @security.shows_activity
+    async def note_activity(self, _: web.Request) -> web.Response:
+        """Keep the session of a person who types or clicks on a page that sends nothing yet."""
+        return web.Response(status=web.HTTPNoContent.status_code)
+
     async def end_session(self, request: web.Request) -> web.Response:
         """End another session of the person."""
         key = str((await security.form_of(request)).get("session", ""))

@@ -14,6 +14,39 @@ function localTimes(within) {
   }
 }
 
+// Says that the session is over, and leads back here after the sign-in. What stands on the page stays.
+function showSignedOut() {
+  const notice = document.getElementById("signed-out");
+  if (notice === null || !notice.hidden) return;
+  const here = location.pathname + location.search;
+  notice.querySelector("a").href = `/login?next=${encodeURIComponent(here)}`;
+  notice.setAttribute("role", "alert"); // not before: a refused upload shows the alert of its answer
+  notice.hidden = false;
+}
+
+function isSignedOut(answer) {
+  return answer.redirected && new URL(answer.url).pathname === "/login";
+}
+
+const ACTIVITY_MILLISECONDS = 60000;
+
+// A person who types or clicks is active, also on a page that sends nothing for a long time.
+function reportActivity() {
+  let reportedAt = Date.now();
+
+  async function report() {
+    if (Date.now() - reportedAt < ACTIVITY_MILLISECONDS) return;
+    reportedAt = Date.now();
+    try {
+      if (isSignedOut(await fetch("/account/active"))) showSignedOut();
+    } catch {
+      // the server does not answer; the next key says it again
+    }
+  }
+
+  for (const name of ["keydown", "pointerdown"]) document.addEventListener(name, report);
+}
+
 function upload(form) {
   const input = form.querySelector("input[type=file]");
   const bar = form.querySelector("progress");
@@ -38,6 +71,7 @@ function upload(form) {
       }
       const answer = new DOMParser().parseFromString(request.responseText, "text/html");
       const sentence = answer.querySelector("[role=alert]");
+      if (request.status === 401) showSignedOut();
       fail(sentence ? sentence.textContent.trim() : `That did not work (${request.status}).`);
     };
     request.onerror = () => fail("The file did not arrive. Check your connection, then try again.");
@@ -86,11 +120,16 @@ function poll(address, period, show, onNews = () => {}) {
     try {
       const headers = etag ? { "If-None-Match": etag } : {};
       const answer = await fetch(address, { headers, signal: AbortSignal.timeout(35000) });
-      if (answer.redirected) location.reload(); // signed out
-      if (answer.status === 200 || answer.status === 304) {
+      if (isSignedOut(answer)) {
+        showSignedOut();
+      } else if (!document.getElementById("signed-out").hidden) {
+        location.reload(); // signed in again in another tab, with another token for the forms
+      } else if (answer.redirected) {
+        location.reload();
+      } else if (answer.status === 200 || answer.status === 304) {
         onNews(Date.now() - 1000 * Number(answer.headers.get("Age")));
       }
-      if (answer.status === 200) {
+      if (answer.status === 200 && !isSignedOut(answer)) {
         etag = answer.headers.get("ETag");
         show(await answer.text());
       }
@@ -204,6 +243,7 @@ function refresh(region) {
 
 document.querySelectorAll("[data-refresh]").forEach(refresh);
 localTimes(document);
+if (document.getElementById("signed-out") !== null) reportActivity();
 document.querySelectorAll("[data-overview]").forEach(overview);
 document.querySelectorAll("form[data-upload]").forEach(upload);
 document.querySelectorAll("[data-live]").forEach(live);

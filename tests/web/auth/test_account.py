@@ -86,26 +86,29 @@ def test_whoever_came_by_a_link_has_no_password(page: PageServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "is_use"),
+    ("path", "headers", "is_use"),
     [
-        ({}, True),
-        ({"Accept": "text/html", "Sec-Fetch-Dest": "document"}, True),
-        ({"Accept": "*/*"}, False),
-        ({"Accept": "application/json"}, False),
-        ({"Sec-Fetch-Dest": "empty"}, False),
-        ({"If-None-Match": '"x"'}, False),
+        ("/", {}, True),
+        ("/", {"Accept": "text/html", "Sec-Fetch-Dest": "document"}, True),
+        ("/account/active", {"Accept": "*/*", "Sec-Fetch-Dest": "empty"}, True),
+        ("/", {"Accept": "*/*"}, False),
+        ("/", {"Accept": "application/json"}, False),
+        ("/", {"Sec-Fetch-Dest": "empty"}, False),
+        ("/", {"If-None-Match": '"x"'}, False),
+        # Without the script the browser loads the page again.
+        ("/?refreshed", {"Accept": "text/html", "Sec-Fetch-Dest": "document"}, False),
     ],
 )
 def test_what_a_page_requests_by_itself_is_no_use_of_the_session(
-    page: PageServer, headers: dict[str, str], *, is_use: bool
+    page: PageServer, path: str, headers: dict[str, str], *, is_use: bool
 ) -> None:
     someone = page.visitor()
     key = session_key(someone.cookie.partition("=")[2])
     with closing(sqlite3.connect(page.state / "store.sqlite")) as sql:
         with sql:
-            sql.execute("UPDATE sessions SET last_seen = last_seen - 3600")
+            sql.execute("UPDATE sessions SET last_seen = last_seen - 1000")
         [(before,)] = sql.execute("SELECT last_seen FROM sessions WHERE key = ?", [key])
-        someone.get("/", headers)
+        someone.get(path, headers)
         [(after,)] = sql.execute("SELECT last_seen FROM sessions WHERE key = ?", [key])
     assert (after > before) == is_use
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from support.browser import (
     NewTab,
     Recorder,
@@ -15,13 +15,21 @@ from support.browser import (
     tile,
     upload,
 )
-from support.page_server import PageServer, configure_slow, page_server
+from support.page_server import PASSWORD, PageServer, add_person, configure_slow, page_server
 from support.sheets import rows, sheet
 from support.zoho import StandIn
+
+from batchlock.store.store import Store
 
 pytestmark = needs_browser
 
 EVIL = "<img src=/evil onerror=alert(1)>"
+
+
+def sign_in(tab: Page, name: str) -> None:
+    tab.get_by_label("Name").fill(name)
+    tab.get_by_label("Password").fill(PASSWORD)
+    button(tab, "Sign in").click()
 
 
 def test_two_people_watch_the_same_run(slow_page: PageServer, new_tab: NewTab) -> None:
@@ -53,6 +61,42 @@ def test_an_open_page_outlives_the_server(
         with page_server(tmp_path, "--port", urlsplit(page.url).port):
             expect(tab.get_by_text("Every row is as the file asks.")).to_be_visible()
             expect(tile(tab, "Updated")).to_have_text("60")
+
+
+def test_a_page_whose_session_ran_out_says_so_and_leads_back(
+    slow_org: StandIn, new_tab: NewTab, tmp_path: Path
+) -> None:
+    configure_slow(slow_org, tmp_path)
+    add_person(tmp_path, "Anna")
+    with page_server(tmp_path) as page, Store(tmp_path / "state") as store:
+        tab = new_tab()
+        tab.goto(page.url)
+        sign_in(tab, "Anna")
+        run = start(tab, sheet("locks.csv", rows(2_000, first=70_000)))
+        expect(tab.get_by_text("Sending.")).to_be_visible()
+        assert store.sessions.remove_over(max_idle_seconds=-1, max_age_seconds=999)
+        expect(tab.get_by_text("You are signed out.")).to_be_visible()
+        assert tab.url == run
+        tab.get_by_role("link", name="Sign in again").click()
+        sign_in(tab, "Anna")
+        tab.wait_for_url(run)
+        expect(tab.get_by_text("You are signed out.")).to_be_hidden()
+        tab.on("dialog", lambda dialog: dialog.accept())
+        button(tab, "Stop").click()
+        expect(results_heading(tab)).to_be_visible()
+
+
+def test_a_key_or_a_click_is_activity(tab: Page) -> None:
+    tab.clock.install()
+    tab.reload()
+    tab.clock.fast_forward(61_000)
+    with tab.expect_response("**/account/active") as answer:
+        tab.keyboard.press("Tab")
+    assert answer.value.status == 204
+    tab.clock.fast_forward(61_000)
+    with tab.expect_response("**/account/active") as answer:
+        tab.locator("main").click()
+    assert answer.value.status == 204
 
 
 def test_many_open_pages_of_a_run_leave_the_buttons_usable(

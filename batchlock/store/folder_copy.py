@@ -26,8 +26,9 @@ from batchlock.store.database import open_database, reading, writing
 from batchlock.store.folder_snapshot import FolderSnapshot, snapshot_of
 from batchlock.store.journal.loading import copy_journal, delete_rows
 from batchlock.store.journal.postgres import ServerSql
+from batchlock.store.people import folded, lock_names
 from batchlock.store.postgres import open_postgres
-from batchlock.store.schema import metadata, orgs, runs, secrets, uploads
+from batchlock.store.schema import metadata, oidc_people, orgs, people, runs, secrets, uploads
 from batchlock.store.sealing import KEY_FILE, Sealed, find_keys
 from batchlock.store.settings import SecretsSettings
 from batchlock.store.upload_files import insert_files
@@ -80,6 +81,7 @@ def copy_folder(folder: Path, database_url: str, settings: SecretsSettings) -> C
                 with writing(engine) as connection:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_COPY_LOCK)))
                     _check_orgs(source, connection)
+                    _check_people(source, connection)
                     journal_rows, warnings = _copy_journals(snapshot, connection)
                     _copy_upload_files(snapshot, source, connection)
                     waiting = _waiting_runs(source, connection)
@@ -131,6 +133,20 @@ def _check_orgs(source: sa.Engine, connection: sa.Connection) -> None:
                     f"The org {row.org} of the folder is the org {min(ids)} in Zoho, but {row.org} "
                     f"in the database is {min(ids_there)}. Nothing was copied. Give one of them "
                     "another name first."
+                )
+
+
+def _check_people(source: sa.Engine, connection: sa.Connection) -> None:
+    """Raise UsageError when a password here would open the account of another person there."""
+    lock_names(connection)
+    there = {folded(name) for name in connection.scalars(sa.select(oidc_people.c.name))}
+    with reading(source) as rows:
+        for name in rows.scalars(sa.select(people.c.name)):
+            if folded(name) in there:
+                raise UsageError(
+                    f"{name} has a password in the folder, and somebody of this name signs in with "
+                    "OpenID Connect in the database. Nothing was copied. Remove the one in the "
+                    "folder first, with `batchlock serve --remove-user NAME`."
                 )
 
 

@@ -338,3 +338,14 @@ def test_a_name_of_two_orgs_is_refused(folder: Path, database_url: str, tmp_path
             copied(folder, database_url)
         store.orgs.save_facts("acme", "b", OrgFacts(zgid="2"))
         copied(folder, database_url)
+
+
+def test_a_password_for_the_name_of_another_person_is_refused(
+    folder: Path, database_url: str, tmp_path: Path
+) -> None:
+    with Store(folder) as source:
+        source.people.put("anna", "hash")
+    with Store(tmp_path / "other", database_url) as store:
+        store.oidc_people.sign_in("https://login.acme.test", "u-1", "Anna", {"*": "viewer"})
+    with pytest.raises(UsageError, match=r"anna has a password in the folder.*Nothing was copied"):
+        copied(folder, database_url)

@@ -7,6 +7,7 @@ from batchlock.web.locks.views import LockViews
 from batchlock.web.runs.actions import RunActions
 from batchlock.web.runs.downloads import ResultDownloads
 from batchlock.web.runs.events import LiveViews
+from batchlock.web.runs.option_pages import OptionPages
 from batchlock.web.runs.pages import RunPages
 from batchlock.web.runs.undo import UndoPages
 from batchlock.web.uploads.choices import ChoiceViews
@@ -28,6 +29,7 @@ class OrgPages:
         self.runs = RunPages(context, self.live)
         self.actions = RunActions(context)
         self.results = ResultDownloads(context)
+        self.options = OptionPages(context)
         self.undo = UndoPages(context)
         self.uploads = UploadViews(context, self.planner)
         self.corrections = CorrectionViews(context, self.planner, self.uploads.starting)

@@ -22,12 +22,12 @@ from batchlock.web.served_orgs import ServedOrgs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunChoice:
+class StartOptions:
     """What a person chose for a run beside its rows."""
 
     start_at: datetime | None = None
     """When it starts, UTC; None: as soon as its turn comes."""
-    options: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] | None = None
     """Settings of this run, by their names in a configuration; None: as they are."""
     note: str = ""
     """What people call it; empty: as it is."""
@@ -60,11 +60,11 @@ class RunQueue(ABC):
         *,
         file_name: str = "",
         upload: str | None = None,
-        choice: RunChoice = RunChoice(),
+        start: StartOptions = StartOptions(),
     ) -> None:
         """Put a run at the end of the queue, unless it is in the queue or being sent.
 
-        If a later start was chosen, it is paused until then.
+        With a later `start` it is paused until then.
 
         Raises BatchlockError if a person has stopped it and its process is still ending, and if
         the org is disabled.
@@ -82,12 +82,12 @@ class RunQueue(ABC):
             requested_by=user,
             file_name=file_name,
             upload=upload,
-            options=choice.options,
-            start=choice.later_start(user),
+            options=start.settings,
+            start=start.later_start(user),
         ):
             raise BatchlockError("A newer run of the same file took its rows over.")
-        if choice.note:
-            self._store.runs.set_note(run.run_id, choice.note)
+        if start.note:
+            self._store.runs.set_note(run.run_id, start.note)
         self._wake()
 
     def pause(self, run: Run, user: str) -> None:

@@ -64,6 +64,7 @@ ORG_ROUTES = (
     OrgRoute(
         "POST", "/files/{id}/correct", lambda pages: pages.corrections.save, is_preparation=True
     ),
+    OrgRoute("GET", "/files/{id}/options", lambda pages: pages.options.of_upload),
     OrgRoute("POST", "/files/{id}/start", lambda pages: pages.uploads.start),
     OrgRoute("POST", "/files/{id}/remove", lambda pages: pages.uploads.remove, is_preparation=True),
     OrgRoute(
@@ -81,6 +82,9 @@ ORG_ROUTES = (
     OrgRoute("POST", _RUN + "/pause", lambda pages: pages.actions.pause),
     OrgRoute("POST", _RUN + "/stop", lambda pages: pages.actions.stop),
     OrgRoute("POST", _RUN + "/go-on", lambda pages: pages.actions.resume),
+    OrgRoute("GET", _RUN + "/options", lambda pages: pages.options.of_run),
+    OrgRoute("POST", _RUN + "/note", lambda pages: pages.actions.set_note),
+    OrgRoute("POST", _RUN + "/move", lambda pages: pages.actions.move, is_administration=True),
     OrgRoute("POST", _RUN + "/retry", lambda pages: pages.actions.retry),
     OrgRoute("GET", _RUN + "/undo", lambda pages: pages.undo.show),
     OrgRoute("POST", _RUN + "/undo", lambda pages: pages.actions.undo),

@@ -33,7 +33,9 @@ PREPARATIONS = {
     "/runs/20260314-020304-1f3a/use",
 }
 # What only an administrator may post.
-ADMINISTRATION = {f"/connection/{name}" for name in ("begin", "ask", "use", "cancel")}
+ADMINISTRATION = {f"/connection/{name}" for name in ("begin", "ask", "use", "cancel")} | {
+    "/runs/20260314-020304-1f3a/move"
+}
 PEOPLE = ("Vera", "Pia", "Sam", "Ada", "Noel")
 GRANTS = (
     Grant(person="Vera", org="acme", role=Role.VIEWER),

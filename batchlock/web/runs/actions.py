@@ -14,6 +14,7 @@ from batchlock.start import rows_of_retry
 from batchlock.web import security
 from batchlock.web.confirming import confirm_remaining, require_number, typed_number
 from batchlock.web.context import AppContext
+from batchlock.web.runs.start_options import local_now, note_in, start_options_in
 
 
 class RunActions:
@@ -43,8 +44,26 @@ class RunActions:
         form = await security.form_of(request)
         if run.info.kind != FIND_KIND and run.state not in (RunState.QUEUED, RunState.RUNNING):
             await asyncio.to_thread(self._confirm_resumption, run, form)
-        self._context.queue.add(run, request[security.NAME])
+        options = start_options_in(form, local_now())
+        self._context.queue.add(run, request[security.NAME], start=options)
         raise self._see_run(request, "resumed", run.run_id)
+
+    async def move(self, request: web.Request) -> web.Response:
+        """Let a run that waits change places with the one before it, or come first."""
+        run = self._context.run_in(request)
+        to_front = (await security.form_of(request)).get("to") == "front"
+        if not self._context.store.runs.move_in_queue(
+            self._context.org, run.run_id, to_front=to_front
+        ):
+            raise web.HTTPConflict(text="This run does not wait behind another one any more.")
+        raise self._see_run(request, "moved forward in the line", run.run_id)
+
+    async def set_note(self, request: web.Request) -> web.Response:
+        """Set what people call a run."""
+        run = self._context.run_in(request)
+        note = note_in(await security.form_of(request))
+        self._context.store.runs.set_note(run.run_id, note)
+        raise self._see_run(request, f"noted {note}" if note else "removed the note", run.run_id)
 
     async def retry(self, request: web.Request) -> web.Response:
         """Queue a new run of the rows that were not updated."""

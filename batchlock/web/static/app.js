@@ -109,9 +109,12 @@ function upload(form) {
   form.addEventListener("drop", (event) => send(event.dataTransfer.files));
 }
 
-// Asks again and again while the page is visible. `show` gets the content of each new answer, and
-// `onNews` the time of the view in it, in milliseconds.
-function poll(address, period, show, onNews = () => {}) {
+const HIDDEN_PERIOD = 10000;
+
+// Asks again and again while the page is visible, and more seldom while it is hidden if
+// `isAwaited` says so. `show` gets the content of each new answer, and `onNews` the time of the
+// view in it, in milliseconds.
+function poll(address, period, show, onNews = () => {}, isAwaited = () => false) {
   let etag = null;
   let timer = 0;
 
@@ -137,6 +140,7 @@ function poll(address, period, show, onNews = () => {}) {
       // the server does not answer; the next request follows
     }
     if (!document.hidden) timer = setTimeout(ask, period);
+    else if (isAwaited()) timer = setTimeout(ask, HIDDEN_PERIOD);
   }
 
   document.addEventListener("visibilitychange", () => {
@@ -146,16 +150,48 @@ function poll(address, period, show, onNews = () => {}) {
   timer = setTimeout(ask, period);
 }
 
+// The button that asks for a notice of the browser when the run ends or waits for a person.
+function notice(button) {
+  const key = `tell ${location.pathname}`;
+  const canTell = "Notification" in window && isSecureContext;
+
+  function isAwaited() {
+    return canTell && Notification.permission === "granted" && sessionStorage.getItem(key) !== null;
+  }
+  function showState() {
+    button.hidden = !canTell;
+    button.disabled = canTell && Notification.permission === "denied";
+    button.setAttribute("aria-pressed", String(isAwaited()));
+  }
+  button.addEventListener("click", async () => {
+    if (isAwaited()) sessionStorage.removeItem(key);
+    else if ((await Notification.requestPermission()) === "granted") sessionStorage.setItem(key, "");
+    showState();
+  });
+  showState();
+  return {
+    isAwaited,
+    tell(state) {
+      if (state === "queued" || state === "running" || !isAwaited()) return;
+      if (state !== "paused") sessionStorage.removeItem(key);
+      const words = state === "paused" ? "It is paused." : "It has ended.";
+      new Notification(document.querySelector("h1").textContent, { body: words });
+    },
+  };
+}
+
 const SILENT_SECONDS = 12;
 
 function live(region) {
   const title = document.title;
-  const notice = document.getElementById("live-silence");
+  const silence = document.getElementById("live-silence");
+  const asked = notice(document.querySelector("[data-tell]"));
   let newsAt = Date.now();
 
   function show(text) {
     const view = JSON.parse(text);
     if (view.state !== region.dataset.state) {
+      asked.tell(view.state);
       location.reload();
       return;
     }
@@ -174,16 +210,16 @@ function live(region) {
     const seconds = Math.round((Date.now() - newsAt) / 1000);
     const isSilent = seconds >= SILENT_SECONDS && !document.hidden;
     region.classList.toggle("silent", isSilent); // hides rate and time left
-    notice.hidden = !isSilent;
+    silence.hidden = !isSilent;
     if (isSilent) {
-      notice.textContent = `No news for ${seconds} s: the figures may be older. The run itself goes on.`;
+      silence.textContent = `No news for ${seconds} s: the figures may be older. The run itself goes on.`;
     }
   }
 
   poll(`${region.dataset.live}/now`, 1000, show, (time) => {
     newsAt = time;
     showSilence();
-  });
+  }, asked.isAwaited);
   setInterval(showSilence, 1000);
 }
 

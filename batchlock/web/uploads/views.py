@@ -18,6 +18,7 @@ from batchlock.store.uploads import ReadChoices, Upload, UploadState
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.retention import remove_unreadable
+from batchlock.web.runs.start_options import local_now, start_options_in
 from batchlock.web.templating import Page
 from batchlock.web.uploads.check import check_page
 from batchlock.web.uploads.columns import (
@@ -213,7 +214,8 @@ class UploadViews:
 
     async def start(self, request: web.Request) -> web.Response:
         """Queue the run of a checked upload: a new one, or the unfinished one."""
-        requested = StartRequest.of(await security.form_of(request))
+        form = await security.form_of(request)
+        requested, options = StartRequest.of(form), start_options_in(form, local_now())
         user = request[security.NAME]
 
         async def start() -> str:
@@ -223,7 +225,9 @@ class UploadViews:
                     raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
                 plan = await asyncio.to_thread(self._files.plan, upload.id)
                 run = await asyncio.to_thread(run_to_send, self._context, plan, requested)
-                self._context.queue.add(run, user, file_name=upload.name, upload=upload.id)
+                self._context.queue.add(
+                    run, user, file_name=upload.name, upload=upload.id, start=options
+                )
             self._context.log(request, "started", upload.name, run=run.run_id, upload=upload.id)
             return run.run_id
 

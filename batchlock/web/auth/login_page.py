@@ -59,8 +59,12 @@ class LoginForm:
         status: int = 200,
         name: str = "",
         next_path: str,
+        is_wrong_account: bool = False,
     ) -> web.Response:
-        """Return the page, with the reason why the last attempt failed."""
+        """Return the page, with the reason why the last attempt failed.
+
+        Who came with a wrong account of the provider can sign out there.
+        """
         is_signed_out = self.oidc is not None and "signed-out" in request.query
         page = LoginPage(
             message=message,
@@ -69,7 +73,7 @@ class LoginForm:
             entered_name=name[:MAX_NAME],
             next_path=security.local_path(next_path),
             is_signed_out=is_signed_out,
-            logout_url=self._logout_url(request) if is_signed_out else "",
+            logout_url=self._logout_url(request) if is_signed_out or is_wrong_account else "",
         )
         return self._templates.render_page(request, page, status=status)
 

@@ -109,7 +109,11 @@ class OidcViews:
             log = self._store.audit_log
             log.add(self._org, "an unknown name", "tried to sign in", str(error), address=address)
         return self._form.render(
-            request, failure.sentence, status=failure.status, next_path=next_path
+            request,
+            failure.sentence,
+            status=failure.status,
+            next_path=next_path,
+            is_wrong_account=failure is Failure.NO_GROUP,
         )
 
     @contextmanager

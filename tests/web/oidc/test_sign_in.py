@@ -95,6 +95,7 @@ def test_the_roles_are_taken_anew_at_every_sign_in(acme: PageServer, provider: O
     provider.put("u-3", "Carla")
     visitor, answer = attempt(acme, provider, "u-3")
     assert_refused(visitor, answer, 403, "Ask whoever runs batchlock which group you need.")
+    assert "With the wrong account? Sign out there" in answer.words
     paula = signed_in(acme, "Paula")
     log = paula.get("/orgs/simulator/log").words
     assert "an unknown name tried to sign in no group of 'u-3' may sign in 127.0.0.1" in log

@@ -3,6 +3,7 @@
 import math
 import time
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -31,6 +32,20 @@ class Person:
     password_hash: str
 
 
+class AmbiguousName(UsageError):
+    """A name that differs from those of several people, and from each only in case.
+
+    Older versions took such names as two people.
+    """
+
+    def __init__(self, name: str, names: Sequence[str]) -> None:
+        self.names = names
+        super().__init__(
+            f"{name} may be {' or '.join(names)}, which differ only in case. Write the name "
+            "exactly as it stands here."
+        )
+
+
 def folded(name: str) -> str:
     """Return a name without what people do not see as a difference: case, and forms of letters."""
     return unicodedata.normalize("NFKC", name).casefold()
@@ -53,8 +68,15 @@ class People:
         with reading(self._engine) as connection:
             return list(connection.scalars(_NAMES))
 
+    def same_but_for_case(self) -> list[Sequence[str]]:
+        """Return the names that differ from each other only in case, each group together."""
+        groups: dict[str, list[str]] = {}
+        for name in self.names():
+            groups.setdefault(folded(name), []).append(name)
+        return [names for names in groups.values() if len(names) > 1]
+
     def find(self, name: str) -> Person | None:
-        """Return a person; None if there is no such person."""
+        """Return a person; None if there is no such person. Raises AmbiguousName."""
         with reading(self._engine) as connection:
             return _find(connection, name)
 
@@ -62,7 +84,7 @@ class People:
         """Add a person, or change a password, and end the sessions of that person.
 
         The first person also ends all sessions that a link has opened. Raises UsageError when the
-        name is that of a person who signs in with OpenID Connect.
+        name is that of a person who signs in with OpenID Connect, and AmbiguousName.
         """
         with writing(self._engine) as connection:
             lock_names(connection)
@@ -107,7 +129,10 @@ class People:
             return changed.rowcount > 0
 
     def remove(self, name: str) -> bool:
-        """Remove a person and end the sessions; return whether the person existed."""
+        """Remove a person and end the sessions; return whether the person existed.
+
+        Raises AmbiguousName.
+        """
         with writing(self._engine) as connection:
             if (person := _find(connection, name)) is not None:
                 name = person.name
@@ -118,14 +143,13 @@ class People:
 
 def _find(connection: sa.Connection, name: str) -> Person | None:
     # Compared here: SQLite folds the case of ASCII letters only. The table is small.
-    key, similar = folded(name), None
-    for row in connection.execute(people_table.select().order_by(people_table.c.name)):
-        # Older versions took names that differ in case as two people; each keeps its own.
-        if row.name == name:
-            return Person(row.name, row.password_hash)
-        if similar is None and folded(row.name) == key:
-            similar = Person(row.name, row.password_hash)
-    return similar
+    key = folded(name)
+    rows = connection.execute(people_table.select().order_by(people_table.c.name))
+    similar = [Person(row.name, row.password_hash) for row in rows if folded(row.name) == key]
+    exact = [person for person in similar if person.name == name]
+    if len(similar) > 1 and not exact:
+        raise AmbiguousName(name, [person.name for person in similar])
+    return next(iter(exact or similar), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The server: it opens the database, listens on an address, and serves the application."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,7 +24,9 @@ from batchlock.web.server_locks import ServerLocks
 from batchlock.web.templating import OrgLabel
 from batchlock.zoho.network import is_this_machine
 
-# Live pages keep a connection open for ever; after this time the server closes them.
+_log = logging.getLogger(__name__)
+
+# Downloads take long, and browsers keep idle connections; after this time all are closed.
 _SHUTDOWN_SECONDS = 3.0
 # Connections that wait to be accepted; aiohttp's number.
 _BACKLOG = 128
@@ -70,6 +73,12 @@ async def serving(
                 f"On {host} others could reach the page, so people must sign in. Add the first "
                 "with `batchlock serve --add-user NAME`."
             )
+        for same_names in store.people.same_but_for_case():
+            _log.warning(
+                "%s are %d people whose names differ only in case: each signs in with exactly this "
+                "name. Remove the others with `batchlock serve --remove-user NAME`.",
+                " and ".join(same_names), len(same_names),
+            )  # fmt: skip
         async with _observing(settings.web.metrics_listen, store) as (observer, metrics_port):
             listening = _listen(host, port)
             url = url_of(host, listening.getsockname()[1])

@@ -1,7 +1,9 @@
 from functools import partial
 
+import pytest
 import sqlalchemy as sa
 
+from batchlock.store.people import AmbiguousName
 from batchlock.store.schema import people, sessions
 from batchlock.store.store import Store
 
@@ -43,9 +45,15 @@ def test_two_people_of_an_older_version_keep_their_passwords(embedded_store: Sto
         for name in ("ANNA", "anna"):
             connection.execute(people.insert().values(name=name, password_hash=f"hash of {name}"))
     engine.dispose()
+    store.people.put("Ben", "hash of Ben")
     assert [hash_of(store, name) for name in ("ANNA", "anna")] == ["hash of ANNA", "hash of anna"]
+    assert store.people.same_but_for_case() == [["ANNA", "anna"]]
+    for act in (store.people.find, store.people.remove, lambda name: store.people.put(name, "x")):
+        with pytest.raises(AmbiguousName, match="Anna may be ANNA or anna, which differ only in"):
+            act("Anna")
     assert store.people.remove("anna")
-    assert store.people.names() == ["ANNA"]
+    assert store.people.names() == ["ANNA", "Ben"]
+    assert hash_of(store, "Anna") == "hash of ANNA"
 
 
 def test_a_new_hash_does_not_replace_a_password_that_was_changed(store: Store) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from batchlock.store.people import Person, folded
+from batchlock.store.people import AmbiguousName, Person, folded
 from batchlock.store.store import Store
 from batchlock.web.auth.hashing import HashQueue, HashQueueFullError
 from batchlock.web.auth.passwords import hash_password, needs_rehash, verify_password
@@ -49,19 +49,26 @@ class PasswordGuard:
             raise PasswordRefusedError(
                 f"Too many wrong passwords. Try again in {wait_seconds:,.0f} seconds.", status=429
             )
-        person = self._store.people.find(name)
+        person, known_name, about = self._find(name)
         if self._hashing.is_full_for(address):
             raise self._busy()
         # Counted before the check, or many attempts at once would all pass the throttle.
         self._throttle.record_failure(name_key, address)
         if not await self._verify(person, password, address) or person is None:
             self._observer.on_sign_in_refused(SignInRefusal.PASSWORD)
-            known_name = _UNKNOWN_NAME if person is None else person.name
             log = self._store.audit_log
-            log.add(self._org, known_name, "tried to sign in", address=address)
+            log.add(self._org, known_name, "tried to sign in", about, address=address)
             raise PasswordRefusedError("Name or password is not right.", status=403)
         self._throttle.record_success(name_key, address)
         return person
+
+    def _find(self, name: str) -> tuple[Person | None, str, str]:
+        """Return a person, and for the log what is known of the name and why nobody was found."""
+        try:
+            person = self._store.people.find(name)
+        except AmbiguousName as error:
+            return None, " or ".join(error.names), "with a name in the case of neither"
+        return person, _UNKNOWN_NAME if person is None else person.name, ""
 
     async def hash(self, password: str, address: str) -> str:
         """Return the hash of a new password. Raises PasswordRefusedError as `compute` does."""

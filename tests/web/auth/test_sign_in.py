@@ -17,8 +17,9 @@ from support.page_server import (
 )
 from support.visitor import Visitor, csv_content, write_config
 
+from batchlock.store.schema import people
 from batchlock.store.store import Store
-from batchlock.web.auth.passwords import needs_rehash
+from batchlock.web.auth.passwords import hash_password, needs_rehash
 from batchlock.web.security import local_path
 
 
@@ -95,6 +96,27 @@ def test_wrong_passwords_hold_for_their_address_alone(guarded: PageServer) -> No
 def test_the_case_of_a_name_does_not_matter(guarded: PageServer) -> None:
     anna = signed_in(guarded, "aNNa", {"X-Forwarded-For": "10.0.1.3"})
     assert "Anna Sign out" in anna.get(anna.home).words
+
+
+def test_of_two_people_whose_names_differ_in_case_nobody_is_taken_for_the_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, run_in_process: RunCommand
+) -> None:
+    config = write_config(tmp_path)
+    with Store(tmp_path / "state") as store, store._engine.begin() as connection:
+        for name in ("Anna", "anna"):  # as an older version stored them
+            values = {"name": name, "password_hash": hash_password(PASSWORD)}
+            connection.execute(people.insert().values(values))
+    with served_page(tmp_path, simulate=True) as page:
+        assert "Anna and anna are 2 people whose names differ only in case" in caplog.text
+        assert login_statuses(page, ["ANNA"], [""], PASSWORD) == [403]
+        for name in ("Anna", "anna"):
+            words = signed_in(page, name).get("/orgs/simulator/log").words
+        assert f"{name} Sign out" in words
+        assert "Anna or anna tried to sign in with a name in the case of neither" in words
+    refused = run_in_process("serve", "--config", config, "--remove-user", "ANNA")
+    assert refused.code == 2
+    assert "ANNA may be Anna or anna" in refused.err
+    assert run_in_process("serve", "--config", config, "--remove-user", "anna").code == 0
 
 
 def test_a_password_typed_as_a_name_is_not_kept(guarded: PageServer) -> None:

@@ -69,6 +69,14 @@ class OidcPeople:
             connection.execute(table.update().where(table.c.name == name).values(roles={}))
             connection.execute(sessions.delete().where(sessions.c.name == name))
 
+    def withdraw(self, issuer: str, subject: str) -> None:
+        """Sign a person out who has no role any more; nothing happens if nobody is known."""
+        query = sa.select(table.c.name).filter_by(issuer=issuer, subject=subject)
+        with reading(self._engine) as connection:
+            name = connection.scalar(query)
+        if name is not None:
+            self.sign_out(name)
+
 
 def _free_name(connection: sa.Connection, name: str) -> str:
     """Return the name, with a number when somebody has it."""

@@ -30,7 +30,7 @@ class Identity:
     name: str
     """For the page; somebody else may have the same."""
     roles: Mapping[str, str]
-    """By org, and at least one."""
+    """By org; none when no group of the person may use the page."""
 
 
 class OidcClient:
@@ -74,7 +74,7 @@ class OidcClient:
     async def identity(self, answer: Mapping[str, str], secret: str, redirect_uri: str) -> Identity:
         """Return who has signed in, from the query of the answer to an authorization request.
 
-        Raises SignInFailedError, also for a person without a role.
+        Raises SignInFailedError.
         """
         state = derived_token(secret, "state")
         given = answer.get("state", "").encode("utf-8", "surrogatepass")
@@ -109,12 +109,12 @@ class OidcClient:
         return self._identity(claims)
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
-        issuer, subject = self.provider.issuer, str(claims["sub"])
-        roles = roles_of(groups_of(claims, self.settings), self.settings)
-        if not roles:
-            raise SignInFailedError(Failure.NO_GROUP, f"no group of {subject!r:.200} may sign in")
-        name = name_of(claims, self.settings)
-        return Identity(issuer=issuer, subject=subject, name=name, roles=roles)
+        return Identity(
+            issuer=self.provider.issuer,
+            subject=str(claims["sub"]),
+            name=name_of(claims, self.settings),
+            roles=roles_of(groups_of(claims, self.settings), self.settings),
+        )
 
 
 def oidc_client(settings: Settings) -> OidcClient | None:

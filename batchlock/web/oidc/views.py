@@ -81,16 +81,23 @@ class OidcViews:
                 identity = await self._client.identity(
                     request.query, secret, self._redirect_uri(request)
                 )
+            redirect = self._signed_in(request, identity, next_path)
         except SignInFailedError as error:
             response = self._failed(request, error, next_path)
             self._set_cookie(request, response, "", 0)
             return response
-        redirect = self._signed_in(request, identity, next_path)
         self._set_cookie(request, redirect, "", 0)
         raise redirect
 
     def _signed_in(self, request: web.Request, one: Identity, path: str) -> web.HTTPSeeOther:
-        """Start the session of a person, with the roles that the groups give now."""
+        """Start the session of a person, with the roles that the groups give now.
+
+        Without any the other sessions end, too. Raises SignInFailedError.
+        """
+        if not one.roles:
+            self._store.oidc_people.withdraw(one.issuer, one.subject)
+            reason = f"no group of {one.subject!r:.200} may sign in"
+            raise SignInFailedError(Failure.NO_GROUP, reason)
         name = self._store.oidc_people.sign_in(one.issuer, one.subject, one.name, one.roles)
         way = "with OpenID Connect"
         return begin_session(

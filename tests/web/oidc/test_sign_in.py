@@ -96,6 +96,7 @@ def test_the_roles_are_taken_anew_at_every_sign_in(acme: PageServer, provider: O
     visitor, answer = attempt(acme, provider, "u-3")
     assert_refused(visitor, answer, 403, "Ask whoever runs batchlock which group you need.")
     assert "With the wrong account? Sign out there" in answer.words
+    assert first.get("/account").location.startswith("/login")
     paula = signed_in(acme, "Paula")
     log = paula.get("/orgs/simulator/log").words
     assert "an unknown name tried to sign in no group of 'u-3' may sign in 127.0.0.1" in log
@@ -239,3 +240,17 @@ def test_without_passwords_only_the_provider_signs_in(provider: OidcServer, tmp_
         assert ida.post("/account/password", {"old": "a", "new": "b", "again": "b"}).status == 409
     with Store(tmp_path / "state") as store:
         assert store.sessions.name("key", max_idle_seconds=3600) is None
+
+
+def test_any_server_may_finish_a_sign_in(provider: OidcServer, tmp_path: Path) -> None:
+    write_config(tmp_path, config_of(provider, "  hosts: [locks.test]"))
+    provider.put("u-13", "Jana", "crm")
+    headers = {"Host": "locks.test"}
+    with served_page(tmp_path, simulate=True) as page:
+        jana = Visitor(page.url, headers=headers)
+        back = provider.consent(jana.get("/login/oidc?next=/account").location, "u-13")
+    # A server that was started since then knows nothing of the first one.
+    with served_page(tmp_path, simulate=True) as page:
+        jana.url = page.url
+        assert jana.get(back).location == "/account"
+        assert jana.get("/account").status == 200

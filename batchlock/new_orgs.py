@@ -24,6 +24,7 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
     **{name: ("zoho", name) for name in ("data_center", "environment", "api_url", "accounts_url")},
     **{name: ("zoho", name) for name in (*SECRETS, "organization_id")},
     "max_in_flight": ("limits", "max_in_flight"),
+    "four_eyes": ("web", "four_eyes"),
 }
 COLUMNS = tuple(_PATHS)
 

@@ -27,6 +27,7 @@ class AddOptions(NamedTuple):
     api_url: str | None
     accounts_url: str | None
     max_in_flight: str | None
+    four_eyes: bool | None
     settings: tuple[str, ...]
     """Each as SECTION.KEY=VALUE."""
     from_config: bool
@@ -58,6 +59,11 @@ def orgs() -> None:
 @click.option("--api-url", metavar="URL", help="The address of the API.")
 @click.option("--accounts-url", metavar="URL", help="The address of the token endpoint.")
 @click.option("--max-in-flight", metavar="N", help="The most calls in flight at once.")
+@click.option(
+    "--four-eyes/--no-four-eyes",
+    default=None,
+    help="Whether another person must approve each start on the page; else web.four_eyes.",
+)
 @click.option(
     "--set",
     "settings",

@@ -90,13 +90,15 @@ def _typed_values(settings: Settings, typed: AddOptions, name: str) -> dict[tupl
             values["zoho", field] = value
     if typed.max_in_flight is not None:
         values["limits", "max_in_flight"] = typed.max_in_flight
+    if typed.four_eyes is not None:
+        values["web", "four_eyes"] = "yes" if typed.four_eyes else "no"
     return values | dict(map(parse_setting, typed.settings))
 
 
 def _option_of(path: tuple[str, ...], name: str) -> str:
     if path == ("org",):
         return f"NAME {name}"
-    if path[0] == "zoho" or path == ("limits", "max_in_flight"):
+    if path[0] == "zoho" or path in (("limits", "max_in_flight"), ("web", "four_eyes")):
         return f"--{path[-1].replace('_', '-')}"
     return f"--set {'.'.join(path)}"
 

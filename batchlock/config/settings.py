@@ -140,6 +140,8 @@ class WebSettings:
     keep: Annotated[float, Gt(0)] | None = None
     # Entries of the audit log are removed after this time; None for never.
     keep_log: Annotated[float, Gt(0)] | None = None
+    # Whether another person than those who prepared a file starts its runs.
+    four_eyes: bool = False
     # Each org whose run is being sent takes a process of 60 MiB.
     orgs_at_once: Annotated[int, Ge(1), Le(10_000)] = 20
     # Not at the address of the page, which people reach who shall not read the figures.

@@ -5,48 +5,9 @@ recording outcomes there is the hot path, and a finished plan becomes a run by a
 `migrations/` makes these tables; a test compares the two.
 """
 
-import json
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.types import TypeDecorator
 
-
-class UtcTime(TypeDecorator[datetime]):
-    """A moment. SQLite stores no time zone, so every moment is stored in UTC."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _: sa.Dialect) -> datetime | None:
-        """Convert a moment to UTC."""
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, _: sa.Dialect) -> datetime | None:
-        """Return a moment with its time zone."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class AnyText(TypeDecorator[str]):
-    """Text that may hold lone surrogates, as a file name that is no UTF-8 does: a JSON string.
-
-    Neither database stores such text as it is.
-    """
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, _: sa.Dialect) -> str | None:
-        """Return the text as ASCII."""
-        return None if value is None else json.dumps(value)
-
-    def process_result_value(self, value: str | None, _: sa.Dialect) -> Any:
-        """Return the text."""
-        return None if value is None else json.loads(value)
-
+from batchlock.store.column_types import AnyText, UtcTime
 
 metadata = sa.MetaData(
     naming_convention={
@@ -312,6 +273,39 @@ corrections = sa.Table(
     sa.Column("new", AnyText, nullable=False),
     sa.Column("person", AnyText, nullable=False),
     sa.Column("at", sa.Float, nullable=False),  # seconds since 1970
+)
+
+# Who has changed what is sent of an upload, beside the person who uploaded it.
+upload_editors = sa.Table(
+    "upload_editors",
+    metadata,
+    sa.Column("upload", sa.Text, primary_key=True),
+    sa.Column("person", sa.Text, primary_key=True),
+)
+
+# Requests to start something, which another person approves or sends back.
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("org", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("title", AnyText, nullable=False),
+    sa.Column("start", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("counts", sa.JSON, nullable=False),
+    sa.Column("excluded", sa.JSON, nullable=False),
+    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("requested_at", UtcTime, nullable=False),
+    sa.Column("comment", AnyText, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("decided_at", UtcTime),
+    sa.Column("answer", AnyText, nullable=False),
+    sa.Column("run", sa.Text),
+    sa.Index(None, "org", "state"),
+    sa.Index(None, "subject"),
+    sa.Index(None, "run"),
 )
 
 # What a person chose for a file, for the next file with the same titles.

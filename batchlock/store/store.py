@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.core.runs import Run, RunFigures, RunState, state_after
 from batchlock.core.stop import KILLED
+from batchlock.store.approvals import ApprovalTable
 from batchlock.store.audit_log import AuditLog
 from batchlock.store.carry_over import carry_over
 from batchlock.store.choices import ChoiceTable
@@ -93,6 +94,7 @@ class Store:
         self.choices = ChoiceTable(engine)
         self.audit_log = AuditLog(engine)
         self.grants = GrantTable(engine)
+        self.approvals = ApprovalTable(engine)
         self.overview = Overview(engine)
 
     def shared_tokens(self, org: str, keys: SealingKeys) -> SharedTokens:

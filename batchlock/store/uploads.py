@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from batchlock.core.encodings import TextReading
 from batchlock.core.runs import ACTIVE, CLOSED
+from batchlock.store import approvals
 from batchlock.store.database import reading, writing
 from batchlock.store.schema import corrections
 from batchlock.store.schema import runs as run_table
@@ -224,10 +225,14 @@ class UploadTable:
         )
 
     def remove(self, upload_id: str) -> None:
-        """Remove an upload and its corrections; the caller removes its folder."""
+        """Remove an upload with its corrections and the request for approval that waits.
+
+        The caller removes its folder.
+        """
         with writing(self._engine) as connection:
             connection.execute(corrections.delete().where(corrections.c.upload == upload_id))
             connection.execute(table.delete().where(table.c.id == upload_id))
+            approvals.remove_upload(connection, upload_id)
 
     def _update(self, upload_id: str, **values: Any) -> None:
         with writing(self._engine) as connection:

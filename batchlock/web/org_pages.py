@@ -1,5 +1,6 @@
 """All pages of one org, and the queue of its runs."""
 
+from batchlock.web.approvals.views import ApprovalViews
 from batchlock.web.connection.views import ConnectionViews
 from batchlock.web.context import AppContext
 from batchlock.web.locks.found import FoundLocks
@@ -35,6 +36,7 @@ class OrgPages:
         self.corrections = CorrectionViews(context, self.planner, self.uploads.starting)
         self.choices = ChoiceViews(context)
         self.workbooks = UploadDownloads(context)
+        self.approvals = ApprovalViews(context)
         self.locks = LockViews(context)
         self.found = FoundLocks(context, self.planner)
         self.connection = ConnectionViews(context)

@@ -1,7 +1,7 @@
 """The routes: below /orgs/<org> those of one org, beside them those of all orgs.
 
 A request about an org passes `Site.enter` first, which checks that the person has the right that
-the route needs. A route that changes something needs the right to send unless it names another.
+the route needs.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ from batchlock.web.templating import home_of, static
 
 _ORG = "/orgs/{org}"
 _RUN = "/runs/{run:[0-9a-f-]{1,40}}"
+_APPROVAL = "/approvals/{approval:[0-9a-f]{1,40}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,74 +37,70 @@ class OrgRoute:
     """Below the path of the org."""
     handler: Callable[[OrgPages], Handler]
     """Selects the handler among those of the org."""
-    is_preparation: bool = False
-    """Whether it changes something and sends nothing."""
-    is_administration: bool = False
-    """Whether it changes what holds for everybody."""
+    right: Right
+    """The right that a person needs."""
 
-    @property
-    def right(self) -> Right:
-        """The right that a person needs."""
-        if self.method == "GET":
-            return Right.SEE
-        if self.is_administration:
-            return Right.ADMINISTER
-        return Right.PREPARE if self.is_preparation else Right.SEND
+
+def _see(path: str, handler: Callable[[OrgPages], Handler]) -> OrgRoute:
+    return OrgRoute("GET", path, handler, Right.SEE)
+
+
+def _prepare(path: str, handler: Callable[[OrgPages], Handler]) -> OrgRoute:
+    return OrgRoute("POST", path, handler, Right.PREPARE)
+
+
+def _send(path: str, handler: Callable[[OrgPages], Handler]) -> OrgRoute:
+    return OrgRoute("POST", path, handler, Right.SEND)
+
+
+def _administer(path: str, handler: Callable[[OrgPages], Handler]) -> OrgRoute:
+    return OrgRoute("POST", path, handler, Right.ADMINISTER)
 
 
 ORG_ROUTES = (
-    OrgRoute("GET", "", lambda pages: pages.runs.home),
-    OrgRoute("GET", "/template.xlsx", lambda pages: pages.workbooks.template),
-    OrgRoute("POST", "/files", lambda pages: pages.uploads.receive, is_preparation=True),
-    OrgRoute("GET", "/files/{id}", lambda pages: pages.uploads.show),
-    OrgRoute("GET", "/files/{id}/problems.xlsx", lambda pages: pages.workbooks.problems),
-    OrgRoute(
-        "POST", "/files/{id}/read", lambda pages: pages.uploads.read_again, is_preparation=True
-    ),
-    OrgRoute("GET", "/files/{id}/correct", lambda pages: pages.corrections.show),
-    OrgRoute(
-        "POST", "/files/{id}/correct", lambda pages: pages.corrections.save, is_preparation=True
-    ),
-    OrgRoute("GET", "/files/{id}/options", lambda pages: pages.options.of_upload),
-    OrgRoute("POST", "/files/{id}/start", lambda pages: pages.uploads.start),
-    OrgRoute("POST", "/files/{id}/remove", lambda pages: pages.uploads.remove, is_preparation=True),
-    OrgRoute(
-        "POST",
-        "/unreadable/remove",
-        lambda pages: pages.uploads.remove_unreadable,
-        is_preparation=True,
-    ),
-    OrgRoute("GET", "/choices", lambda pages: pages.choices.show),
-    OrgRoute("POST", "/choices/remove", lambda pages: pages.choices.remove, is_preparation=True),
-    OrgRoute("POST", "/choices/agree", lambda pages: pages.choices.agree, is_preparation=True),
-    OrgRoute("GET", _RUN, lambda pages: pages.runs.show),
-    OrgRoute("GET", _RUN + "/now", lambda pages: pages.live.now),
-    OrgRoute("GET", _RUN + "/results.{format:xlsx|csv}", lambda pages: pages.results.download),
-    OrgRoute("POST", _RUN + "/pause", lambda pages: pages.actions.pause),
-    OrgRoute("POST", _RUN + "/stop", lambda pages: pages.actions.stop),
-    OrgRoute("POST", _RUN + "/go-on", lambda pages: pages.actions.resume),
-    OrgRoute("GET", _RUN + "/options", lambda pages: pages.options.of_run),
-    OrgRoute("POST", _RUN + "/note", lambda pages: pages.actions.set_note),
-    OrgRoute("POST", _RUN + "/move", lambda pages: pages.actions.move, is_administration=True),
-    OrgRoute("POST", _RUN + "/retry", lambda pages: pages.actions.retry),
-    OrgRoute("GET", _RUN + "/undo", lambda pages: pages.undo.show),
-    OrgRoute("POST", _RUN + "/undo", lambda pages: pages.actions.undo),
-    OrgRoute("POST", _RUN + "/use", lambda pages: pages.found.use, is_preparation=True),
-    OrgRoute("GET", "/locks", lambda pages: pages.locks.show),
-    OrgRoute("POST", "/locks", lambda pages: pages.locks.start),
-    OrgRoute("GET", "/connection", lambda pages: pages.connection.show),
-    OrgRoute(
-        "POST", "/connection/begin", lambda pages: pages.connection.begin, is_administration=True
-    ),
-    OrgRoute("POST", "/connection/ask", lambda pages: pages.connection.ask, is_administration=True),
-    OrgRoute(
-        "POST", "/connection/use", lambda pages: pages.connection.confirm, is_administration=True
-    ),
-    OrgRoute(
-        "POST", "/connection/cancel", lambda pages: pages.connection.cancel, is_administration=True
-    ),
-    OrgRoute("POST", "/connection/check", lambda pages: pages.connection.check),
-    OrgRoute("GET", "/history", lambda pages: pages.runs.history),
+    _see("", lambda pages: pages.runs.home),
+    _see("/template.xlsx", lambda pages: pages.workbooks.template),
+    _prepare("/files", lambda pages: pages.uploads.receive),
+    _see("/files/{id}", lambda pages: pages.uploads.show),
+    _see("/files/{id}/problems.xlsx", lambda pages: pages.workbooks.problems),
+    _prepare("/files/{id}/read", lambda pages: pages.uploads.read_again),
+    _see("/files/{id}/correct", lambda pages: pages.corrections.show),
+    _prepare("/files/{id}/correct", lambda pages: pages.corrections.save),
+    _see("/files/{id}/approval", lambda pages: pages.approvals.now),
+    _see("/files/{id}/options", lambda pages: pages.options.of_upload),
+    _prepare("/files/{id}/ask", lambda pages: pages.approvals.ask_for_upload),
+    _send("/files/{id}/start", lambda pages: pages.uploads.start),
+    _prepare("/files/{id}/remove", lambda pages: pages.uploads.remove),
+    _prepare("/unreadable/remove", lambda pages: pages.uploads.remove_unreadable),
+    _see("/choices", lambda pages: pages.choices.show),
+    _prepare("/choices/remove", lambda pages: pages.choices.remove),
+    _prepare("/choices/agree", lambda pages: pages.choices.agree),
+    _see(_RUN, lambda pages: pages.runs.show),
+    _see(_RUN + "/now", lambda pages: pages.live.now),
+    _see(_RUN + "/results.{format:xlsx|csv}", lambda pages: pages.results.download),
+    _send(_RUN + "/pause", lambda pages: pages.actions.pause),
+    _send(_RUN + "/stop", lambda pages: pages.actions.stop),
+    _send(_RUN + "/go-on", lambda pages: pages.actions.resume),
+    _see(_RUN + "/options", lambda pages: pages.options.of_run),
+    _send(_RUN + "/note", lambda pages: pages.actions.set_note),
+    _administer(_RUN + "/move", lambda pages: pages.actions.move),
+    _send(_RUN + "/retry", lambda pages: pages.actions.retry),
+    _see(_RUN + "/undo", lambda pages: pages.undo.show),
+    _send(_RUN + "/undo", lambda pages: pages.actions.undo),
+    _prepare(_RUN + "/ask", lambda pages: pages.approvals.ask_for_run),
+    _prepare(_RUN + "/use", lambda pages: pages.found.use),
+    _see("/approvals", lambda pages: pages.approvals.show),
+    _send(_APPROVAL + "/return", lambda pages: pages.approvals.send_back),
+    _prepare(_APPROVAL + "/withdraw", lambda pages: pages.approvals.take_back),
+    _see("/locks", lambda pages: pages.locks.show),
+    _send("/locks", lambda pages: pages.locks.start),
+    _see("/connection", lambda pages: pages.connection.show),
+    _administer("/connection/begin", lambda pages: pages.connection.begin),
+    _administer("/connection/ask", lambda pages: pages.connection.ask),
+    _administer("/connection/use", lambda pages: pages.connection.confirm),
+    _administer("/connection/cancel", lambda pages: pages.connection.cancel),
+    _send("/connection/check", lambda pages: pages.connection.check),
+    _see("/history", lambda pages: pages.runs.history),
 )
 
 # Addresses of 0.2.0, when a server had one org; people have them in bookmarks and in mails.

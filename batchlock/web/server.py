@@ -79,6 +79,8 @@ async def serving(
                 "name. Remove the others with `batchlock serve --remove-user NAME`.",
                 " and ".join(same_names), len(same_names),
             )  # fmt: skip
+        if not has_provider:
+            _require_people_for_four_eyes(served_orgs, store)
         async with _observing(settings.web.metrics_listen, store) as (observer, metrics_port):
             listening = _listen(host, port)
             url = url_of(host, listening.getsockname()[1])
@@ -141,6 +143,19 @@ async def _observing(
     setting = "web.metrics_listen"
     async with health_server(listen, metrics.text, store.schema_problem, setting=setting) as port:
         yield metrics, port
+
+
+def _require_people_for_four_eyes(served_orgs: ServedOrgs, store: Store) -> None:
+    """Raise UsageError when an org needs two people, and nobody has a name to sign in with."""
+    if store.people.names():
+        return
+    for org in served_orgs.names():
+        if served_orgs.settings_of(org).web.four_eyes:
+            raise UsageError(
+                f"The org {org} has web.four_eyes, so two persons must take part in each start, "
+                "and whoever comes by a link has no name. Add people with `batchlock serve "
+                "--add-user NAME`, set up web.oidc, or switch the setting off."
+            )
 
 
 def _listen(host: str, port: int) -> socket.socket:

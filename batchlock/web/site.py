@@ -78,7 +78,7 @@ class Site:
         Raises HTTPNotFound for an org that the person may not see, which is the same as for one
         that does not exist, and HTTPForbidden when the person has not this right.
         """
-        access = self.access(request)
+        access, person = self.access(request), request[security.NAME]
         names = self.served_orgs.names()
         if org not in names or not access.may(Right.SEE, org):
             raise web.HTTPNotFound
@@ -89,11 +89,19 @@ class Site:
             may_send=access.may(Right.SEND, org),
             may_administer=access.may(Right.ADMINISTER, org),
             is_connected=self.served_orgs.has_sign_in(org),
+            approvals=self._approvals(org, person, may_send=access.may(Right.SEND, org)),
             sees_several=sum(access.may(Right.SEE, name) for name in names) > 1,
         )
         if not access.may(right, org):
             raise web.HTTPForbidden(text=_refusal(right, org, may_prepare=may_prepare))
         return self.pages(org)
+
+    def _approvals(self, org: str, person: str, *, may_send: bool) -> int | None:
+        """Return how many requests wait for a person; None for an org that needs no approval."""
+        if not self.served_orgs.settings_of(org).web.four_eyes:
+            return None
+        waiting = self.store.approvals.waiting(org) if may_send else ()
+        return sum(approval.may_be_decided_by(person) for approval in waiting)
 
     def frame(self, request: web.Request) -> Frame:
         """Return the frame of a page that belongs to no org.

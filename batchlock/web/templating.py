@@ -72,6 +72,8 @@ class Frame:
     may_administer: bool = True
     is_connected: bool = True
     """Whether there is a sign-in to the org."""
+    approvals: int | None = None
+    """How many requests for approval wait for the person; None where none is needed."""
     sees_several: bool = False
     """Whether the person may see several orgs, so that there is a page of all orgs."""
 
@@ -122,6 +124,7 @@ class Templates:
             may_send=frame.may_send,
             may_administer=frame.may_administer,
             is_connected=frame.is_connected,
+            approvals=frame.approvals,
             sees_several=frame.sees_several,
             user=request.get(security.NAME, ""),
             csrf=csrf_token(request.get(security.COOKIE, "")),

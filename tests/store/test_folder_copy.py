@@ -30,13 +30,14 @@ from batchlock.core.org import OrgFacts, StoredOrg
 from batchlock.core.results import Result, Status
 from batchlock.core.rows import LockId, PreviousLock, Problem
 from batchlock.core.runs import Run, RunState
+from batchlock.store.column_types import AnyText, UtcTime
 from batchlock.store.database import open_database
 from batchlock.store.folder_copy import LEFT_OUT, CopiedFolder, copied_tables, copy_folder
 from batchlock.store.journal import Journal
 from batchlock.store.journal.tables import BASE_TABLES
 from batchlock.store.journals import JournalFiles
 from batchlock.store.postgres import postgres_engine
-from batchlock.store.schema import AnyText, UtcTime, metadata
+from batchlock.store.schema import metadata
 from batchlock.store.sealing import make_key_file, new_key
 from batchlock.store.settings import SecretsSettings
 from batchlock.store.store import Store

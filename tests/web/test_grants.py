@@ -26,6 +26,9 @@ PREPARATIONS = {
     "/files",
     "/files/0123456789abcdef/read",
     "/files/0123456789abcdef/correct",
+    "/files/0123456789abcdef/ask",
+    "/runs/20260314-020304-1f3a/ask",
+    "/approvals/0123456789abcdef/withdraw",
     "/files/0123456789abcdef/remove",
     "/unreadable/remove",
     "/choices/remove",
@@ -83,6 +86,7 @@ def routes_of_orgs(folder: Path) -> list[tuple[str, str]]:
             if route.resource is not None
         ]
     values = {"run": "20260314-020304-1f3a", "id": "0123456789abcdef", "format": "xlsx"}
+    values["approval"] = values["id"]
     return [
         (
             method,

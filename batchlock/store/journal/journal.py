@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from batchlock.core.corrections import sentences_by_row
+from batchlock.core.preview import ModuleRows
 from batchlock.core.reading import Note
 from batchlock.core.records import FindPlan, Search
 from batchlock.core.results import Outcome, Result, ResultRow
@@ -204,6 +205,16 @@ class Journal(JournalFacts):
         """Count the rows that the plan sends by module, the most frequent module first."""
         with self.database.reading() as sql:
             return planned.planned_modules(sql, self.previous_reason)
+
+    def rows_to_send(self, *, with_done: bool = False) -> list[ModuleRows]:
+        """Count the rows that are left by module and action; see `planned.rows_to_send`."""
+        with self.database.reading() as sql:
+            return planned.rows_to_send(sql, with_done=with_done)
+
+    def digest(self, *, with_done: bool = False) -> str:
+        """Return a digest of these rows as they are sent; see `planned.digest`."""
+        with self.database.reading() as sql:
+            return planned.digest(sql, with_done=with_done)
 
     def samples(self, limit: int) -> list[Update]:
         """Return some rows that the plan sends; those with letters beyond ASCII come first."""

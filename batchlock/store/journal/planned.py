@@ -1,10 +1,13 @@
 """Count and show the rows that a plan sends, before and after they are sent."""
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from batchlock.core.preview import ModuleRows
 from batchlock.core.rows import RecordId, Update
 from batchlock.store.journal.progress import (
     REMAINING_UNLOCKS,
@@ -55,6 +58,38 @@ def unlocks_by_module(sql: Sql) -> list[tuple[str, int]]:
     return sql.execute(
         f"SELECT module, count(*) FROM {REMAINING_UNLOCKS} GROUP BY module ORDER BY 2 DESC, module"
     ).fetchall()
+
+
+def rows_to_send(sql: Sql, *, with_done: bool) -> list[ModuleRows]:
+    """Count the rows that are left by module and action, the most frequent first.
+
+    With `with_done`, those too that an earlier run has done.
+    """
+    source = _to_send(with_done=with_done)
+    counts = sql.execute(
+        f"SELECT module, action, count(*) FROM {source} GROUP BY module, action"
+        " ORDER BY 3 DESC, module, action"
+    )
+    return [ModuleRows(module=module, action=action, rows=n) for module, action, n in counts]
+
+
+def digest(sql: Sql, *, with_done: bool) -> str:
+    """Return the SHA-256 in hexadecimal digits of the rows of `rows_to_send` as they are sent.
+
+    Of each row these count: its number, module, record, lock, reason, action, and the lock that an
+    undo must find.
+    """
+    sha256 = hashlib.sha256()
+    for row in sql.stream(
+        f"SELECT {UPDATE_COLUMNS} FROM {_to_send(with_done=with_done)} ORDER BY row"
+    ):
+        sha256.update(json.dumps(list(row)).encode() + b"\n")
+    return sha256.hexdigest()
+
+
+def _to_send(*, with_done: bool) -> str:
+    statuses = "'pending', 'sending', 'unchanged'" if with_done else "'pending', 'sending'"
+    return f"rows JOIN progress USING (row) WHERE status IN ({statuses})"
 
 
 def planned_records(sql: Sql) -> list[tuple[str, RecordId]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest revision. A test compares it with the scripts in `versions/`."""
 
 

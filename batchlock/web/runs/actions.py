@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from aiohttp import web
 
@@ -12,8 +13,10 @@ from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.story import story_of
 from batchlock.start import rows_of_retry
 from batchlock.web import security
+from batchlock.web.approvals.rule import FourEyes, StartKind
 from batchlock.web.confirming import confirm_remaining, require_number, typed_number
 from batchlock.web.context import AppContext
+from batchlock.web.runs.planned import planned_run_start
 from batchlock.web.runs.start_options import local_now, note_in, start_options_in
 
 
@@ -22,6 +25,7 @@ class RunActions:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
+        self._four_eyes = FourEyes(context)
         self._starting_retry = asyncio.Lock()
 
     async def pause(self, request: web.Request) -> web.Response:
@@ -41,11 +45,23 @@ class RunActions:
         run = self._context.run_in(request)
         if run.is_closed:
             raise web.HTTPConflict(text="No row of this run is left to send.")
-        form = await security.form_of(request)
-        if run.info.kind != FIND_KIND and run.state not in (RunState.QUEUED, RunState.RUNNING):
-            await asyncio.to_thread(self._confirm_resumption, run, form)
+        form, user = await security.form_of(request), request[security.NAME]
+        address = request[security.ADDRESS]
+        queue = self._context.queue
         options = start_options_in(form, local_now())
-        self._context.queue.add(run, request[security.NAME], start=options)
+        if run.info.kind == FIND_KIND or run.state in (RunState.QUEUED, RunState.RUNNING):
+            queue.add(run, user, start=options)
+        elif self._four_eyes.is_approved(run):
+            await asyncio.to_thread(self._confirm_resumption, run, form)
+            queue.add(run, user, start=options)
+        else:
+            self._four_eyes.request_in(form, user)
+            await asyncio.to_thread(self._confirm_resumption, run, form)
+            async with self._starting_retry:
+                planned = partial(planned_run_start, self._context, run, StartKind.RESUME)
+                with self._four_eyes.permit(user, form, planned, address=address) as permit:
+                    queue.add(run, user, start=options)
+                    permit.run_id = run.run_id
         raise self._see_run(request, "resumed", run.run_id)
 
     async def move(self, request: web.Request) -> web.Response:
@@ -68,8 +84,10 @@ class RunActions:
     async def retry(self, request: web.Request) -> web.Response:
         """Queue a new run of the rows that were not updated."""
         run = self._context.run_in(request)
-        form = await security.form_of(request)
+        form, user = await security.form_of(request), request[security.NAME]
+        address = request[security.ADDRESS]
         refused, confirm = form.get("only") != "failed", typed_number(form)
+        self._four_eyes.request_in(form, user)
         if run.state in ACTIVE:
             raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
         if run.state is RunState.SUPERSEDED:
@@ -79,17 +97,22 @@ class RunActions:
         if run.info.kind != FIND_KIND:
             await asyncio.to_thread(self._confirm_retry, run, form, refused=refused)
         engine = self._context.engine(confirm_unlocks=confirm)
-        user = request[security.NAME]
+        kind = StartKind.RETRY if refused else StartKind.RETRY_FAILED
 
-        async def start() -> str:
-            async with self._starting_retry:  # two clicks at once get the same run
-                retry = await asyncio.to_thread(
-                    engine.start_retry, run.run_id, refused=refused, final=False
-                )
+        def make() -> Run:
+            planned = partial(planned_run_start, self._context, run, kind)
+            with self._four_eyes.permit(user, form, planned, address=address) as permit:
+                retry = engine.start_retry(run.run_id, refused=refused, final=False)
                 if retry is None:
                     raise BatchlockError("Every row of this run is as its file asks.")
                 # Of an unfinished retry that exists already, nobody was asked.
-                await asyncio.to_thread(confirm_remaining, self._context, retry, confirm)
+                confirm_remaining(self._context, retry, confirm)
+                permit.run_id = retry.run_id
+            return retry
+
+        async def start() -> str:
+            async with self._starting_retry:  # two clicks at once get the same run
+                retry = await asyncio.to_thread(make)
                 self._context.queue.add(
                     self._context.as_it_stands(retry),
                     user,
@@ -108,17 +131,26 @@ class RunActions:
         run = self._context.run_in(request)
         if run.state in ACTIVE:
             raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
-        confirm = typed_number(await security.form_of(request))
+        form, user = await security.form_of(request), request[security.NAME]
+        address = request[security.ADDRESS]
+        confirm = typed_number(form)
+        self._four_eyes.request_in(form, user)
         engine = self._context.engine(confirm_unlocks=confirm)
-        user = request[security.NAME]
 
-        async def start() -> str:
-            async with self._starting_retry:  # two clicks at once get the same run
-                undo = await asyncio.to_thread(engine.start_undo, run.run_id)
+        def make() -> Run:
+            planned = partial(planned_run_start, self._context, run, StartKind.UNDO)
+            with self._four_eyes.permit(user, form, planned, address=address) as permit:
+                undo = engine.start_undo(run.run_id)
                 if undo is None:
                     raise BatchlockError("The run has changed nothing that can be put back.")
                 # Of an unfinished undo that exists already, nobody was asked.
-                await asyncio.to_thread(confirm_remaining, self._context, undo, confirm)
+                confirm_remaining(self._context, undo, confirm)
+                permit.run_id = undo.run_id
+            return undo
+
+        async def start() -> str:
+            async with self._starting_retry:  # two clicks at once get the same run
+                undo = await asyncio.to_thread(make)
                 self._context.queue.add(
                     self._context.as_it_stands(undo),
                     user,

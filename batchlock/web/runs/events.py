@@ -9,7 +9,9 @@ from typing import ClassVar
 
 from aiohttp import web
 
+from batchlock.core.records import FIND_KIND
 from batchlock.core.runs import Run, RunState
+from batchlock.web.approvals.rule import ApprovalView, FourEyes
 from batchlock.web.conditional import conditional_response
 from batchlock.web.context import AppContext
 from batchlock.web.runs.chart import Chart, chart
@@ -87,6 +89,10 @@ class RunningPage(Page):
     template: ClassVar[str] = "running.html"
     run: Run
     live: LiveRun
+    approval: ApprovalView | None
+    """How the request about the run stands; None where a start needs no approval."""
+    is_approved: bool
+    """Whether it may be resumed as it is: two people have started it, or that is not required."""
 
 
 class LiveViews:
@@ -96,10 +102,17 @@ class LiveViews:
         self._context = context
         self._watchers = RunWatchers(context, self._render)
 
-    async def running_page(self, run: Run) -> RunningPage:
-        """Return the page of an active run."""
+    async def running_page(self, run: Run, person: str) -> RunningPage:
+        """Return the page of an active run for a person."""
         view = await asyncio.to_thread(read_view, self._context, run.run_id)
-        return RunningPage(run=view.run, live=self._live_run(view))
+        four_eyes = FourEyes(self._context)
+        is_search = run.info.kind == FIND_KIND
+        return RunningPage(
+            run=view.run,
+            live=self._live_run(view),
+            approval=None if is_search else four_eyes.view_of_run(run, person),
+            is_approved=is_search or not four_eyes.is_on or four_eyes.is_approved(run),
+        )
 
     async def now(self, request: web.Request) -> web.Response:
         """Answer with the present view; with 304 when the script has it.

@@ -14,8 +14,11 @@ from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.story import Story, complete_families, story_of
 from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
 from batchlock.start import rows_of_retry
+from batchlock.store.approvals import Approval
 from batchlock.store.journal import RowFilter, undo_forecast
 from batchlock.store.uploads import Upload
+from batchlock.web import security
+from batchlock.web.approvals.rule import ApprovalView, FourEyes
 from batchlock.web.context import AppContext
 from batchlock.web.locks.found import found_page
 from batchlock.web.runs.chart import Chart, chart
@@ -40,6 +43,8 @@ class HomePage(Page):
     template: ClassVar[str] = "home.html"
     active_runs: Sequence[Run]
     uploads: Sequence[Upload]
+    approvals: Mapping[str, Approval]
+    """The newest request about each upload, by its subject."""
     latest_runs: Sequence[Run]
     complete_families: Collection[str]
     """The families of runs that have done every row of their file together."""
@@ -83,6 +88,10 @@ class ResultsPage(Page):
     invalid: int
     undo: str
     """What an undo does, in words; empty when nothing can be put back."""
+    approval: ApprovalView | None
+    """How the request about the run stands; None where a start needs no approval."""
+    approved: Approval | None
+    """The request by which the run was started."""
 
     @property
     def complete_families(self) -> Collection[str]:
@@ -112,11 +121,14 @@ class RunPages:
 
     async def home(self, request: web.Request) -> web.Response:
         """Show the upload, the active runs, and the latest ones."""
+        store, org = self._context.store, self._context.org
         runs = await asyncio.to_thread(self._context.all_runs)
+        uploads = store.uploads.without_run(org, limit=_MAX_UPLOADS)
         page = HomePage(
             complete_families=complete_families(runs),
             active_runs=[run for run in runs if run.state in ACTIVE],
-            uploads=self._context.store.uploads.without_run(self._context.org, limit=_MAX_UPLOADS),
+            uploads=uploads,
+            approvals=store.approvals.of_subjects(org, [f"files/{one.id}" for one in uploads]),
             latest_runs=[run for run in runs if run.state not in ACTIVE][:_LATEST_RUNS],
             max_upload_bytes=self._context.settings.web.max_upload,
         )
@@ -124,14 +136,14 @@ class RunPages:
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the progress of an active run, or the results of another."""
-        run = self._context.run_in(request)
+        run, person = self._context.run_in(request), request[security.NAME]
         page: Page
         if run.state in ACTIVE:
-            page = await self._live.running_page(run)
+            page = await self._live.running_page(run, person)
         elif run.info.kind == FIND_KIND:
             page = await asyncio.to_thread(found_page, self._context, run, request.query)
         else:
-            page = await asyncio.to_thread(_results_page, self._context, run, request.query)
+            page = await asyncio.to_thread(_results_page, self._context, run, request.query, person)
         return self._context.templates.render_page(request, page)
 
     async def history(self, request: web.Request) -> web.Response:
@@ -163,7 +175,10 @@ def _place_in_results(column: CheckedColumn) -> int:
     return _FIRST_FIELDS.index(column.field) if column.field in _FIRST_FIELDS else 2
 
 
-def _results_page(context: AppContext, run: Run, query: Mapping[str, str]) -> ResultsPage:
+def _results_page(
+    context: AppContext, run: Run, query: Mapping[str, str], person: str
+) -> ResultsPage:
+    four_eyes = FourEyes(context)
     family = context.family(run)
     with context.store.open_journal(run) as journal:
         reason = stop_reason_of(run, remaining=journal.remaining())
@@ -207,4 +222,6 @@ def _results_page(context: AppContext, run: Run, query: Mapping[str, str]) -> Re
         ],
         invalid=summary.counts[Result.INVALID],
         undo=undo_in_words(forecast) if can_be_undone(run, forecast) else "",
+        approval=four_eyes.view_of_run(run, person),
+        approved=context.store.approvals.of_run(run.run_id),
     )

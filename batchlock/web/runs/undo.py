@@ -10,6 +10,8 @@ from batchlock.core.records import FIND_KIND
 from batchlock.core.rows import Action
 from batchlock.core.runs import ACTIVE, MIXED, Run
 from batchlock.store.journal import UndoForecast, undo_forecast
+from batchlock.web import security
+from batchlock.web.approvals.rule import ApprovalView, FourEyes
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
 
@@ -21,6 +23,8 @@ class UndoPage(Page):
     template: ClassVar[str] = "undo.html"
     run: Run
     forecast: UndoForecast
+    approval: ApprovalView | None
+    """As on the page of the run."""
 
     @property
     def action(self) -> str:
@@ -51,7 +55,9 @@ class UndoPages:
         if run.state in ACTIVE:
             raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
         forecast = await asyncio.to_thread(self._forecast, run)
-        return self._context.templates.render_page(request, UndoPage(run=run, forecast=forecast))
+        view = FourEyes(self._context).view_of_run(run, request[security.NAME])
+        page = UndoPage(run=run, forecast=forecast, approval=view)
+        return self._context.templates.render_page(request, page)
 
     def _forecast(self, run: Run) -> UndoForecast:
         with self._context.store.open_journal(run) as journal:

@@ -260,13 +260,20 @@ function overview(region) {
   poll(address, 5000, (text) => show(JSON.parse(text).parts));
 }
 
+// While the answer to a form is awaited, loading the page again would drop that answer.
+let isSubmitted = false;
+document.addEventListener("submit", (event) => {
+  isSubmitted = !event.defaultPrevented;
+});
+
 // A part of a page that the server renders anew. When the new page has no such part, the page has
 // become another one.
 function refresh(region) {
   let shown = region.innerHTML; // before the times in it are local ones
 
-  poll(location.href, 2000, (text) => {
+  poll(region.dataset.refresh || location.href, 2000, (text) => {
     const fresh = new DOMParser().parseFromString(text, "text/html").getElementById(region.id);
+    if (isSubmitted) return;
     if (fresh === null) {
       location.reload();
     } else if (fresh.innerHTML !== shown && !region.contains(document.activeElement)) {

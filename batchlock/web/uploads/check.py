@@ -28,6 +28,7 @@ from batchlock.store.earlier import last_finished, last_known_reasons
 from batchlock.store.journal import KnownReason, Record, RowFilter
 from batchlock.store.uploads import Upload
 from batchlock.web.action_labels import ActionCounts, action_counts
+from batchlock.web.approvals.rule import ApprovalView, FourEyes
 from batchlock.web.context import AppContext
 from batchlock.web.runs.table import PAGE_ROWS, PageOfTable, search_words
 from batchlock.web.templating import Page
@@ -75,6 +76,8 @@ class UnfinishedRun:
     is_same: bool
     """Whether it reads the file in the same way, so that it can be resumed in place of a new run.
     """
+    is_approved: bool
+    """Whether it may be resumed as it is: two people have started it, or that is not required."""
     state: RunState | None
     """None when it neither waits nor is being sent nor is paused."""
 
@@ -113,6 +116,8 @@ class CheckPage(Page):
     """When a run of the same content was finished."""
     unfinished: UnfinishedRun | None
     """The newest unfinished run of the same content."""
+    approval: ApprovalView | None
+    """How the request about the upload stands; None where a start needs no approval."""
     modules: Sequence[str]
     """The modules that can be chosen for all rows."""
     fields: Sequence[FieldChoice] = FIELDS
@@ -209,8 +214,10 @@ def check_page(
     upload: Upload,
     plan: Path,
     query: Mapping[str, str],
+    person: str,
 ) -> CheckPage:
-    """Return the page of a checked upload, with the part of its table that a query names."""
+    """Return the page of a checked upload for a person, with the part of its table of a query."""
+    four_eyes = FourEyes(context)
     corrections = context.store.corrections.of_upload(upload.id)
     with compared_plan(plan, context.store) as journal:
         info, counts = journal.info, journal.counts()
@@ -261,7 +268,8 @@ def check_page(
         selected=selected,
         table=table,
         finished_before=last_finished(same, info),
-        unfinished=_unfinished_run(context, same, info.identity),
+        unfinished=_unfinished_run(context, four_eyes, same, info.identity),
+        approval=four_eyes.view(f"files/{upload.id}", upload.id, person),
         modules=context.modules,
     )
 
@@ -283,7 +291,7 @@ def _changed_reasons(
 
 
 def _unfinished_run(
-    context: AppContext, same_content: Sequence[Run], identity: str
+    context: AppContext, four_eyes: FourEyes, same_content: Sequence[Run], identity: str
 ) -> UnfinishedRun | None:
     run = next((run for run in same_content if not run.is_closed), None)
     if run is None:
@@ -294,6 +302,7 @@ def _unfinished_run(
         remaining=figures.remaining,
         rows=figures.rows,
         is_same=run.info.identity == identity,
+        is_approved=not four_eyes.is_on or four_eyes.is_approved(run),
         state=run.state if run.state in ACTIVE else None,
     )
 

@@ -13,6 +13,7 @@ from batchlock.store.corrections import CellChange
 from batchlock.store.journal import Journal, RowFilter
 from batchlock.store.uploads import Upload, UploadState
 from batchlock.web import security
+from batchlock.web.approvals.rule import log_withdrawal
 from batchlock.web.context import AppContext
 from batchlock.web.uploads.correction_form import (
     MAX_CELL,
@@ -103,7 +104,8 @@ class CorrectionViews:
                 words = change_in_words(change.row, change.column, change.seen, change.new)
                 subject = f"{upload.name}, {words}"
                 self._context.log(request, action, subject, upload=upload.id)
-            await self._planner.replan(upload)
+            if await self._planner.replan(upload, person):
+                log_withdrawal(self._context, request, upload)
         return None
 
     def _page(self, upload: Upload, numbers: Sequence[int] | None) -> CorrectPage:

@@ -32,26 +32,36 @@ class UploadPlanner:
 
     def start(
         self, upload_id: str, choices: ReadChoices, *, by_hand: bool = False, person: str = ""
-    ) -> None:
+    ) -> bool:
         """Start to plan an upload with what a person chose, unless that is under way.
 
-        `person` is who chose it; the choice is remembered for that person. Unless `by_hand`, the
+        `person` is who chose it; the choice is remembered for that person, who cannot approve the
+        upload any more, and a request for approval that waits is withdrawn. Unless `by_hand`, the
         encoding is tried too that the person who uploaded it chose for such titles before. Columns
-        are never: they are proposed where the file is refused.
+        are never: they are proposed where the file is refused. Returns whether a request was
+        withdrawn.
         """
         if upload_id in self._tasks:
-            return
+            return False
+        is_withdrawn = bool(person) and self._record_change(upload_id, person)
         self._uploads.set_reading(upload_id, choices, remembered=False)
         self._start_task(upload_id, by_hand=by_hand, person=person)
+        return is_withdrawn
 
-    async def replan(self, upload: Upload) -> None:
-        """Plan an upload again as it was read, because cells of it were corrected.
+    async def replan(self, upload: Upload, person: str) -> bool:
+        """Plan an upload again as it was read, because a person has corrected cells of it.
 
-        The store says already that it is being read.
+        The store says already that it is being read. Returns as `start` does.
         """
         if (task := self._tasks.get(upload.id)) is not None:  # it has recorded its plan
             await asyncio.wait([task])
+        is_withdrawn = self._record_change(upload.id, person)
         self._start_task(upload.id, by_hand=not upload.are_remembered, person=None)
+        return is_withdrawn
+
+    def _record_change(self, upload_id: str, person: str) -> bool:
+        approvals = self._context.store.approvals
+        return approvals.record_change(self._context.org, upload_id, person)
 
     def resume(self) -> None:
         """Start again what was being planned by a server that has ended."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from batchlock.confirming import ConfirmUnlocks
@@ -11,8 +12,11 @@ from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.summaries import refusal_of
 from batchlock.store.earlier import last_finished
 from batchlock.store.journal import Journal
+from batchlock.store.uploads import Upload
+from batchlock.web.approvals.rule import FourEyes, PlannedStart, StartKind
 from batchlock.web.confirming import confirm_remaining, typed_number
 from batchlock.web.context import AppContext
+from batchlock.web.uploads.compared import compared_plan
 
 _STATES = {
     RunState.QUEUED: "waits in line",
@@ -41,21 +45,44 @@ class StartRequest:
     """The id of the unfinished run of the same content; empty for none."""
     confirm_unlocks: ConfirmUnlocks
     """Compares the number of records to unlock with the one that the person has typed."""
+    person: str
+    address: str
+    """That of the person's browser."""
+    form: Mapping[str, object]
 
     @classmethod
-    def of(cls, form: Mapping[str, object]) -> "StartRequest":
-        """Return the request in a submitted form."""
+    def of(cls, form: Mapping[str, object], person: str, address: str) -> "StartRequest":
+        """Return the request in a form that a person has submitted."""
         choice = str(form.get("choice", ""))
         return cls(
             choice=StartChoice(choice) if choice in set(StartChoice) else StartChoice.NEW,
             finished_at=str(form.get("finished", "")),
             unfinished=str(form.get("unfinished", "")),
             confirm_unlocks=typed_number(form),
+            person=person,
+            address=address,
+            form=form,
         )
 
 
-def run_to_send(context: AppContext, plan: Path, request: StartRequest) -> Run:
+def planned_start(context: AppContext, upload: Upload, plan: Path, kind: StartKind) -> PlannedStart:
+    """Return what a new run of a checked upload would send."""
+    is_fresh = kind is StartKind.FRESH
+    with compared_plan(plan, context.store) as journal:
+        return PlannedStart(
+            subject=f"files/{upload.id}",
+            title=upload.name,
+            kind=kind,
+            digest=journal.digest(with_done=is_fresh),
+            counts=tuple(journal.rows_to_send(with_done=is_fresh)),
+            upload=upload,
+        )
+
+
+def run_to_send(context: AppContext, upload: Upload, plan: Path, request: StartRequest) -> Run:
     """Return the run that a click starts: a new one, or an unfinished one.
+
+    With four eyes it needs the approval of another person, as `FourEyes.permit` says.
 
     Raises BatchlockError when the page was outdated, or when a run that a new one would close
     waits, is being sent or is paused, and UnlocksUnconfirmed when it unlocks records and the number
@@ -66,13 +93,17 @@ def run_to_send(context: AppContext, plan: Path, request: StartRequest) -> Run:
         refusal = refusal_of(journal, on_page=True)
     if context.settings.input.strict and refusal is not None:
         raise BatchlockError(refusal.sentence)
+    four_eyes = FourEyes(context)
     same = context.same_content(info)
     unfinished = [run for run in same if not run.is_closed]
     newest = unfinished[0] if unfinished else None
     if newest is not None and _is_resumed(newest, info.identity, request):
+        if newest.state not in (RunState.QUEUED, RunState.RUNNING):
+            four_eyes.require_approved(newest)
         if newest.state not in ACTIVE:
             confirm_remaining(context, newest, request.confirm_unlocks)
         return newest
+    four_eyes.request_in(request.form, request.person)
     finished = last_finished(same, info)
     if finished is not None and finished.isoformat() != request.finished_at:
         raise BatchlockError(
@@ -92,7 +123,13 @@ def run_to_send(context: AppContext, plan: Path, request: StartRequest) -> Run:
             )
     is_fresh = request.choice is StartChoice.FRESH
     options = replace(context.options, fresh=is_fresh)
-    return context.engine(options, confirm_unlocks=request.confirm_unlocks).start(plan)
+    engine = context.engine(options, confirm_unlocks=request.confirm_unlocks)
+    kind = StartKind.FRESH if is_fresh else StartKind.NEW
+    planned = partial(planned_start, context, upload, plan, kind)
+    with four_eyes.permit(request.person, request.form, planned, address=request.address) as permit:
+        run = engine.start(plan)
+        permit.run_id = run.run_id
+    return run
 
 
 def _is_resumed(run: Run, identity: str, request: StartRequest) -> bool:

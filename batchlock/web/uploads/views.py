@@ -16,6 +16,7 @@ from batchlock.core.paths import make_private_folder
 from batchlock.core.rows import LONGEST_REASON, Field
 from batchlock.store.uploads import ReadChoices, Upload, UploadState
 from batchlock.web import security
+from batchlock.web.approvals.rule import log_withdrawal
 from batchlock.web.context import AppContext
 from batchlock.web.retention import remove_unreadable
 from batchlock.web.runs.start_options import local_now, start_options_in
@@ -177,7 +178,10 @@ class UploadViews:
             )
         else:
             plan = await asyncio.to_thread(self._files.plan, upload.id)
-            page = await asyncio.to_thread(check_page, self._context, upload, plan, request.query)
+            person = request[security.NAME]
+            page = await asyncio.to_thread(
+                check_page, self._context, upload, plan, request.query, person
+            )
         return self._context.templates.render_page(request, page)
 
     async def read_again(self, request: web.Request) -> web.Response:
@@ -198,7 +202,8 @@ class UploadViews:
                 header_row=header_row,
             )
             person = request[security.NAME]
-            self._planner.start(upload.id, choices, by_hand=True, person=person)
+            if self._planner.start(upload.id, choices, by_hand=True, person=person):
+                log_withdrawal(self._context, request, upload)
             words = [f"{title} as {field}" for field, title in columns.items()]
             words += [
                 value if field == Field.ACTION else f"one {field} for all rows"
@@ -215,8 +220,9 @@ class UploadViews:
     async def start(self, request: web.Request) -> web.Response:
         """Queue the run of a checked upload: a new one, or the unfinished one."""
         form = await security.form_of(request)
-        requested, options = StartRequest.of(form), start_options_in(form, local_now())
-        user = request[security.NAME]
+        user, address = request[security.NAME], request[security.ADDRESS]
+        requested = StartRequest.of(form, user, address)
+        options = start_options_in(form, local_now())
 
         async def start() -> str:
             async with self.starting:  # two clicks at once get the same run
@@ -224,7 +230,7 @@ class UploadViews:
                 if upload.state is not UploadState.CHECKED:
                     raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
                 plan = await asyncio.to_thread(self._files.plan, upload.id)
-                run = await asyncio.to_thread(run_to_send, self._context, plan, requested)
+                run = await asyncio.to_thread(run_to_send, self._context, upload, plan, requested)
                 self._context.queue.add(
                     run, user, file_name=upload.name, upload=upload.id, start=options
                 )

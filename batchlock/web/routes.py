@@ -149,7 +149,8 @@ def overview_routes(site: Site) -> list[web.RouteDef]:
 def log_routes(pages: LogPages) -> list[web.RouteDef]:
     """Return the routes of the audit log: of one org, and of all."""
     return [
-        web.get(prefix + path, handler)
+        # No HEAD for the download: it is recorded, and written while it is read.
+        web.get(prefix + path, handler, allow_head=path == "/log")
         for prefix in (_ORG, "")
         for path, handler in (("/log", pages.show), ("/log.csv", pages.download))
     ]

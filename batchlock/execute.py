@@ -18,7 +18,7 @@ from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, LeaseLost
 from batchlock.core.observer import RunObserver, RunObservers
 from batchlock.core.records import FIND_KIND
 from batchlock.core.results import RunResult
-from batchlock.core.runs import Run, RunFigures, RunInfo, state_after
+from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, state_after
 from batchlock.core.stop import COMPLETED, Cancelled, StopCode, StopReason
 from batchlock.org_settings import sealing_keys
 from batchlock.report import summaries
@@ -28,6 +28,7 @@ from batchlock.send.org_check import check_org
 from batchlock.send.org_enquiry import OrgEnquiry, org_enquiry
 from batchlock.send.org_memory import JsonFile, OrgMemory
 from batchlock.send.session import record_costs, send
+from batchlock.store.audit_log import SERVER
 from batchlock.store.earlier import compare_with_earlier_runs, needs_comparison
 from batchlock.store.journal import Journal
 from batchlock.store.recorder import RunRecorder
@@ -141,6 +142,16 @@ class Executor:
         self.store.runs.end_session(
             run.run_id, state, reason, exit_code=exit_code, results=results, figures=figures
         )
+        self.log_end(run, state, figures)
+
+    def log_end(self, run: Run, state: RunState, figures: RunFigures) -> None:
+        """Record in the audit log of the page how a session ended."""
+        counts = ", ".join(
+            f"{count:,} {result.words}" for result, count in figures.counts.items() if count
+        )
+        subject = f"{run.file_name} ({state}): {counts or 'no rows'}"
+        log = self.store.audit_log
+        log.add(run.info.org, SERVER, "ended", subject, run=run.run_id)
 
     async def _send(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import LeaseLost
 from batchlock.core.results import Outcome, RunResult
-from batchlock.core.runs import Run, RunFigures, RunInfo
+from batchlock.core.runs import Run, RunFigures, RunInfo, state_after
 from batchlock.core.stop import StopCode, StopReason
 from batchlock.execute import Executor
 from batchlock.store.journal import Journal
@@ -105,5 +105,8 @@ class SharedExecutor(Executor):
                 results=results,
                 figures=figures,
             )
+            if is_recorded:
+                state = state_after(reason, remaining=figures.remaining)
+                self.log_end(run, state, figures)
         if not is_recorded:
             raise LeaseLost(f"The lease of {self.lease.org} was lost.")

@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from batchlock.store.database import reading, writing
 from batchlock.store.schema import audit_log as table
 
+SERVER = "batchlock"
+"""Who has done what the program does by itself."""
+
 _SEARCHED = (
     table.c.person, table.c.action, table.c.subject, table.c.address, table.c.run, table.c.org
 )  # fmt: skip

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from batchlock.core.errors import BatchlockError
+from batchlock.store.audit_log import SERVER
 from batchlock.store.store import Store
 from batchlock.web.served_orgs import ServedOrgs
 
@@ -23,8 +24,6 @@ _ABANDONED_SECONDS = 3600
 
 
 _DAY_SECONDS = 24 * 3600.0
-# Who has done in the log what the server does by itself.
-_SERVER = "batchlock"
 # A person who wants to choose something about such a file does so within days.
 _UNREADABLE_SECONDS = 7 * 24 * 3600.0
 
@@ -89,7 +88,7 @@ def _prune_log(store: Store, org: str, before: float) -> None:
         day = f"{datetime.fromtimestamp(midnight, UTC):%Y-%m-%d}"
         entries = "entry" if count == 1 else "entries"
         store.audit_log.add(
-            org, _SERVER, "removed", f"{count:,} {entries} of this log from before {day} (UTC)"
+            org, SERVER, "removed", f"{count:,} {entries} of this log from before {day} (UTC)"
         )
 
 

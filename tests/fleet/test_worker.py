@@ -17,6 +17,7 @@ from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopCode, StopReason
 from batchlock.fleet.queue import notify_workers, wake
 from batchlock.fleet.worker import Worker
+from batchlock.store.audit_log import LogFilter
 from batchlock.store.store import Store
 
 MakeFleet = Callable[..., Fleet]
@@ -72,6 +73,9 @@ def test_a_worker_that_ends_gives_its_run_to_the_next(make_fleet: MakeFleet) -> 
         until(lambda: fleet.as_it_stands(run).is_closed)
     assert puts(fleet) == {1: 60}
     assert fleet.as_it_stands(run).figures.counts[Result.UPDATED] == 60
+    ends = LogFilter(orgs=["org-001"], words=f"ended {run}")
+    [entry] = fleet.store.audit_log.entries(ends, limit=9)  # none of the worker that gave it back
+    assert entry.subject.endswith("(finished): 60 updated")
 
 
 @pytest.mark.parametrize(

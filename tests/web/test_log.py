@@ -88,6 +88,7 @@ def test_entries_lead_to_their_uploads_and_runs(anna: Visitor) -> None:
     links = re.findall(rf'href="({anna.home}/(?:files|runs)/[^"]+)"', page.text)
     assert run in links
     assert len(set(links)) == 2
+    assert "batchlock ended linked.csv (finished): 2 updated run" in page.words
     assert all(anna.get(link).status == 200 for link in links)
     assert "10.3.0.1" in page.words
 

@@ -73,7 +73,7 @@ def test_a_worker_that_ends_gives_its_run_to_the_next(make_fleet: MakeFleet) -> 
         until(lambda: fleet.as_it_stands(run).is_closed)
     assert puts(fleet) == {1: 60}
     assert fleet.as_it_stands(run).figures.counts[Result.UPDATED] == 60
-    ends = LogFilter(orgs=["org-001"], words=f"ended {run}")
+    ends = LogFilter(orgs=["org-001"], words=f"ended {run.run_id}")
     [entry] = fleet.store.audit_log.entries(ends, limit=9)  # none of the worker that gave it back
     assert entry.subject.endswith("(finished): 60 updated")
 

@@ -91,7 +91,12 @@ def refuse_newer(path: Path) -> None:
 def _engine(path: Path) -> sa.Engine:
     try:
         # SQLite would create the file with the umask's permissions, and it holds password hashes.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Only a new file is opened: on POSIX, closing one ends all locks that this process has on
+        # it. Another process would then take its last connection for the last of all, and remove
+        # the write-ahead log, into which this process goes on to write.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
     except OSError as error:
         raise UsageError(
             f"The state folder {path.parent} cannot be used: {error.strerror}. Set "

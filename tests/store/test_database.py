@@ -112,6 +112,21 @@ def test_several_processes_may_make_the_store_at_once(tmp_path: Path) -> None:
         assert store.people.names() == names
 
 
+def test_a_process_may_open_the_store_twice_beside_another_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _OPEN, str(tmp_path)]
+    with Store(tmp_path) as first:
+        first.people.put("Anna", "hash")
+        with Store(tmp_path) as second:
+            assert second.people.names() == ["Anna"]
+        # The other process must not remove the write-ahead log of the first store.
+        subprocess.run([*command, "Ben"], check=True, stdout=subprocess.DEVNULL)
+        first.people.put("Cleo", "hash")
+        subprocess.run([*command, "Dora"], check=True, stdout=subprocess.DEVNULL)
+        assert first.people.names() == ["Anna", "Ben", "Cleo", "Dora"]
+    with Store(tmp_path) as store:
+        assert store.people.names() == ["Anna", "Ben", "Cleo", "Dora"]
+
+
 def test_a_store_that_needs_no_migration_loads_no_alembic(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _OPEN, str(tmp_path), "Anna"]
     outputs = [

@@ -1,6 +1,7 @@
 """Signing in by link and by password, and what ends a session."""
 
 import re
+import subprocess
 import sys
 from html import unescape
 from pathlib import Path
@@ -21,6 +22,15 @@ from batchlock.store.schema import people
 from batchlock.store.store import Store
 from batchlock.web.auth.passwords import hash_password, needs_rehash
 from batchlock.web.security import local_path
+
+_READ = """
+import sys
+from pathlib import Path
+
+database = Path(sys.argv[1])
+for path in database.parent.glob(f"{database.name}*"):
+    sys.stdout.buffer.write(path.read_bytes())
+"""
 
 
 def login_statuses(
@@ -245,7 +255,11 @@ def test_the_log_says_who_did_what(guarded: PageServer) -> None:
 def test_no_password_and_no_cookie_is_on_the_disk(guarded: PageServer) -> None:
     anna = signed_in(guarded, "Anna", {"X-Forwarded-For": "10.0.7.1"})
     database = guarded.state / "store.sqlite"
-    content = b"".join(path.read_bytes() for path in database.parent.glob("store.sqlite*"))
+    # In another process: closing a file ends the locks that this one, with the server, has on it.
+    content = subprocess.run(
+        [sys.executable, "-c", _READ, str(database)], stdout=subprocess.PIPE, check=True
+    ).stdout
+    assert b"SQLite format 3" in content
     assert PASSWORD.encode() not in content
     assert anna.cookie.partition("=")[2].encode() not in content
     if sys.platform != "win32":

@@ -37,6 +37,23 @@ BUDGETS = {
 }
 
 
+def test_people_use_the_page() -> None:
+    command = [sys.executable, "-m", "benchmarks.page", "--people", "11", "--minutes", "0.1"]
+    completed = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
+    assert "Failures: none" in completed.stdout
+    views = {line.split("|")[1].strip() for line in completed.stdout.splitlines() if "|" in line}
+    assert {"sign in", "upload", "start", "first page"} <= views
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="CPU and memory are those of os.wait4")
 def test_the_table_has_a_verdict_for_every_budget(tmp_path: Path) -> None:
     sizes = ("--rows", "--latency-rows", "--long-rows", "--many-rows", "--most-rows")

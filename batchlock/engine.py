@@ -105,6 +105,7 @@ class Engine(StoredRuns):
         is raised; all others become the StopReason of the run.
         """
         info = self._new_run_info(file, self._org)
+        self._refuse_other_source(info)
         return await self._run_or_resume(
             info, lambda path, asking: self._plan(file, path, info, asking), str(file)
         )
@@ -194,6 +195,7 @@ class Engine(StoredRuns):
                     await planning
                     with journals.open_planned(path) as journal:
                         try:
+                            await self._refuse_other_plan(journal, enquiry)
                             await self._executor.check_before_question(journal, connection, enquiry)
                             self._starter.confirm(journal)
                         except BaseException:  # a signal at the question, too
@@ -202,11 +204,14 @@ class Engine(StoredRuns):
                         run = self._starter.add(journal.info, journal.figures())
                         return await self._executor.execute(run, journal, connection, enquiry)
 
-    async def check(self, file: Path) -> CheckResult:
-        """Find every problem of a file; nothing is sent, and no run is stored."""
+    async def check(
+        self, file: Path, use: Callable[[Journal], None] = lambda _: None
+    ) -> CheckResult:
+        """Find every problem of a file, and pass its plan to `use`; nothing is sent or stored."""
         info = replace(self._new_run_info(file, self._org), kind="check")
         output = checked_file_target(info, self.settings, overwrite=self.options.overwrite)
         async with self.checked_plan(file) as journal:
+            use(journal)
             return report_check(journal, output)
 
     @asynccontextmanager
@@ -308,6 +313,7 @@ class Engine(StoredRuns):
     async def _resume(self, run: Run, credentials: Credentials) -> RunResult:
         with self.store.open_journal(run) as journal:
             run_info.check_address(run.info, self.settings)
+            self._refuse_other_rows(journal)
             self.observer.on_message(
                 f"Resuming run {run.run_id} of {run.info.started_at:%Y-%m-%d %H:%M} UTC: "
                 f"{journal.remaining():,} of {journal.figures().rows:,} rows are left."

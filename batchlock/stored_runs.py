@@ -12,15 +12,18 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import RunResult, Summary
-from batchlock.core.runs import Run
+from batchlock.core.runs import Run, RunInfo
 from batchlock.core.schedules import Firing
 from batchlock.report import summaries
 from batchlock.report.reporter import Reporter
 from batchlock.start import Starter
 from batchlock.store.earlier import has_state
+from batchlock.store.journal import Journal
 from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
+    from batchlock.plan_file import PlanFile
+    from batchlock.send.org_enquiry import OrgEnquiry
     from batchlock.store.store import Store
 
 
@@ -44,6 +47,8 @@ class StoredRuns:
         self._confirm_unlocks = confirm_unlocks
         self._preview = PlanPreview(observer)
         self._reporter = Reporter(settings, options)
+        self.approved_plan: PlanFile | None = None
+        """What a run must send; None: whatever its file says."""
 
     @property
     def store(self) -> "Store":
@@ -114,6 +119,29 @@ class StoredRuns:
     def runs(self) -> list[Run]:
         """Return the runs of this org, then the rehearsals, newest first each."""
         return list(map(self.store.with_current_figures, self.store.runs.of_orgs(self.orgs)))
+
+    def org_id(self, org: str) -> str:
+        """Return the id of an org in Zoho, by setting or as a run has learnt it; empty for none."""
+        store = self._existing_store
+        facts = None if store is None else store.orgs.facts(org)
+        known = facts.ids[0] if facts is not None and facts.ids else ""
+        return self.settings.zoho.organization_id or known
+
+    def _refuse_other_source(self, info: RunInfo) -> None:
+        """Raise UsageError for another file or org than that of the approved plan, if any."""
+        if self.approved_plan is not None:
+            self.approved_plan.refuse_other_source(info, self.store.orgs.facts(info.org))
+
+    def _refuse_other_rows(self, journal: Journal) -> None:
+        """Raise UsageError for other updates than those of the approved plan, if any."""
+        if self.approved_plan is not None:
+            self.approved_plan.refuse_other_rows(journal)
+
+    async def _refuse_other_plan(self, journal: Journal, enquiry: "OrgEnquiry") -> None:
+        """Raise UsageError for other updates or another org, as Zoho says now which it is."""
+        if self.approved_plan is not None:
+            self._refuse_other_rows(journal)
+            self.approved_plan.refuse_other_org(await enquiry.facts())
 
     @property
     def _existing_store(self) -> "Store | None":

@@ -15,7 +15,7 @@ LAYERS = (
     {"core"},
     {"config", "zoho", "store"},
     {"plan", "send", "report"},
-    {"confirming", "org_settings", "new_orgs"},
+    {"confirming", "org_settings", "new_orgs", "plan_file"},
     {"start", "execute"},
     {"planning", "find", "stored_runs", "org_sign_in"},
     {"engine"},

@@ -26,6 +26,7 @@ TOPICS = (
             "config/",
             "org",
             "new_orgs",
+            "plan_file.py",
             "core/encodings.py",
             "core/paths.py",
         ),

@@ -27,9 +27,12 @@ from batchlock.cli.options import (
     fresh_option,
     json_option,
     looking_options,
+    optional_file_argument,
     org_option,
     output_option,
     overwrite_option,
+    plan_option,
+    plan_output_option,
     reading_options,
     run_argument,
     sending_options,
@@ -64,13 +67,14 @@ def commands() -> None:
 
 
 @commands.command(cls=Command, example="batchlock run orders.xlsx")
-@file_argument
+@optional_file_argument
 @common_options
 @org_option
 @output_option
 @reading_options
 @simulate_option
 @strict_option
+@plan_option
 @sending_options
 @detach_option
 @fresh_option
@@ -78,12 +82,18 @@ def commands() -> None:
 @yes_option
 @json_option
 @collected(CommandOptions)
-def run(context: Context, options: CommandOptions, *, file: Path) -> int:
+def run(context: Context, options: CommandOptions, *, file: Path | None, plan: Path | None) -> int:
     """Send every row of FILE to Zoho and write the result of each.
 
     A row updates the reason of its lock; with a column `Action`, it can also say lock or unlock. An
     unfinished run of the same file is resumed.
     """
+    if plan is not None:
+        from batchlock.cli.plans import send_plan
+
+        return send_plan(context, options, plan, file)
+    if file is None:
+        raise UsageError("Missing argument 'FILE'. See `batchlock run --help`.")
     return send_file(context, options, file, action=None)
 
 
@@ -92,22 +102,37 @@ def run(context: Context, options: CommandOptions, *, file: Path) -> int:
 @common_options
 @org_option
 @check_output_option
+@plan_output_option
 @overwrite_option
 @reading_options
 @action_option
 @simulate_option
 @json_option
 @collected(CommandOptions)
-def check(context: Context, options: CommandOptions, *, file: Path, action: str | None) -> int:
+def check(
+    context: Context,
+    options: CommandOptions,
+    *,
+    file: Path,
+    plan: Path | None,
+    action: str | None,
+) -> int:
     """Show what FILE is read as, and every problem in it; nothing is sent.
 
     No sign-in is needed. With -v every problem has a line of its own. A file for the command lock
-    or unlock is checked with --action.
+    or unlock is checked with --action. With --plan, another person can send exactly what you have
+    checked.
     """
     from batchlock.cli.output import print_check
 
     with open_engine(context, options, file=file, action=action, to_send=False) as engine:
-        result = context.signals.run_async(engine.check(file))
+        if plan is None:
+            job = engine.check(file)
+        else:
+            from batchlock.cli.plans import check_to_plan
+
+            job = check_to_plan(engine, options, file, plan)
+        result = context.signals.run_async(job)
     return print_check(context, result, verbose=options.verbose > 0, quiet=options.quiet)
 
 

@@ -150,6 +150,15 @@ def _combine(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
 
 path_type = _PathType(path_type=Path)
 file_argument = click.argument("file", type=path_type)
+optional_file_argument = click.argument("file", metavar="[FILE]", type=path_type, required=False)
+plan_output_option = click.option(
+    "--plan", type=path_type, help="Write a plan of what would be sent, for `run --plan`."
+)
+plan_option = click.option(
+    "--plan",
+    type=path_type,
+    help="Send exactly what `check --plan` has written there; FILE is that of the plan then.",
+)
 run_argument = click.argument("run_id", metavar="RUN")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 common_options = _combine(

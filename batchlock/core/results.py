@@ -257,6 +257,8 @@ class CheckResult:
     preview: Preview
     output: Path | None = None
     """The file with each problem on its cell; None when none was asked for."""
+    plan: Path | None = None
+    """The plan file; None when none was asked for."""
 
     @property
     def rows(self) -> int:

@@ -53,8 +53,11 @@ class SharedEngine(Engine):
         info = self._new_run_info(file, self._org)
         if self.store.orgs.get(info.org) is None:
             raise UsageError(not_in_the_store(info.org))
+        self._refuse_other_source(info)
         unfinished = self.store.newest_unfinished(info.org, info.identity)
         if unfinished is not None and not self.options.fresh:
+            with self.store.open_journal(unfinished) as journal:
+                self._refuse_other_rows(journal)
             self.observer.on_message(
                 "A run of the same file was not finished. (Use --fresh to start a new run.)"
             )
@@ -72,6 +75,7 @@ class SharedEngine(Engine):
             await self._plan(file, path, info)
             with journals.open_planned(path) as journal:
                 try:
+                    self._refuse_other_rows(journal)
                     if self.options.fresh:
                         send_done_rows(journal)
                     self._starter.confirm(journal)

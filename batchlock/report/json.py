@@ -96,6 +96,7 @@ class CheckJson(PreviewJson):
     problems: list[ProblemJson]
     causes: list[CheckCauseJson]
     output: str | None
+    plan: str | None
     encoding: str | None
     delimiter: str | None
     exit_code: int
@@ -190,6 +191,7 @@ def check_json(check: CheckResult, *, exit_code: int | None = None) -> CheckJson
         "file": check.file,
         "sheet": check.sheet,
         "output": None if check.output is None else str(check.output),
+        "plan": None if check.plan is None else str(check.plan),
         "rows": check.rows,
         "valid": check.valid,
         "invalid": check.counts[Result.INVALID],
@@ -267,6 +269,7 @@ def empty_json(command: str, file: str | None, *, exit_code: int, message: str) 
             file=file,
             sheet=None,
             output=None,
+            plan=None,
             rows=0,
             valid=0,
             invalid=0,

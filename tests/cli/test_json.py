@@ -29,6 +29,7 @@ RUN_KEYS = PREVIEW_KEYS | {
 }
 CHECK_KEYS = PREVIEW_KEYS | {
     "output",
+    "plan",
     "causes",
     "file",
     "sheet",

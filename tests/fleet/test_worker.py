@@ -17,7 +17,9 @@ from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopCode, StopReason
 from batchlock.fleet.queue import notify_workers, wake
 from batchlock.fleet.worker import Worker
+from batchlock.plan_file import plan_of, read_plan, write_plan
 from batchlock.store.audit_log import LogFilter
+from batchlock.store.journal import Journal
 from batchlock.store.store import Store
 
 MakeFleet = Callable[..., Fleet]
@@ -49,6 +51,28 @@ def test_a_command_follows_its_run_and_writes_the_results(make_fleet: MakeFleet)
     assert (result.exit_code, result.summary.counts[Result.UPDATED]) == (0, 30)
     assert result.output is not None
     assert result.output.exists()
+
+
+def test_a_worker_sends_what_a_plan_says(make_fleet: MakeFleet, tmp_path: Path) -> None:
+    fleet, path = make_fleet("--latency", "5ms"), tmp_path / "plan.json"
+    file = updates_of(1, 5)
+    engine = fleet.engine(1)
+
+    def write(journal: Journal) -> None:
+        write_plan(path, plan_of(journal, engine.options, {}, engine.org_id("org-001")))
+
+    asyncio.run(engine.check(file, write))
+    engine.approved_plan = read_plan(path)
+    with pytest.raises(UsageError, match="not the one that was checked"):
+        asyncio.run(engine.run(updates_of(1, 6)))
+    engine.approved_plan = replace(engine.approved_plan, digest="0")
+    with pytest.raises(UsageError, match="Other rows would be sent"):
+        asyncio.run(engine.run(file))
+    assert not fleet.store.runs.of_orgs(["org-001"])
+    engine.approved_plan = read_plan(path)
+    with fleet.worker():
+        result = asyncio.run(engine.run(file))
+    assert result.summary.counts[Result.UPDATED] == 5
 
 
 def test_the_runs_of_an_org_are_sent_one_after_the_other(make_fleet: MakeFleet) -> None:

@@ -192,6 +192,7 @@ def test_the_json_of_a_check_has_every_problem() -> None:
         "file": "/in/locks.csv",
         "sheet": None,
         "output": "checked.xlsx",
+        "plan": None,
         "rows": 10,
         "valid": 8,
         "invalid": 1,
@@ -281,7 +282,7 @@ def test_an_error_has_every_key_of_its_command() -> None:
     check = empty_json("check", "in.csv", exit_code=4, message="No.")
     assert check.keys() == {
         *("file", "sheet", "rows", "valid", "invalid", "duplicate", "problems"),
-        *("encoding", "delimiter", "exit_code", "message", "causes", "output"),
+        *("encoding", "delimiter", "exit_code", "message", "causes", "output", "plan"),
         *("action", "read_as", "notes", "finished_before"),
     }
     runs = empty_json("runs", None, exit_code=2, message="No.")

@@ -63,7 +63,7 @@ def unlocks_by_module(sql: Sql) -> list[tuple[str, int]]:
 def rows_to_send(sql: Sql, *, with_done: bool) -> list[ModuleRows]:
     """Count the rows that are left by module and action, the most frequent first.
 
-    With `with_done`, those too that an earlier run has done.
+    With `with_done`, all rows that the plan sends, also those that are done.
     """
     source = _to_send(with_done=with_done)
     counts = sql.execute(
@@ -88,8 +88,9 @@ def digest(sql: Sql, *, with_done: bool) -> str:
 
 
 def _to_send(*, with_done: bool) -> str:
-    statuses = "'pending', 'sending', 'unchanged'" if with_done else "'pending', 'sending'"
-    return f"rows JOIN progress USING (row) WHERE status IN ({statuses})"
+    # A row never gets one of these two statuses, or another one after it, once it is planned.
+    condition = "NOT IN ('invalid', 'duplicate')" if with_done else "IN ('pending', 'sending')"
+    return f"rows JOIN progress USING (row) WHERE status {condition}"
 
 
 def planned_records(sql: Sql) -> list[tuple[str, RecordId]]:

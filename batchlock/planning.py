@@ -17,13 +17,14 @@ from batchlock.core.org import OrgFacts, OrgModule
 from batchlock.core.reading import Origin
 from batchlock.core.rows import Field
 from batchlock.core.runs import RunInfo
-from batchlock.plan import run_info
-from batchlock.plan.child import ReaderProcess, ReadLimits, plan
-from batchlock.start import (
-    note_finished,
+from batchlock.given_back import (
+    recognise_results,
     refuse_results_of_undo,
     send_rows_done_elsewhere,
 )
+from batchlock.plan import run_info
+from batchlock.plan.child import ReaderProcess, ReadLimits, plan
+from batchlock.start import note_finished
 from batchlock.store.journal import Journal
 
 if TYPE_CHECKING:
@@ -122,5 +123,6 @@ class Planner:
         with Journal.open(self.path) as journal:
             if stored is not None and stored.day_credits is not None:
                 journal.set_day_credits(stored.day_credits)
+            recognise_results(journal, self.store)
             send_rows_done_elsewhere(journal, self.store)
             note_finished(journal, self.store, is_fresh=self.options.fresh)

@@ -14,20 +14,23 @@ from batchlock.config import Settings
 from batchlock.confirming import ConfirmUnlocks, PlanPreview, unlocks_left
 from batchlock.core.errors import AlreadyRunning, UsageError
 from batchlock.core.observer import RunObserver
-from batchlock.core.options import RunOptions
-from batchlock.core.reading import Note
 from batchlock.core.records import FIND_KIND
 from batchlock.core.results import Result
 from batchlock.core.rows import Action
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, superseded_by
 from batchlock.core.schedules import Firing
+from batchlock.given_back import is_same_org, original_of
 from batchlock.plan import run_info
 from batchlock.plan.finished import note_finished_run
 from batchlock.report import summaries
-from batchlock.report.destination import displayable_name, run_id_in_name, target_path
+from batchlock.report.destination import displayable_name, target_path
 from batchlock.report.reporter import Reporter
-from batchlock.store.earlier import compare_with_earlier_runs, last_finished, needs_comparison
-from batchlock.store.journal import Journal, forget_results
+from batchlock.store.earlier import (
+    compare_with_earlier_runs,
+    last_finished,
+    needs_comparison,
+)
+from batchlock.store.journal import Journal
 from batchlock.zoho.error_codes import FINAL_REMEDIES
 from batchlock.zoho.settings import SIMULATOR
 
@@ -202,7 +205,7 @@ class Starter:
         before is returned instead.
         """
         original = original_of(info, self.store)
-        if original is not None and not _is_same_org(original.info, info):
+        if original is not None and not is_same_org(original.info, info):
             original = None
         relatives = self.store.runs.same_content(info) if original is None else [original]
         if info.kind == FIND_KIND:  # the locks of another day are no correction of these
@@ -238,70 +241,6 @@ class Starter:
             if added is None or added.run_id != info.run_id:
                 self.store.journals.remove(info)
         return added
-
-
-def original_of(info: RunInfo, store: "Store") -> Run | None:
-    """Return the run that a retry or undo is of, or whose results a file is; None: not known."""
-    run_id = info.retry_of or info.undo_of or run_id_in_name(Path(info.file))
-    return None if run_id is None else store.runs.get(run_id)
-
-
-def _is_same_org(one: RunInfo, other: RunInfo) -> bool:
-    return (one.org, one.environment, one.api_url) == (other.org, other.environment, other.api_url)
-
-
-def send_rows_done_elsewhere(plan: Journal, store: "Store") -> None:
-    """Let all rows of a results file go out that are done elsewhere, or not done any more.
-
-    The file reports rows as done. But nothing of what a run of another org, or a rehearsal, has
-    done has reached this org, and what was undone does not stand any more.
-    """
-    original = original_of(plan.info, store)
-    if original is None:
-        return
-    run_id = original.run_id
-    if not _is_same_org(original.info, plan.info):
-        place = "a rehearsal" if original.info.org == SIMULATOR else f"the org {original.info.org}"
-        has_rows = forget_results(plan)
-        note = Note(
-            code="results_of_another_org",
-            message=f"The file has the results of run {run_id} of {place}. Nothing of it has "
-            "reached this org, so every row goes out.",
-        )
-    else:
-        undos = [run for run in store.runs.family(original) if run.info.undo_of == run_id]
-        has_rows = store.journals.forget_undone_results(plan, [run.info for run in undos])
-        note = Note(
-            code="results_of_an_undone_run",
-            message=f"The file has the results of run {run_id}, which was undone since then, so "
-            "the rows that were put back go out again.",
-        )
-    if has_rows:
-        reading = plan.reading
-        plan.set_reading(replace(reading, notes=(*reading.notes, note)))
-
-
-def refuse_results_of_undo(info: RunInfo, store: "Store", options: RunOptions) -> None:
-    """Raise UsageError when a file has the results of an undo, and nothing says its action.
-
-    Its cells are those of the run that was undone, so `run` would change everything again.
-    """
-    original = original_of(info, store)
-    if original is None or original.info.undo_of is None:
-        return
-    name, run_id = displayable_name(info.file), original.run_id
-    command = options.command("undo", run_id)
-    fact = (
-        f"{name} has the results of run {run_id}, which has put back what run "
-        f"{original.info.undo_of} changed. Its rows still say what that run was to do, so they "
-        "would change it again."
-    )
-    raise UsageError(
-        f"{fact} Nothing was sent. Use `{command}` if that is meant, or "
-        "save rows that you have changed under another name.",
-        page_message=f"{fact} Undo that run if that is meant, or save rows that you have changed "
-        "under another name.",
-    )
 
 
 def rows_of_retry(run: Run, store: "Store", *, refused: bool = True, final: bool = True) -> int:

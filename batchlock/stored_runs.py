@@ -16,6 +16,7 @@ from batchlock.core.runs import Run, RunInfo
 from batchlock.core.schedules import Firing
 from batchlock.report import summaries
 from batchlock.report.reporter import Reporter
+from batchlock.report.story import Story, read_story
 from batchlock.start import Starter
 from batchlock.store.earlier import has_state
 from batchlock.store.journal import Journal
@@ -107,14 +108,14 @@ class StoredRuns:
             reason = summaries.stop_reason_of(run, remaining=journal.remaining())
             return self._reporter.write(journal, info, reason)
 
-    def show(self, run_id: str) -> tuple[Summary, Run, list[Run]]:
-        """Return the summary of a run so far, its record, and its family, oldest first."""
+    def show(self, run_id: str) -> tuple[Summary, Run, list[Run], Story]:
+        """Return the summary of a run so far, its record, its family (oldest first) and story."""
         run = self._find(run_id)
         with self.store.open_journal(run) as journal, journal.snapshot():
             reason = summaries.stop_reason_of(run, remaining=journal.remaining())
             summary = self._reporter.summary(journal, run.info, reason)
-        family = map(self.store.with_current_figures, self.store.runs.family(run))
-        return summary, run, list(family)
+        family = [*map(self.store.with_current_figures, self.store.runs.family(run))]
+        return summary, run, family, read_story(self.store, family)
 
     def runs(self) -> list[Run]:
         """Return the runs of this org, then the rehearsals, newest first each."""

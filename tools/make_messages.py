@@ -44,6 +44,7 @@ TOPICS = (
             "engine.py",
             "confirming.py",
             "start.py",
+            "given_back.py",
             "execute.py",
             "find.py",
             "report/summaries.py",

@@ -251,8 +251,8 @@ def show(context: Context, options: CommandOptions, *, run_id: str) -> int:
     from batchlock.cli.output import print_run
 
     with open_engine(context, options, to_send=False) as engine:
-        summary, run, family = engine.show(run_id)
-    print_run(summary, run, family, as_json=options.as_json)
+        summary, run, family, story = engine.show(run_id)
+    print_run(summary, run, family, story, as_json=options.as_json)
     return 0
 
 

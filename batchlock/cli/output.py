@@ -15,7 +15,7 @@ from batchlock.report.json import AnyJson, check_json, empty_json, run_json, run
 from batchlock.report.json_locks import empty_locks_json, locks_json
 from batchlock.report.json_orgs import OrgsJson, orgs_json
 from batchlock.report.preview import PreviewLine, preview_lines
-from batchlock.report.story import story_of
+from batchlock.report.story import Story
 
 
 def print_failure(context: Context, *, code: int, message: str) -> None:
@@ -106,11 +106,13 @@ def _example_cell(example: Example) -> str:
     return where if example.value is None else f"{where}: {short(example.value)}"
 
 
-def print_run(summary: Summary, run: Run, family: Sequence[Run], *, as_json: bool) -> None:
+def print_run(
+    summary: Summary, run: Run, family: Sequence[Run], story: Story, *, as_json: bool
+) -> None:
     """Print the result of a run so far, and the runs that belong to it."""
     if as_json:
         output = None if run.results is None else Path(run.results)
-        _print_json(show_json(summary, output, family))
+        _print_json(show_json(summary, output, family, story))
         return
     echo(f"Run {summary.run_id} of {summary.file}\n{_digest(summary, width_of(sys.stdout))}")
     echo(
@@ -121,8 +123,8 @@ def print_run(summary: Summary, run: Run, family: Sequence[Run], *, as_json: boo
     if len(family) > 1:
         echo("\nRuns of the same file, its corrections and retries:")
         for one in family:
-            echo(_listing(one))
-        echo(story_of(family).sentence)
+            echo(_listing(one, story))
+        echo(story.sentence)
 
 
 def print_runs(runs: Sequence[Run], options: RunOptions, *, as_json: bool) -> None:
@@ -147,12 +149,14 @@ def print_runs(runs: Sequence[Run], options: RunOptions, *, as_json: bool) -> No
         )
 
 
-def _listing(run: Run) -> str:
+def _listing(run: Run, story: Story | None = None) -> str:
+    later = 0 if story is None else story.done_later(run.run_id)
     state = "finished" if run.is_closed else "unfinished"
     # The widths fit a million rows, so that the columns stay aligned.
     return (
         f"{run.run_id}  {state:<10}  rows done: {run.figures.settled:>9,} of "
         f"{run.figures.rows:>9,}  {run.info.org}  {run.info.file}"
+        f"{f'  ({later:,} more done by later runs)' if later else ''}"
     )
 
 

@@ -7,7 +7,7 @@ from the rows of the journal (rows by module, calls, samples) is not stored here
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from batchlock.core.corrections import Correction
 from batchlock.core.rows import Field
@@ -131,6 +131,17 @@ def row_ranges(rows: Iterable[int], *, max_ranges: int = 8) -> str:
     return f"{text} and {more:,} more row{'' if more == 1 else 's'}" if more else text
 
 
+class ResultSample(NamedTuple):
+    """What a results file that is read again says of one row."""
+
+    source_row: int
+    """The number of the row in the file of that run."""
+    checksum: str
+    """The text under Row check."""
+    finished_at: str
+    """The text under Finished at."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReading:
     """How the file was read, beside what `RunInfo` has: sheet, encoding, delimiter, titles."""
@@ -152,6 +163,13 @@ class FileReading:
     """The names of all sheets of the workbook; empty for a text file."""
     corrections: tuple[Correction, ...] = ()
     """The cells in which a correction took the place of what the file says, in row order."""
+
+    source_rows: tuple[tuple[int, int, int], ...] = ()
+    """Of a results file that is read again: first and last row of a span, and what leads from each
+    of them to its row in the file of that run; empty when there are too many spans.
+    """
+    result_samples: tuple[ResultSample, ...] = ()
+    """Some rows of a results file that is read again."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the reading as the journal stores it."""
@@ -181,5 +199,7 @@ class FileReading:
             labels=values.get("labels", {}),
             notes=tuple(Note.from_json(one) for one in values["notes"]),
             sheets=tuple(values.get("sheets", ())),
+            source_rows=tuple(map(tuple, values.get("source_rows", ()))),
+            result_samples=tuple(ResultSample(*one) for one in values.get("result_samples", ())),
             corrections=tuple(map(Correction.from_json, values.get("corrections", ()))),
         )

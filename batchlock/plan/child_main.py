@@ -188,17 +188,20 @@ def _plan_table(request: ReadRequest) -> None:
     from batchlock.plan.corrections import Corrector
     from batchlock.plan.notes import NoteCollector
     from batchlock.plan.read import read_table
+    from batchlock.plan.source_rows import SourceRows
     from batchlock.plan.validate import check
 
     table = read_table(request.file, _read_options(request))
     rules = _validation_rules(request, table)
     collector = NoteCollector(table)
     corrector = Corrector(request.corrections, table)
+    source_rows = SourceRows()
     with Journal.create(request.journal, request.run_info) as journal:
         positions = range(len(table.titles))
         labels: dict[str, str] = {}
         for chunk in table.chunks:
             corrector.apply(chunk)
+            source_rows.add(chunk)
             checked = check(chunk, table.titles, table.fields, rules)
             columns = [chunk[position].tolist() for position in positions]
             journal.add(
@@ -218,6 +221,8 @@ def _plan_table(request: ReadRequest) -> None:
                 table.reading,
                 notes=(*table.reading.notes, *corrector.notes(), *collector.notes(), *notes),
                 corrections=tuple(corrector.applied),
+                source_rows=source_rows.spans,
+                result_samples=tuple(source_rows.samples),
                 rows_left_out=len(table.left_out),
                 labels=labels,
             )

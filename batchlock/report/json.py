@@ -66,13 +66,15 @@ class ShowJson(RunJson):
 
 
 class StoryJson(TypedDict):
-    """The total of a family of runs; each row of the file counts once."""
+    """The total of a family of runs; each row of the file counts once, by the latest word on it."""
 
     runs: int
     rows: int
     settled: int
     requests: int
     credits_used: int
+    counts: dict[str, int]
+    undone: int
 
 
 class ProblemJson(TypedDict):
@@ -238,12 +240,14 @@ def _listing_json(run: Run) -> RunListingJson:
     }
 
 
-def show_json(summary: Summary, output: Path | None, family: Sequence[Run]) -> ShowJson:
+def show_json(
+    summary: Summary, output: Path | None, family: Sequence[Run], story: Story
+) -> ShowJson:
     """Return the object for a run and its family, oldest first."""
     return {
         **run_json(summary, output),
         "family": [_listing_json(run) for run in family],
-        "story": _story_json(story_of(family)),
+        "story": _story_json(story),
     }
 
 
@@ -254,6 +258,8 @@ def _story_json(story: Story) -> StoryJson:
         "settled": story.settled,
         "requests": story.requests,
         "credits_used": story.credits_used,
+        "counts": {result.value: story.counts.get(result, 0) for result in Result},
+        "undone": story.undone,
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchlock.core.errors import BatchlockError
+from batchlock.core.reading import ResultSample
 from batchlock.core.runs import Run, RunInfo, RunState
 from batchlock.store.journal import Journal, KnownReason, Record, send_done_rows
 
@@ -19,6 +20,8 @@ _log = logging.getLogger(__name__)
 _SEARCHED_ROWS = 500_000
 # A journal in a file is opened in a few milliseconds, and a page must not wait for a hundred.
 _SEARCHED_RUNS = 20
+# Only files that are given back are looked for, and ten rows of each journal are read.
+_SEARCHED_FOR_RESULTS = 200
 
 
 def has_state(state: Path) -> bool:
@@ -84,6 +87,23 @@ def last_known_reasons(
             if record not in known or known[record].at < reason.at:
                 known[record] = reason
     return known
+
+
+def run_of_results(
+    store: "Store", runs: Sequence[Run], samples: Sequence[ResultSample]
+) -> Run | None:
+    """Return the run whose results a file has, by some of its rows; None: not found.
+
+    Of many `runs`, the first ones are looked at.
+    """
+    for run in runs[:_SEARCHED_FOR_RESULTS]:
+        try:
+            with store.journals.open(run.info) as journal:
+                if journal.has_results(samples):
+                    return run
+        except BatchlockError as error:
+            _log.warning("%s Whether a file has its results is not known.", error)
+    return None
 
 
 def _is_same_org(one: RunInfo, other: RunInfo) -> bool:

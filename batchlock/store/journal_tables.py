@@ -24,6 +24,7 @@ from batchlock.store.journal import (
 from batchlock.store.journal.database import SqliteDatabase
 from batchlock.store.journal.loading import delete_journal, export_for_comparison, load_plan
 from batchlock.store.journal.postgres import PostgresDatabase, pooled
+from batchlock.store.journal.sql import Place
 from batchlock.store.journals import Journals
 from batchlock.store.leases import Lease
 
@@ -57,6 +58,10 @@ class JournalTables(Journals):
         if not self._exists(info.run_id):
             raise self._database(info.run_id).no_journal()
         return Journal(PostgresDatabase(self._connections, info.run_id, lease))
+
+    def place(self, info: RunInfo) -> Place:
+        """Return the id of a run."""
+        return info.run_id
 
     def remove(self, info: RunInfo) -> None:
         """Remove the journal of a run, if there is one."""

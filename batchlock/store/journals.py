@@ -20,15 +20,19 @@ from batchlock.core.runs import RunInfo
 from batchlock.store.database import make_state_folder
 from batchlock.store.journal import (
     Journal,
+    LatestWords,
+    StoryRun,
     atomic_journal,
     copy_plan,
     copy_undone_rows,
     copy_unsettled_rows,
     count_unsettled_rows,
     forget_undone_results,
+    latest_words,
     leave_done_rows,
     undoable_rows,
 )
+from batchlock.store.journal.sql import Place
 from batchlock.store.leases import Lease
 
 # A plan writes its draft all the time, and is stopped after 15 minutes unless the settings allow
@@ -52,6 +56,21 @@ class Journals(ABC):
 
         With a `lease`, every change is refused with LeaseLost once another process has the org.
         """
+
+    @abstractmethod
+    def place(self, info: RunInfo) -> Place:
+        """Return where the journal of a run is, for another journal of the same store."""
+
+    def latest_words(self, infos: Sequence[RunInfo]) -> LatestWords:
+        """Return the latest word on each row of some runs, in the order of time; see the function.
+
+        One whose journal cannot be read is passed over.
+        """
+        runs = [StoryRun(info=info, place=self.place(info)) for info in infos]
+        for info in infos:
+            with suppress(BatchlockError), self.open(info) as journal:
+                return latest_words(journal, runs)
+        return LatestWords(unreadable=[info.run_id for info in infos])
 
     @abstractmethod
     def remove(self, info: RunInfo) -> None:
@@ -150,6 +169,10 @@ class JournalFiles(Journals):
     def open(self, info: RunInfo, lease: Lease | None = None) -> Journal:  # noqa: ARG002
         """Open the journal of a run."""
         return Journal.open(self.path(info))
+
+    def place(self, info: RunInfo) -> Place:
+        """Return the path of the journal of a run."""
+        return self.path(info)
 
     def remove(self, info: RunInfo) -> None:
         """Remove the journal of a run; a killed process may have left two files beside it."""

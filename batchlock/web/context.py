@@ -14,6 +14,7 @@ from batchlock.core.options import RunOptions
 from batchlock.core.rows import MODULES
 from batchlock.core.runs import Run, RunInfo, RunState
 from batchlock.engine import Engine
+from batchlock.report.story import Stories
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.queue import RunQueue
@@ -50,6 +51,7 @@ class AppContext:
     templates: Templates
     queue: RunQueue
     limits: WorkLimits
+    stories: Stories
 
     @property
     def command_options(self) -> Sequence[str]:

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from batchlock.core.errors import BatchlockError
 from batchlock.core.options import RunOptions
+from batchlock.report.story import Stories
 from batchlock.store.grants import Access, Right
 from batchlock.store.store import Store
 from batchlock.web import security
@@ -34,6 +35,7 @@ class Site:
         self._options = options
         self._dispatcher = dispatcher
         self._limits = WorkLimits()
+        self._stories = Stories(store)
         self._pages: dict[str, OrgPages] = {}
 
     def pages(self, org: str) -> OrgPages:
@@ -48,6 +50,7 @@ class Site:
                 templates=self.templates,
                 queue=self._queue(org),
                 limits=self._limits,
+                stories=self._stories,
             )
             pages = self._pages[org] = OrgPages(context)
         return pages

@@ -13,6 +13,7 @@ from batchlock.core.rows import Problem
 from batchlock.core.runs import CLOSED, Run, RunState, Totals
 from batchlock.report.json import check_json, empty_json, run_json, runs_json, show_json
 from batchlock.report.json_preview import NO_PREVIEW
+from batchlock.report.story import story_of
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 CAUSE = Cause(result=Result.REJECTED, code="NO", message="no", remedy="ask", rows=1, ranges="3")
@@ -261,7 +262,7 @@ def test_a_run_is_finished_for_a_script_when_it_cannot_be_resumed(state: RunStat
 def test_the_json_of_show_has_the_family_and_its_total() -> None:
     totals = Totals(requests=5, credits_used=4)
     first = listed_run(figures=replace(figures_of(updated=1, left=1), totals=totals))
-    value = json.loads(json.dumps(show_json(SUMMARY, Path("/out.csv"), [first])))
+    value = json.loads(json.dumps(show_json(SUMMARY, Path("/out.csv"), [first], story_of([first]))))
     assert value["family"] == [LISTED | {"settled": 1}]
     assert value["story"] == {
         "runs": 1,
@@ -269,6 +270,8 @@ def test_the_json_of_show_has_the_family_and_its_total() -> None:
         "settled": 1,
         "requests": 5,
         "credits_used": 4,
+        "counts": dict.fromkeys(Result, 0) | {"updated": 1, "not_sent": 1},
+        "undone": 0,
     }
     assert list(value)[: len(RUN_KEYS)] == RUN_KEYS
 
@@ -278,7 +281,11 @@ def test_an_error_has_every_key_of_its_command() -> None:
     assert list(run) == RUN_KEYS
     assert NO_PREVIEW.items() <= run.items()
     show = empty_json("show", None, exit_code=2, message="No.")
-    assert show.keys() == show_json(SUMMARY, None, []).keys() == run.keys() | {"family", "story"}
+    assert (
+        show.keys()
+        == show_json(SUMMARY, None, [], story_of([])).keys()
+        == run.keys() | {"family", "story"}
+    )
     check = empty_json("check", "in.csv", exit_code=4, message="No.")
     assert check.keys() == {
         *("file", "sheet", "rows", "valid", "invalid", "duplicate", "problems"),

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from support.commands import RunCommand
 from support.sheets import lines, lock, record, rows, sheet
@@ -85,3 +86,48 @@ def test_a_retry_counts_once_in_the_total_when_the_file_is_run_again(
 def shown(run_in_process: RunCommand, result: dict[str, Any]) -> dict[str, Any]:
     printed: dict[str, Any] = run_in_process("show", result["run_id"], "--json").json
     return printed
+
+
+@pytest.mark.parametrize("name", ["renamed.csv", "renamed.xlsx"])
+def test_renamed_results_are_recognised_by_their_rows(
+    org: StandIn, run_in_process: RunCommand, name: str
+) -> None:
+    """The second row is corrected in the results: they have another name, and its id changes."""
+    wrong = ("Leads", "12", lock(2), "reason 2")
+    file = sheet("locks.csv", [rows(3)[0], wrong, rows(3)[2]])
+    first = run_in_process("run", file, "--json", "-o", name).json
+    assert first["counts"]["invalid"] == 1
+    if name.endswith(".csv"):
+        text = Path(name).read_text("utf-8-sig")
+        Path(name).write_text(text.replace(",12,", f",{record(2)},"), "utf-8-sig")
+    else:
+        book = openpyxl.load_workbook(name)
+        assert book["Results"]["B3"].value == "12"
+        book["Results"]["B3"].value = record(2)
+        book.save(name)
+    second = run_in_process("run", name, "--json").json
+    assert (second["counts"]["updated"], second["counts"]["unchanged"]) == (1, 2)
+    story = shown(run_in_process, first)["story"]
+    assert (story["runs"], story["rows"], story["settled"]) == (2, 3, 3)
+    assert story["counts"]["updated"] == 3
+
+
+def test_the_renamed_results_of_a_rehearsal_are_sent_to_the_org(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    file = sheet("locks.csv", rows(3))
+    run_in_process("run", file, "--simulate", "--json", "-o", "renamed.csv")
+    checked = run_in_process("check", "renamed.csv", "--json").json
+    assert [note["code"] for note in checked["notes"]] == ["results_of_another_org"]
+    assert run_in_process("run", "renamed.csv", "--json").json["counts"]["updated"] == 3
+
+
+def test_the_story_has_what_an_undo_put_back(org: StandIn, run_in_process: RunCommand) -> None:
+    org.config(results={"previous_reason": "always"})
+    file = without_reasons(3)
+    run_in_process("run", file, "--reason", "OLD")
+    first = run_in_process("run", file, "--reason", "NEW", "--json").json
+    undone = run_in_process("undo", first["run_id"], "--json").json
+    story = shown(run_in_process, undone)["story"]
+    assert undone["counts"]["updated"] == 3
+    assert (story["rows"], story["settled"], story["undone"]) == (3, 0, 3)

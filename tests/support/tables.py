@@ -51,6 +51,8 @@ def load(path: Path, **options: object) -> LoadedTable:
             "above",
             "previous_result",
             "previous_checksum",
+            "previous_row",
+            "previous_time",
         ]
         numbers = chunk.index.tolist()
         cells = zip(*(chunk[i].tolist() for i in positions), strict=True)

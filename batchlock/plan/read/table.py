@@ -22,6 +22,14 @@ _CHUNK_ROWS = 2_000
 # 33 million cells.
 _CHUNK_CELLS = 2_000_000
 
+# What is read of the columns of batchlock in a results file that is given back.
+_RESULT_COLUMNS = {
+    "previous_result": "Result",
+    "previous_checksum": "Row check",
+    "previous_row": "Source row",
+    "previous_time": "Finished at",
+}
+
 RowSource = Callable[[], Iterator[Sequence[Cell]]]
 """Yields every row from the first row of the sheet on, blank rows too.
 
@@ -148,9 +156,9 @@ class Table:
     """At most 2,000 rows each, dtype object; the index is the row number.
 
     Columns 0, 1, … are the cells, one for each title. `beyond` is None, or the column letter and
-    the text of a filled cell beyond the last title. `previous_result` and `previous_checksum`
-    are the texts under Result and Row check of a results file that is read again, None in any
-    other file.
+    the text of a filled cell beyond the last title. `previous_result`, `previous_checksum`,
+    `previous_row` and `previous_time` are the texts under Result, Row check, Source row and
+    Finished at of a results file that is read again, None in any other file.
     `above` is None, or a `RowAbove` for a row of a text file that may be the rest of a cell.
     Wholly blank rows are left out.
     """
@@ -299,7 +307,7 @@ def _frame(
     }
     data["beyond"] = beyond
     data["above"] = row_above
-    for name, title in (("previous_result", "Result"), ("previous_checksum", "Row check")):
+    for name, title in _RESULT_COLUMNS.items():
         position = header.result_columns.get(title)
         data[name] = (
             blank_column

@@ -34,6 +34,7 @@ from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.known_reasons import KnownReason, Record
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.search import RowFilter, Throughput
+from batchlock.store.journal.story import UNDONE, LatestWords, StoryRun, latest_words
 from batchlock.store.journal.undoing import (
     UndoForecast,
     copy_undone_rows,
@@ -42,11 +43,14 @@ from batchlock.store.journal.undoing import (
 )
 
 __all__ = [
+    "UNDONE",
     "Journal",
     "KnownReason",
+    "LatestWords",
     "PlannedModule",
     "Record",
     "RowFilter",
+    "StoryRun",
     "Throughput",
     "UndoForecast",
     "atomic_journal",
@@ -56,6 +60,7 @@ __all__ = [
     "count_unsettled_rows",
     "forget_results",
     "forget_undone_results",
+    "latest_words",
     "leave_done_rows",
     "send_done_rows",
     "undo_forecast",

@@ -8,7 +8,7 @@ from typing import Self
 
 from batchlock.core.corrections import sentences_by_row
 from batchlock.core.preview import ModuleRows
-from batchlock.core.reading import Note
+from batchlock.core.reading import Note, ResultSample
 from batchlock.core.records import FindPlan, Search
 from batchlock.core.results import Outcome, Result, ResultRow
 from batchlock.core.rows import Cell, Field, PreviousLock, Problem, RecordId, Update
@@ -225,6 +225,11 @@ class Journal(JournalFacts):
         """Return what some rows ask for, by row number; a row with a problem asks for nothing."""
         with self.database.reading() as sql:
             return {update.row: update for update in planned.updates(sql, rows)}
+
+    def has_results(self, samples: Sequence[ResultSample]) -> bool:
+        """Return whether a results file with some rows has the results of this run."""
+        with self.database.reading() as sql:
+            return results.has_results(sql, samples)
 
     def known_reasons(self, records: Collection[Record]) -> dict[Record, KnownReason]:
         """Return what the run has learnt about the locks of some records."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from batchlock.core import messages
 from batchlock.core.messages import Explanation
+from batchlock.core.reading import ResultSample
 from batchlock.core.results import Result, ResultRow, Status
 from batchlock.core.rows import Cell, Problem, row_checksum
 from batchlock.store.journal.cells import unpack
@@ -187,6 +188,32 @@ def examples(sql: Sql, code: str, limit: int) -> list[tuple[Problem, tuple[Cell,
             numbers[:limit],
         )
     ]
+
+
+def has_results(sql: Sql, samples: Sequence[ResultSample]) -> bool:
+    """Return whether all of some rows of a results file are from these results."""
+    rows = {
+        row: (row_checksum(*final_form), finished_at)
+        for row, *final_form, finished_at in sql.execute(
+            "SELECT r.row, module, record_id, lock_id, reason, action, finished_at"
+            " FROM rows AS r JOIN progress AS p USING (row) WHERE module IS NOT NULL"
+            f" AND finished_at IS NOT NULL AND r.row IN ({placeholders(samples)})",
+            [sample.source_row for sample in samples],
+        )
+    }
+    found = (
+        sample.source_row in rows
+        and (sample.checksum, sample.finished_at)
+        == (rows[sample.source_row][0], in_results(rows[sample.source_row][1]))
+        for sample in samples
+    )
+    return bool(samples) and all(found)
+
+
+def in_results(finished_at: float) -> str:
+    """Return a time, in seconds since 1970, as results show it under Finished at."""
+    moment = datetime.fromtimestamp(finished_at, UTC).replace(tzinfo=None)
+    return f"{moment.isoformat(timespec='seconds')}Z"
 
 
 def _message_of(sql: Sql, row: int) -> str:

@@ -10,7 +10,6 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.records import FIND_KIND
 from batchlock.core.rows import Action
 from batchlock.core.runs import ACTIVE, Run, RunState
-from batchlock.report.story import story_of
 from batchlock.start import rows_of_retry
 from batchlock.web import security
 from batchlock.web.approvals.rule import FourEyes, StartKind
@@ -177,7 +176,9 @@ class RunActions:
 
         Raises BatchlockError when no row is left that may go out.
         """
-        if story_of(self._context.family(run)).is_complete:
+        family = self._context.family(run)
+        story = self._context.stories.of(family)
+        if story.is_complete or story.done_otherwise(run, family):
             raise BatchlockError(
                 "Later runs have done the rest of this file, and a retry would send its old values "
                 "over them. Open the whole story of the run."

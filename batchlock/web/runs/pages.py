@@ -1,7 +1,7 @@
 """The first page, the results of a run, and the history."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from batchlock.core.records import FIND_KIND
 from batchlock.core.results import Cause, Result, ResultRow, Summary
 from batchlock.core.rows import Field
 from batchlock.core.runs import ACTIVE, Run, RunState
-from batchlock.report.story import Story, complete_families, story_of
+from batchlock.report.story import Story
 from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
 from batchlock.start import rows_of_retry
 from batchlock.store.approvals import Approval
@@ -46,8 +46,8 @@ class HomePage(Page):
     approvals: Mapping[str, Approval]
     """The newest request about each upload, by its subject."""
     latest_runs: Sequence[Run]
-    complete_families: Collection[str]
-    """The families of runs that have done every row of their file together."""
+    stories: Mapping[str, Story]
+    """The stories of families of several runs, by `Run.parent`."""
     max_upload_bytes: int
 
 
@@ -86,6 +86,8 @@ class ResultsPage(Page):
     left_out: Sequence[Cause]
     """Why Zoho refused rows that it would refuse again as they are."""
     invalid: int
+    can_correct: bool
+    """Whether cells of its upload can be corrected on the page."""
     undo: str
     """What an undo does, in words; empty when nothing can be put back."""
     approval: ApprovalView | None
@@ -94,9 +96,15 @@ class ResultsPage(Page):
     """The request by which the run was started."""
 
     @property
-    def complete_families(self) -> Collection[str]:
-        """The family of the run, if its runs have done every row together."""
-        return (self.run.parent,) if self.story.is_complete else ()
+    def stories(self) -> Mapping[str, Story]:
+        """The story of the family, if it has several runs."""
+        return {self.run.parent: self.story} if self.story.runs > 1 else {}
+
+    @property
+    def later(self) -> Sequence[tuple[Run, int]]:
+        """The later runs that have done rows which this one has not, and how many."""
+        counts = self.story.settled_later.get(self.run.run_id, {})
+        return [(run, counts[run.run_id]) for run in self.family if run.run_id in counts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +113,7 @@ class HistoryPage(Page):
 
     template: ClassVar[str] = "history.html"
     runs: Sequence[Run]
-    complete_families: Collection[str]
+    stories: Mapping[str, Story]
     """As on the first page."""
     table: PageOfTable
     keep_seconds: float | None
@@ -124,12 +132,15 @@ class RunPages:
         store, org = self._context.store, self._context.org
         runs = await asyncio.to_thread(self._context.all_runs)
         uploads = store.uploads.without_run(org, limit=_MAX_UPLOADS)
+        active_runs = [run for run in runs if run.state in ACTIVE]
+        latest_runs = [run for run in runs if run.state not in ACTIVE][:_LATEST_RUNS]
+        shown = [*active_runs, *latest_runs]
         page = HomePage(
-            complete_families=complete_families(runs),
-            active_runs=[run for run in runs if run.state in ACTIVE],
+            stories=await asyncio.to_thread(self._context.stories.by_parent, shown, runs),
+            active_runs=active_runs,
             uploads=uploads,
             approvals=store.approvals.of_subjects(org, [f"files/{one.id}" for one in uploads]),
-            latest_runs=[run for run in runs if run.state not in ACTIVE][:_LATEST_RUNS],
+            latest_runs=latest_runs,
             max_upload_bytes=self._context.settings.web.max_upload,
         )
         return self._context.templates.render_page(request, page)
@@ -150,12 +161,12 @@ class RunPages:
         """Show all runs of this org, those of the command line too."""
         words = search_words(request.query)
         runs = await asyncio.to_thread(self._context.all_runs)
-        complete = complete_families(runs)
-        runs = [run for run in runs if _matches(run, words)]
-        table = PageOfTable.requested(request.query, len(runs))
+        found = [run for run in runs if _matches(run, words)]
+        table = PageOfTable.requested(request.query, len(found))
+        shown = found[table.offset : table.offset + table.size]
         page = HistoryPage(
-            runs=runs[table.offset : table.offset + table.size],
-            complete_families=complete,
+            runs=shown,
+            stories=await asyncio.to_thread(self._context.stories.by_parent, shown, runs),
             table=table,
             keep_seconds=self._context.settings.web.keep,
         )
@@ -173,6 +184,13 @@ def _matches(run: Run, words: str) -> bool:
 def _place_in_results(column: CheckedColumn) -> int:
     """Return the rank of a column, so that record and reason stand beside the message."""
     return _FIRST_FIELDS.index(column.field) if column.field in _FIRST_FIELDS else 2
+
+
+def _can_correct(context: AppContext, run: Run) -> bool:
+    if run.upload is None or not run.is_closed:
+        return False
+    uploads = context.store.uploads
+    return uploads.get(context.org, run.upload) is not None and uploads.open_run(run.upload) is None
 
 
 def _results_page(
@@ -199,8 +217,13 @@ def _results_page(
     sources = summary.preview.read_as.fields
     table_columns = checked_columns(run.info.titles, sources, is_whole=False)
     columns = sorted(table_columns.columns, key=_place_in_results)
-    story = story_of(family)
-    can_retry = run.is_closed and run.state is not RunState.SUPERSEDED and not story.is_complete
+    story = context.stories.of(family)
+    can_retry = (
+        run.is_closed
+        and run.state is not RunState.SUPERSEDED
+        and not story.is_complete
+        and not story.done_otherwise(run, family)
+    )
     return ResultsPage(
         run=run,
         family=family,
@@ -221,6 +244,7 @@ def _results_page(
             if cause.result is Result.REJECTED and cause.remedy in FINAL_REMEDIES
         ],
         invalid=summary.counts[Result.INVALID],
+        can_correct=_can_correct(context, run),
         undo=undo_in_words(forecast) if can_be_undone(run, forecast) else "",
         approval=four_eyes.view_of_run(run, person),
         approved=context.store.approvals.of_run(run.run_id),

@@ -154,7 +154,15 @@ def test_a_corrected_file_is_not_the_one_that_was_finished(someone: Visitor) -> 
         "unchanged",
     ]
     assert "The same file was finished before" in someone.get(upload).words
-    assert "Later runs did the rest" in someone.get(first).words
+    words = someone.get(first).words
+    assert "Later runs did the rest" in words
+    assert (
+        "1 row that this run has not done was done later by the run with corrected cells" in words
+    )
+    assert "Together: 2 runs, 3 of 3 rows done" in words
+    history = someone.get(f"{someone.home}/history?words=finished.csv").words
+    assert history.count("Done by later runs") == 1
+    assert history.count("All done") == 1
 
 
 def test_a_run_that_is_not_finished_keeps_its_cells(slow_page: PageServer) -> None:

@@ -1,6 +1,7 @@
 """Write log lines to standard error, around the progress bar, and to a file that rotates."""
 
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,26 @@ _log = logging.getLogger("batchlock")
 # With the five older files the log takes 12 MiB at most. A line per row is written only with -v.
 _FILE_BYTES = 2 * 2**20
 _OLDER_FILES = 5
+
+
+# All but tab and line feed; ESC is the beginning of the commands of a terminal.
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class _Formatter(logging.Formatter):
+    """Format records so that no text in them, such as a file's name, looks like another record.
+
+    The lines of a record after the first one are indented.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        text = super().format(record).replace("\n", "\n    ")
+        return _CONTROL_CHARACTER.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 class _StderrHandler(logging.Handler):
@@ -45,7 +66,7 @@ def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Pat
     logging.raiseExceptions = False
     stderr_handler = _StderrHandler()
     stderr_handler.setLevel(logging.ERROR if quiet else logging.DEBUG)
-    stderr_handler.setFormatter(logging.Formatter("%(message)s"))
+    stderr_handler.setFormatter(_Formatter("%(message)s"))
     handlers: list[logging.Handler] = [stderr_handler]
     path: Path | None = None
     try:
@@ -67,9 +88,7 @@ def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Pat
     else:
         # The page starts a process per run, and all write to one file: the process id tells their
         # lines apart.
-        file_handler.setFormatter(
-            logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s")
-        )
+        file_handler.setFormatter(_Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
         handlers.append(file_handler)
     _log.setLevel(logging.DEBUG if verbose else logging.INFO)
     _log.propagate = False

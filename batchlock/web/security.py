@@ -37,6 +37,7 @@ _HEADERS = {
 }
 # A year, as OWASP recommends. Not for subdomains: whoever runs them decides about them.
 _ONLY_TLS = "max-age=31536000"
+_JSON_FILE = 'attachment; filename="batchlock.json"'
 # Browsers send 80 to 150 characters.
 _MAX_BROWSER = 200
 _SAFE_METHODS = ("GET", "HEAD")
@@ -199,6 +200,9 @@ def header_signal(
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         add_headers(response)
+        if response.content_type == "application/json":
+            # Opened as a page, an answer for the script is saved and never shown.
+            response.headers.setdefault("Content-Disposition", _JSON_FILE)
         if is_encrypted(request, rules):
             response.headers.setdefault("Strict-Transport-Security", _ONLY_TLS)
 
@@ -250,7 +254,7 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
                 session_key(cookie),
                 max_idle_seconds=rules.session_seconds,
                 max_age_seconds=rules.session_limit_seconds,
-                is_use=not _is_poll(request),
+                is_use=not is_poll(request),
             )
         request[NAME] = name or ""
         if name is None and not hasattr(request.match_info.handler, "open_to_all"):
@@ -266,10 +270,10 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
     return load_session
 
 
-def _is_poll(request: web.Request) -> bool:
+def is_poll(request: web.Request) -> bool:
     """Return whether an open page made the request by itself, to show what is new.
 
-    Not a page that a person opens: it is requested as HTML, and never stored by the browser.
+    Not a page that a person opens: that is requested as HTML, and never stored by the browser.
     """
     if hasattr(request.match_info.handler, "shows_activity"):
         return False

@@ -15,7 +15,10 @@ from batchlock.web.dispatcher import Dispatcher
 from batchlock.web.org_pages import OrgPages
 from batchlock.web.queue import RunQueue
 from batchlock.web.served_orgs import ServedOrgs
-from batchlock.web.templating import FRAME, Frame, Templates
+from batchlock.web.templating import FRAME, Frame, Templates, home_of
+
+# The longest address of our own has 70 characters.
+_MAX_PATH = 200
 
 
 class Site:
@@ -83,7 +86,10 @@ class Site:
         """
         access, person = self.access(request), request[security.NAME]
         names = self.served_orgs.names()
-        if org not in names or not access.may(Right.SEE, org):
+        if org not in names:
+            raise web.HTTPNotFound
+        if not access.may(Right.SEE, org):
+            self._log_refusal(request, org)
             raise web.HTTPNotFound
         may_prepare = access.may(Right.PREPARE, org)
         request[FRAME] = Frame(
@@ -96,8 +102,19 @@ class Site:
             sees_several=sum(access.may(Right.SEE, name) for name in names) > 1,
         )
         if not access.may(right, org):
+            self._log_refusal(request, org)
             raise web.HTTPForbidden(text=_refusal(right, org, may_prepare=may_prepare))
         return self.pages(org)
+
+    def _log_refusal(self, request: web.Request, org: str) -> None:
+        """Record in the audit log of an org that a person has not the right for a request."""
+        if security.is_poll(request):
+            return  # a page that was opened before the right was taken asks every second
+        # Of the address as it was sent: decoded, it may hold characters that no database takes.
+        path = request.rel_url.raw_path.removeprefix(home_of(org)) or "/"
+        subject = f"{request.method} {path[:_MAX_PATH]}"
+        name, address = request[security.NAME], request[security.ADDRESS]
+        self.store.audit_log.add(org, name, "had no right for", subject, address=address)
 
     def _approvals(self, org: str, person: str, *, may_send: bool) -> int | None:
         """Return how many requests wait for a person; None for an org that needs no approval."""

@@ -147,8 +147,8 @@ async def static(request: web.Request) -> web.Response:
     if name not in STATIC_FILES:
         raise web.HTTPNotFound
     content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    headers = {"Cache-Control": _STATIC_CACHE}
-    return web.Response(body=STATIC_FILES[name], content_type=content_type, headers=headers)
+    headers = {"Cache-Control": _STATIC_CACHE, "Content-Type": f"{content_type}; charset=utf-8"}
+    return web.Response(body=STATIC_FILES[name], headers=headers)
 
 
 def grouped(number: int) -> str:

@@ -146,6 +146,25 @@ def test_every_route_of_an_org_checks_the_grants(
         assert answer(people["Ada"], method, f"/orgs/acme{path}")[0] != 403, (method, path)
 
 
+def test_a_request_without_the_right_is_recorded(
+    orgs_page: PageServer, people: dict[str, Visitor]
+) -> None:
+    people["Vera"].post("/orgs/acme/connection/begin?a%0Ab")
+    people["Vera"].get("/orgs/globex/history")
+    people["Vera"].get("/orgs/globex/locks", {"Sec-Fetch-Dest": "empty"})  # an open page asks
+    with Store(orgs_page.state) as store:
+        entries = {
+            org: [
+                (entry.user, entry.subject)
+                for entry in store.audit_log.entries(LogFilter(orgs=[org]), limit=1_000)
+                if entry.action == "had no right for"
+            ]
+            for org in ("acme", "globex")
+        }
+    assert entries["acme"][0] == ("Vera", "POST /connection/begin")
+    assert entries["globex"][0] == ("Vera", "GET /history")
+
+
 def test_a_person_sees_the_granted_orgs_only(people: dict[str, Visitor]) -> None:
     assert people["Vera"].get("/").location == "/orgs/acme"
     everything, some = people["Ada"].get("/").words, people["Sam"].get("/").words

@@ -72,6 +72,9 @@ def test_the_orgs_can_be_filtered(anna: Visitor) -> None:
 def test_the_script_gets_the_parts_only_when_they_have_changed(anna: Visitor) -> None:
     first = anna.get("/overview?words=sandbox")
     etag = first.headers["ETag"]
+    # Opened as a page it is saved, and not shown.
+    assert first.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert first.headers["Content-Disposition"] == 'attachment; filename="batchlock.json"'
     assert org_name(3) in first.text
     again = anna.get("/overview?words=sandbox", {"If-None-Match": etag})
     assert (again.status, again.content) == (304, b"")

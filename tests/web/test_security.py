@@ -9,6 +9,8 @@ import pytest
 from support.page_server import PageServer, served_page
 from support.visitor import Visitor, csv_content, write_config
 
+from batchlock import __version__
+
 HOME = "/orgs/simulator"
 RUN = f"{HOME}/runs/20260314-020304-1f3a"
 """A run that does not exist."""
@@ -83,14 +85,41 @@ def test_a_host_name_can_be_allowed(tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_every_answer_has_the_security_headers(page: PageServer, someone: Visitor) -> None:
-    for path in ("/", "/login", "/static/style.css", "/nowhere", HOME, f"{HOME}/template.xlsx"):
+    for path in (
+        "/",
+        "/login",
+        "/static/style.css",
+        "/static/icon.svg",
+        "/nowhere",
+        HOME,
+        f"{HOME}/template.xlsx",
+    ):
         headers = someone.get(path).headers
         assert "default-src 'none'" in headers["Content-Security-Policy"], path
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        is_static = path.startswith("/static/")
+        assert headers["Cache-Control"] == ("public, max-age=86400" if is_static else "no-store")
+        content_type = headers["Content-Type"]
+        assert content_type.endswith("charset=utf-8") or path.endswith(".xlsx"), path
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["Server"] is None
     assert Visitor(page.url).get("/", {"Host": "x"}).headers["X-Frame-Options"] == "DENY"
+
+
+def test_a_stranger_sees_no_version(page: PageServer, someone: Visitor) -> None:
+    assert f"batchlock {__version__}" in someone.get(HOME).words
+    assert __version__ not in Visitor(page.url).get("/login").text
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
+def test_an_unused_method_is_refused(page: PageServer, someone: Visitor, method: str) -> None:
+    assert Visitor(page.url).request(method, HOME).status == 401
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = f"csrf={someone.csrf}".encode()
+    for path in (HOME, "/account/password", "/static/app.js"):
+        assert someone.request(method, path, body, form).status in (403, 405), path
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,10 @@ class AuthViews:
         fits = secrets.compare_digest(link_secret, self._link_secret.encode())
         if not self._link_secret or not fits or self._store.people.names():
             self._observer.on_sign_in_refused(SignInRefusal.LINK)
+            if self._link_secret:  # else no link is valid, and strangers could fill the log
+                log, address = self._store.audit_log, request[security.ADDRESS]
+                somebody = "an unknown name"
+                log.add(self._org, somebody, "tried to sign in", "by a link", address=address)
             raise web.HTTPForbidden(
                 text="This link is not valid, or was used before. A new one is shown where "
                 "batchlock was started."

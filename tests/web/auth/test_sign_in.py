@@ -54,6 +54,8 @@ def test_a_link_works_once(page: PageServer) -> None:
     assert second.get(link).status == 403
     assert second.get("/").location == "/login"
     assert first.get("/").location == "/orgs/simulator"
+    log = first.get("/orgs/simulator/log").words
+    assert "an unknown name tried to sign in by a link 127.0.0.1" in log
     assert page.visitor().get("/").status == 303
 
 

@@ -1,6 +1,8 @@
 """Which passwords are refused when they are set."""
 
-from batchlock.web.auth.passwords import MIN_LENGTH
+import re
+
+from batchlock.web.auth.passwords import MAX_LENGTH, MIN_LENGTH
 
 # zxcvbn's scale from 0 to 4. 3: more than 10 ** 8 guesses, for somebody who tries leaked passwords,
 # words, names, dates and patterns first.
@@ -16,8 +18,11 @@ def weakness(password: str, name: str) -> str:
 
     It takes some hundredths of a second.
     """
-    if len(password) < MIN_LENGTH:
+    # A row of spaces counts as one; the password itself stays as it was typed.
+    if len(re.sub(" +", " ", password)) < MIN_LENGTH:
         return f"A password has at least {MIN_LENGTH} characters. Type a longer one."
+    if len(password) > MAX_LENGTH:
+        return f"A password has at most {MAX_LENGTH} characters. Type a shorter one."
     from zxcvbn import zxcvbn
 
     own_words = [name, *name.split(), *_OWN_WORDS]

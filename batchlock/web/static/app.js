@@ -284,6 +284,25 @@ function refresh(region) {
   });
 }
 
+// The box that shows what is typed into the fields for passwords of its form.
+function showPasswords(line) {
+  const box = line.querySelector("input");
+  const form = line.closest("form");
+  const fields = form.querySelectorAll("input[type=password]");
+
+  function apply() {
+    for (const field of fields) field.type = box.checked ? "text" : "password";
+  }
+  box.addEventListener("change", apply);
+  // Else the browser may keep the password among the texts that it proposes.
+  form.addEventListener("submit", () => {
+    box.checked = false;
+    apply();
+  });
+  line.hidden = false;
+}
+
+document.querySelectorAll("[data-show-password]").forEach(showPasswords);
 document.querySelectorAll("[data-refresh]").forEach(refresh);
 localTimes(document);
 if (document.getElementById("signed-out") !== null) reportActivity();

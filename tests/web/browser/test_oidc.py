@@ -36,6 +36,10 @@ def test_a_person_signs_in_and_out(acme: PageServer, provider: OidcServer, new_t
     for appearance in each_appearance(tab):
         assert Axe().run(tab).response["violations"] == [], appearance
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), appearance
+    password, box = tab.locator("#password"), tab.get_by_label("Show the password")
+    for is_shown in (True, False):
+        box.set_checked(is_shown)
+        expect(password).to_have_attribute("type", "text" if is_shown else "password")
     tab.get_by_role("link", name="Sign in with Acme").focus()
     tab.keyboard.press("Enter")
     tab.get_by_role("textbox").first.fill("anna@acme.test")

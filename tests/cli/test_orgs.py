@@ -12,6 +12,7 @@ from support.sheets import rows, sheet
 from support.zoho import StandIn, Start
 
 from batchlock import org_settings
+from batchlock.store.store import Store
 
 SECRET = "secret-001"
 TOKEN = "refresh-001"
@@ -47,6 +48,18 @@ def sign_in_files() -> tuple[object, ...]:
     Path("secret").write_text(f"{SECRET}\n")
     Path("token").write_text(TOKEN)
     return ("--client-id", "me", "--client-secret-file", "secret", "--refresh-token-file", "token")
+
+
+def test_four_eyes_are_switched_for_one_org(
+    stand_in: Start, run_in_process: RunCommand, state: Path
+) -> None:
+    run_in_process("orgs", "import", table(stand_in()))
+    change = ("orgs", "add", "one", "--update", "--keep-sign-in", "--no-test")
+    for option, value in (("--four-eyes", "yes"), ("--no-four-eyes", "no")):
+        assert run_in_process(*change, option).code == 0
+        with Store(state) as store:
+            stored = {org.name: org.settings.get("web") for org in store.orgs.all()}
+        assert stored == {"one": {"four_eyes": value}, "two": None}
 
 
 def test_orgs_of_a_spreadsheet_are_imported_tested_and_used(

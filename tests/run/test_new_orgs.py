@@ -6,9 +6,11 @@ import openpyxl
 import pytest
 from support.settings import SECRET
 
+from batchlock.config import Settings
 from batchlock.core.errors import BatchlockError, UnreadableFile, UsageError
 from batchlock.core.org import StoredOrg
 from batchlock.new_orgs import NewOrg, read_orgs
+from batchlock.org_settings import with_org
 
 TITLES = "Name,Data Center,client-id,CLIENT_SECRET,refresh_token,max_in_flight\n"
 STORED = StoredOrg(
@@ -32,6 +34,15 @@ def test_titles_are_read_as_people_write_them() -> None:
     secrets = {name: secret.get_secret_value() for name, secret in new.secrets.items()}
     assert secrets == {"client_id": "id", "client_secret": SECRET, "refresh_token": "token"}
     assert SECRET not in repr(new)
+
+
+def test_four_eyes_are_a_setting_of_an_org() -> None:
+    [new] = read("name,four_eyes\nacme,yes\n", STORED, update=True)
+    assert new.org.settings["web"] == {"four_eyes": "yes"}
+    assert with_org(Settings(), new.org, {}).web.four_eyes
+    assert not with_org(Settings(), STORED, {}).web.four_eyes
+    with pytest.raises(UsageError, match="four_eyes"):
+        read("name,four_eyes\nacme,perhaps\n", STORED, update=True)
 
 
 def test_an_empty_cell_changes_nothing_of_a_stored_org() -> None:

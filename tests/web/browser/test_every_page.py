@@ -18,8 +18,8 @@ from support.zoho import stand_in_on
 
 pytestmark = needs_browser
 
-VIEWS = ("home", "check", "running", "results", "history", "log", "choices", "columns", "sheets",
-         "login", "account", "error")  # fmt: skip
+VIEWS = ("home", "check", "correct", "running", "results", "history", "log", "choices", "columns",
+         "sheets", "login", "account", "error")  # fmt: skip
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 # The rules of axe that look at colours: a dark page differs from a light one in nothing else.
 COLOUR_RULES = ("color-contrast", "link-in-text-block")
@@ -77,9 +77,11 @@ def view_paths(anna: Visitor) -> dict[str, str]:
     anna.results(results)
     anna.results(anna.confirm(f"{results}/retry").location)  # so that the results have a story
     unusual_titles = b"Modul;ID-Nr;Grund\nLeads;5843104000000425565;x\n"
+    check = anna.check("problem_rows.xlsx", problems)
     return {
         "home": anna.home,
-        "check": anna.check("problem_rows.xlsx", problems),
+        "check": check,
+        "correct": f"{check}/correct",
         "results": results,
         "running": anna.start("locks.csv", csv_content(20_000, first=1)),
         "history": f"{anna.home}/history",

@@ -139,10 +139,11 @@ class Executor:
         """Record how a session ended."""
         figures = self.store.figures(run)  # as recorded if the journal cannot be read any more
         state = state_after(reason, remaining=figures.remaining)
+        # Before the record: who reads there that the run has ended may take the lock of the org.
+        self.log_end(run, state, figures)
         self.store.runs.end_session(
             run.run_id, state, reason, exit_code=exit_code, results=results, figures=figures
         )
-        self.log_end(run, state, figures)
 
     def log_end(self, run: Run, state: RunState, figures: RunFigures) -> None:
         """Record in the audit log of the page how a session ended."""
@@ -151,7 +152,8 @@ class Executor:
         )
         subject = f"{run.file_name} ({state}): {counts or 'no rows'}"
         log = self.store.audit_log
-        log.add(run.info.org, SERVER, "ended", subject, run=run.run_id)
+        with suppress(BatchlockError):  # the record must be written all the same
+            log.add(run.info.org, SERVER, "ended", subject, run=run.run_id)
 
     async def _send(
         self,

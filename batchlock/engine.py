@@ -84,10 +84,12 @@ class Engine(StoredRuns):
         reader: ReaderProcess | None = None,
         store: "Store | None" = None,
         confirm_unlocks: ConfirmUnlocks = refuse_unlocks,
+        stop_at: datetime | None = None,
     ) -> None:
         """Use a reader process that was started early, and a store that is open already, if any.
 
-        `confirm_unlocks` is called before a run is stored that unlocks records.
+        `confirm_unlocks` is called before a run is stored that unlocks records. `stop_at` is as in
+        `deadline`.
         """
         super().__init__(settings, options, observer, store, confirm_unlocks)
         self.cancel_token = cancel_token
@@ -96,6 +98,7 @@ class Engine(StoredRuns):
         # day after the start, however long planning takes.
         self._started_monotonic = time.monotonic()
         self._started_at = datetime.now(UTC)
+        self._stop_at = stop_at
 
     async def run(self, file: Path) -> RunResult:
         """Plan, start and execute a file, or execute an unfinished run of the same file.
@@ -339,6 +342,7 @@ class Engine(StoredRuns):
                 self.settings.stop,
                 started_monotonic=self._started_monotonic,
                 started_at=self._started_at,
+                stop_at=self._stop_at,
             ),
             fresh=self.options.fresh,
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from batchlock.config import Settings, replaced
 from batchlock.core.errors import UsageError
 from batchlock.core.org import StoredOrg
+from batchlock.core.runs import STOP_AT
 from batchlock.store.sealing import SealingKeys, UnknownKey, find_keys, make_key_file, require_keys
 from batchlock.store.settings import SecretsSettings
 from batchlock.zoho.settings import ZohoSettings
@@ -77,7 +78,9 @@ def with_options(settings: Settings, run: "Run") -> Settings:
 
     Raises UsageError.
     """
-    chosen = {tuple(name.split(".")): value for name, value in run.options.items()}
+    chosen = {
+        tuple(name.split(".")): value for name, value in run.options.items() if name != STOP_AT
+    }
     return replaced(settings, chosen, source=lambda path: f"Run {run.run_id}: {'.'.join(path)}")
 
 

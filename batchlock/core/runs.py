@@ -41,6 +41,9 @@ class RunState(StrEnum):
 MIXED = "mixed"
 """The action of a run whose rows have several."""
 
+STOP_AT = "stop_at"
+"""In the options of a run: when it stops, in ISO 8601."""
+
 CLOSED = frozenset({RunState.FINISHED, RunState.SUPERSEDED, RunState.REFUSED})
 """The states of runs that cannot be resumed."""
 
@@ -242,13 +245,22 @@ class Run:
     due: datetime | None = None
     """When its schedule was due, UTC."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Settings that the person who started it chose for it, such as `limits.in_flight`."""
+    """Settings that the person who started it chose for it, such as `limits.in_flight`.
+
+    Beside them STOP_AT.
+    """
     start_at: datetime | None = None
     """When it is put into the queue by itself, UTC; it is paused until then."""
     note: str = ""
     """What people call it: a name, a note or a ticket."""
     stop_requested: StopReason | None = None
     """A person's request to end it: paused or stopped, and by whom."""
+
+    @property
+    def stop_at(self) -> datetime | None:
+        """When it stops, UTC: the time of day that a person chose, after its start."""
+        text = self.options.get(STOP_AT)
+        return None if text is None else datetime.fromisoformat(text)
 
     @property
     def run_id(self) -> str:

@@ -12,6 +12,7 @@ import getpass
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from batchlock.core.errors import (
@@ -32,6 +33,7 @@ from batchlock.fleet.queue import notify_workers, wake
 from batchlock.org_settings import not_in_the_store
 from batchlock.plan import run_info
 from batchlock.report import summaries
+from batchlock.send.stop_rules import STOP_UNTIL, with_stop_at
 from batchlock.start import refuse_undo_of_rehearsal
 from batchlock.store.journal import send_done_rows
 from batchlock.store.recorder import is_sending_begins
@@ -137,8 +139,11 @@ class SharedEngine(Engine):
     def _queue(self, run: Run) -> None:
         if run.state not in _LIVE:
             requested_by = f"{_user()}@{socket.gethostname()}"
+            options, until = self.options.typed, self.settings.stop.until
+            if STOP_UNTIL in options and until is not None:
+                options = with_stop_at(options, until, datetime.now(UTC))
             is_queued = self.store.runs.enqueue(
-                run.run_id, requested_by=requested_by, options=self.options.typed
+                run.run_id, requested_by=requested_by, options=options
             )
             now = None if is_queued else self.store.runs.get(run.run_id)
             if not is_queued and (now is None or now.state not in _LIVE):

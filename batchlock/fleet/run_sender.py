@@ -67,6 +67,7 @@ class RunSender:
                 settings.stop,
                 started_monotonic=asyncio.get_running_loop().time(),
                 started_at=datetime.now(UTC),
+                stop_at=run.stop_at,
             ),
             fresh=False,
             writer=await self._run_writer(run, journal, guard),

@@ -1,36 +1,60 @@
 """The rules that end a run early: failures in a row, the same refusal each time, the deadline."""
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from time import localtime
+from typing import Any
 
 from batchlock.core.errors import Stopped
 from batchlock.core.results import Outcome, Status
+from batchlock.core.runs import STOP_AT
 from batchlock.core.stop import StopCode, StopReason
 from batchlock.send.settings import StopSettings
 
+STOP_UNTIL = "stop.until"
+"""The name of the setting `until`."""
+
 
 def deadline(
-    settings: StopSettings, *, started_monotonic: float, started_at: datetime
+    settings: StopSettings,
+    *,
+    started_monotonic: float,
+    started_at: datetime,
+    stop_at: datetime | None = None,
 ) -> float | None:
     """Return the monotonic time at which a run must end; None for no limit.
 
     The run began at `started_monotonic`, which was `started_at` on the wall clock. `until` means
-    the first such local time after the start.
+    the first such local time after the start; `stop_at` is that time of a run that has waited since
+    a person chose it, and may be past.
     """
     ends = []
     if settings.max_runtime is not None:
         ends.append(started_monotonic + settings.max_runtime)
-    if settings.until is not None:
-        now, day = started_at.timestamp(), started_at.astimezone().date()
-        moments = [
-            *_moments(day, settings.until),
-            *_moments(day + timedelta(days=1), settings.until),
-        ]
+    if stop_at is None and settings.until is not None:
+        stop_at = first_time_after(settings.until, started_at)
+    if stop_at is not None:
         # The difference of wall-clock times, so that a later change of the clock has no effect.
-        ends.append(started_monotonic + min(at for at in moments if at > now) - now)
+        ends.append(started_monotonic + stop_at.timestamp() - started_at.timestamp())
     return min(ends, default=None)
+
+
+def first_time_after(until: time, moment: datetime) -> datetime:
+    """Return when it is a local time of day for the first time after a moment; UTC."""
+    day = moment.astimezone().date()
+    moments = [*_moments(day, until), *_moments(day + timedelta(days=1), until)]
+    return datetime.fromtimestamp(min(at for at in moments if at > moment.timestamp()), UTC)
+
+
+def with_stop_at(options: Mapping[str, Any], until: time, start_at: datetime) -> dict[str, Any]:
+    """Return the options of a run with the moment at which it stops.
+
+    It is the time of day after the start that a person chose. The run may begin much later, after
+    other runs or a kill, and must not be sent for another day then.
+    """
+    return {**options, STOP_AT: first_time_after(until, start_at).isoformat()}
 
 
 def _moments(day: date, at: time) -> list[float]:

@@ -10,12 +10,13 @@ WorkerQueue    the store is in a database: the workers do, and this server only 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 from typing import Any
 
 from batchlock.core.errors import BatchlockError
-from batchlock.core.runs import Run, RunState, state_after
+from batchlock.core.runs import STOP_AT, Run, RunState, state_after
 from batchlock.core.stop import StopCode, StopReason
+from batchlock.send.stop_rules import STOP_UNTIL, with_stop_at
 from batchlock.store.queued_runs import LaterStart
 from batchlock.store.store import Store
 from batchlock.web.served_orgs import ServedOrgs
@@ -32,12 +33,30 @@ class StartOptions:
     note: str = ""
     """What people call it; empty: as it is."""
 
+    def are_of(self, run: Run) -> bool:
+        """Return whether a run waits for this start, with these settings."""
+        return self.start_at == run.start_at and dict(self.settings or {}) == chosen_settings(run)
+
     def later_start(self, user: str) -> LaterStart | None:
         """Return the start as the store keeps it; None for one without a wait."""
         if self.start_at is None:
             return None
         sentence = f"It starts by itself, as {user} has chosen."
         return LaterStart(self.start_at, StopReason(code=StopCode.PAUSED, sentence=sentence))
+
+
+def chosen_settings(run: Run) -> dict[str, Any]:
+    """Return the settings that a person chose for a run, by their names in a configuration."""
+    return {name: value for name, value in run.options.items() if name != STOP_AT}
+
+
+def _options(run: Run, start: StartOptions) -> dict[str, Any]:
+    """Return what the process that sends a run reads: its settings, and when it stops."""
+    options = chosen_settings(run) if start.settings is None else dict(start.settings)
+    if (until := options.get(STOP_UNTIL)) is not None:
+        start_at = start.start_at or datetime.now(UTC)
+        return with_stop_at(options, time.fromisoformat(until), start_at)
+    return options
 
 
 class RunQueue(ABC):
@@ -77,12 +96,17 @@ class RunQueue(ABC):
         if run.state in (RunState.QUEUED, RunState.RUNNING):
             if run.stop_requested is not None:
                 raise BatchlockError("It is stopping. Try again in a moment.")
+            if start.settings is not None and not start.are_of(run):
+                raise BatchlockError(
+                    f"Run {run.run_id} was started meanwhile, without the time and the limits that "
+                    "were chosen here. Nothing was changed. Pause it to choose them for the rest."
+                )
         elif not self._store.runs.enqueue(
             run.run_id,
             requested_by=user,
             file_name=file_name,
             upload=upload,
-            options=start.settings,
+            options=_options(run, start),
             start=start.later_start(user),
         ):
             raise BatchlockError("A newer run of the same file took its rows over.")

@@ -26,6 +26,7 @@ async def work(engine: Engine, run_id: str) -> RunResult | None:
             engine.cancel_token,
             engine.observer,
             store=engine.store,
+            stop_at=run.stop_at,
         )
         result = await engine.resume(run_id, only_queued=True)
     except BatchlockError as error:

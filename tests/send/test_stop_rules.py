@@ -20,9 +20,10 @@ from support.delivery import (
 
 from batchlock.core.reply import Reply
 from batchlock.core.results import Result
+from batchlock.core.runs import STOP_AT
 from batchlock.core.stop import StopCode
 from batchlock.send.settings import StopSettings
-from batchlock.send.stop_rules import deadline
+from batchlock.send.stop_rules import deadline, with_stop_at
 
 # Answers to look-ups that end their rows, so that the rows end in order.
 SETUP = replace(REFUSED, about_setup=True)
@@ -189,3 +190,17 @@ def test_the_earlier_of_max_runtime_and_until_ends_the_run(
     until = (started_at.astimezone() + timedelta(hours=1)).time() if has_until else None
     stop = StopSettings(max_runtime=max_runtime, until=until)
     assert deadline(stop, started_monotonic=3.0, started_at=started_at) == end
+
+
+def test_a_run_that_begins_after_its_end_has_no_time() -> None:
+    chosen_at = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    until = (chosen_at.astimezone() + timedelta(hours=1)).time()
+    options = with_stop_at({"stop.until": "x"}, until, chosen_at)
+    assert options == {"stop.until": "x", STOP_AT: "2026-01-15T13:00:00+00:00"}
+    end = deadline(
+        StopSettings(until=until),
+        started_monotonic=7203.0,
+        started_at=chosen_at + timedelta(hours=2),
+        stop_at=datetime.fromisoformat(options[STOP_AT]),
+    )
+    assert end == 3603.0

@@ -45,6 +45,7 @@ class OptionPages:
                 ("choice", StartChoice.NEW.value),
                 ("finished", finished.isoformat() if finished else ""),
                 ("unfinished", unfinished.run_id if unfinished else ""),
+                ("reading", check.info.identity),
                 *fields,
             ],
             action=check.actions.action,

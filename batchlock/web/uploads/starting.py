@@ -16,6 +16,8 @@ from batchlock.store.uploads import Upload
 from batchlock.web.approvals.rule import FourEyes, PlannedStart, StartKind
 from batchlock.web.confirming import confirm_remaining, typed_number
 from batchlock.web.context import AppContext
+from batchlock.web.queue import StartOptions
+from batchlock.web.runs.start_options import local_now, start_options_in
 from batchlock.web.uploads.compared import compared_plan
 
 _STATES = {
@@ -23,6 +25,8 @@ _STATES = {
     RunState.RUNNING: "is being sent",
     RunState.PAUSED: "is paused",
 }
+# What a first click has done, and nobody has changed since.
+_BEGUN = (RunState.PLANNED, RunState.QUEUED, RunState.RUNNING)
 
 
 class StartChoice(StrEnum):
@@ -43,6 +47,9 @@ class StartRequest:
     """When the same content was last finished; empty for never."""
     unfinished: str
     """The id of the unfinished run of the same content; empty for none."""
+    reading: str | None
+    """How the file was read, as `RunInfo.identity`; None in a request that no page has made."""
+    options: StartOptions
     confirm_unlocks: ConfirmUnlocks
     """Compares the number of records to unlock with the one that the person has typed."""
     person: str
@@ -52,12 +59,15 @@ class StartRequest:
 
     @classmethod
     def of(cls, form: Mapping[str, object], person: str, address: str) -> "StartRequest":
-        """Return the request in a form that a person has submitted."""
+        """Return the request in a form that a person has submitted. Raises UsageError."""
         choice = str(form.get("choice", ""))
+        reading = form.get("reading")
         return cls(
             choice=StartChoice(choice) if choice in set(StartChoice) else StartChoice.NEW,
             finished_at=str(form.get("finished", "")),
             unfinished=str(form.get("unfinished", "")),
+            reading=None if reading is None else str(reading),
+            options=start_options_in(form, local_now()),
             confirm_unlocks=typed_number(form),
             person=person,
             address=address,
@@ -104,6 +114,12 @@ def run_to_send(context: AppContext, upload: Upload, plan: Path, request: StartR
             confirm_remaining(context, newest, request.confirm_unlocks)
         return newest
     four_eyes.request_in(request.form, request.person)
+    if request.reading not in (None, info.identity):
+        raise BatchlockError(
+            f"{upload.name} was read in another way since the page was opened, or cells of it were "
+            "corrected. Nothing was sent. Open its check again, look at what would be sent, and "
+            "start there."
+        )
     finished = last_finished(same, info)
     if finished is not None and finished.isoformat() != request.finished_at:
         raise BatchlockError(
@@ -136,8 +152,13 @@ def _is_resumed(run: Run, identity: str, request: StartRequest) -> bool:
     """Return whether a click resumes the unfinished run.
 
     A run that the page did not show began since then, by a second click or by somebody else. It is
-    the requested one if it reads the file in the same way.
+    the requested one if it reads the file in the same way, and was neither stopped nor paused.
     """
     if run.run_id == request.unfinished:
         return request.choice is StartChoice.RESUME
-    return run.info.identity == identity and request.choice is not StartChoice.FRESH
+    return (
+        run.info.identity == identity
+        and request.reading in (None, identity)
+        and request.choice is not StartChoice.FRESH
+        and (run.state in _BEGUN or (run.start_at is not None and request.options.are_of(run)))
+    )

@@ -19,7 +19,6 @@ from batchlock.web import security
 from batchlock.web.approvals.rule import log_withdrawal
 from batchlock.web.context import AppContext
 from batchlock.web.retention import remove_unreadable
-from batchlock.web.runs.start_options import local_now, start_options_in
 from batchlock.web.templating import Page
 from batchlock.web.uploads.check import check_page
 from batchlock.web.uploads.columns import (
@@ -222,7 +221,6 @@ class UploadViews:
         form = await security.form_of(request)
         user, address = request[security.NAME], request[security.ADDRESS]
         requested = StartRequest.of(form, user, address)
-        options = start_options_in(form, local_now())
 
         async def start() -> str:
             async with self.starting:  # two clicks at once get the same run
@@ -232,7 +230,7 @@ class UploadViews:
                 plan = await asyncio.to_thread(self._files.plan, upload.id)
                 run = await asyncio.to_thread(run_to_send, self._context, upload, plan, requested)
                 self._context.queue.add(
-                    run, user, file_name=upload.name, upload=upload.id, start=options
+                    run, user, file_name=upload.name, upload=upload.id, start=requested.options
                 )
             self._context.log(request, "started", upload.name, run=run.run_id, upload=upload.id)
             return run.run_id

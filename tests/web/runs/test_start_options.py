@@ -8,7 +8,7 @@ from support.page_server import PageServer
 from support.visitor import PageResponse, Visitor, csv_content, eventually
 
 from batchlock.core.errors import UsageError
-from batchlock.core.runs import Run, RunState
+from batchlock.core.runs import STOP_AT, Run, RunState
 from batchlock.store.store import Store
 from batchlock.web.queue import StartOptions
 from batchlock.web.runs.start_options import local_now, start_options_in
@@ -156,3 +156,57 @@ def test_the_line_and_the_notes_can_be_changed(slow_page: PageServer, someone: V
     for path in (*others, first):
         someone.post(f"{path}/stop")
     eventually(lambda: record(slow_page, first).state is RunState.STOPPED)
+
+
+def test_a_page_from_before_a_later_start_does_not_start_it_now(
+    slow_page: PageServer, someone: Visitor
+) -> None:
+    check = someone.check("twice.csv", csv_content(2, first=700))
+    form = someone.get(f"{check}/options")
+    start_at = in_hours(5)
+    started = send(someone, form, start_at=start_at, most_credits="500").location
+    assert send(someone, form, start_at=start_at, most_credits="500").location == started
+    answer = someone.post(f"{check}/start", {"choice": "new"})
+    assert answer.status == 409
+    assert "have changed since the page was opened" in answer.words
+    assert send(someone, form, start_at=in_hours(6)).status == 409
+    assert record(slow_page, started).state is RunState.PAUSED
+    someone.post(f"{started}/stop")
+
+
+def test_time_and_limits_for_a_run_that_was_started_meanwhile_are_refused(
+    slow_page: PageServer, someone: Visitor
+) -> None:
+    content = csv_content(60, first=2_000_000)
+    check = someone.check("meanwhile.csv", content)
+    form = someone.get(f"{check}/options")
+    started = someone.post(f"{check}/start").location
+    for typed in ({"most_credits": "5"}, {"start_at": in_hours(5)}, {"stop_at": "06:00"}):
+        answer = send(someone, form, **typed)
+        assert answer.status == 409
+        assert "without the time and the limits that were chosen here" in answer.words
+    assert send(someone, form).location == started
+    someone.post(f"{started}/stop")
+    eventually(lambda: record(slow_page, started).state is RunState.STOPPED)
+
+
+def test_a_run_stops_at_the_time_that_was_meant_when_it_begins_later(
+    slow_page: PageServer, someone: Visitor
+) -> None:
+    check = someone.check("past.csv", csv_content(3, first=800))
+    stop_at = in_hours(9).partition("T")[2]
+    started = send(
+        someone, someone.get(f"{check}/options"), start_at=in_hours(5), stop_at=stop_at
+    ).location
+    run = record(slow_page, started)
+    assert run.start_at is not None
+    assert run.stop_at is not None
+    assert run.stop_at - run.start_at == timedelta(hours=4)
+    past = {**run.options, STOP_AT: (datetime.now(UTC) - timedelta(minutes=30)).isoformat()}
+    with Store(slow_page.state) as store:  # as if it had waited behind another run, or was killed
+        store.runs.enqueue(run.run_id, options=past)
+    eventually(lambda: record(slow_page, started).state is RunState.STOPPED)
+    assert record(slow_page, started).figures.remaining == 3
+    # A person who resumes it means the next such time.
+    assert someone.confirm(f"{started}/go-on").status == 303
+    eventually(lambda: record(slow_page, started).state is RunState.FINISHED)

@@ -207,3 +207,19 @@ def test_a_row_that_the_file_does_not_have(someone: Visitor, row: str) -> None:
     page = someone.get(f"{upload}/correct?row={row}")
     assert page.status == 404 or "No row has a problem" in page.words
     assert someone.get(f"{upload}?row={row}").status == 200
+
+
+def test_a_page_from_before_a_correction_starts_nothing(someone: Visitor) -> None:
+    upload = someone.check("stale.csv", csv_content(3, first=509_000))
+    pages = [upload, f"{upload}/options"]
+    forms = [
+        dict(re.findall(r'type="hidden" name="(\w+)" value="(.*?)"', someone.get(path).text))
+        for path in pages
+    ]
+    assert correct(someone, upload, 2, reason="not what was seen").status == 303
+    for form in forms:
+        answer = someone.post(f"{upload}/start", {**form, "csrf": someone.csrf})
+        assert answer.status == 409
+        assert "cells of it were corrected. Nothing was sent." in answer.words
+    form = dict(re.findall(r'type="hidden" name="(\w+)" value="(.*?)"', someone.get(upload).text))
+    assert someone.post(f"{upload}/start", form).status == 303

@@ -31,7 +31,7 @@ def page(tmp_path: Path) -> Iterator[PageServer]:
 def signed_in(tab: Page, page: PageServer, name: str) -> Page:
     tab.goto(f"{page.url}/login")
     tab.get_by_label("Name").fill(name)
-    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("textbox", name="Password").fill(PASSWORD)
     button(tab, "Sign in").click()
     tab.wait_for_url(f"{page.url}/orgs/*")
     return tab
@@ -74,4 +74,4 @@ def test_who_asks_sees_what_another_person_decides(page: PageServer, new_tab: Ne
     sam.route("**/start", answer_late)
     button(sam, "Approve and start").click()
     sam.wait_for_url("**/runs/*")
-    expect(pia.get_by_role("link", name="Open the run")).to_be_visible()
+    expect(pia.get_by_text("Approved by Sam")).to_be_visible()

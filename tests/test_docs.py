@@ -282,12 +282,27 @@ def test_every_name_in_the_documents_for_developers_exists(name: str) -> None:
     assert unknown == []
 
 
-@pytest.mark.parametrize("name", ["docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md"])
+@pytest.mark.parametrize(
+    "name", ["docs/architecture.md", "docs/asvs.md", "CONTRIBUTING.md", "SECURITY.md"]
+)
 def test_every_file_that_a_document_links_to_exists(name: str) -> None:
     path = ROOT / name
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text("utf-8"))
     assert links
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_every_test_that_shows_a_point_of_asvs_exists() -> None:
+    text = (ROOT / "docs" / "asvs.md").read_text("utf-8")
+    named = set(re.findall(r"`(tests/[\w/.]+)::(\w+)`", text))
+    assert len(named) > 50
+    missing = {
+        f"{path}::{name}"
+        for path, name in named
+        if not (ROOT / path).is_file()
+        or not re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text("utf-8"), re.MULTILINE)
+    }
+    assert missing == set()
 
 
 def test_every_message_of_the_code_has_its_cause_and_cure() -> None:

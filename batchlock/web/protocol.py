@@ -30,11 +30,7 @@ _LEAST_BYTES_PER_SECOND = 512.0
 # After an answer that did not need the body, the rest of it is read and thrown away for so long:
 # else the browser would show "connection reset" instead of the answer.
 _LINGERING_SECONDS = 5.0
-_NO_ROOM = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Retry-After: 5\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\n"
-    b"Content-Length: 58\r\n\r\nToo many connections are open. Try again in a few seconds."
-)
+_NO_ROOM = b"Too many connections are open. Try again in a few seconds."
 
 
 class PageConnection(web.RequestHandler):
@@ -104,7 +100,7 @@ class PageConnection(web.RequestHandler):
         # As aiohttp's `request.remote`.
         address = str(peer[0]) if isinstance(peer, (list, tuple)) else str(peer)
         if not self._connections.admit(self, address):
-            link.write(_NO_ROOM)
+            link.write(_no_room())
             link.close()
             return
         super().connection_made(transport)
@@ -242,6 +238,21 @@ class PageConnection(web.RequestHandler):
             self._watch_answer()
         else:
             self.cut()
+
+
+def _no_room() -> bytes:
+    """Return the answer to a new connection for which there is no room."""
+    response = web.Response(
+        headers={
+            "Content-Type": "text/plain; charset=utf-8",
+            "Content-Length": str(len(_NO_ROOM)),
+            "Retry-After": "5",
+            "Connection": "close",
+        }
+    )
+    security.add_headers(response)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in response.headers.items())
+    return f"HTTP/1.1 503 Service Unavailable\r\n{headers}\r\n".encode() + _NO_ROOM
 
 
 def connection_factory(

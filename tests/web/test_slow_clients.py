@@ -195,7 +195,7 @@ def test_nobody_is_cut_who_waits_for_an_answer() -> None:
 
 
 def test_a_new_client_is_told_that_all_are_at_work() -> None:
-    async def first_line_of_second() -> bytes:
+    async def answer_of_second() -> bytes:
         began, may_end = asyncio.Event(), asyncio.Event()
 
         async def work(request: web.BaseRequest) -> web.Response:
@@ -212,14 +212,19 @@ def test_a_new_client_is_told_that_all_are_at_work() -> None:
         first.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await began.wait()
         reader, second = await asyncio.open_connection(*address)
-        line = await reader.readline()
+        answer = await reader.read()
         may_end.set()
         for writer in (first, second):
             writer.close()
         listener.close()
-        return line
+        return answer
 
-    assert asyncio.run(first_line_of_second()).startswith(b"HTTP/1.1 503 ")
+    answer = asyncio.run(answer_of_second())
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    headers, _, text = answer.partition(b"\r\n\r\n")
+    for header in (f"Content-Length: {len(text)}", "X-Content-Type-Options: nosniff",
+                   "Content-Security-Policy: default-src 'none'"):  # fmt: skip
+        assert header.encode() in headers
 
 
 def test_the_people_behind_a_proxy_share_no_bound() -> None:

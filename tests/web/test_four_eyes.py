@@ -162,10 +162,10 @@ def test_a_file_is_asked_for_sent_back_corrected_and_started(pia: Visitor, sam: 
     assert "Approved by Sam" in pia.get(check).words
     log = log_of(pia)
     for entry in (
-        "Pia asked for approval of story.csv (new, 3 rows, asked for by Pia): for the audit",
+        "Pia asked for approval of story.csv (new, 3 rows): for the audit",
         "Sam sent back story.csv (new, 3 rows, asked for by Pia): use the column Reason B",
         "Pia read again story.csv: Reason B as reason",
-        "Pia asked for approval of story.csv (new, 3 rows, asked for by Pia): now with column B",
+        "Pia asked for approval of story.csv (new, 3 rows): now with column B",
         "Sam approved story.csv (new, 3 rows, asked for by Pia): looks right",
         "Sam started story.csv",
     ):

@@ -265,8 +265,9 @@ def log_approval(
     address: str,
 ) -> None:
     """Record in the audit log what somebody did with a request; `address` is the browser's."""
-    subject = f"{approval.title} ({approval.start}, {approval.rows:,} rows, asked for by "
-    subject += f"{approval.requested_by})"
+    rows = "1 row" if approval.rows == 1 else f"{approval.rows:,} rows"
+    asked = "" if person == approval.requested_by else f", asked for by {approval.requested_by}"
+    subject = f"{approval.title} ({approval.start}, {rows}{asked})"
     if comment:
         subject += f": {comment}"
     kind, _, number = approval.subject.partition("/")

@@ -88,8 +88,7 @@ class Engine(StoredRuns):
     ) -> None:
         """Use a reader process that was started early, and a store that is open already, if any.
 
-        `confirm_unlocks` is called before a run is stored that unlocks records. `stop_at` is as in
-        `deadline`.
+        `confirm_unlocks` is called before a run with unlocks is stored; `stop_at`: see `deadline`.
         """
         super().__init__(settings, options, observer, store, confirm_unlocks)
         self.cancel_token = cancel_token
@@ -114,10 +113,7 @@ class Engine(StoredRuns):
         )
 
     async def locks(self, request: FindRequest) -> RunResult:
-        """Find locked records, or go on with a run of the last day that asks for the same.
-
-        Raises as `run` does.
-        """
+        """Find locked records, or resume a run of the last day for the same; raises as `run`."""
         credentials = load_credentials(self.settings.zoho, self.settings.network, self._org)
         request, costs = await resolve_modules(
             request, self.settings, self.store, credentials, cancel_token=self.cancel_token

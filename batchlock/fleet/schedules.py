@@ -135,7 +135,8 @@ class Scheduler:
                 await asyncio.to_thread(self._store.schedules.release, firing)
 
     def _start_due_runs(self) -> None:
-        for org in self._store.runs.start_due(self._now()):
+        now = self._now()
+        for org in self._store.runs.start_due(now, self._store.runs.due_orgs(now)):
             wake(self._store, org)
 
     def _claim(self, limit: int) -> list[Firing]:

@@ -1,6 +1,6 @@
 """The queue of the runs that people have requested: which wait, in which order, and until when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,13 +12,15 @@ from batchlock.core.stop import StopCode, StopReason
 from batchlock.store.database import reading, writing
 from batchlock.store.run_columns import state_values, values_of
 from batchlock.store.run_queries import RunQueries, is_open, lock_runs, queue_order
+from batchlock.store.schema import orgs as org_table
 from batchlock.store.schema import runs as table
 
 LATEST_START = timedelta(hours=1)
 """A run that can only start later than this after its time stays paused."""
 MISSED_START = StopReason(
     code=StopCode.PAUSED,
-    sentence="It was to start by itself, and batchlock was not at work then.",
+    sentence="It was to start by itself, and batchlock was not at work then, or its org was "
+    "disabled.",
 )
 
 
@@ -67,23 +69,31 @@ class QueuedRuns(RunQueries):
                 connection.execute(update.where(table.c.requested_by == "").values(first))
         return is_queued
 
-    def start_due(self, now: datetime) -> list[str]:
-        """Put the runs into the queue whose start has come; return their orgs.
-
-        A run that is too late stays paused: nobody expects it to be sent in the morning that was to
-        be sent at night.
-        """
-        is_due = sa.and_(table.c.state == RunState.PAUSED.value, table.c.start_at <= now)
+    def due_orgs(self, now: datetime) -> list[str]:
+        """Return the orgs of the runs whose start has come."""
+        query = sa.select(table.c.org).where(_is_due(now)).distinct()
         with reading(self.engine) as connection:
-            if connection.execute(sa.select(table.c.id).where(is_due).limit(1)).first() is None:
-                return []
+            return list(connection.scalars(query))
+
+    def start_due(self, now: datetime, orgs: Sequence[str]) -> list[str]:
+        """Put the runs of some orgs into the queue whose start has come; return their orgs.
+
+        The caller sends the runs of these orgs now. A run that is too late stays paused: nobody
+        expects it to be sent in the morning that was to be sent at night. That of a disabled org
+        is not put into the queue, in which it would wait until somebody enables the org.
+        """
+        if not orgs:
+            return []
+        is_due = _is_due(now) & table.c.org.in_(orgs)
+        disabled = sa.select(org_table.c.org).where(org_table.c.disabled)
+        is_late = table.c.start_at <= now - LATEST_START
         queued = state_values(RunState.QUEUED, None) | {"queued_at": now}
-        in_time = table.update().where(is_due, table.c.start_at > now - LATEST_START)
+        missed = state_values(RunState.PAUSED, MISSED_START)
         with writing(self.engine) as connection:
-            orgs = connection.scalars(in_time.values(queued).returning(table.c.org)).all()
-            missed = state_values(RunState.PAUSED, MISSED_START)
-            connection.execute(table.update().where(is_due).values(missed))
-        return list(dict.fromkeys(orgs))
+            connection.execute(table.update().where(is_due, is_late).values(missed))
+            in_time = table.update().where(is_due, table.c.org.not_in(disabled))
+            started = connection.scalars(in_time.values(queued).returning(table.c.org)).all()
+        return list(dict.fromkeys(started))
 
     def move_in_queue(self, org: str, run_id: str, *, to_front: bool) -> bool:
         """Let a run that waits change places with the one before it, or come first of all.
@@ -141,3 +151,7 @@ class QueuedRuns(RunQueries):
         with writing(self.engine) as connection:
             is_run = table.c.id == run_id
             connection.execute(table.update().where(is_run, *conditions).values(values))
+
+
+def _is_due(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.state == RunState.PAUSED.value, table.c.start_at <= now)

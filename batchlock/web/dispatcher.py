@@ -60,8 +60,10 @@ class Dispatcher:
             queue.detach()
 
     def _step(self) -> None:
-        self._store.runs.start_due(datetime.now(UTC))
-        served = set(self._served_orgs.names())
+        served, now = set(self._served_orgs.names()), datetime.now(UTC)
+        # Those of the other orgs are left to the server that sends them.
+        due = [org for org in self._store.runs.due_orgs(now) if org in served]
+        self._store.runs.start_due(now, [org for org in due if self._locks.take(org)])
         works = {
             org: work
             for org, work in self._store.overview.orgs_at_work().items()

@@ -121,6 +121,7 @@ def auth_routes(auth: AuthViews, account: AccountViews) -> list[web.RouteDef]:
         web.get("/account/active", account.note_activity),
         web.post("/account/end", account.end_session),
         web.post("/account/end-others", account.end_others),
+        web.post("/account/strength", account.strength),
         web.post("/account/password", account.change_password),
     ]
 

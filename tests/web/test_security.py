@@ -32,7 +32,8 @@ def test_without_a_session_nothing_is_shown_or_changed(page: PageServer) -> None
                  f"{HOME}/files/0/read", f"{HOME}/files/0/correct", f"{HOME}/choices/remove",
                  f"{HOME}/choices/agree", f"{HOME}/unreadable/remove",
                  f"{HOME}/files/0/remove", "/logout", "/account/end",
-                 "/account/end-others", "/account/password"):  # fmt: skip
+                 "/account/end-others", "/account/password",
+                 "/account/strength"):  # fmt: skip
         assert stranger.post(path).status == 401, path
     stranger.home = HOME
     assert stranger.upload(("a.csv", b"")).status == 401
@@ -45,7 +46,8 @@ def test_no_change_is_accepted_without_its_token(someone: Visitor) -> None:
     for path in (f"{run}/stop", f"{run}/pause", f"{run}/go-on", f"{run}/retry", f"{upload}/start",
                  f"{run}/undo", f"{run}/use", f"{HOME}/locks",
                  f"{upload}/read", f"{upload}/correct", f"{upload}/remove", "/logout", "/login",
-                 "/account/end", "/account/end-others", "/account/password"):  # fmt: skip
+                 "/account/end", "/account/end-others", "/account/password",
+                 "/account/strength"):  # fmt: skip
         for token in ("", "0" * 64):
             assert someone.post(path, {"csrf": token}).status == 403, path
     assert someone.upload(("third.csv", csv_content(1, first=1)), csrf="").status == 403

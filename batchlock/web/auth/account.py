@@ -11,7 +11,7 @@ from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.guard import PasswordGuard, PasswordRefusedError
 from batchlock.web.auth.passwords import MIN_LENGTH
-from batchlock.web.auth.strength import weakness
+from batchlock.web.auth.strength import strength_of, weakness
 from batchlock.web.auth.tokens import session_key
 from batchlock.web.templating import Page, Templates
 
@@ -78,6 +78,17 @@ class AccountViews:
         if self._store.sessions.end_others(key, request[security.NAME]):
             self._log(request, "ended all other sessions")
         raise web.HTTPSeeOther("/account")
+
+    async def strength(self, request: web.Request) -> web.Response:
+        """Answer how strong a password is that the person types."""
+        form = await security.form_of(request)
+        name, password = request[security.NAME], str(form.get("new", ""))
+        address = security.client_address(request, self._rules)
+        try:
+            found = await self._guard.compute(address, lambda: strength_of(password, name))
+        except PasswordRefusedError as error:
+            raise web.HTTPTooManyRequests(text=str(error)) from None
+        return web.json_response(found._asdict())
 
     async def change_password(self, request: web.Request) -> web.Response:
         """Change the password of the person, and end the other sessions."""

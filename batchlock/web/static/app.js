@@ -302,6 +302,34 @@ function showPasswords(line) {
   line.hidden = false;
 }
 
+// How strong the new password is, by the rules by which it is taken or refused.
+function showStrength(line) {
+  const field = line.closest("form").querySelector("[name=new]");
+  let timer = 0;
+
+  async function ask() {
+    const typed = field.value;
+    try {
+      const body = new URLSearchParams({ csrf, new: typed });
+      const answer = await fetch("/account/strength", { method: "POST", body });
+      if (answer.status === 401) showSignedOut();
+      if (!answer.ok || typed !== field.value) return;
+      const { score, reason } = await answer.json();
+      line.querySelector("meter").value = score;
+      line.querySelector("[role=status]").textContent = reason || "Strong enough.";
+      line.hidden = false;
+    } catch {
+      // the server does not answer; the form says so
+    }
+  }
+
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, 400);
+  });
+}
+
+document.querySelectorAll("[data-strength]").forEach(showStrength);
 document.querySelectorAll("[data-show-password]").forEach(showPasswords);
 document.querySelectorAll("[data-refresh]").forEach(refresh);
 localTimes(document);

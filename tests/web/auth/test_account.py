@@ -1,5 +1,6 @@
 """The page of the own account: sessions, and the password."""
 
+import json
 import re
 import sqlite3
 from contextlib import closing
@@ -73,6 +74,20 @@ def test_a_person_changes_the_password(guarded: PageServer) -> None:
     there.get("/login")
     assert there.post("/login", {"name": "Uta", "password": PASSWORD}).status == 403
     assert there.post("/login", {"name": "Uta", "password": NEW_PASSWORD}).status == 303
+
+
+def test_the_strength_of_a_new_password_is_told(guarded: PageServer) -> None:
+    anna = person(guarded, "Anna", "10.1.4.1")
+    for password, score, reason in (
+        ("", 0, "at least 12 characters"),
+        ("kD8#qv0!zLw", 2, "at least 12 characters"),
+        ("password1234", 1, "leaked"),
+        (NEW_PASSWORD, 4, ""),
+    ):
+        told = json.loads(anna.post("/account/strength", {"new": password}).content)
+        assert told["score"] == score, password
+        assert reason in told["reason"]
+        assert bool(told["reason"]) == bool(reason)
 
 
 def test_whoever_came_by_a_link_has_no_password(page: PageServer) -> None:

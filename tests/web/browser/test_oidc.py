@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from support.browser import NewTab, button, each_appearance, needs_browser
 from support.oidc_server import OidcServer, oidc_server
 from support.oidc_visitor import config_of
-from support.page_server import PageServer, add_person, served_page
+from support.page_server import PASSWORD, PageServer, add_person, served_page
 from support.visitor import write_config
 
 pytestmark = needs_browser
@@ -51,3 +51,23 @@ def test_a_person_signs_in_and_out(acme: PageServer, provider: OidcServer, new_t
     button(tab, "Sign out").click()
     expect(tab.get_by_role("link", name="Sign out there, too")).to_be_visible()
     assert Axe().run(tab).response["violations"] == []
+
+
+def test_a_new_password_shows_its_strength(acme: PageServer, new_tab: NewTab) -> None:
+    tab = new_tab()
+    tab.goto(f"{acme.url}/login?next=/account")
+    tab.get_by_label("Name").fill("Paula")
+    tab.locator("#password").fill(PASSWORD)
+    button(tab, "Sign in").click()
+    meter, words = tab.get_by_role("meter"), tab.locator("[data-strength] [role=status]")
+    expect(meter).to_be_hidden()
+    for password, value, sentence in (
+        ("password1234", 1, "easy to guess"),
+        ("velvet otter lantern nine", 4, "Strong enough."),
+    ):
+        tab.get_by_role("textbox", name="New password").fill(password)
+        expect(words).to_contain_text(sentence)
+        assert meter.evaluate("one => one.value") == value
+    for appearance in each_appearance(tab):
+        assert Axe().run(tab).response["violations"] == [], appearance
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), appearance

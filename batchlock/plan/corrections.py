@@ -18,7 +18,8 @@ class Corrector:
     """Corrects the chunks of one table.
 
     A correction is for the cell that the person saw. Where the file is read in another way now, so
-    that another text stands there, the correction is not applied, and a note says so.
+    that the field is read from another column or another text stands there, the correction is not
+    applied, and a note says so.
     """
 
     def __init__(self, corrections: Sequence[Correction], table: "Table") -> None:
@@ -38,8 +39,12 @@ class Corrector:
                 self._apply(chunk, position, correction)
 
     def _apply(self, chunk: "pd.DataFrame", position: int, correction: Correction) -> None:
-        column = self._table.fields.get(correction.field)
-        if column is not None and correction.sheet == self._table.sheet:
+        table, column = self._table, self._table.fields.get(correction.field)
+        if (
+            column is not None
+            and correction.sheet == table.sheet
+            and correction.column == table.titles[column]
+        ):
             cells: Sequence[Cell] = chunk[column].tolist()
             if display_text(cells[position]) == correction.old:
                 chunk.iloc[position, column] = correction.new or None
@@ -55,7 +60,8 @@ class Corrector:
             cells = "1 correction is" if count == 1 else f"{count:,} corrections are"
             yield Note.of_rows(
                 "correction_not_applied",
-                f"{cells} not applied, because the file is read in another way now and another "
-                "text stands in the cell. Correct the cell again, or take the correction back.",
+                f"{cells} not applied, because the file is read in another way now: from another "
+                "column, or another text stands in the cell. Correct the cell again, or take the "
+                "correction back.",
                 rows,
             )

@@ -86,6 +86,7 @@ def test_the_text_of_a_formula_stays_text(tmp_path: Path) -> None:
         {"sheet": "Sheet1"},
         {"row": 9},
         {"field": Field.ACTION},
+        {"column": "Comment"},
     ],
 )
 def test_a_correction_of_another_cell_is_not_applied_but_noted(

@@ -63,9 +63,15 @@ class PendingSignIns:
             content=json.loads(text.get_secret_value()), ends_at=row.ends_at, poll_at=row.poll_at
         )
 
-    def take_poll(self, org: str, now: datetime, interval: timedelta) -> bool:
-        """Return whether Zoho may be asked now; then nobody else may before `now + interval`."""
-        due = table.update().where(table.c.org == org, table.c.poll_at <= now)
+    def take_poll(self, org: str, now: datetime, interval: timedelta, *, ends_at: datetime) -> bool:
+        """Return whether Zoho may be asked now about the sign-in that ends at this time.
+
+        Then nobody else may before `now + interval`. False as well when it was begun anew: what
+        Zoho says about the older one would take the place of the newer one.
+        """
+        due = table.update().where(
+            table.c.org == org, table.c.poll_at <= now, table.c.ends_at == ends_at
+        )
         with writing(self._engine) as connection:
             return connection.execute(due.values(poll_at=now + interval)).rowcount > 0
 

@@ -160,7 +160,9 @@ class SignIns:
             not is_asked and now.timestamp() < sign_in.begun_at + sign_in.interval_seconds
         ):
             return sign_in
-        if not self._store.pending_sign_ins.take_poll(self._org, now, interval):
+        if not self._store.pending_sign_ins.take_poll(
+            self._org, now, interval, ends_at=sign_in.ends_at
+        ):
             return sign_in
         sign_in = replace(sign_in, poll_at=now + interval)
         client = _client(_zoho(settings, sign_in), sign_in.client_id, sign_in.client_secret)

@@ -109,6 +109,19 @@ def confirm_remaining(context: AppContext, run: Run, confirm: ConfirmUnlocks) ->
         confirm(unlocks)
 
 
+def confirm_resumption(context: AppContext, run: Run, form: Mapping[str, object]) -> None:
+    """Ask for the number of rows that a run has left, or of its unlocks, which are typed.
+
+    Raises UnlocksUnconfirmed and RowsUnconfirmed.
+    """
+    with context.store.open_journal(run) as journal:
+        remaining, unlocks = journal.remaining(), journal.to_unlock()
+    if unlocks:
+        confirm_remaining(context, run, typed_number(form))
+    else:
+        require_number(context, form, action=run.info.action, count=remaining)
+
+
 def require_number(
     context: AppContext, form: Mapping[str, object], *, action: str, count: int
 ) -> None:

@@ -13,7 +13,12 @@ from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.start import rows_of_retry
 from batchlock.web import security
 from batchlock.web.approvals.rule import FourEyes, StartKind
-from batchlock.web.confirming import confirm_remaining, require_number, typed_number
+from batchlock.web.confirming import (
+    confirm_remaining,
+    confirm_resumption,
+    require_number,
+    typed_number,
+)
 from batchlock.web.context import AppContext
 from batchlock.web.runs.planned import planned_run_start
 from batchlock.web.runs.start_options import local_now, note_in, start_options_in
@@ -51,11 +56,11 @@ class RunActions:
         if run.info.kind == FIND_KIND or run.state in (RunState.QUEUED, RunState.RUNNING):
             queue.add(run, user, start=options)
         elif self._four_eyes.is_approved(run):
-            await asyncio.to_thread(self._confirm_resumption, run, form)
+            await asyncio.to_thread(confirm_resumption, self._context, run, form)
             queue.add(run, user, start=options)
         else:
             self._four_eyes.request_in(form, user)
-            await asyncio.to_thread(self._confirm_resumption, run, form)
+            await asyncio.to_thread(confirm_resumption, self._context, run, form)
             async with self._starting_retry:
                 planned = partial(planned_run_start, self._context, run, StartKind.RESUME)
                 with self._four_eyes.permit(user, form, planned, address=address) as permit:
@@ -161,15 +166,6 @@ class RunActions:
         # Shielded, for the same reason as a retry.
         new_id = await asyncio.shield(start())
         raise self._see_run(request, f"undid {run.run_id} as", new_id)
-
-    def _confirm_resumption(self, run: Run, form: Mapping[str, object]) -> None:
-        """Ask for the number of rows that a run has left, or of its unlocks, which are typed."""
-        with self._context.store.open_journal(run) as journal:
-            remaining, unlocks = journal.remaining(), journal.to_unlock()
-        if unlocks:
-            confirm_remaining(self._context, run, typed_number(form))
-        else:
-            require_number(self._context, form, action=run.info.action, count=remaining)
 
     def _confirm_retry(self, run: Run, form: Mapping[str, object], *, refused: bool) -> None:
         """Ask for the number of rows of a retry; unlocks are asked about when it is made.

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from batchlock.confirming import ConfirmUnlocks
 from batchlock.core.errors import BatchlockError
+from batchlock.core.rows import Action
 from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.summaries import refusal_of
 from batchlock.store.earlier import last_finished
 from batchlock.store.journal import Journal
 from batchlock.store.uploads import Upload
 from batchlock.web.approvals.rule import FourEyes, PlannedStart, StartKind
-from batchlock.web.confirming import confirm_remaining, typed_number
+from batchlock.web.confirming import confirm_resumption, require_number, typed_number
 from batchlock.web.context import AppContext
 from batchlock.web.queue import StartOptions
 from batchlock.web.runs.start_options import local_now, start_options_in
@@ -111,7 +112,7 @@ def run_to_send(context: AppContext, upload: Upload, plan: Path, request: StartR
         if newest.state not in (RunState.QUEUED, RunState.RUNNING):
             four_eyes.require_approved(newest)
         if newest.state not in ACTIVE:
-            confirm_remaining(context, newest, request.confirm_unlocks)
+            confirm_resumption(context, newest, request.form)
         return newest
     four_eyes.request_in(request.form, request.person)
     if request.reading not in (None, info.identity):
@@ -143,9 +144,20 @@ def run_to_send(context: AppContext, upload: Upload, plan: Path, request: StartR
     kind = StartKind.FRESH if is_fresh else StartKind.NEW
     planned = partial(planned_start, context, upload, plan, kind)
     with four_eyes.permit(request.person, request.form, planned, address=request.address) as permit:
+        if is_fresh:
+            _confirm_fresh(context, plan, request.form)
         run = engine.start(plan)
         permit.run_id = run.run_id
     return run
+
+
+def _confirm_fresh(context: AppContext, plan: Path, form: Mapping[str, object]) -> None:
+    """Ask for the number of all rows; unlocks are asked about when the run is made."""
+    with compared_plan(plan, context.store) as journal:
+        counts, action = journal.rows_to_send(with_done=True), journal.info.action
+    if all(count.action != Action.UNLOCK for count in counts):
+        rows = sum(count.rows for count in counts)
+        require_number(context, form, action=action, count=rows)
 
 
 def _is_resumed(run: Run, identity: str, request: StartRequest) -> bool:

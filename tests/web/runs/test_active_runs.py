@@ -123,7 +123,7 @@ def test_a_run_at_a_terminal_can_be_ended_on_the_page(
     run = someone.start("locks.csv", csv_content(300, first=6_000))
     someone.wait_for(run, "Sending.")
     someone.post(f"{run}/pause")
-    someone.wait_for(run, "Paused by")
+    someone.wait_for(run, "until somebody resumes")  # its process has ended, too
     run_id = run.rpartition("/")[2]
     resume = ("resume", run_id, "--in-flight", 1, "--config", slow_page.config)
     with forked(*resume) as process:

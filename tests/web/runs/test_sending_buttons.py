@@ -81,3 +81,34 @@ def test_a_run_of_production_is_resumed_after_the_question(anna: Visitor) -> Non
     assert "Paused by" in anna.get(run).words
     assert anna.confirm(f"{run}/go-on").location == run
     assert "40 updated" in anna.results(run).words
+
+
+def test_sending_all_again_to_production_asks_with_the_number(anna: Visitor) -> None:
+    content = csv_content(3, first=82_000)
+    run = anna.start("again.csv", content)
+    anna.results(run)
+    upload = anna.check("again.csv", content)
+    form = re.search(r'value="fresh">.*?</form>', anna.get(upload).text, re.DOTALL)
+    assert form is not None
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="(.*?)"', form[0]))
+    request = {**fields, "choice": "fresh"}
+    asked = anna.post(f"{upload}/start", request)
+    assert (asked.status, asked.location) == (200, "")
+    assert "Send 3 updates to default production?" in asked.words
+    again = anna.confirm(f"{upload}/start", request).location
+    assert again != run
+    assert "3 updated" in anna.results(again).words
+
+
+def test_a_run_is_resumed_from_its_check_after_the_question(anna: Visitor) -> None:
+    content = csv_content(40, first=83_000)
+    run = anna.start("half.csv", content)
+    anna.wait_for(run, "Sending.")
+    anna.post(f"{run}/stop")
+    anna.results(run)
+    upload = anna.check("half.csv", content)
+    request = {"choice": "resume", "unfinished": run.rpartition("/")[2]}
+    asked = anna.post(f"{upload}/start", request)
+    assert re.search(r"Send \d+ updates to default production\?", asked.words)
+    assert anna.confirm(f"{upload}/start", request).location == run
+    assert "40 updated" in anna.results(run).words

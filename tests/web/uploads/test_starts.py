@@ -31,8 +31,11 @@ def buttons(visitor: Visitor, upload: str) -> dict[str, dict[str, str]]:
 
 
 def click(visitor: Visitor, upload: str, words: str) -> str:
-    """Click a button of a check; return the path of the run."""
-    answer = visitor.post(f"{upload}/start", buttons(visitor, upload)[words])
+    """Click a button of a check, and answer the question of production; return the run's path."""
+    form = buttons(visitor, upload)[words]
+    answer = visitor.post(f"{upload}/start", form)
+    if answer.status == 200:
+        answer = visitor.confirm(f"{upload}/start", form)
     assert answer.status == 303, answer.words
     return answer.location
 

@@ -188,9 +188,13 @@ def foreign_change() -> web.HTTPForbidden:
 async def form_of(request: web.Request) -> Mapping[str, object]:
     """Return the form of a request; raises HTTPBadRequest if it is malformed."""
     try:
-        return await request.post()
+        form = await request.post()
     except (ValueError, LookupError):  # bad percent-encoding; an unknown charset
         raise web.HTTPBadRequest from None
+    # No browser sends it, and PostgreSQL takes no text with it.
+    if any(isinstance(text, str) and "\0" in text for text in form.values()):
+        raise web.HTTPBadRequest
+    return form
 
 
 def header_signal(
@@ -261,6 +265,8 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
             if request.method in _SAFE_METHODS:
                 raise web.HTTPSeeOther(_sign_in_path(request))
             raise web.HTTPUnauthorized(text="You are signed out. Sign in again, then repeat this.")
+        if "\0" in request.path:  # nothing has such a name, and PostgreSQL cannot even look for it
+            raise web.HTTPNotFound
         response = await handler(request)
         # Even the sign-in form needs a cookie, because its CSRF token is derived from it.
         if not cookie and not response.prepared and cookie_name not in response.cookies:

@@ -181,6 +181,13 @@ def test_a_malformed_request_is_refused(
     assert 400 <= someone.request("POST", path, body, headers).status < 500
 
 
+def test_a_form_with_nul_is_refused(someone: Visitor) -> None:
+    for path, name in (("/account/end", "session"), (f"{HOME}/choices/remove", "titles")):
+        refused = someone.post(path, {name: "a\0b"})
+        assert refused.status == 400, path
+        assert "That request makes no sense." in refused.words
+
+
 def test_cells_and_names_are_escaped_everywhere(someone: Visitor) -> None:
     evil = "<script>alert(1)</script>"
     content = (

@@ -66,6 +66,16 @@ def test_a_file_is_uploaded_to_one_machine_and_started_on_another(
         )
 
 
+def test_a_path_with_nul_is_not_looked_up_in_the_database(
+    machines: tuple[PageServer, PageServer],
+) -> None:
+    anna = signed_in(machines[0], "Anna")
+    for path in ("/files/a%00b", f"/orgs/{ORG}/files/%00", f"/orgs/{ORG}%00", "/runs/%00"):
+        refused = anna.get(path)
+        assert refused.status == 404, path
+        assert "There is nothing here." in refused.words
+
+
 def test_a_cell_is_corrected_on_one_machine_and_started_on_another(
     machines: tuple[PageServer, PageServer], database_url: str, tmp_path: Path
 ) -> None:

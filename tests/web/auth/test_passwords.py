@@ -14,6 +14,12 @@ def test_a_password_is_stored_as_a_slow_hash() -> None:
     assert not needs_rehash(password_hash)
 
 
+def test_a_password_is_not_cut_off() -> None:
+    password_hash = hash_password("x" * 128)
+    assert verify_password("x" * 128, password_hash)
+    assert not verify_password("x" * 127 + "y", password_hash)
+
+
 def test_equal_passwords_have_different_hashes() -> None:
     assert hash_password("a long password") != hash_password("a long password")
 

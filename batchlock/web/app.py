@@ -8,6 +8,7 @@ from aiohttp import web
 
 from batchlock.config import Settings
 from batchlock.core.options import RunOptions
+from batchlock.store.oidc_people import LOCAL_USER
 from batchlock.store.store import Store
 from batchlock.web import retention, security
 from batchlock.web.addresses import known_hosts
@@ -38,10 +39,6 @@ from batchlock.web.site import Site
 _MAX_FORM_BYTES = 512 * 1024
 # Another server may have been killed while it planned an upload.
 _RESUME_SECONDS = 30.0
-# Whoever came by a link. Not the account that runs the page: that is often root or a service's, and
-# says nothing about the person.
-_LOCAL_USER = "local user"
-
 _log = logging.getLogger(__name__)
 
 
@@ -77,7 +74,7 @@ def create_app(
     main, passwords, oidc = served_orgs.main, settings.web.passwords, oidc_client(settings)
     guard = PasswordGuard(store, observer, org=main)
     form = LoginForm(store, site.templates, rules, passwords=passwords, oidc=oidc)
-    auth = AuthViews(store, form, rules, org=main, local_user=_LOCAL_USER, on_link=on_link,
+    auth = AuthViews(store, form, rules, org=main, local_user=LOCAL_USER, on_link=on_link,
                      observer=observer, guard=guard)  # fmt: skip
     account = AccountViews(store, site.templates, rules, org=main, guard=guard, passwords=passwords)
     app = web.Application(

@@ -25,6 +25,12 @@ def test_a_person_is_the_issuer_and_the_subject(store: Store) -> None:
     assert [person.subject for person in store.oidc_people.all()] == ["1", "2", "1"]
 
 
+@pytest.mark.parametrize("name", ["Local User", "batchlock", "an unknown name"])
+def test_nobody_has_the_name_of_a_link_or_of_the_server(store: Store, name: str) -> None:
+    assert sign_in(store, "1", name) == f"{name} (2)"
+    assert store.grants.access("local user").roles is None
+
+
 def test_nobody_gets_a_password_for_the_name_of_such_a_person(store: Store) -> None:
     sign_in(store, "1", "Änne")
     with pytest.raises(UsageError, match="änne signs in with OpenID Connect"):

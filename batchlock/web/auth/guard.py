@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
+from batchlock.store.oidc_people import UNKNOWN_NAME
 from batchlock.store.people import AmbiguousName, Person, folded
 from batchlock.store.store import Store
 from batchlock.web.auth.hashing import HashQueue, HashQueueFullError
@@ -17,8 +18,6 @@ _T = TypeVar("_T")
 
 MAX_NAME = 80
 """Bounds what is kept of a name that somebody typed."""
-# Instead of a name that nobody has: it may be a password that was typed into the wrong field.
-_UNKNOWN_NAME = "an unknown name"
 
 
 class PasswordRefusedError(Exception):
@@ -68,7 +67,7 @@ class PasswordGuard:
             person = self._store.people.find(name)
         except AmbiguousName as error:
             return None, " or ".join(error.names), "with a name in the case of neither"
-        return person, _UNKNOWN_NAME if person is None else person.name, ""
+        return person, UNKNOWN_NAME if person is None else person.name, ""
 
     async def hash(self, password: str, address: str) -> str:
         """Return the hash of a new password. Raises PasswordRefusedError as `compute` does."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from batchlock.store.oidc_people import UNKNOWN_NAME
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.guard import PasswordGuard, PasswordRefusedError
@@ -58,8 +59,7 @@ class AuthViews:
             self._observer.on_sign_in_refused(SignInRefusal.LINK)
             if self._link_secret:  # else no link is valid, and strangers could fill the log
                 log, address = self._store.audit_log, request[security.ADDRESS]
-                somebody = "an unknown name"
-                log.add(self._org, somebody, "tried to sign in", "by a link", address=address)
+                log.add(self._org, UNKNOWN_NAME, "tried to sign in", "by a link", address=address)
             raise web.HTTPForbidden(
                 text="This link is not valid, or was used before. A new one is shown where "
                 "batchlock was started."

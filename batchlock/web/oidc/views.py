@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 from aiohttp import web
 
+from batchlock.store.oidc_people import UNKNOWN_NAME
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.login_page import LoginForm
@@ -114,7 +115,7 @@ class OidcViews:
         if failure is Failure.NO_GROUP:
             # Only the provider's people come here, so nobody else can fill the log of the org.
             log = self._store.audit_log
-            log.add(self._org, "an unknown name", "tried to sign in", str(error), address=address)
+            log.add(self._org, UNKNOWN_NAME, "tried to sign in", str(error), address=address)
         return self._form.render(
             request,
             failure.sentence,

@@ -200,13 +200,21 @@ def _readable_errors(engine: sa.Engine) -> Iterator[None]:
         state = Path(engine.url.database or "").parent
         name = getattr(error.orig, "sqlite_errorname", "")
         if name.startswith("SQLITE_FULL"):
-            raise Stopped(f"The disk with {state} is full. Make room, then resume.") from error
+            raise Stopped(
+                f"The disk with {state} is full. Make room, then resume.",
+                page_message="The disk of the server is full. Ask the administrator to make room, "
+                "then try again.",
+            ) from error
         if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             raise BatchlockError(
                 f"The list of runs, {state / NAME}, is damaged. Move it away: the next start makes "
-                "a new one from the journals of the runs."
+                "a new one from the journals of the runs.",
+                page_message="The list of runs is damaged. Ask the administrator, who finds in the "
+                "log of the server what to do.",
             ) from error
         raise UsageError(
             f"The state folder {state} cannot be used: {error.orig}. Set state_directory to a "
-            "folder that can be written."
+            "folder that can be written.",
+            page_message="What the server stores cannot be used at the moment. Ask the "
+            "administrator, who finds the reason in the log of the server.",
         ) from error

@@ -201,6 +201,14 @@ def database_error(error: sa.exc.DBAPIError) -> BatchlockError:
     if error.connection_invalidated or is_away:
         return DatabaseUnavailable(
             f"The database cannot be used: {reason}. Check that it is running, and the setting "
-            "`database`."
+            "`database`.",
+            # The reason names the machine and the account of the database.
+            page_message="The database cannot be used at the moment. Try again in a minute. If "
+            "that does not help, ask the administrator, who finds the reason in the log of the "
+            "server.",
         )
-    return UsageError(f"The database refuses a statement of batchlock: {reason}.")
+    return UsageError(
+        f"The database refuses a statement of batchlock: {reason}.",
+        page_message="The database refuses this. Ask the administrator, who finds the reason in "
+        "the log of the server.",
+    )

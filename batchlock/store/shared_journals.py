@@ -67,7 +67,10 @@ class SharedJournals:
         except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as error:
             self.close()
             reason = str(error).strip().split("\n")[0].rstrip(".")
-            raise DatabaseUnavailable(f"The database cannot be used: {reason}.") from error
+            raise DatabaseUnavailable(
+                f"The database cannot be used: {reason}.",
+                page_message="The database cannot be used at the moment. Try again in a minute.",
+            ) from error
         return committed
 
     def close(self) -> None:

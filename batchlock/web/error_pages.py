@@ -57,6 +57,8 @@ def error_pages(templates: Templates) -> Middleware:
             return templates.render_page(request, await question_about(request, error))
         except BatchlockError as error:
             status = 503 if isinstance(error, DatabaseUnavailable) else 409
+            if error.page_message != str(error):  # the page does not say all
+                _log.warning("%s %s: %s", request.method, request.path, error)
             return error_page(request, status, page_words(error.page_message))
         except web.RequestPayloadError:  # such as a chunk without a length
             return error_page(request, 400, _SENTENCES[400])

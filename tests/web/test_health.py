@@ -31,7 +31,7 @@ def test_a_server_with_the_tables_of_another_version_is_not_ready(tmp_path: Path
 
 
 def test_a_server_without_its_database_is_alive_and_not_ready(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_config(tmp_path, f"database: {database_url}")
     with served_page(tmp_path) as page:
@@ -50,5 +50,7 @@ def test_a_server_without_its_database_is_alive_and_not_ready(
             lost = visitor.get(visitor.home)
             assert lost.status == 503
             assert "The database cannot be used" in lost.words
+            assert name not in lost.words
+            assert name in caplog.text  # for the administrator
             admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         assert visitor.get("/readyz").status == 200

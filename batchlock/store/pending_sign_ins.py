@@ -49,6 +49,12 @@ class PendingSignIns:
         with writing(self._engine) as connection:
             connection.execute(same.values(**_values(org, sign_in, keys)))
 
+    def is_begun(self, org: str, now: datetime) -> bool:
+        """Return whether an org has a sign-in whose time is not over."""
+        query = sa.select(table.c.org).where(table.c.org == org, table.c.ends_at > now)
+        with reading(self._engine) as connection:
+            return connection.scalar(query) is not None
+
     def get(self, org: str, keys: SealingKeys) -> StoredSignIn | None:
         """Return the sign-in of an org; None when there is none, or its key is gone."""
         with reading(self._engine) as connection:

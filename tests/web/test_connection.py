@@ -18,6 +18,7 @@ from support.zoho import StandIn, stand_in_on
 from batchlock.core.org import StoredOrg
 from batchlock.simulator.scopes import DEFAULT_SCOPES
 from batchlock.store.audit_log import LogFilter
+from batchlock.store.sealing import KEY_FILE
 from batchlock.store.store import Store
 
 CLIENT = {"client_id": "1004.me", "client_secret": "hush-hush"}
@@ -202,6 +203,7 @@ def test_a_sign_in_of_the_configuration_is_changed_there(org: StandIn, tmp_path:
     with served_page(tmp_path) as page:
         visitor = page.visitor()
         assert "changed there" in visitor.get(path("default")).words
+        assert not (page.state / KEY_FILE).exists()  # who only looks makes no key, and needs none
         assert visitor.post(path("default", "/begin"), CLIENT).status == 409
 
 

@@ -141,11 +141,11 @@ class SignIns:
 
     def current(self, settings: Settings) -> SignIn | None:
         """Return the sign-in that was begun; None if there is none, or its time is over."""
+        if not self._store.pending_sign_ins.is_begun(self._org, datetime.now(UTC)):
+            return None  # whoever only looks needs no key
         keys = keys_for_new_secrets(settings, self._store)
         stored = self._store.pending_sign_ins.get(self._org, keys)
-        if stored is None or stored.ends_at <= datetime.now(UTC):
-            return None
-        return SignIn.from_stored(stored)
+        return None if stored is None else SignIn.from_stored(stored)
 
     async def ask(self, settings: Settings, sign_in: SignIn, *, is_asked: bool) -> SignIn:
         """Ask Zoho whether the code is accepted, unless that was asked too short a time ago.

@@ -81,6 +81,23 @@ def test_a_row_that_was_not_sent_again_keeps_its_word(store: Store, tmp_path: Pa
     assert words.settled_later == {}
 
 
+def test_a_done_row_that_was_corrected_and_not_sent_is_not_done(
+    store: Store, tmp_path: Path
+) -> None:
+    again, fresh = later(2, corrections="0123"), later(3)
+    add_run(store, tmp_path, FIRST, {2: UPDATED, 3: UPDATED, 4: UPDATED})
+    corrected = [simple_update(2), replace(simple_update(3), reason="another"), simple_update(4)]
+    outcomes = {2: UNCHANGED, 3: PENDING, 4: PENDING}
+    add_run(store, tmp_path, again, outcomes, updates=corrected)
+    # Row 4 is sent again as it was, which changes nothing before it is sent.
+    words = store.journals.latest_words([FIRST, again])
+    assert words.counts == {"updated": 2, "pending": 1}
+    add_run(store, tmp_path, fresh, {3: UPDATED}, updates=corrected[1:2])
+    words = store.journals.latest_words([FIRST, again, fresh])
+    assert words.counts == {"updated": 3}
+    assert words.settled_later == {(again.run_id, fresh.run_id): 1}
+
+
 def test_an_undo_takes_rows_back_until_they_are_done_again(store: Store, tmp_path: Path) -> None:
     undo = later(2, kind="undo", undo_of=FIRST.run_id)
     add_run(store, tmp_path, FIRST, {2: UPDATED, 3: UPDATED, 4: REJECTED})

@@ -27,24 +27,31 @@ UNDONE = "undone"
 
 # Rows of a numbering begin here times its number, so that rows of two files never meet.
 _NUMBERING = 2**32
+_COLUMNS = (
+    "id BIGINT PRIMARY KEY, module TEXT, record_id TEXT, status TEXT, run INTEGER, asked TEXT"
+)
 _TABLES = {
-    # `run`: the position of the run whose word `status` is.
-    "story": "id BIGINT PRIMARY KEY, module TEXT, record_id TEXT, status TEXT, run INTEGER",
-    "changed": "id BIGINT PRIMARY KEY, module TEXT, record_id TEXT, status TEXT, run INTEGER",
+    # `run`: the position of the run whose word `status` is; `asked`: what that run was to send.
+    "story": _COLUMNS,
+    "changed": _COLUMNS,
     "numbers": 'numbering INTEGER, "row" BIGINT, id BIGINT',
-    "words": "id BIGINT, status TEXT",
+    "words": "id BIGINT, status TEXT, asked TEXT",
     "spans": "first BIGINT, last BIGINT, shift BIGINT",
     # The rows that a run has left as they were not to be.
     "opened": "run INTEGER, id BIGINT",
 }
 _IS_SETTLED = f"IN ({SETTLED_WORDS})"
+_ASKED = " || '/' || ".join(
+    f"coalesce(r.{name}, '')" for name in ("action", "module", "record_id", "reason")
+)
 # Whether a word of a later run takes the place of the state before it. A row that a run leaves
 # alone because it is done already keeps the word of the run that did it, and so does a row that a
-# later run has not sent.
+# later run has not sent; but not a row that was corrected since, which is not done as it asks now.
 _TAKES_PLACE = (
     "(s.status IS NULL OR w.status IN ('updated', 'locked', 'unlocked', 'rejected', 'failed',"
     f" 'sending') OR (w.status = 'unchanged' AND s.status NOT {_IS_SETTLED})"
-    " OR (w.status IN ('pending', 'invalid') AND s.status IN ('pending', 'invalid')))"
+    " OR (w.status IN ('pending', 'invalid') AND (s.status IN ('pending', 'invalid')"
+    f" OR (s.status {_IS_SETTLED} AND w.asked <> s.asked))))"
 )
 _IS_PUT_BACK = f"(w.status {_IS_SETTLED} OR w.status = 'sending')"
 
@@ -118,8 +125,9 @@ class _Story:
             sql.execute("DELETE FROM words")
             # Two rows of a later file may be about one row: the word of the one that is done.
             sql.execute(
-                "INSERT INTO words SELECT n.id, max(coalesce(o.status, p.status))"
+                f"INSERT INTO words SELECT n.id, max(coalesce(o.status, p.status)), max({_ASKED})"
                 " FROM earlier.progress AS p LEFT JOIN earlier.progress AS o ON o.row = p.same_as"
+                " LEFT JOIN earlier.rows AS r ON r.row = p.row"
                 " JOIN numbers AS n ON n.numbering = ? AND n.row = p.row GROUP BY n.id",
                 (number,),
             )
@@ -132,7 +140,7 @@ class _Story:
         sql = self._sql
         sql.execute("DELETE FROM changed")
         sql.execute(
-            f"INSERT INTO changed SELECT s.id, s.module, s.record_id, {status}, {position}"
+            f"INSERT INTO changed SELECT s.id, s.module, s.record_id, {status}, {position}, w.asked"
             f" FROM story AS s JOIN words AS w ON w.id = s.id WHERE {condition}"
         )
         sql.execute("DELETE FROM story WHERE id IN (SELECT id FROM changed)")

@@ -36,7 +36,7 @@ def test_a_person_signs_in_and_out(acme: PageServer, provider: OidcServer, new_t
     for appearance in each_appearance(tab):
         assert Axe().run(tab).response["violations"] == [], appearance
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), appearance
-    password, box = tab.locator("#password"), tab.get_by_label("Show the password")
+    password, box = tab.get_by_label("Password"), tab.get_by_label("Show what is typed")
     for is_shown in (True, False):
         box.set_checked(is_shown)
         expect(password).to_have_attribute("type", "text" if is_shown else "password")
@@ -57,7 +57,7 @@ def test_a_new_password_shows_its_strength(acme: PageServer, new_tab: NewTab) ->
     tab = new_tab()
     tab.goto(f"{acme.url}/login?next=/account")
     tab.get_by_label("Name").fill("Paula")
-    tab.locator("#password").fill(PASSWORD)
+    tab.get_by_label("Password").fill(PASSWORD)
     button(tab, "Sign in").click()
     meter, words = tab.get_by_role("meter"), tab.locator("[data-strength] [role=status]")
     expect(meter).to_be_hidden()
@@ -65,7 +65,7 @@ def test_a_new_password_shows_its_strength(acme: PageServer, new_tab: NewTab) ->
         ("password1234", 1, "easy to guess"),
         ("velvet otter lantern nine", 4, "Strong enough."),
     ):
-        tab.get_by_role("textbox", name="New password").fill(password)
+        tab.get_by_label("New password").fill(password)
         expect(words).to_contain_text(sentence)
         assert meter.evaluate("one => one.value") == value
     for appearance in each_appearance(tab):

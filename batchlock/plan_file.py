@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from batchlock import __version__
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.options import RunOptions
 from batchlock.core.results import Result
+from batchlock.core.rows import Action
 from batchlock.report.json_preview import preview_json
 from batchlock.report.preview import preview_of
 
@@ -41,6 +42,9 @@ _MAPPING = {
     "archive_member": "the file in the archive",
     "rows_left_out": "the number of hidden rows that are left out",
 }
+# The options in a plan become those of the command. Any other one, such as --config or --yes, would
+# let whoever has made the plan decide what only whoever sends it may decide.
+_TEXT_OPTIONS = frozenset({"sheet", "encoding", "delimiter", "module", "reason", "action"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,12 +154,14 @@ def plan_of(
     )
 
 
-def refuse_existing(path: Path, file: Path, *, overwrite: bool) -> None:
+def refuse_existing(path: Path, file: Path, output: Path | None, *, overwrite: bool) -> None:
     """Raise UsageError for a plan file that cannot be written, before a file is read."""
     if path.is_dir():
         raise UsageError(f"{path} is a folder. Name a file in it, such as {path / 'plan.json'}.")
     if path.resolve() == file.resolve():
         raise UsageError(f"The plan would overwrite the input {file}. Name another.")
+    if output is not None and path.resolve() == output.resolve():
+        raise UsageError(f"{path} cannot be both the plan and the checked file. Name two files.")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists already. Name another file, or add --overwrite.")
 
@@ -191,7 +197,8 @@ def read_plan(path: Path) -> PlanFile:
     """Return the plan in a file.
 
     Raises UnreadableFile when the file cannot be opened, and UsageError when it is damaged, no plan
-    or that of another version.
+    or that of another version. Whoever can write the file can also write its checksum, so every
+    value that is used is checked.
     """
     try:
         with path.open("rb") as file:
@@ -203,7 +210,8 @@ def read_plan(path: Path) -> PlanFile:
         ) from None
     again = "Make it again with `batchlock check --plan`."
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_without_repetition)
+        checksum_now = _checksum(content)
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         raise UsageError(f"The plan {path} is damaged: it is no JSON. {again}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -213,20 +221,96 @@ def read_plan(path: Path) -> PlanFile:
             f"The plan {path} has the version {content.get('version')} of the format, and this "
             f"batchlock reads {VERSION}. {again}"
         )
-    checksum = content.pop("checksum", None)
-    if checksum != _checksum(content):
+    if content.get("checksum") != checksum_now:
         raise UsageError(
             f"The plan {path} is damaged, or was changed: its checksum does not fit. {again}"
         )
-    try:
-        return PlanFile(**{name: content[name] for name in PlanFile.__dataclass_fields__})
-    except KeyError as error:
-        raise UsageError(f"The plan {path} is damaged: it has no {error}. {again}") from None
+    for name, fits in _VALUES.items():
+        if name not in content:
+            raise UsageError(f"The plan {path} is damaged: it has no '{name}'. {again}")
+        if not fits(content[name]):
+            raise UsageError(f"The plan {path} is damaged: '{name}' is no such value. {again}")
+    return PlanFile(**{name: content[name] for name in _VALUES})
 
 
-def _checksum(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the other values, so that a change by hand or by a fault is seen."""
+def _checksum(content: Any) -> str:
+    """Return the SHA-256 of the other values, so that a change by hand or by a fault is seen.
+
+    Raises RecursionError for lists that are nested too deeply.
+    """
+    if isinstance(content, dict):
+        content = {name: value for name, value in content.items() if name != "checksum"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; raises ValueError for two values of one name.
+
+    A person who reads the file would see the first one, and the last one would count.
+    """
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return content
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_path(value: object) -> bool:
+    """Return whether a value is a path that this machine can look for."""
+    try:
+        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+
+
+def _are_options(value: object) -> bool:
+    """Return whether a value has options for reading a file, and no others."""
+    if not isinstance(value, dict):
+        return False
+    values = dict(value)
+    columns, visible_only = values.pop("columns", {}), values.pop("visible_only", False)
+    return (
+        isinstance(columns, dict)
+        and all(map(_is_text, columns.values()))
+        and isinstance(visible_only, bool)
+        and values.keys() <= _TEXT_OPTIONS
+        and all(map(_is_text, values.values()))
+        and values.get("action", Action.UPDATE) in set(Action)
+    )
+
+
+def _is_reading(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    fields = value.get("fields", {})
+    return isinstance(fields, dict) and all(
+        one is None or isinstance(one, dict) for one in fields.values()
+    )
+
+
+_VALUES: Mapping[str, Callable[[object], bool]] = {
+    "file": _is_path,
+    "size": _is_count,
+    "sha256": _is_text,
+    "org": _is_text,
+    "org_id": _is_text,
+    "environment": _is_text,
+    "api_url": _is_text,
+    "options": _are_options,
+    "action": _is_text,
+    "read_as": _is_reading,
+    "rows": _is_count,
+    "invalid": _is_count,
+    "duplicate": _is_count,
+    "digest": _is_text,
+}
 
 
 def _changed(fact: str) -> UsageError:

@@ -74,7 +74,7 @@ def print_check(context: Context, check: CheckResult, *, verbose: bool, quiet: b
         for problem in check.problems:
             echo(f"row {problem.row}, {problem.column}: {problem.message} ({problem.code})")
     if check.plan is not None:
-        echo(f"\nThe plan: {check.plan}. To send exactly that: batchlock run --plan {check.plan}")
+        echo(f"\nThe plan: {check.plan}. To send exactly that: {check.plan_command}")
     if check.output is not None:
         echo(f"\nThe file with each problem on its cell: {check.output}")
     elif check.causes and not quiet:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from batchlock.cli.context import Context
 from batchlock.cli.options import CommandOptions
 from batchlock.cli.runner import open_engine
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import UnreadableFile, UsageError
+from batchlock.core.options import RunOptions
 from batchlock.plan_file import plan_of, read_plan, refuse_existing, write_plan
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _OPTIONS = {
 
 def check_to_plan(engine: "Engine", options: CommandOptions, file: Path, path: Path) -> CheckJob:
     """Return the check of a file that also writes its plan. Raises UsageError."""
-    refuse_existing(path, file, overwrite=options.overwrite)
+    refuse_existing(path, file, options.output, overwrite=options.overwrite)
     typed = {"encoding": options.encoding, "delimiter": options.delimiter}
 
     def write(journal: "Journal") -> None:
@@ -41,9 +42,10 @@ def check_to_plan(engine: "Engine", options: CommandOptions, file: Path, path: P
         write_plan(path, plan_of(journal, engine.options, typed, org_id))
 
     target = path.absolute()
+    command = _send_command(options, target)
 
     async def check() -> "CheckResult":
-        return replace(await engine.check(file, write), plan=target)
+        return replace(await engine.check(file, write), plan=target, plan_command=command)
 
     return check()
 
@@ -59,7 +61,13 @@ def send_plan(context: Context, options: CommandOptions, path: Path, file: Path 
             f"{'it' if len(typed) == 1 else 'them'} and --plan."
         )
     plan = read_plan(path)
-    file = plan.path if file is None else file
+    if file is None:
+        file = plan.path
+        if not file.exists():
+            raise UnreadableFile(
+                f"{file}, which was checked for the plan, is not there. If it was moved, type its "
+                f"path behind the plan: {_send_command(options, path)} FILE"
+            )
     context.file = str(file.absolute())
     values = dict(plan.options)
     action = values.pop("action", None)
@@ -71,3 +79,10 @@ def send_plan(context: Context, options: CommandOptions, path: Path, file: Path 
         engine.approved_plan = plan
         result = context.signals.run_async(engine.run(file))
     return print_result(context, result)
+
+
+def _send_command(options: CommandOptions, plan: Path) -> str:
+    """Return the command that sends a plan."""
+    rehearsal = ("--simulate",) if options.simulate else ()
+    run_options = RunOptions(config=options.config, org=options.org)
+    return run_options.command("run", *rehearsal, "--plan", str(plan))

@@ -259,6 +259,8 @@ class CheckResult:
     """The file with each problem on its cell; None when none was asked for."""
     plan: Path | None = None
     """The plan file; None when none was asked for."""
+    plan_command: str = ""
+    """The command that sends the plan; empty without one."""
 
     @property
     def rows(self) -> int:

@@ -1,6 +1,7 @@
 """One person checks a file into a plan, and another sends exactly that."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,80 @@ def test_a_plan_replaces_no_file_by_itself(
     done = run_in_process("run", "--json")
     assert done.code == 2
     assert "Missing argument 'FILE'" in done.json["message"]
+
+
+def test_a_plan_decides_only_how_its_file_is_read(
+    plan: Path, org: StandIn, run_in_process: RunCommand
+) -> None:
+    Path("other.yaml").write_text("org: globex\n")
+    content = content_of(plan)
+    changes: list[dict[str, Any]] = [
+        {"options": {"config": "other.yaml"}},
+        {"options": {"yes": True}},
+        {"options": {"no_such": "x"}},
+        {"options": {"columns": ["reason"]}},
+        {"options": {"columns": {"reason": 1}}},
+        {"options": {"visible_only": "yes"}},
+        {"options": {"action": "delete"}},
+        {"options": []},
+        {"file": 5},
+        {"file": "a\0b"},
+        {"file": "\ud800"},
+        {"file": None},
+        {"rows": "many"},
+        {"rows": True},
+        {"digest": "0", "read_as": {"fields": [1]}},
+        {"digest": "0", "read_as": "as it is"},
+    ]
+    for change in changes:
+        signed(content | change)
+        words = f"is damaged: '{list(change)[-1]}' is no such value"
+        refused(run_in_process, org, "--plan", plan, words=words)
+
+
+def test_a_hostile_text_is_no_plan(plan: Path, org: StandIn, run_in_process: RunCommand) -> None:
+    text = plan.read_text("utf-8")
+    for hostile in (
+        text.replace('"rows": 3,', '"rows": 4,\n  "rows": 3,', 1),
+        text.replace('"size": ', '"size": ' + "9" * 5_000, 1),
+        *(
+            text.replace('"size": ', f'"more": {"[" * depth}{"]" * depth}, "size": ', 1)
+            for depth in (300, 900, 990, 1_500)
+        ),
+    ):
+        plan.write_text(hostile, "utf-8")
+        refused(run_in_process, org, "--plan", plan, words=f"The plan {plan} is damaged")
+
+
+def test_the_plan_and_the_checked_file_are_two_files(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    org.config()
+    file = sheet("in.csv", rows(1))
+    done = run_in_process("check", file, "--plan", "p.xlsx", "-o", Path("p.xlsx").absolute())
+    assert done.code == 2
+    assert "cannot be both the plan and the checked file" in " ".join(done.err.split())
+    assert not Path("p.xlsx").exists()
+
+
+def test_the_named_command_sends_the_plan(org: StandIn, run_in_process: RunCommand) -> None:
+    org.config(Path("other place.yaml"), org="globex")
+    file = sheet("in.csv", rows(2))
+    check = run_in_process("check", file, "--config", "other place.yaml", "--plan", "my plan.json")
+    command = shlex.split(check.out.partition("To send exactly that: batchlock ")[2])
+    assert "--config" in command
+    file.rename("moved.csv")
+    missing = run_in_process(*command)
+    assert missing.code == 4
+    words = " ".join(missing.err.split())
+    assert "in.csv, which was checked for the plan, is not there" in words
+    assert words.endswith("my plan.json' FILE")
+    assert run_in_process(*command, "moved.csv").code == 0
+    assert puts(org) == 2
+
+
+def test_a_rehearsed_plan_is_sent_to_the_stand_in(run_in_process: RunCommand) -> None:
+    check = run_in_process("check", sheet("in.csv", rows(1)), "--simulate", "--plan", "p.json")
+    command = shlex.split(check.out.partition("To send exactly that: batchlock ")[2])
+    done = run_in_process(*command, "--json")
+    assert balanced(done.json) == {"updated": 1}

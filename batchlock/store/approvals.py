@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from batchlock.core.preview import ModuleRows
 from batchlock.store.database import reading, upsert, writing
+from batchlock.store.people import folded
 from batchlock.store.schema import approvals as table
 from batchlock.store.schema import upload_editors
 
@@ -67,7 +68,11 @@ class Approval:
 
     def may_be_decided_by(self, person: str) -> bool:
         """Return whether a person with the right to send may approve it or send it back."""
-        return self.state is ApprovalState.WAITING and person not in self.excluded
+        return self.state is ApprovalState.WAITING and not self.excludes(person)
+
+    def excludes(self, person: str) -> bool:
+        """Return whether a person took part in it, also under the same name in another case."""
+        return folded(person) in map(folded, self.excluded)
 
 
 class ApprovalTable:

@@ -16,6 +16,7 @@ from support.zoho import StandIn, stand_in_on
 from batchlock import config
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
+from batchlock.store.approvals import ApprovalState
 from batchlock.store.grants import Grant, Role
 from batchlock.store.journal import Journal
 from batchlock.store.store import Store
@@ -243,6 +244,34 @@ def test_the_start_that_is_approved_is_the_one_that_was_asked_for(
     assert pia.post(take_back).status == 409
     assert count_of(sam) == 0
     assert pia.post(f"{second}/remove").status == 303
+
+
+def test_who_has_read_a_file_again_during_an_approval_cannot_approve_it(
+    pia: Visitor, sam: Visitor, sue: Visitor, page: PageServer
+) -> None:
+    check = pia.check("during.csv", csv_content(2, first=620))
+    ask(pia, check)
+    form = form_of(sam, check, f"{check}/start")
+    with Store(page.state) as store:
+        # Sue approves, which fails in a moment, and meanwhile Sam reads the file in the same way.
+        assert store.approvals.decide(form["approval"], ApprovalState.APPROVED, "Sue")
+        assert sam.post(f"{check}/read", {}).status == 303
+        sam.wait_for(check, "can be sent")
+        store.approvals.reopen(form["approval"])
+        refusal(sam.post(f"{check}/start", form), "Another person must approve it")
+        assert sue.post(f"{check}/start", form).status == 303
+
+
+def test_a_name_in_another_case_is_the_same_person(
+    pia: Visitor, sam: Visitor, page: PageServer
+) -> None:
+    check = pia.check("case.csv", csv_content(1, first=630))
+    ask(pia, check)
+    with Store(page.state) as store:
+        [waiting] = [one for one in store.approvals.waiting(ORG) if one.title == "case.csv"]
+    assert not waiting.may_be_decided_by("PIA")
+    assert waiting.may_be_decided_by("Sam")
+    assert sam.post(form_action(sam, check, "return"), {"comment": "no"}).status == 303
 
 
 def test_a_start_is_approved_for_a_later_time(pia: Visitor, sam: Visitor, sue: Visitor) -> None:

@@ -235,7 +235,11 @@ class FourEyes:
                 "This request does not wait any more: it was "
                 f"{_STATES[approval.state]}{_by(approval.decided_by)}."
             )
-        if person in approval.excluded:
+        # Somebody may have read the file again at the moment at which another approval failed.
+        kind, _, number = approval.subject.partition("/")
+        upload = self._context.store.uploads.get(self._context.org, number)
+        editors = self._editors(upload) if kind == "files" else set()
+        if approval.excludes(person) or person in editors:
             raise web.HTTPForbidden(
                 text="You have prepared this, or asked for it. Another person must approve it or "
                 "send it back."

@@ -185,35 +185,37 @@ class UploadViews:
 
     async def read_again(self, request: web.Request) -> web.Response:
         """Check an upload again, with the sheet, columns and values that a person chose."""
-        upload = upload_in(self._context, request)
         form = await security.form_of(request)
         columns, sheet = columns_in(form), str(form.get("sheet") or "")
         constants = constants_in(form, self._context.settings.input.custom_modules)
         encoding = str(form.get("encoding") or "")
         header_row = header_row_in(form)
-        if upload.state is not UploadState.READING:
-            choices = ReadChoices(
-                columns=columns,
-                constants=constants,
-                sheet=sheet or None,
-                encoding=encoding or None,
-                visible_only="visible_only" in form,
-                header_row=header_row,
-            )
-            person = request[security.NAME]
-            if self._planner.start(upload.id, choices, by_hand=True, person=person):
-                log_withdrawal(self._context, request, upload)
-            words = [f"{title} as {field}" for field, title in columns.items()]
-            words += [
-                value if field == Field.ACTION else f"one {field} for all rows"
-                for field, value in constants.items()
-            ]
-            words += ["visible rows only"] if choices.visible_only else []
-            words += [f"titles in row {header_row}"] if header_row else []
-            chosen = " ".join([sheet, encoding, ", ".join(words)])
-            subject = f"{upload.name}: {chosen.strip()}"
-            self._context.log(request, "read again", subject, upload=upload.id)
-            await self._planner.wait(upload.id)
+        choices = ReadChoices(
+            columns=columns,
+            constants=constants,
+            sheet=sheet or None,
+            encoding=encoding or None,
+            visible_only="visible_only" in form,
+            header_row=header_row,
+        )
+        words = [f"{title} as {field}" for field, title in columns.items()]
+        words += [
+            value if field == Field.ACTION else f"one {field} for all rows"
+            for field, value in constants.items()
+        ]
+        words += ["visible rows only"] if choices.visible_only else []
+        words += [f"titles in row {header_row}"] if header_row else []
+        chosen = " ".join([sheet, encoding, ", ".join(words)])
+        person = request[security.NAME]
+        # Not between the moment at which a start is approved and the moment at which it is made.
+        async with self.starting:
+            upload = upload_in(self._context, request)
+            if upload.state is not UploadState.READING:
+                if self._planner.start(upload.id, choices, by_hand=True, person=person):
+                    log_withdrawal(self._context, request, upload)
+                subject = f"{upload.name}: {chosen.strip()}"
+                self._context.log(request, "read again", subject, upload=upload.id)
+        await self._planner.wait(upload.id)
         raise web.HTTPSeeOther(f"{self._context.home}/files/{upload.id}")
 
     async def start(self, request: web.Request) -> web.Response:

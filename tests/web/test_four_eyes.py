@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -331,6 +332,29 @@ def test_retry_resume_and_undo_need_an_approval_of_their_own(
     undo = approve(sam, run, f"{run}/undo")
     assert "2 updated" in sam.results(undo).words
     assert org.locks()["Leads/" + record(400)]["reason"] != "reason 400"
+
+
+def test_two_people_approve_at_once_and_click_twice(
+    pia: Visitor, sam: Visitor, sue: Visitor, page: PageServer
+) -> None:
+    check = pia.check("twice.csv", csv_content(2, first=640) + FAILING)
+    ask(pia, check)
+    form = form_of(sam, check, f"{check}/start")
+    first = [one.post(f"{check}/start", form) for one in (sam, sam)]
+    [run] = {answer.location for answer in first}
+    assert "1 failed" in sam.results(run).words
+    assert sam.post(f"{check}/start", form).location == run  # also when the run has ended
+    ask(pia, run, "retry")
+    form = form_of(sam, run, f"{run}/retry") | {"confirmed": "1"}
+    with ThreadPoolExecutor(4) as pool:
+        people = (sam, sue, sam, sue)
+        answers = [*pool.map(lambda one: one.post(f"{run}/retry", form), people)]
+    started = {answer.location for answer in answers if answer.status == 303}
+    assert len(started) == 1, [(answer.status, answer.words) for answer in answers]
+    assert {answer.status for answer in answers} <= {303, 409}
+    with Store(page.state) as store:
+        ids = [one.run_id for one in store.runs.of_orgs([ORG]) if f"{one.info.retry_of}" in run]
+        assert [f"/orgs/{ORG}/runs/{one}" for one in ids] == [*started]
 
 
 def test_a_run_that_was_approved_is_resumed_without_asking(

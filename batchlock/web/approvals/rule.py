@@ -166,7 +166,8 @@ class FourEyes:
     def request_in(self, form: Mapping[str, object], person: str) -> Approval | None:
         """Return the request that a form of a start names; None where none is needed.
 
-        Raises as `permit` does, before anything is read.
+        Raises as `permit` does, before anything is read, and HTTPSeeOther for the second click of
+        the person who has approved it.
         """
         if not self.is_on:
             return None
@@ -176,6 +177,9 @@ class FourEyes:
                 text=f"On {self._context.org} another person must approve each start. Ask for "
                 "approval first."
             )
+        approval = self._approvals.get(self._context.org, approval_id)
+        if approval is not None and approval.run is not None and approval.decided_by == person:
+            raise web.HTTPSeeOther(f"{self._context.home}/runs/{approval.run}")
         return self.approval_for(approval_id, person)
 
     @contextmanager

@@ -172,6 +172,11 @@ def remove_upload(connection: sa.Connection, upload_id: str) -> None:
     _decide(connection, condition, ApprovalState.WITHDRAWN, "", "")
 
 
+def remove_run(connection: sa.Connection, run_id: str) -> None:
+    """Withdraw the request about a run, whose page is gone."""
+    _decide(connection, table.c.subject == f"runs/{run_id}", ApprovalState.WITHDRAWN, "", "")
+
+
 def _decide(
     connection: sa.Connection,
     condition: sa.ColumnElement[bool],

@@ -11,6 +11,7 @@ from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState
 from batchlock.core.schedules import Firing
 from batchlock.core.stop import COMPLETED, StopCode, StopReason
+from batchlock.store import approvals
 from batchlock.store.database import writing
 from batchlock.store.leases import Lease, is_held
 from batchlock.store.queued_runs import QueuedRuns
@@ -206,6 +207,7 @@ class RunTable(QueuedRuns):
         self._update(run_id, note=note)
 
     def remove(self, run_id: str) -> None:
-        """Remove a run; the caller removes its journal."""
+        """Remove a run with the request about it that waits; the caller removes its journal."""
         with writing(self.engine) as connection:
             connection.execute(table.delete().where(table.c.id == run_id))
+            approvals.remove_run(connection, run_id)

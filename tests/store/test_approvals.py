@@ -78,3 +78,10 @@ def test_a_change_or_the_removal_of_an_upload_withdraws(store: Store, *, is_remo
     withdrawn = store.approvals.get("acme", "a1")
     assert withdrawn is not None
     assert withdrawn.state is ApprovalState.WITHDRAWN
+
+
+def test_the_request_about_a_removed_run_does_not_wait_for_ever(store: Store) -> None:
+    store.approvals.add(approval(1, "runs/r1"))
+    store.approvals.add(approval(2, "runs/r2"))
+    store.runs.remove("r1")
+    assert store.approvals.waiting("acme") == [approval(2, "runs/r2")]

@@ -88,6 +88,9 @@ class PasswordGuard:
         password_hash = None if person is None else person.password_hash
         check = partial(verify_password, password, password_hash)
         fits = await self._hashing.run(address, check)
+        # While it was checked, a removal or a new password may have ended the person's sessions.
+        if fits and person is not None and self._store.people.find(person.name) != person:
+            return False
         if fits and person is not None and needs_rehash(person.password_hash):
             # The person is signed in anyway; the next sign-in replaces the hash, too.
             with suppress(HashQueueFullError):

@@ -130,6 +130,11 @@ class Recorder:
         tab.on("dialog", self._on_dialog)
         tab.on("console", self._on_console)
 
+    def clear(self) -> None:
+        """Forget what was recorded."""
+        self.requests.clear()
+        self.errors.clear()
+
     def _on_dialog(self, dialog: Dialog) -> None:
         self.errors.append(dialog.message)
         dialog.dismiss()

@@ -333,6 +333,8 @@ document.querySelectorAll("[data-strength]").forEach(showStrength);
 document.querySelectorAll("[data-show-password]").forEach(showPasswords);
 document.querySelectorAll("[data-refresh]").forEach(refresh);
 localTimes(document);
+// On a phone the links of the pages stand in one line, which can be moved.
+document.querySelector(".top nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 if (document.getElementById("signed-out") !== null) reportActivity();
 document.querySelectorAll("[data-overview]").forEach(overview);
 document.querySelectorAll("form[data-upload]").forEach(upload);

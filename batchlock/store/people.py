@@ -1,7 +1,5 @@
-"""Who may sign in to the page, and who is signed in."""
+"""People who sign in to the page with a password."""
 
-import math
-import time
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +12,6 @@ from batchlock.store.schema import oidc_people
 from batchlock.store.schema import people as people_table
 from batchlock.store.schema import sessions as session_table
 
-# A session's last use is written only when it is older than this share of its lifetime:
-# a live page sends requests all the time, and each would be a write otherwise.
-_TOUCH_AFTER = 1 / 100
 _NAMES = sa.select(people_table.c.name).order_by(people_table.c.name)
 _OIDC_NAMES = sa.select(oidc_people.c.name)
 # Two people who are added at the same time must not get one name. The number is arbitrary.
@@ -150,120 +145,3 @@ def _find(connection: sa.Connection, name: str) -> Person | None:
     if len(similar) > 1 and not exact:
         raise AmbiguousName(name, [person.name for person in similar])
     return next(iter(exact or similar), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """A browser in which somebody is signed in. Times are in seconds since 1970."""
-
-    key: str
-    name: str
-    """Of the person."""
-    started_at: float
-    last_seen: float
-    """The last request that the person has caused."""
-    address: str | None
-    browser: str | None
-    """The User-Agent header."""
-
-
-class Sessions:
-    """The table `sessions`. A key is the hash of a cookie."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-
-    def start(self, key: str, name: str, *, address: str = "", browser: str = "") -> None:
-        """Start a session of a person."""
-        now = time.time()
-        values = {"key": key, "name": name, "started_at": now, "last_seen": now}
-        values |= {"address": address, "browser": browser}
-        with writing(self._engine) as connection:
-            connection.execute(session_table.insert().values(values))
-
-    def name(
-        self,
-        key: str,
-        *,
-        max_idle_seconds: float,
-        max_age_seconds: float = math.inf,
-        is_use: bool = True,
-    ) -> str | None:
-        """Return whose session it is; None if there is none, or it is too old or was idle too long.
-
-        Without `is_use` the session stays idle: the request was made by a page that is open.
-        """
-        now = time.time()
-        is_session = session_table.c.key == key
-        with reading(self._engine) as connection:
-            row = connection.execute(session_table.select().where(is_session)).one_or_none()
-        if row is None:
-            return None
-        idle_seconds = now - row.last_seen
-        if idle_seconds > max_idle_seconds or now - row.started_at > max_age_seconds:
-            return None
-        if is_use and idle_seconds > max_idle_seconds * _TOUCH_AFTER:
-            with writing(self._engine) as connection:
-                connection.execute(session_table.update().where(is_session).values(last_seen=now))
-        return str(row.name)
-
-    def of(
-        self, name: str, *, max_idle_seconds: float, max_age_seconds: float = math.inf
-    ) -> list[Session]:
-        """Return the sessions of a person that are not over, the last used first."""
-        now = time.time()
-        query = (
-            session_table.select()
-            .where(session_table.c.name == name)
-            .where(session_table.c.last_seen >= now - max_idle_seconds)
-            .where(session_table.c.started_at >= now - max_age_seconds)
-            .order_by(session_table.c.last_seen.desc(), session_table.c.key)
-        )
-        with reading(self._engine) as connection:
-            return [Session(**row) for row in connection.execute(query).mappings()]
-
-    def remove_over(self, *, max_idle_seconds: float, max_age_seconds: float) -> list[Session]:
-        """Remove the sessions that are too old or were idle for too long, and return them."""
-        now = time.time()
-        is_over = (session_table.c.last_seen < now - max_idle_seconds) | (
-            session_table.c.started_at < now - max_age_seconds
-        )
-        with reading(self._engine) as connection:
-            if connection.scalar(sa.select(session_table.c.key).where(is_over).limit(1)) is None:
-                return []
-        removal = session_table.delete().where(is_over).returning(*session_table.c)
-        # Of several servers only one gets a session that it removes.
-        with writing(self._engine) as connection:
-            return [Session(**row) for row in connection.execute(removal).mappings()]
-
-    def end(self, key: str) -> None:
-        """End a session."""
-        self._end(session_table.c.key == key)
-
-    def end_own(self, key: str, name: str) -> bool:
-        """End a session of a person; return whether that person has it."""
-        return self._end(session_table.c.key == key, session_table.c.name == name)
-
-    def end_others(self, key: str, name: str) -> bool:
-        """End all sessions of a person but one; return whether there were any."""
-        return self._end(session_table.c.key != key, session_table.c.name == name)
-
-    def end_without_sign_in(self, *, passwords: bool, issuer: str | None) -> None:
-        """End the sessions of people who could not sign in any more, as the settings are now.
-
-        Without `passwords` they are those of people with a password; with an `issuer`, those of
-        people of other issuers and those that a link has opened.
-        """
-        is_oidc = session_table.c.name.in_(_OIDC_NAMES)
-        is_of_issuer = session_table.c.name.in_(_OIDC_NAMES.where(oidc_people.c.issuer == issuer))
-        has_password = session_table.c.name.in_(sa.select(people_table.c.name))
-        is_over = is_oidc & ~is_of_issuer
-        if not passwords:
-            is_over |= has_password
-        if issuer is not None:
-            is_over |= ~is_oidc & ~has_password
-        self._end(is_over)
-
-    def _end(self, *conditions: sa.ColumnElement[bool]) -> bool:
-        with writing(self._engine) as connection:
-            return connection.execute(session_table.delete().where(*conditions)).rowcount > 0

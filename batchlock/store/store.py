@@ -33,10 +33,11 @@ from batchlock.store.org_lock import org_lock
 from batchlock.store.orgs import OrgTable
 from batchlock.store.overview import Overview
 from batchlock.store.pending_sign_ins import PendingSignIns
-from batchlock.store.people import People, Sessions
+from batchlock.store.people import People
 from batchlock.store.runs import RunTable
 from batchlock.store.schedules import ScheduleTable
 from batchlock.store.sealing import SealingKeys
+from batchlock.store.sessions import Sessions
 from batchlock.store.shared_runs import SharedRuns
 from batchlock.store.shared_tokens import SharedTokens
 from batchlock.store.state_folder import close_to_others

@@ -96,8 +96,8 @@ def test_the_sessions_that_are_over_are_removed_once(store: Store) -> None:
                 of_key = sessions.update().where(sessions.c.key == key)
                 connection.execute(of_key.values({column: sessions.c[column] - 100}))
     limits = {"max_idle_seconds": 60.0, "max_age_seconds": 60.0}
-    assert {session.key for session in store.sessions.remove_over(**limits)} == {"idle", "old"}
-    assert store.sessions.remove_over(**limits) == []
+    assert {session.key for session in store.sessions.remove_expired(**limits)} == {"idle", "old"}
+    assert store.sessions.remove_expired(**limits) == []
     assert [session.key for session in store.sessions.of("Anna", max_idle_seconds=999)] == ["new"]
 
 

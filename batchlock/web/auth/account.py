@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from aiohttp import web
 
-from batchlock.store.people import Session
+from batchlock.store.sessions import Session
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.guard import PasswordGuard, PasswordRefusedError

@@ -26,7 +26,7 @@ async def end_old_sessions(store: Store, rules: SecurityRules, org: str) -> None
 
 def _end(store: Store, rules: SecurityRules, org: str) -> None:
     now = time.time()
-    for session in store.sessions.remove_over(
+    for session in store.sessions.remove_expired(
         max_idle_seconds=rules.session_seconds, max_age_seconds=rules.session_limit_seconds
     ):
         is_too_old = now - session.started_at > rules.session_limit_seconds

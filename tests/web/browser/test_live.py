@@ -74,7 +74,7 @@ def test_a_page_whose_session_ran_out_says_so_and_leads_back(
         sign_in(tab, "Anna")
         run = start(tab, sheet("locks.csv", rows(2_000, first=70_000)))
         expect(tab.get_by_text("Sending.")).to_be_visible()
-        assert store.sessions.remove_over(max_idle_seconds=-1, max_age_seconds=999)
+        assert store.sessions.remove_expired(max_idle_seconds=-1, max_age_seconds=999)
         expect(tab.get_by_text("You are signed out.")).to_be_visible()
         assert tab.url == run
         tab.get_by_role("link", name="Sign in again").click()

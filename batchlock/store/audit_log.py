@@ -11,6 +11,14 @@ from batchlock.store.schema import audit_log as table
 
 SERVER = "batchlock"
 """Who has done what the program does by itself."""
+LOCAL_USER = "local user"
+"""Whoever came by a link. Not the account that runs the page: that is often root or a service's,
+and says nothing about the person.
+"""
+UNKNOWN_NAME = "an unknown name"
+"""Stands for a name that nobody has: it may be a password in the wrong field."""
+RESERVED_NAMES = (SERVER, LOCAL_USER, UNKNOWN_NAME)
+"""Names in the log, and of sessions, that no person may have."""
 
 _SEARCHED = (
     table.c.person, table.c.action, table.c.subject, table.c.address, table.c.run, table.c.org
@@ -25,7 +33,7 @@ class LogEntry:
     at: float
     """Seconds since 1970."""
     org: str
-    user: str
+    person: str
     action: str
     subject: str
     """What the action is about, such as the name of a file."""
@@ -39,7 +47,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogFilter:
-    """Which entries are wanted: those that fit all of this."""
+    """The conditions of a search; an entry must fit all of them."""
 
     orgs: Collection[str]
     words: str = ""
@@ -52,10 +60,6 @@ class LogFilter:
     """Seconds since 1970."""
 
 
-# The fields of an entry that are not called as their column.
-_FIELDS = {"person": "user"}
-
-
 class AuditLog:
     """The table `audit_log`."""
 
@@ -65,7 +69,7 @@ class AuditLog:
     def add(
         self,
         org: str,
-        user: str,
+        person: str,
         action: str,
         subject: str = "",
         *,
@@ -74,7 +78,7 @@ class AuditLog:
         upload: str | None = None,
     ) -> None:
         """Record that somebody did something, at this moment."""
-        values = {"at": time.time(), "org": org, "person": user, "action": action}
+        values = {"at": time.time(), "org": org, "person": person, "action": action}
         values |= {"subject": subject, "address": address or None, "run": run, "upload": upload}
         with writing(self._engine) as connection:
             connection.execute(table.insert().values(values))
@@ -93,7 +97,7 @@ class AuditLog:
         offset: int = 0,
         older_than: LogEntry | None = None,
     ) -> list[LogEntry]:
-        """Return some entries that fit a filter, newest first."""
+        """Return entries that fit a filter, newest first; with `older_than`, only older ones."""
         query = (
             table.select()
             .where(*_conditions(log_filter))
@@ -106,7 +110,7 @@ class AuditLog:
             query = query.where(place < sa.tuple_(older_than.at, older_than.id))
         with reading(self._engine) as connection:
             rows = connection.execute(query).mappings().all()
-        return [LogEntry(**{_FIELDS.get(name, name): row[name] for name in row}) for row in rows]
+        return [LogEntry(**row) for row in rows]
 
     def remove_before(self, org: str, moment: float) -> int:
         """Remove the entries of an org from before a moment; return how many."""

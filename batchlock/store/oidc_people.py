@@ -7,20 +7,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from batchlock.store.audit_log import SERVER
+from batchlock.store.audit_log import RESERVED_NAMES
 from batchlock.store.database import reading, upsert, writing
 from batchlock.store.people import folded, lock_names
 from batchlock.store.schema import oidc_people as table
 from batchlock.store.schema import people, sessions
-
-LOCAL_USER = "local user"
-"""Whoever came by a link. Not the account that runs the page: that is often root or a service's,
-and says nothing about the person.
-"""
-UNKNOWN_NAME = "an unknown name"
-"""In the log instead of a name that nobody has: it may be a password in the wrong field."""
-NOBODYS_NAMES = (SERVER, LOCAL_USER, UNKNOWN_NAME)
-"""Names in the log, and of sessions, that no person may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +80,8 @@ class OidcPeople:
 
 
 def _free_name(connection: sa.Connection, name: str) -> str:
-    """Return the name, with a number when somebody has it, or the log names something else so."""
+    """Return the name, with a number behind it when somebody has it already, or it is reserved."""
     names = sa.union_all(sa.select(people.c.name), sa.select(table.c.name))
-    taken = {folded(each) for each in (*connection.scalars(names), *NOBODYS_NAMES)}
+    used_names = {folded(each) for each in (*connection.scalars(names), *RESERVED_NAMES)}
     candidates = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
-    return next(candidate for candidate in candidates if folded(candidate) not in taken)
+    return next(candidate for candidate in candidates if folded(candidate) not in used_names)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from batchlock.config import Settings
 from batchlock.core.options import RunOptions
-from batchlock.store.oidc_people import LOCAL_USER
+from batchlock.store.audit_log import LOCAL_USER
 from batchlock.store.store import Store
 from batchlock.web import retention, security
 from batchlock.web.addresses import known_hosts

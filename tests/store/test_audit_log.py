@@ -7,11 +7,11 @@ from batchlock.store.store import Store
 ACME = LogFilter(orgs=["acme"])
 
 
-def subjects(store: Store, **wanted: object) -> list[str]:
-    log_filter = LogFilter(**{"orgs": ["acme", "other"]} | wanted)  # type: ignore[arg-type]
-    found = store.audit_log.entries(log_filter, limit=99)
-    assert store.audit_log.count(log_filter) == len(found)
-    return [entry.subject for entry in found]
+def subjects(store: Store, **conditions: object) -> list[str]:
+    log_filter = LogFilter(**{"orgs": ["acme", "other"]} | conditions)  # type: ignore[arg-type]
+    entries = store.audit_log.entries(log_filter, limit=99)
+    assert store.audit_log.count(log_filter) == len(entries)
+    return [entry.subject for entry in entries]
 
 
 def age(store: Store, subject: str, seconds: float) -> None:
@@ -26,7 +26,7 @@ def test_the_newest_entries_of_an_org_come_first(store: Store) -> None:
     store.audit_log.add("other", "Ben", "signed in")
     assert store.audit_log.count(ACME) == 3
     first, second = store.audit_log.entries(ACME, limit=2)
-    assert (first.user, first.action, first.subject) == ("Anna", "uploaded", "c.csv")
+    assert (first.person, first.action, first.subject) == ("Anna", "uploaded", "c.csv")
     assert second.subject == "b.csv"
     [last] = store.audit_log.entries(ACME, offset=2, limit=2)
     assert last.subject == "a.csv"
@@ -37,7 +37,7 @@ def test_an_entry_keeps_all_that_it_was_given(store: Store) -> None:
     store.audit_log.add("acme", "Anna", "started", "a.csv", address="::1", run="r", upload="u")
     [entry] = store.audit_log.entries(ACME, limit=9)
     assert entry == LogEntry(
-        id=entry.id, at=entry.at, org="acme", user="Anna", action="started", subject="a.csv",
+        id=entry.id, at=entry.at, org="acme", person="Anna", action="started", subject="a.csv",
         address="::1", run="r", upload="u",
     )  # fmt: skip
 

@@ -153,7 +153,7 @@ def test_the_audit_log_is_there_in_its_order(store: Store) -> None:
     assert [entry.action for entry in entries[:4]] == [
         "signed in", "uploaded", "read again", "uploaded"
     ]  # fmt: skip
-    assert (entries[1].user, entries[1].subject) == ("Anna", "renamed.csv")
+    assert (entries[1].person, entries[1].subject) == ("Anna", "renamed.csv")
     assert entries == sorted(entries, key=lambda entry: entry.at)
 
 

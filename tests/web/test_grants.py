@@ -155,7 +155,7 @@ def test_a_request_without_the_right_is_recorded(
     with Store(orgs_page.state) as store:
         entries = {
             org: [
-                (entry.user, entry.subject)
+                (entry.person, entry.subject)
                 for entry in store.audit_log.entries(LogFilter(orgs=[org]), limit=1_000)
                 if entry.action == "had no right for"
             ]
@@ -237,7 +237,7 @@ def test_grants_are_given_listed_and_taken(
             entry
             for org in ("default", "globex", "initech")
             for entry in store.audit_log.entries(LogFilter(orgs=[org]), limit=50)
-            if entry.user.startswith("terminal (")
+            if entry.person.startswith("terminal (")
         ]
     assert {(entry.org, f"{entry.action} {entry.subject}") for entry in entries} == {
         ("initech", "granted Gail=initech:viewer"),

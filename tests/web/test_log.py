@@ -128,7 +128,7 @@ def test_a_session_that_ran_out_is_recorded(tmp_path: Path) -> None:
         with served_page(tmp_path, simulate=True):
             eventually(lambda: store.audit_log.count(wanted) == 2)
         entries = store.audit_log.entries(wanted, limit=9)
-    assert {(one.user, one.subject, one.address) for one in entries} == {
+    assert {(one.person, one.subject, one.address) for one in entries} == {
         ("Ben", "after 20 min without activity", "10.3.0.4"),
         ("Eva", "after 2 h 0 min", "10.3.0.4"),
     }
@@ -144,7 +144,7 @@ def test_users_that_are_added_at_a_terminal_are_recorded(tmp_path: Path) -> None
         changed, added = store.audit_log.entries(LogFilter(orgs=["default"]), limit=9)
     assert (added.action, added.subject) == ("added the user", "Dora")
     assert (changed.action, changed.subject) == ("changed the password of", "Dora")
-    assert added.user.startswith("terminal (")
+    assert added.person.startswith("terminal (")
 
 
 def test_old_entries_are_removed_and_that_is_an_entry(

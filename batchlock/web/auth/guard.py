@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from batchlock.store.oidc_people import UNKNOWN_NAME
+from batchlock.store.audit_log import UNKNOWN_NAME
 from batchlock.store.people import AmbiguousName, Person, folded
 from batchlock.store.store import Store
 from batchlock.web.auth.hashing import HashQueue, HashQueueFullError

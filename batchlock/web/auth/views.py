@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from batchlock.store.oidc_people import UNKNOWN_NAME
+from batchlock.store.audit_log import UNKNOWN_NAME
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.guard import PasswordGuard, PasswordRefusedError

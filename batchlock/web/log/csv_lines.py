@@ -23,6 +23,6 @@ def csv_lines(entries: Iterable[LogEntry], *, has_titles: bool) -> bytes:
         writer.writerow(_TITLES)
     for one in entries:
         at = f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%d %H:%M:%S}"
-        cells = (one.org, one.user, one.action, one.subject, one.run, one.upload, one.address)
+        cells = (one.org, one.person, one.action, one.subject, one.run, one.upload, one.address)
         writer.writerow([at, *(csv_text(cell or "") for cell in cells)])
     return text.getvalue().encode(errors="replace")

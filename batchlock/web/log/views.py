@@ -76,8 +76,8 @@ class LogPages:
         """Answer with the entries that the search finds, as CSV."""
         log_filter = _filter(self._orgs(request), request.query)
         org = request.match_info.get("org", self._main_org)
-        user, address = request[security.NAME], request[security.ADDRESS]
-        self._log.add(org, user, "downloaded the log", _in_words(request.query), address=address)
+        person, address = request[security.NAME], request[security.ADDRESS]
+        self._log.add(org, person, "downloaded the log", _in_words(request.query), address=address)
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/csv; charset=utf-8",

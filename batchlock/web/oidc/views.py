@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 from aiohttp import web
 
-from batchlock.store.oidc_people import UNKNOWN_NAME
+from batchlock.store.audit_log import UNKNOWN_NAME
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.login_page import LoginForm

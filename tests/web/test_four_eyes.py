@@ -17,6 +17,8 @@ from support.zoho import StandIn, stand_in_on
 from batchlock import config
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
+from batchlock.core.runs import RunState
+from batchlock.core.stop import StopReason
 from batchlock.store.approvals import ApprovalState
 from batchlock.store.grants import Grant, Role
 from batchlock.store.journal import Journal
@@ -332,6 +334,24 @@ def test_retry_resume_and_undo_need_an_approval_of_their_own(
     undo = approve(sam, run, f"{run}/undo")
     assert "2 updated" in sam.results(undo).words
     assert org.locks()["Leads/" + record(400)]["reason"] != "reason 400"
+
+
+@pytest.mark.parametrize("kind", ["retry", "undo"])
+def test_a_run_that_was_resumed_meanwhile_is_asked_about_again(
+    pia: Visitor, sam: Visitor, page: PageServer, kind: str
+) -> None:
+    check = pia.check(f"{kind}.csv", csv_content(2, first=660 if kind == "undo" else 670) + FAILING)
+    ask(pia, check)
+    run = approve(sam, check, f"{check}/start")
+    assert "1 failed" in sam.results(run).words
+    ask(pia, run, kind)
+    form = form_of(sam, f"{run}/undo" if kind == "undo" else run, f"{run}/{kind}")
+    run_id = run.rpartition("/")[2]
+    with Store(page.state) as store:  # as the end of another session with as many rows
+        store.runs.end_session(run_id, RunState.FINISHED, StopReason())
+    answer = sam.post(f"{run}/{kind}", form | {"confirmed": "1"})
+    assert answer.status == 409
+    assert "has changed since Pia asked" in answer.words
 
 
 def test_two_people_approve_at_once_and_click_twice(

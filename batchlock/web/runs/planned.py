@@ -45,7 +45,9 @@ def _sent_by(context: AppContext, run: Run, kind: StartKind) -> tuple[tuple[Modu
     counts = tuple(
         ModuleRows(module="", action=action, rows=rows) for action, rows in actions.items() if rows
     )
-    # The rows of a run never change, and what became of them does not once it has ended. What a
-    # retry sends depends on the newest run of its lineage too.
+    # The rows of a run never change, and what became of them changes only while it is being sent. A
+    # resumption meanwhile may leave as many rows, but others. What a retry sends depends on the
+    # newest run of its lineage too.
     newest = store.runs.lineage(run)[0]
-    return counts, f"{kind} {newest.run_id} {sorted(actions.items())}"
+    ended = [one.finished_at and one.finished_at.isoformat() for one in (run, newest)]
+    return counts, f"{kind} {newest.run_id} {ended} {sorted(actions.items())}"

@@ -1,5 +1,6 @@
 """What no request can do: without a session, from another site, or with hostile content."""
 
+import gzip
 import re
 import socket
 import sqlite3
@@ -108,6 +109,15 @@ def test_every_answer_has_the_security_headers(page: PageServer, someone: Visito
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["Server"] is None
     assert Visitor(page.url).get("/", {"Host": "x"}).headers["X-Frame-Options"] == "DENY"
+
+
+def test_only_files_without_secrets_are_compressed(someone: Visitor) -> None:
+    accepted = {"Accept-Encoding": "gzip"}
+    script = someone.get("/static/app.js", accepted)
+    assert gzip.decompress(script.content) == someone.get("/static/app.js").content
+    assert script.headers["Vary"] == "Accept-Encoding"
+    # The length of a compressed page would tell parts of its CSRF token.
+    assert someone.get(HOME, accepted).headers["Content-Encoding"] is None
 
 
 def test_a_stranger_sees_no_version(page: PageServer, someone: Visitor) -> None:

@@ -84,6 +84,7 @@ class ApprovalTable:
     def add(self, approval: Approval) -> None:
         """Add a request, which takes the place of one of the same subject that waits."""
         with writing(self._engine) as connection:
+            _lock_subject(connection, approval.org, approval.subject)
             withdraw_waiting(connection, approval.org, approval.subject)
             connection.execute(table.insert().values(_to_columns(approval)))
 
@@ -119,15 +120,23 @@ class ApprovalTable:
             return _decide(connection, table.c.id == approval_id, state, person, answer) > 0
 
     def reopen(self, approval_id: str) -> None:
-        """Let a request wait again that was approved, since nothing could be started."""
+        """Let a request wait again that was approved, since nothing could be started.
+
+        It is withdrawn instead if somebody has asked again about the same meanwhile.
+        """
+        is_it = table.c.id == approval_id
         with writing(self._engine) as connection:
-            connection.execute(
-                table.update()
-                .where(table.c.id == approval_id)
-                .values(
-                    state=ApprovalState.WAITING.value, decided_by="", decided_at=None, answer=""
-                )
-            )
+            org, subject = connection.execute(
+                sa.select(table.c.org, table.c.subject).where(is_it)
+            ).one()
+            _lock_subject(connection, org, subject)
+            is_newer = (table.c.org == org) & (table.c.subject == subject)
+            is_newer &= table.c.state == ApprovalState.WAITING.value
+            state = ApprovalState.WAITING
+            if connection.scalar(sa.select(table.c.id).where(is_newer).limit(1)) is not None:
+                state = ApprovalState.WITHDRAWN
+            values = {"state": state.value, "decided_by": "", "decided_at": None, "answer": ""}
+            connection.execute(table.update().where(is_it).values(values))
 
     def set_run(self, approval_id: str, run_id: str) -> None:
         """Record which run was started by a request."""
@@ -157,6 +166,13 @@ class ApprovalTable:
         query = table.select().where(*conditions).order_by(table.c.requested_at.desc()).limit(limit)
         with reading(self._engine) as connection:
             return [_to_approval(row) for row in connection.execute(query).mappings()]
+
+
+def _lock_subject(connection: sa.Connection, org: str, subject: str) -> None:
+    """Let no other transaction add a request about a subject before this one has ended."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writing transaction at a time
+        key = sa.func.hashtextextended(f"batchlock approval {org} {subject}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
 def withdraw_waiting(connection: sa.Connection, org: str, subject: str, person: str = "") -> bool:

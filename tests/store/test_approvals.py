@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,3 +86,17 @@ def test_the_request_about_a_removed_run_does_not_wait_for_ever(store: Store) ->
     store.approvals.add(approval(2, "runs/r2"))
     store.runs.remove("r1")
     assert store.approvals.waiting("acme") == [approval(2, "runs/r2")]
+
+
+def test_one_request_about_a_subject_waits(store: Store) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(store.approvals.add, map(approval, range(12))))
+    [waiting] = store.approvals.waiting("acme")
+    # An approval that fails lets the request wait again, unless there is a newer one.
+    assert store.approvals.decide(waiting.id, ApprovalState.APPROVED, "Sam")
+    store.approvals.add(approval(20))
+    store.approvals.reopen(waiting.id)
+    assert store.approvals.waiting("acme") == [approval(20)]
+    assert store.approvals.decide("a20", ApprovalState.APPROVED, "Sam")
+    store.approvals.reopen("a20")
+    assert store.approvals.waiting("acme") == [approval(20)]

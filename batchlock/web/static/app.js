@@ -211,9 +211,7 @@ function live(region) {
     const isSilent = seconds >= SILENT_SECONDS && !document.hidden;
     region.classList.toggle("silent", isSilent); // hides rate and time left
     silence.hidden = !isSilent;
-    if (isSilent) {
-      silence.textContent = `No news for ${seconds} s: the figures may be older. The run itself goes on.`;
-    }
+    silence.querySelector("[data-seconds]").textContent = seconds;
   }
 
   poll(`${region.dataset.live}/now`, 1000, show, (time) => {

@@ -131,6 +131,10 @@ def test_a_page_without_news_says_so_and_hides_what_is_momentary(
     tab.route("**/now", lambda route: route.abort())
     tab.clock.fast_forward(13_000)
     expect(tab.get_by_text("No news for")).to_be_visible()
+    # A screen reader says it once, and not each second.
+    expect(tab.locator("#live-silence")).to_match_aria_snapshot(
+        "- status: 'No news: the figures may be older. The run itself goes on.'"
+    )
     expect(rate).to_be_hidden()
     tab.unroute("**/now")
     for _ in range(2):  # the first request has failed before, perhaps

@@ -93,12 +93,12 @@ class Stories:
                     self._stories.popitem(last=False)
         return story
 
-    def by_parent(self, shown: Sequence[Run], runs: Sequence[Run]) -> dict[str, Story]:
-        """Return the stories of the families of the shown runs, by `Run.parent`.
+    def by_parent(self, listed_runs: Sequence[Run], runs: Sequence[Run]) -> dict[str, Story]:
+        """Return the stories of the families of the listed runs, by `Run.parent`.
 
         `runs` are whole families, newest first. A run without a family has no story.
         """
-        families: dict[str, list[Run]] = {run.parent: [] for run in shown}
+        families: dict[str, list[Run]] = {run.parent: [] for run in listed_runs}
         for run in reversed(runs):
             if run.parent in families:
                 families[run.parent].append(run)

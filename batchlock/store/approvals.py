@@ -38,14 +38,15 @@ class Approval:
     id: str
     org: str
     subject: str
-    """What it is about, as the path of its page below that of the org: `files/<id>`, `runs/<id>`.
+    """What it is about: `files/<upload id>` or `runs/<run id>`, which is also the path of its page
+    below that of the org.
     """
     title: str
     """The name of the file."""
     start: str
     """What is to be started, such as `new` or `retry`."""
     digest: str
-    """A text that is equal as long as the same would be sent."""
+    """A text that stays equal as long as the same rows would be sent."""
     counts: tuple[ModuleRows, ...]
     """What would be sent; the module is empty where it is not known."""
     excluded: frozenset[str]
@@ -62,6 +63,16 @@ class Approval:
     """The id of the run that was started; None before."""
 
     @property
+    def subject_upload(self) -> str | None:
+        """The id of the upload that it is about; None when it is about a run."""
+        return _id_after("files/", self.subject)
+
+    @property
+    def subject_run(self) -> str | None:
+        """The id of the run that it is about; None when it is about an upload."""
+        return _id_after("runs/", self.subject)
+
+    @property
     def rows(self) -> int:
         """How many rows would be sent."""
         return sum(one.rows for one in self.counts)
@@ -73,6 +84,20 @@ class Approval:
     def excludes(self, person: str) -> bool:
         """Return whether a person took part in it, also under the same name in another case."""
         return folded(person) in map(folded, self.excluded)
+
+
+def subject_of_upload(upload_id: str) -> str:
+    """Return the subject of requests about an upload."""
+    return f"files/{upload_id}"
+
+
+def subject_of_run(run_id: str) -> str:
+    """Return the subject of requests about a run."""
+    return f"runs/{run_id}"
+
+
+def _id_after(prefix: str, subject: str) -> str | None:
+    return subject.removeprefix(prefix) if subject.startswith(prefix) else None
 
 
 class ApprovalTable:
@@ -90,29 +115,26 @@ class ApprovalTable:
 
     def get(self, org: str, approval_id: str) -> Approval | None:
         """Return a request of an org; None when there is none with this id."""
-        found = self._select(table.c.org == org, table.c.id == approval_id)
-        return found[0] if found else None
+        return self._first(table.c.org == org, table.c.id == approval_id)
 
     def waiting(self, org: str) -> list[Approval]:
         """Return the requests of an org that wait, the oldest first."""
-        found = self._select(table.c.org == org, table.c.state == ApprovalState.WAITING.value)
-        return found[::-1]
+        is_waiting = table.c.state == ApprovalState.WAITING.value
+        return self._select(table.c.org == org, is_waiting)[::-1]
 
     def newest(self, org: str, subject: str) -> Approval | None:
         """Return the newest request about a subject, whatever became of it."""
-        found = self._select(table.c.org == org, table.c.subject == subject, limit=1)
-        return found[0] if found else None
+        return self._first(table.c.org == org, table.c.subject == subject)
 
     def of_subjects(self, org: str, subjects: Sequence[str]) -> dict[str, Approval]:
         """Return the newest request about each of some subjects, by the subject."""
-        found = self._select(table.c.org == org, table.c.subject.in_(subjects))
-        return {approval.subject: approval for approval in reversed(found)}
+        approvals = self._select(table.c.org == org, table.c.subject.in_(subjects))
+        return {approval.subject: approval for approval in reversed(approvals)}
 
     def of_run(self, run_id: str) -> Approval | None:
         """Return the approved request by which a run was started; None without one."""
         is_approved = table.c.state == ApprovalState.APPROVED.value
-        found = self._select(table.c.run == run_id, is_approved, limit=1)
-        return found[0] if found else None
+        return self._first(table.c.run == run_id, is_approved)
 
     def decide(self, approval_id: str, state: ApprovalState, person: str, answer: str = "") -> bool:
         """Record what became of a request that waits; return False when it does not wait."""
@@ -157,7 +179,11 @@ class ApprovalTable:
         with writing(self._engine) as connection:
             key = {"upload": upload_id, "person": person}
             upsert(connection, upload_editors, key, key)
-            return withdraw_waiting(connection, org, f"files/{upload_id}", person)
+            return withdraw_waiting(connection, org, subject_of_upload(upload_id), person)
+
+    def _first(self, *conditions: sa.ColumnElement[bool]) -> Approval | None:
+        """Return the newest request that fits; None without one."""
+        return next(iter(self._select(*conditions, limit=1)), None)
 
     def _select(
         self, *conditions: sa.ColumnElement[bool], limit: int | None = None
@@ -184,7 +210,7 @@ def withdraw_waiting(connection: sa.Connection, org: str, subject: str, person: 
 def remove_upload(connection: sa.Connection, upload_id: str) -> None:
     """Forget who has changed an upload, and withdraw the request about it."""
     connection.execute(upload_editors.delete().where(upload_editors.c.upload == upload_id))
-    condition = table.c.subject == f"files/{upload_id}"
+    condition = table.c.subject == subject_of_upload(upload_id)
     _decide(connection, condition, ApprovalState.WITHDRAWN, "", "")
 
 

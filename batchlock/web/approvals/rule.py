@@ -18,7 +18,12 @@ from aiohttp import web
 from batchlock.core.errors import BatchlockError
 from batchlock.core.preview import ModuleRows
 from batchlock.core.runs import Run
-from batchlock.store.approvals import Approval, ApprovalState
+from batchlock.store.approvals import (
+    Approval,
+    ApprovalState,
+    subject_of_run,
+    subject_of_upload,
+)
 from batchlock.store.uploads import Upload
 from batchlock.web.context import AppContext
 
@@ -117,22 +122,22 @@ class FourEyes:
         """Return whether a run was started by two people."""
         return self._approvals.of_run(run.run_id) is not None
 
-    def view(self, subject: str, upload_id: str | None, person: str) -> ApprovalView | None:
-        """Return what a page shows about a subject; None where no approval is needed."""
+    def view_of_upload(self, upload: Upload, person: str) -> ApprovalView | None:
+        """Return what a page shows about an upload; None where no approval is needed."""
+        return self._view(subject_of_upload(upload.id), upload.id, person)
+
+    def view_of_run(self, run: Run, person: str) -> ApprovalView | None:
+        """Return what a page shows about what belongs to a run."""
+        return self._view(subject_of_run(run.run_id), run.upload, person)
+
+    def _view(self, subject: str, upload_id: str | None, person: str) -> ApprovalView | None:
         if not self.is_on:
             return None
         newest = self._approvals.newest(self._context.org, subject)
         if newest is not None and newest.state is ApprovalState.WITHDRAWN:
             newest = None
-        upload = None
-        if upload_id is not None:
-            upload = self._context.store.uploads.get(self._context.org, upload_id)
-        editors = self._editors(upload)
+        editors = self._editors(self._upload(upload_id))
         return ApprovalView(newest=newest, is_editor=person in editors, person=person)
-
-    def view_of_run(self, run: Run, person: str) -> ApprovalView | None:
-        """Return what a page shows about what belongs to a run."""
-        return self.view(f"runs/{run.run_id}", run.upload, person)
 
     def ask(self, start: PlannedStart, person: str, comment: str) -> Approval:
         """Store a request. Raises BatchlockError when there is nothing to approve."""
@@ -202,10 +207,10 @@ class FourEyes:
         if approval is None:
             yield permit
             return
-        now = planned()
-        if (now.subject, now.kind.value) != (approval.subject, approval.start):
+        start = planned()
+        if (start.subject, start.kind.value) != (approval.subject, approval.start):
             raise web.HTTPForbidden(text="This request asks for something else.")
-        if now.digest != approval.digest:
+        if start.digest != approval.digest:
             self._approvals.decide(approval.id, ApprovalState.WITHDRAWN, "")
             log_approval(self._context, person, "found outdated", approval, address=address)
             raise BatchlockError(
@@ -240,15 +245,18 @@ class FourEyes:
                 f"{_STATES[approval.state]}{_by(approval.decided_by)}."
             )
         # Somebody may have read the file again at the moment at which another approval failed.
-        kind, _, number = approval.subject.partition("/")
-        upload = self._context.store.uploads.get(self._context.org, number)
-        editors = self._editors(upload) if kind == "files" else set()
+        editors = self._editors(self._upload(approval.subject_upload))
         if approval.excludes(person) or person in editors:
             raise web.HTTPForbidden(
                 text="You have prepared this, or asked for it. Another person must approve it or "
                 "send it back."
             )
         return approval
+
+    def _upload(self, upload_id: str | None) -> Upload | None:
+        if upload_id is None:
+            return None
+        return self._context.store.uploads.get(self._context.org, upload_id)
 
     def _editors(self, upload: Upload | None) -> set[str]:
         if upload is None:
@@ -274,15 +282,18 @@ def log_approval(
 ) -> None:
     """Record in the audit log what somebody did with a request; `address` is the browser's."""
     rows = "1 row" if approval.rows == 1 else f"{approval.rows:,} rows"
-    asked = "" if person == approval.requested_by else f", asked for by {approval.requested_by}"
-    subject = f"{approval.title} ({approval.start}, {rows}{asked})"
+    requester = "" if person == approval.requested_by else f", asked for by {approval.requested_by}"
+    subject = f"{approval.title} ({approval.start}, {rows}{requester})"
     if comment:
         subject += f": {comment}"
-    kind, _, number = approval.subject.partition("/")
-    upload = number if kind == "files" else None
-    run = number if kind == "runs" else approval.run
     context.store.audit_log.add(
-        context.org, person, action, subject, address=address, run=run, upload=upload
+        context.org,
+        person,
+        action,
+        subject,
+        address=address,
+        run=approval.subject_run or approval.run,
+        upload=approval.subject_upload,
     )
 
 

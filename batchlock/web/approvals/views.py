@@ -66,7 +66,7 @@ class ApprovalViews:
     async def now(self, request: web.Request) -> web.Response:
         """Show how the request about an upload stands."""
         upload = upload_in(self._context, request)
-        view = self._four_eyes.view(f"files/{upload.id}", upload.id, request[security.NAME])
+        view = self._four_eyes.view_of_upload(upload, request[security.NAME])
         return self._context.templates.render_page(request, ApprovalPart(approval=view))
 
     async def ask_for_upload(self, request: web.Request) -> web.Response:

@@ -14,7 +14,7 @@ from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.story import Story
 from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
 from batchlock.start import rows_of_retry
-from batchlock.store.approvals import Approval
+from batchlock.store.approvals import Approval, subject_of_upload
 from batchlock.store.journal import RowFilter, undo_forecast
 from batchlock.store.uploads import Upload
 from batchlock.web import security
@@ -134,12 +134,13 @@ class RunPages:
         uploads = store.uploads.without_run(org, limit=_MAX_UPLOADS)
         active_runs = [run for run in runs if run.state in ACTIVE]
         latest_runs = [run for run in runs if run.state not in ACTIVE][:_LATEST_RUNS]
-        shown = [*active_runs, *latest_runs]
+        subjects = [subject_of_upload(upload.id) for upload in uploads]
+        listed_runs = [*active_runs, *latest_runs]
         page = HomePage(
-            stories=await asyncio.to_thread(self._context.stories.by_parent, shown, runs),
+            stories=await asyncio.to_thread(self._context.stories.by_parent, listed_runs, runs),
             active_runs=active_runs,
             uploads=uploads,
-            approvals=store.approvals.of_subjects(org, [f"files/{one.id}" for one in uploads]),
+            approvals=store.approvals.of_subjects(org, subjects),
             latest_runs=latest_runs,
             max_upload_bytes=self._context.settings.web.max_upload,
         )
@@ -161,12 +162,12 @@ class RunPages:
         """Show all runs of this org, those of the command line too."""
         words = search_words(request.query)
         runs = await asyncio.to_thread(self._context.all_runs)
-        found = [run for run in runs if _matches(run, words)]
-        table = PageOfTable.requested(request.query, len(found))
-        shown = found[table.offset : table.offset + table.size]
+        matching_runs = [run for run in runs if _matches(run, words)]
+        table = PageOfTable.requested(request.query, len(matching_runs))
+        listed_runs = matching_runs[table.offset : table.offset + table.size]
         page = HistoryPage(
-            runs=shown,
-            stories=await asyncio.to_thread(self._context.stories.by_parent, shown, runs),
+            runs=listed_runs,
+            stories=await asyncio.to_thread(self._context.stories.by_parent, listed_runs, runs),
             table=table,
             keep_seconds=self._context.settings.web.keep,
         )

@@ -4,6 +4,7 @@ from batchlock.core.preview import ModuleRows
 from batchlock.core.rows import Action
 from batchlock.core.runs import Run
 from batchlock.start import rows_of_retry
+from batchlock.store.approvals import subject_of_run
 from batchlock.store.journal import undo_forecast
 from batchlock.web.approvals.rule import PlannedStart, StartKind
 from batchlock.web.context import AppContext
@@ -16,7 +17,7 @@ def planned_run_start(context: AppContext, run: Run, kind: StartKind) -> Planned
     if run.upload is not None:
         upload = context.store.uploads.get(context.org, run.upload)
     return PlannedStart(
-        subject=f"runs/{run.run_id}",
+        subject=subject_of_run(run.run_id),
         title=run.file_name,
         kind=kind,
         digest=digest,

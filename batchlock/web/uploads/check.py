@@ -269,7 +269,7 @@ def check_page(
         table=table,
         finished_before=last_finished(same, info),
         unfinished=_unfinished_run(context, four_eyes, same, info.identity),
-        approval=four_eyes.view(f"files/{upload.id}", upload.id, person),
+        approval=four_eyes.view_of_upload(upload, person),
         modules=context.modules,
     )
 

@@ -11,6 +11,7 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.rows import Action
 from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.summaries import refusal_of
+from batchlock.store.approvals import subject_of_upload
 from batchlock.store.earlier import last_finished
 from batchlock.store.journal import Journal
 from batchlock.store.uploads import Upload
@@ -81,7 +82,7 @@ def planned_start(context: AppContext, upload: Upload, plan: Path, kind: StartKi
     is_fresh = kind is StartKind.FRESH
     with compared_plan(plan, context.store) as journal:
         return PlannedStart(
-            subject=f"files/{upload.id}",
+            subject=subject_of_upload(upload.id),
             title=upload.name,
             kind=kind,
             digest=journal.digest(with_done=is_fresh),

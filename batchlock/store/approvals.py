@@ -126,10 +126,11 @@ class ApprovalTable:
         """Return the newest request about a subject, whatever became of it."""
         return self._first(table.c.org == org, table.c.subject == subject)
 
-    def of_subjects(self, org: str, subjects: Sequence[str]) -> dict[str, Approval]:
-        """Return the newest request about each of some subjects, by the subject."""
+    def of_uploads(self, org: str, upload_ids: Sequence[str]) -> dict[str, Approval]:
+        """Return the newest request about each of some uploads, by the id of the upload."""
+        subjects = {subject_of_upload(upload_id): upload_id for upload_id in upload_ids}
         approvals = self._select(table.c.org == org, table.c.subject.in_(subjects))
-        return {approval.subject: approval for approval in reversed(approvals)}
+        return {subjects[approval.subject]: approval for approval in reversed(approvals)}
 
     def of_run(self, run_id: str) -> Approval | None:
         """Return the approved request by which a run was started; None without one."""

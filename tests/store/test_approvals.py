@@ -42,8 +42,8 @@ def test_a_new_request_takes_the_place_of_the_one_that_waits(store: Store) -> No
     for one in (approval(1), approval(2, "runs/r1"), approval(3)):
         store.approvals.add(one)
     assert store.approvals.waiting("acme") == [approval(2, "runs/r1"), approval(3)]
-    newest = store.approvals.of_subjects("acme", ["files/f1", "runs/none"])
-    assert newest == {"files/f1": approval(3)}
+    newest = store.approvals.of_uploads("acme", ["f1", "none"])
+    assert newest == {"f1": approval(3)}
     assert store.approvals.newest("acme", "files/f1") == approval(3)
 
 

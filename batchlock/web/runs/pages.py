@@ -14,7 +14,7 @@ from batchlock.core.runs import ACTIVE, Run, RunState
 from batchlock.report.story import Story
 from batchlock.report.summaries import closed_because, stop_reason_of, summary_of
 from batchlock.start import rows_of_retry
-from batchlock.store.approvals import Approval, subject_of_upload
+from batchlock.store.approvals import Approval
 from batchlock.store.journal import RowFilter, undo_forecast
 from batchlock.store.uploads import Upload
 from batchlock.web import security
@@ -44,7 +44,7 @@ class HomePage(Page):
     active_runs: Sequence[Run]
     uploads: Sequence[Upload]
     approvals: Mapping[str, Approval]
-    """The newest request about each upload, by its subject."""
+    """The newest request about each upload, by the id of the upload."""
     latest_runs: Sequence[Run]
     stories: Mapping[str, Story]
     """The stories of families of several runs, by `Run.parent`."""
@@ -134,13 +134,12 @@ class RunPages:
         uploads = store.uploads.without_run(org, limit=_MAX_UPLOADS)
         active_runs = [run for run in runs if run.state in ACTIVE]
         latest_runs = [run for run in runs if run.state not in ACTIVE][:_LATEST_RUNS]
-        subjects = [subject_of_upload(upload.id) for upload in uploads]
         listed_runs = [*active_runs, *latest_runs]
         page = HomePage(
             stories=await asyncio.to_thread(self._context.stories.by_parent, listed_runs, runs),
             active_runs=active_runs,
             uploads=uploads,
-            approvals=store.approvals.of_subjects(org, subjects),
+            approvals=store.approvals.of_uploads(org, [upload.id for upload in uploads]),
             latest_runs=latest_runs,
             max_upload_bytes=self._context.settings.web.max_upload,
         )

@@ -16,7 +16,7 @@ from batchlock.store.uploads import UploadState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellChange:
-    """What a person wants to stand in a cell in place of what they have seen there."""
+    """A new text for a cell, in place of the one that the person has seen there."""
 
     row: int
     field: Field
@@ -32,15 +32,13 @@ class CellChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
-    """What became of some changes."""
+class SaveResult:
+    """Whether changes were saved: all of them, or none."""
 
-    done: Sequence[CellChange] = ()
-    """All changes, or none."""
     outdated: Sequence[CellChange] = ()
-    """Those of cells in which another text stands now, when nothing was changed because of them."""
+    """Changes of cells in which another text stands now; with any, nothing was saved."""
     is_busy: bool = False
-    """Whether nothing was changed because the upload is being read."""
+    """Whether nothing was saved because the upload is being read."""
 
 
 class CorrectionTable:
@@ -60,7 +58,7 @@ class CorrectionTable:
             rows = connection.execute(query.order_by(table.c.row, table.c.field)).mappings()
             return [_to_correction(row) for row in rows]
 
-    def save(self, upload_id: str, changes: Sequence[CellChange], person: str) -> Saved:
+    def save(self, upload_id: str, changes: Sequence[CellChange], person: str) -> SaveResult:
         """Change cells of an upload for a person, and let it be read again; all in one commit.
 
         Nothing is changed when another person has changed one of the cells since this one has seen
@@ -72,7 +70,7 @@ class CorrectionTable:
             is_busy = connection.scalar(state) != UploadState.CHECKED.value
             outdated = tuple(_outdated(connection, upload_id, changes))
             if outdated or is_busy:
-                return Saved(outdated=outdated, is_busy=is_busy)
+                return SaveResult(outdated=outdated, is_busy=is_busy)
             for change in changes:
                 connection.execute(table.delete().where(*_is_cell(upload_id, change)))
                 if change.new != change.in_file:
@@ -82,7 +80,7 @@ class CorrectionTable:
             connection.execute(
                 uploads.update().where(uploads.c.id == upload_id).values(reading_again)
             )
-        return Saved(done=changes)
+        return SaveResult()
 
 
 def _outdated(

@@ -7,7 +7,7 @@ from support.run_info import run_record
 
 from batchlock.core.rows import Field
 from batchlock.core.runs import RunState
-from batchlock.store.corrections import CellChange, Saved
+from batchlock.store.corrections import CellChange, SaveResult
 from batchlock.store.store import Store
 from batchlock.store.uploads import UploadState
 
@@ -36,7 +36,7 @@ def state(store: Store) -> UploadState:
 
 
 def test_a_correction_is_stored_and_the_upload_is_read_again(store: Store) -> None:
-    assert store.corrections.save("f1", [CHANGE], "Anna") == Saved(done=[CHANGE])
+    assert store.corrections.save("f1", [CHANGE], "Anna") == SaveResult()
     (one,) = store.corrections.of_upload("f1")
     assert (one.row, one.field, one.sheet, one.column) == (3, Field.REASON, "S\ud800", "Reason")
     assert (one.old, one.new, one.person) == ("old\0", "new\ud800", "Anna")
@@ -47,9 +47,9 @@ def test_a_correction_is_stored_and_the_upload_is_read_again(store: Store) -> No
 def test_nothing_is_changed_while_the_upload_is_read(store: Store) -> None:
     store.corrections.save("f1", [CHANGE], "Anna")
     later = replace(CHANGE, seen="new\ud800", new="newer")
-    assert store.corrections.save("f1", [later], "Ben") == Saved(is_busy=True)
+    assert store.corrections.save("f1", [later], "Ben") == SaveResult(is_busy=True)
     store.uploads.set_checked("f1")
-    assert store.corrections.save("f1", [later], "Ben") == Saved(done=[later])
+    assert store.corrections.save("f1", [later], "Ben") == SaveResult()
     (one,) = store.corrections.of_upload("f1")
     assert (one.old, one.new, one.person) == ("old\0", "newer", "Ben")
 
@@ -59,7 +59,7 @@ def test_who_has_not_seen_a_correction_changes_nothing(store: Store) -> None:
     store.uploads.set_checked("f1")
     other = replace(CHANGE, row=4)
     late = replace(CHANGE, new="late")
-    assert store.corrections.save("f1", [other, late], "Ben") == Saved(outdated=(late,))
+    assert store.corrections.save("f1", [other, late], "Ben") == SaveResult(outdated=(late,))
     assert [one.row for one in store.corrections.of_upload("f1")] == [3]
     assert state(store) is UploadState.CHECKED
 

@@ -136,7 +136,7 @@ def row_inputs(
     )
 
 
-def that_fit(rows: Iterable[RowInputs]) -> Iterator[RowInputs]:
+def first_that_fit(rows: Iterable[RowInputs]) -> Iterator[RowInputs]:
     """Yield the rows whose cells a form can hold, and the first one in any case."""
     size = 0
     for number, row in enumerate(rows):
@@ -146,23 +146,23 @@ def that_fit(rows: Iterable[RowInputs]) -> Iterator[RowInputs]:
         yield row
 
 
-def typed(form: Mapping[str, object]) -> dict[tuple[int, str], str]:
-    """Return what a submitted form has in its inputs, by row and field."""
-    typed: dict[tuple[int, str], str] = {}
+def texts_in(form: Mapping[str, object]) -> dict[tuple[int, str], str]:
+    """Return the texts in the inputs of a submitted form, by row and field."""
+    texts: dict[tuple[int, str], str] = {}
     for name, text in form.items():
         if (match := _NAME.fullmatch(name)) is not None and isinstance(text, str):
             # A browser sends each line break of a text field as CR LF.
-            typed[int(match[1]), match[2]] = text.replace("\r\n", "\n")
-    return typed
+            texts[int(match[1]), match[2]] = text.replace("\r\n", "\n")
+    return texts
 
 
-def with_typed(
-    page: CorrectPage, typed: Mapping[tuple[int, str], str], form: Mapping[str, object]
+def filled_in(
+    page: CorrectPage, texts: Mapping[tuple[int, str], str], form: Mapping[str, object]
 ) -> CorrectPage:
-    """Return the form with what a person has typed into it."""
+    """Return the form with the texts that a person has typed into it."""
 
-    def with_typed(row: int, cell: CellInput) -> CellInput:
-        text, seen = typed.get((row, str(cell.column.field))), form.get(f"seen-{cell.name}")
+    def fill_in(row: int, cell: CellInput) -> CellInput:
+        text, seen = texts.get((row, str(cell.column.field))), form.get(f"seen-{cell.name}")
         if text is None or text == cell.current or text_mark(text) == seen:
             return cell
         return replace(cell, text=text, is_outdated=cell.seen != seen)
@@ -170,14 +170,13 @@ def with_typed(
     return replace(
         page,
         rows=[
-            replace(row, cells=[with_typed(row.row, cell) for cell in row.cells])
-            for row in page.rows
+            replace(row, cells=[fill_in(row.row, cell) for cell in row.cells]) for row in page.rows
         ],
     )
 
 
-def changes(page: CorrectPage) -> Iterator[CellChange]:
-    """Yield the changes of a form that has what a person has typed."""
+def cell_changes(page: CorrectPage) -> Iterator[CellChange]:
+    """Yield the changes that a person has typed into a form, see `filled_in`."""
     for row in page.rows:
         for cell in row.cells:
             if cell.text == cell.current or cell.column.field is None:
@@ -194,19 +193,17 @@ def changes(page: CorrectPage) -> Iterator[CellChange]:
             )
 
 
-def taken_back(
-    form: Mapping[str, object], corrections: Sequence[Correction]
-) -> Iterator[CellChange]:
-    """Yield the correction that a form takes back, if it does.
+def reversal_in(form: Mapping[str, object], corrections: Sequence[Correction]) -> CellChange | None:
+    """Return the change that takes a correction back; None for a form that takes none back.
 
     Raises BatchlockError when that cell has been corrected again, or the correction is gone.
     """
     name = form.get("take_back")
     if name is None:
-        return
+        return None
     for one in corrections:
         if name == f"{one.row}-{one.field}" and form.get(f"seen-{name}") == one.mark:
-            yield CellChange(
+            return CellChange(
                 row=one.row,
                 field=one.field,
                 sheet=one.sheet,
@@ -215,7 +212,6 @@ def taken_back(
                 seen=one.new,
                 new=one.old,
             )
-            return
     raise BatchlockError(
         "This correction was changed or taken back since the page was opened, so nothing was "
         "changed. Open the check of the file again."

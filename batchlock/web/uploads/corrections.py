@@ -18,17 +18,17 @@ from batchlock.web.context import AppContext
 from batchlock.web.uploads.correction_form import (
     MAX_CELL,
     CorrectPage,
-    changes,
+    cell_changes,
+    filled_in,
+    first_that_fit,
+    reversal_in,
     row_inputs,
-    taken_back,
-    that_fit,
-    typed,
-    with_typed,
+    texts_in,
 )
 from batchlock.web.uploads.planner import UploadPlanner
 from batchlock.web.uploads.views import upload_in
 
-# A form that a person fills in at once; the next rows follow when these are saved.
+# As many as a person fills in at once; the next rows follow when these are saved.
 FORM_ROWS = 25
 # Every plan reads them all. Whoever has more bad cells than this corrects the file.
 _MAX_CORRECTIONS = 1_000
@@ -78,28 +78,29 @@ class CorrectionViews:
         store, person = self._context.store, request[security.NAME]
         async with self._starting:
             upload = upload_in(self._context, request)
-            _require_corrigible(upload, store.uploads.open_run(upload.id))
+            _require_correctable(upload, store.uploads.open_run(upload.id))
             corrections = store.corrections.of_upload(upload.id)
-            wanted = [*taken_back(form, corrections)]
-            texts = typed(form)
-            for change in wanted:
-                texts.pop((change.row, change.field), None)
+            texts = texts_in(form)
+            changes = []
+            if (reversal := reversal_in(form, corrections)) is not None:
+                changes.append(reversal)
+                texts.pop((reversal.row, reversal.field), None)
             numbers = sorted({row for row, _ in texts})
             page = await asyncio.to_thread(self._page, upload, numbers)
-            page = with_typed(page, texts, form)
-            wanted += changes(page)
-            _require_possible(wanted, corrections)
+            page = filled_in(page, texts, form)
+            changes += cell_changes(page)
+            _require_possible(changes, corrections)
             if page.is_outdated:
                 return page
-            if not wanted:
+            if not changes:
                 return None
-            saved = await asyncio.to_thread(store.corrections.save, upload.id, wanted, person)
-            if saved.is_busy:
+            result = await asyncio.to_thread(store.corrections.save, upload.id, changes, person)
+            if result.is_busy:
                 raise _busy(upload)
-            if saved.outdated:  # another server was faster
+            if result.outdated:  # another server was faster
                 page = await asyncio.to_thread(self._page, upload, numbers)
-                return with_typed(page, texts, form)
-            for change in saved.done:
+                return filled_in(page, texts, form)
+            for change in changes:
                 action = "corrected" if change.new != change.in_file else "took a correction back"
                 words = change_in_words(change.row, change.column, change.seen, change.new)
                 subject = f"{upload.name}, {words}"
@@ -125,7 +126,7 @@ class CorrectionViews:
         return CorrectPage(
             upload=upload,
             info=info,
-            rows=[*that_fit(inputs)] if numbers is None else inputs,
+            rows=[*first_that_fit(inputs)] if numbers is None else inputs,
             invalid=count,
             only_row=numbers[0] if numbers is not None and len(numbers) == 1 else None,
             modules=self._context.modules,
@@ -133,7 +134,7 @@ class CorrectionViews:
         )
 
 
-def _require_corrigible(upload: Upload, open_run: str | None) -> None:
+def _require_correctable(upload: Upload, open_run: str | None) -> None:
     if upload.state is not UploadState.CHECKED:
         raise _busy(upload)
     if open_run is not None:

@@ -201,13 +201,13 @@ def has_results(sql: Sql, samples: Sequence[ResultSample]) -> bool:
             [sample.source_row for sample in samples],
         )
     }
-    found = (
+    matches = (
         sample.source_row in rows
         and (sample.checksum, sample.finished_at)
         == (rows[sample.source_row][0], in_results(rows[sample.source_row][1]))
         for sample in samples
     )
-    return bool(samples) and all(found)
+    return bool(samples) and all(matches)
 
 
 def in_results(finished_at: float) -> str:

@@ -85,10 +85,10 @@ class AccountViews:
         name, password = request[security.NAME], str(form.get("new", ""))
         address = security.client_address(request, self._rules)
         try:
-            found = await self._guard.compute(address, lambda: strength_of(password, name))
+            strength = await self._guard.compute(address, lambda: strength_of(password, name))
         except PasswordRefusedError as error:
             raise web.HTTPTooManyRequests(text=str(error)) from None
-        return web.json_response(found._asdict())
+        return web.json_response(strength._asdict())
 
     async def change_password(self, request: web.Request) -> web.Response:
         """Change the password of the person, and end the other sessions."""

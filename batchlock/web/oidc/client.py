@@ -77,15 +77,15 @@ class OidcClient:
         Raises SignInFailedError.
         """
         state = derived_token(secret, "state")
-        given = answer.get("state", "").encode("utf-8", "surrogatepass")
-        if not secret or not secrets.compare_digest(given, state.encode()):
+        returned_state = answer.get("state", "").encode("utf-8", "surrogatepass")
+        if not secret or not secrets.compare_digest(returned_state, state.encode()):
             raise SignInFailedError(Failure.STALE, "the state is not that of the browser")
         # RFC 9207: another provider may have been made to send its answer here.
         if answer.get("iss", self.provider.issuer) != self.provider.issuer:
             raise unusable("the answer names another issuer")
         if error := answer.get("error"):
-            denied = error in ("access_denied", "login_required", "consent_required")
-            failure = Failure.DENIED if denied else Failure.UNUSABLE
+            is_denied = error in ("access_denied", "login_required", "consent_required")
+            failure = Failure.DENIED if is_denied else Failure.UNUSABLE
             raise SignInFailedError(failure, f"the provider answered {error!r:.60}")
         code = answer.get("code", "")
         if not code.isascii() or not 0 < len(code) <= _MAX_CODE:
@@ -93,15 +93,15 @@ class OidcClient:
         return await self._identity_by_code(code, secret, redirect_uri)
 
     async def _identity_by_code(self, code: str, secret: str, redirect_uri: str) -> Identity:
-        # It takes 80 ms to import, and only a sign-in needs it.
+        # joserfc takes 80 ms to import, and only a sign-in needs it.
         from batchlock.web.oidc.id_token import verified_claims
 
         verifier = derived_token(secret, "verifier")
         tokens = await self.provider.exchange(code, verifier, redirect_uri)
         nonce = derived_token(secret, "nonce")
         claims = await verified_claims(self.provider, tokens.id_token, nonce)
-        wanted = {self.settings.name_claim, self.settings.groups_claim}
-        if not wanted <= claims.keys():  # some providers tell the groups only there
+        needed_claims = {self.settings.name_claim, self.settings.groups_claim}
+        if not needed_claims <= claims.keys():  # some providers name the groups only at userinfo
             more = await self.provider.userinfo(tokens.access_token)
             if more and more.get("sub") != claims["sub"]:
                 raise unusable("the userinfo endpoint speaks of another person")

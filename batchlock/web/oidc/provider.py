@@ -24,7 +24,7 @@ _Json = Mapping[str, Any]
 
 # Bytes. Metadata and keys have some thousands, the token of somebody in many groups a few more.
 _MAX_ANSWER = 1024 * 1024
-# Providers change keys over days, and an unknown key is asked for at once.
+# Providers announce new keys for days. For a key that is not in the set, it is fetched at once.
 _LIFETIME_SECONDS = 3600.0
 # Error codes of OAuth 2.0 are such words; anything else does not belong into a log.
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
@@ -134,21 +134,21 @@ class Provider:
         return claims
 
     async def _fetch_metadata(self) -> ProviderMetadata:
-        status, found = await self._call("GET", self.issuer.rstrip("/") + _WELL_KNOWN)
+        status, document = await self._call("GET", self.issuer.rstrip("/") + _WELL_KNOWN)
         if status != 200:
             raise unusable(f"there is no metadata of the provider (HTTP {status})")
-        if found.get("issuer") != self.issuer:
+        issuer = document.get("issuer")
+        if issuer != self.issuer:
             raise unusable(
-                f"the provider names itself {found.get('issuer')!r:.200}, and web.oidc.issuer is "
-                f"{self.issuer!r}"
+                f"the provider names itself {issuer!r:.200}, and web.oidc.issuer is {self.issuer!r}"
             )
-        methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         return ProviderMetadata(
-            authorization_endpoint=_endpoint(found, "authorization_endpoint"),
-            token_endpoint=_endpoint(found, "token_endpoint"),
-            jwks_uri=_endpoint(found, "jwks_uri"),
-            userinfo_endpoint=_optional_endpoint(found, "userinfo_endpoint"),
-            end_session_endpoint=_optional_endpoint(found, "end_session_endpoint"),
+            authorization_endpoint=_endpoint(document, "authorization_endpoint"),
+            token_endpoint=_endpoint(document, "token_endpoint"),
+            jwks_uri=_endpoint(document, "jwks_uri"),
+            userinfo_endpoint=_optional_endpoint(document, "userinfo_endpoint"),
+            end_session_endpoint=_optional_endpoint(document, "end_session_endpoint"),
             takes_secret_in_form=isinstance(methods, list) and "client_secret_post" in methods,
         )
 
@@ -193,7 +193,7 @@ class Provider:
 
 
 class _Cached(Generic[_T]):
-    """A value that is fetched once for all who ask at the same time."""
+    """A value that is fetched once for all callers that wait for it at the same time."""
 
     def __init__(self, fetch: Callable[[], Awaitable[_T]]) -> None:
         self._fetch = fetch
@@ -203,7 +203,7 @@ class _Cached(Generic[_T]):
         """The last value, whatever its age; None before the first one."""
 
     async def get(self, newer_than: _T | None = None) -> _T:
-        """Return the value, fetched again when it is old or the one that is given."""
+        """Return the value; it is fetched again when it is old, or is `newer_than` itself."""
         is_old = time.monotonic() - self._fetched_at_monotonic > _LIFETIME_SECONDS
         if self.value is not None and not is_old and self.value is not newer_than:
             return self.value
@@ -224,12 +224,12 @@ def _code(error: object) -> str:
     return str(error) if is_code else "an error"
 
 
-def _endpoint(found: _Json, name: str) -> str:
-    url = found.get(name)
+def _endpoint(document: _Json, name: str) -> str:
+    url = document.get(name)
     if not isinstance(url, str) or not is_safe_url(url):
         raise unusable(f"the metadata of the provider has no {name} with https")
     return url
 
 
-def _optional_endpoint(found: _Json, name: str) -> str | None:
-    return None if found.get(name) is None else _endpoint(found, name)
+def _optional_endpoint(document: _Json, name: str) -> str | None:
+    return None if document.get(name) is None else _endpoint(document, name)

@@ -205,7 +205,7 @@ class UploadViews:
         ]
         words += ["visible rows only"] if choices.visible_only else []
         words += [f"titles in row {header_row}"] if header_row else []
-        chosen = " ".join([sheet, encoding, ", ".join(words)])
+        description = " ".join([sheet, encoding, ", ".join(words)])
         person = request[security.NAME]
         # Not between the moment at which a start is approved and the moment at which it is made.
         async with self.starting:
@@ -213,7 +213,7 @@ class UploadViews:
             if upload.state is not UploadState.READING:
                 if self._planner.start(upload.id, choices, by_hand=True, person=person):
                     log_withdrawal(self._context, request, upload)
-                subject = f"{upload.name}: {chosen.strip()}"
+                subject = f"{upload.name}: {description.strip()}"
                 self._context.log(request, "read again", subject, upload=upload.id)
         await self._planner.wait(upload.id)
         raise web.HTTPSeeOther(f"{self._context.home}/files/{upload.id}")

@@ -1,6 +1,6 @@
 """What a click on a check starts: a new run, or the unfinished run of the same content."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -9,7 +9,7 @@ from pathlib import Path
 from batchlock.confirming import ConfirmUnlocks
 from batchlock.core.errors import BatchlockError
 from batchlock.core.rows import Action
-from batchlock.core.runs import ACTIVE, Run, RunState
+from batchlock.core.runs import ACTIVE, Run, RunInfo, RunState
 from batchlock.report.summaries import refusal_of
 from batchlock.store.approvals import subject_of_upload
 from batchlock.store.earlier import last_finished
@@ -107,8 +107,7 @@ def run_to_send(context: AppContext, upload: Upload, plan: Path, request: StartR
         raise BatchlockError(refusal.sentence)
     four_eyes = FourEyes(context)
     same = context.same_content(info)
-    unfinished = [run for run in same if not run.is_closed]
-    newest = unfinished[0] if unfinished else None
+    newest = next((run for run in same if not run.is_closed), None)
     if newest is not None and _is_resumed(newest, info.identity, request):
         if newest.state not in (RunState.QUEUED, RunState.RUNNING):
             four_eyes.require_approved(newest)
@@ -116,6 +115,28 @@ def run_to_send(context: AppContext, upload: Upload, plan: Path, request: StartR
             confirm_resumption(context, newest, request.form)
         return newest
     four_eyes.request_in(request.form, request.person)
+    _require_current_page(upload, request, info, same)
+    is_fresh = request.choice is StartChoice.FRESH
+    options = replace(context.options, fresh=is_fresh)
+    engine = context.engine(options, confirm_unlocks=request.confirm_unlocks)
+    kind = StartKind.FRESH if is_fresh else StartKind.NEW
+    planned = partial(planned_start, context, upload, plan, kind)
+    with four_eyes.permit(request.person, request.form, planned, address=request.address) as permit:
+        if is_fresh:
+            _confirm_fresh(context, plan, request.form)
+        run = engine.start(plan)
+        permit.run_id = run.run_id
+    return run
+
+
+def _require_current_page(
+    upload: Upload, request: StartRequest, info: RunInfo, same: Sequence[Run]
+) -> None:
+    """Raise BatchlockError if the page of a click does not show the upload as it is now.
+
+    Also if a run that a new one would close waits, is being sent or is paused. `same` are the runs
+    of the same content, newest first.
+    """
     if request.reading not in (None, info.identity):
         raise BatchlockError(
             f"{upload.name} was read in another way since the page was opened, or cells of it were "
@@ -128,7 +149,8 @@ def run_to_send(context: AppContext, upload: Upload, plan: Path, request: StartR
             f"This file was finished meanwhile, at {finished:%H:%M} UTC. See its results "
             "first; to send rows of it again, open its check again and start there."
         )
-    if request.unfinished != (newest.run_id if newest else ""):
+    unfinished = [run for run in same if not run.is_closed]
+    if request.unfinished != (unfinished[0].run_id if unfinished else ""):
         raise BatchlockError(
             "The runs of this file have changed since the page was opened. Open the check of the "
             "file again and choose there."
@@ -139,17 +161,6 @@ def run_to_send(context: AppContext, upload: Upload, plan: Path, request: StartR
                 f"Run {run.run_id} of the same file {_STATES[run.state]}. A new run would close "
                 "it: stop it first, then start the new one."
             )
-    is_fresh = request.choice is StartChoice.FRESH
-    options = replace(context.options, fresh=is_fresh)
-    engine = context.engine(options, confirm_unlocks=request.confirm_unlocks)
-    kind = StartKind.FRESH if is_fresh else StartKind.NEW
-    planned = partial(planned_start, context, upload, plan, kind)
-    with four_eyes.permit(request.person, request.form, planned, address=request.address) as permit:
-        if is_fresh:
-            _confirm_fresh(context, plan, request.form)
-        run = engine.start(plan)
-        permit.run_id = run.run_id
-    return run
 
 
 def _confirm_fresh(context: AppContext, plan: Path, form: Mapping[str, object]) -> None:

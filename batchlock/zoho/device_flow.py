@@ -96,7 +96,7 @@ async def request_device_code(
         and user_code.isprintable()
         and 0 < len(user_code) <= _MAX_CODE_LENGTH
         and isinstance(url, str)
-        and _is_address(url, oauth_client)
+        and _is_link(url, oauth_client)
     ):
         raise SignInRefused(
             "Zoho's answer has no code that can be used. Is the client of the type Non-browser "
@@ -146,18 +146,18 @@ async def poll(
 
 
 def missing_scopes(granted: str) -> tuple[str, ...]:
-    """Return the scopes of batchlock that a token has not; none when `granted` is empty.
+    """Return the scopes of batchlock that a token lacks; none when `granted` is empty.
 
-    A scope that ends with ALL holds all that begin as it does.
+    A scope that ends with ALL includes every scope with the same beginning.
     """
-    owned = {scope.casefold() for scope in granted.replace(",", " ").split()}
-    if not owned:
+    scopes = {scope.casefold() for scope in granted.replace(",", " ").split()}
+    if not scopes:
         return ()
-    starts = tuple(scope.removesuffix("all") for scope in owned if scope.endswith(".all"))
+    prefixes = tuple(scope.removesuffix("all") for scope in scopes if scope.endswith(".all"))
     return tuple(
         scope
         for scope in SCOPES
-        if scope.casefold() not in owned and not scope.casefold().startswith(starts)
+        if scope.casefold() not in scopes and not scope.casefold().startswith(prefixes)
     )
 
 
@@ -179,18 +179,18 @@ async def _post(
         if isinstance(error, str) and (message := _REFUSALS.get(error)) is not None:
             raise SignInRefused(message.format(data_center=oauth_client.data_center.upper()))
         return interpret(status, content, form, oauth_client)
-    except TemporarilyUnavailable as why:
-        raise Stopped(str(why)) from None
+    except TemporarilyUnavailable as error:
+        raise Stopped(str(error)) from None
 
 
-def _is_address(url: str, oauth_client: OAuthClient) -> bool:
-    """Return whether a person may be led to this address: one of Zoho's, with TLS."""
-    is_own = url.startswith(f"{oauth_client.accounts_url}/")  # a stand-in has no TLS
+def _is_link(url: str, oauth_client: OAuthClient) -> bool:
+    """Return whether an address can be shown as a link: with TLS, or that of a stand-in."""
+    is_accounts_url = url.startswith(f"{oauth_client.accounts_url}/")  # a stand-in has no TLS
     return (
         url.isprintable()
         and len(url) <= _MAX_URL_LENGTH
         and " " not in url
-        and (is_own or url.startswith("https://"))
+        and (is_accounts_url or url.startswith("https://"))
     )
 
 

@@ -101,8 +101,8 @@ class SignIn:
         return cls(**content, missing_scopes=scopes, ends_at=stored.ends_at, poll_at=stored.poll_at)
 
 
-class SignIns:
-    """The sign-in of one org that is being made."""
+class SignInFlow:
+    """The steps of a new sign-in to one org; what they have shown is in the store."""
 
     def __init__(self, org: str, store: Store) -> None:
         self._org = org
@@ -116,7 +116,8 @@ class SignIns:
         `zoho` has the data centre and the environment, `secrets` client id and client secret.
         Raises SignInRefused, Stopped, and UsageError for wrong settings.
         """
-        keys = keys_for_new_secrets(settings, self._store)  # a person does nothing in vain
+        # First, so that no person accepts a code that could not be stored then.
+        keys = keys_for_new_secrets(settings, self._store)
         client = _client(zoho, secrets["client_id"], secrets["client_secret"])
         async with _session(settings, client) as calls:
             code = await request_device_code(
@@ -142,22 +143,23 @@ class SignIns:
     def current(self, settings: Settings) -> SignIn | None:
         """Return the sign-in that was begun; None if there is none, or its time is over."""
         if not self._store.pending_sign_ins.is_begun(self._org, datetime.now(UTC)):
-            return None  # whoever only looks needs no key
+            return None  # without a sign-in no key is needed
         keys = keys_for_new_secrets(settings, self._store)
         stored = self._store.pending_sign_ins.get(self._org, keys)
         return None if stored is None else SignIn.from_stored(stored)
 
-    async def ask(self, settings: Settings, sign_in: SignIn, *, is_asked: bool) -> SignIn:
+    async def poll(self, settings: Settings, sign_in: SignIn, *, at_once: bool) -> SignIn:
         """Ask Zoho whether the code is accepted, unless that was asked too short a time ago.
 
-        `is_asked`: a person says that it is. Else the first question has to wait, so that the one
-        of the person need not. If the code is accepted, find out by whom, and for which org.
+        `at_once`: a person says that it is accepted. Otherwise the first poll waits for one
+        interval, so that a poll is left for when the person says so. If the code is accepted, find
+        out by whom, and for which org.
         Return the sign-in as it stands now. Raises Stopped when Zoho gives no answer for now.
         """
         now = datetime.now(UTC)
         interval = timedelta(seconds=sign_in.interval_seconds)
         if not sign_in.is_waiting or (
-            not is_asked and now.timestamp() < sign_in.begun_at + sign_in.interval_seconds
+            not at_once and now.timestamp() < sign_in.begun_at + sign_in.interval_seconds
         ):
             return sign_in
         if not self._store.pending_sign_ins.take_poll(
@@ -187,9 +189,9 @@ class SignIns:
                     ends_at=now + _CONFIRM_WITHIN,
                 )
                 # The code works once: the token must not be lost, whatever the check shows.
-                self._update(settings, sign_in)
+                self._save(settings, sign_in)
                 sign_in = await self._checked(settings, sign_in)
-        self._update(settings, sign_in)
+        self._save(settings, sign_in)
         return sign_in
 
     def confirm(self, settings: Settings, sign_in: SignIn) -> None:
@@ -234,7 +236,7 @@ class SignIns:
         others = [org.name for org in self._store.orgs.all()]
         return new_org(values, {}, stored=stored, others=others, source=".".join).org
 
-    def _update(self, settings: Settings, sign_in: SignIn) -> None:
+    def _save(self, settings: Settings, sign_in: SignIn) -> None:
         keys = keys_for_new_secrets(settings, self._store)
         self._store.pending_sign_ins.update(self._org, sign_in.to_stored(), keys)
 

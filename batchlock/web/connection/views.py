@@ -13,7 +13,7 @@ from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.core.org import OrgFacts
 from batchlock.org_sign_in import SignInCheck, check_sign_in
 from batchlock.web import security
-from batchlock.web.connection.sign_in import SignIn, SignIns
+from batchlock.web.connection.sign_in import SignIn, SignInFlow
 from batchlock.web.context import AppContext
 from batchlock.web.templating import FRAME, Page
 from batchlock.zoho.datacenters import DATA_CENTERS, ENVIRONMENTS
@@ -53,7 +53,7 @@ class ConnectionViews:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
-        self._sign_ins = SignIns(context.org, context.store)
+        self._flow = SignInFlow(context.org, context.store)
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the connection; of a sign-in that is being made, ask whether it was accepted."""
@@ -64,7 +64,7 @@ class ConnectionViews:
             try:
                 # The answer comes once, so it must not be lost when the browser is closed.
                 sign_in = await asyncio.shield(
-                    self._sign_ins.ask(self._context.settings, sign_in, is_asked=False)
+                    self._flow.poll(self._context.settings, sign_in, at_once=False)
                 )
             except BatchlockError as error:
                 message = str(error)
@@ -74,9 +74,7 @@ class ConnectionViews:
         """Ask at once whether the code was accepted."""
         if (sign_in := self._current()) is not None:
             try:
-                await asyncio.shield(
-                    self._sign_ins.ask(self._context.settings, sign_in, is_asked=True)
-                )
+                await asyncio.shield(self._flow.poll(self._context.settings, sign_in, at_once=True))
             except BatchlockError as error:
                 return self._page(request, sign_in, str(error), status=error_status(error))
         raise web.HTTPSeeOther(request.path.rpartition("/")[0])
@@ -92,7 +90,7 @@ class ConnectionViews:
             return self._page(request, None, message, status=422)
         settings = self._context.settings
         try:
-            await self._sign_ins.begin(
+            await self._flow.begin(
                 settings,
                 _chosen(settings.zoho, form.get("data_center"), form.get("environment")),
                 secrets,
@@ -113,7 +111,7 @@ class ConnectionViews:
             raise web.HTTPConflict(text="This sign-in is over, or was begun anew. Look again.")
         if sign_in.problem:
             raise web.HTTPConflict(text=sign_in.problem)
-        self._sign_ins.confirm(self._context.settings, sign_in)
+        self._flow.confirm(self._context.settings, sign_in)
         self._context.served_orgs.forget()
         with suppress(BatchlockError):  # the page then says that Zoho was not asked yet
             await self._check()
@@ -122,7 +120,7 @@ class ConnectionViews:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Forget the sign-in that is being made."""
-        if self._sign_ins.cancel():
+        if self._flow.cancel():
             self._context.log(request, "did not connect", self._context.org)
         raise web.HTTPSeeOther(request.path.rpartition("/")[0])
 
@@ -142,7 +140,7 @@ class ConnectionViews:
         return await check_sign_in(settings, context.store, CancelToken())
 
     def _current(self) -> SignIn | None:
-        return self._sign_ins.current(self._context.settings)
+        return self._flow.current(self._context.settings)
 
     def _refuse_unless_possible(self) -> None:
         if not self._context.served_orgs.can_connect(self._context.org):

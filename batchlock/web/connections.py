@@ -17,8 +17,9 @@ from batchlock.web.auth.throttle import network_of
 
 _log = logging.getLogger(__name__)
 
-# The rest is for the store, the files of uploads, and the pipes of child processes.
-_SHARE_OF_DESCRIPTORS = 2
+# One in so many descriptors may be a connection. The rest is for the store, the files of uploads,
+# and the pipes of child processes.
+_DESCRIPTORS_PER_CONNECTION = 2
 # A flood of connections must not fill the log.
 _LOG_SECONDS = 60.0
 
@@ -34,20 +35,20 @@ class ConnectionLimits:
     idle_seconds: float
     """How long a connection may stay open between two requests."""
     max_connections: int
-    max_of_address: int
+    max_per_address: int
     """The most connections of one address; those of a proxy have no such limit."""
     proxies: Collection[str]
 
     @classmethod
     def of(cls, web: WebSettings) -> "ConnectionLimits":
         """Return the limits of the settings, with no more connections than there is room for."""
-        room = _max_descriptors() // _SHARE_OF_DESCRIPTORS
+        available = _max_descriptors() // _DESCRIPTORS_PER_CONNECTION
         return cls(
             header_seconds=web.header_timeout,
             transfer_seconds=web.transfer_timeout,
             idle_seconds=web.idle_timeout,
-            max_connections=max(1, min(web.max_connections, room)),
-            max_of_address=web.max_connections_per_address,
+            max_connections=max(1, min(web.max_connections, available)),
+            max_per_address=web.max_connections_per_address,
             proxies=web.trusted_proxy,
         )
 
@@ -57,12 +58,12 @@ class Connection(Protocol):
 
     @property
     def waits_since(self) -> float | None:
-        """When its client sent or took something last, by a monotonic clock.
+        """When bytes were last transferred, in seconds of a monotonic clock.
 
         None while the client waits for the server.
         """
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Close it at once."""
 
 
@@ -87,7 +88,7 @@ class OpenConnections:
         network = network_of(address)
         if address not in self.limits.proxies:
             own = self._of_network[network]
-            if len(own) >= self.limits.max_of_address and not self._make_room(own, address):
+            if len(own) >= self.limits.max_per_address and not self._make_room(own, address):
                 return False
         if len(self._networks) >= self.limits.max_connections and not self._make_room(
             self._networks, address
@@ -111,7 +112,7 @@ class OpenConnections:
         if waiting:
             _, longest = min(waiting, key=lambda pair: pair[0])
             self.remove(longest)
-            longest.cut()
+            longest.abort()
         if (now := self._clock()) - self._logged_at >= _LOG_SECONDS:
             self._logged_at = now
             what = "one that waited is closed" if waiting else "a new one is refused"

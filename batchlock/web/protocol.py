@@ -26,7 +26,7 @@ from batchlock.web.connections import OpenConnections
 
 _UNREADABLE = "This is no request that the page can read.\n"
 # Less than any line that a person would use; 100 MiB take two days.
-_LEAST_BYTES_PER_SECOND = 512.0
+_MIN_BYTES_PER_SECOND = 512.0
 # After an answer that did not need the body, the rest of it is read and thrown away for so long:
 # else the browser would show "connection reset" instead of the answer.
 _LINGERING_SECONDS = 5.0
@@ -43,9 +43,9 @@ class PageConnection(web.RequestHandler):
         "_is_working",
         "_limits",
         "_link",
-        "_moved_at",
         "_received",
         "_timer",
+        "_transferred_at",
         "_was_paused",
     )
 
@@ -68,8 +68,8 @@ class PageConnection(web.RequestHandler):
         self._timer: asyncio.TimerHandle | None = None
         self._received = 0
         """Bytes that came from the client."""
-        self._moved_at = loop.time()
-        """When something came from the client or went to it, by the clock of the loop."""
+        self._transferred_at = loop.time()
+        """When bytes were last transferred in either direction, by the clock of the loop."""
         self._has_begun = True
         """Whether the time for the header of the next request runs."""
         self._is_working = False
@@ -81,13 +81,13 @@ class PageConnection(web.RequestHandler):
 
     @property
     def waits_since(self) -> float | None:
-        """When the client sent or took something last; None while it waits for us."""
+        """When bytes were last transferred; None while the client waits for the server."""
         is_client_late = self._body is not None and not self._was_paused
         if self._is_working and not is_client_late and not self.writing_paused:
             return None
-        return self._moved_at
+        return self._transferred_at
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Close the connection at once, whatever was not written yet."""
         if self._link is not None:
             self._link.abort()
@@ -104,7 +104,7 @@ class PageConnection(web.RequestHandler):
             link.close()
             return
         super().connection_made(transport)
-        self._after(self._limits.header_seconds, self.cut)
+        self._after(self._limits.header_seconds, self.abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End everything that belongs to the connection."""
@@ -114,13 +114,13 @@ class PageConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client has sent."""
+        """Count what the client has sent, and pass it on."""
         if data:  # aiohttp calls this without any, to go on with what it has
             self._received += len(data)
-            self._moved_at = self._loop.time()
+            self._transferred_at = self._loop.time()
             if not self._is_working and not self._has_begun:
                 self._has_begun = True
-                self._after(self._limits.header_seconds, self.cut)
+                self._after(self._limits.header_seconds, self.abort)
         super().data_received(data)
 
     def begin_request(self, body: StreamReader) -> None:
@@ -200,17 +200,17 @@ class PageConnection(web.RequestHandler):
             self._timer = None
 
     @property
-    def _least_bytes(self) -> float:
-        return _LEAST_BYTES_PER_SECOND * self._limits.transfer_seconds
+    def _min_bytes(self) -> float:
+        return _MIN_BYTES_PER_SECOND * self._limits.transfer_seconds
 
     def _watch_body(self) -> None:
         self._after(self._limits.transfer_seconds, partial(self._check_body, self._received))
 
     def _check_body(self, received_before: int) -> None:
         assert self._link is not None
-        is_slow = self._received - received_before < self._least_bytes
+        is_slow = self._received - received_before < self._min_bytes
         if is_slow and not self._was_paused:
-            self.cut()
+            self.abort()
             return
         self._was_paused = not self._link.is_reading()
         self._watch_body()
@@ -222,14 +222,14 @@ class PageConnection(web.RequestHandler):
 
     def _watch_answer(self) -> None:
         if self._link is not None:
-            self._moved_at = self._loop.time()
+            self._transferred_at = self._loop.time()
             unsent = self._link.get_write_buffer_size()
             self._after(self._limits.transfer_seconds, partial(self._check_answer, unsent))
 
     def _check_answer(self, unsent_before: int) -> None:
         assert self._link is not None
-        if self._link.get_write_buffer_size() > max(0.0, unsent_before - self._least_bytes):
-            self.cut()
+        if self._link.get_write_buffer_size() > max(0.0, unsent_before - self._min_bytes):
+            self.abort()
         else:
             self._watch_answer()
 
@@ -237,7 +237,7 @@ class PageConnection(web.RequestHandler):
         if self._link is not None and self._link.get_write_buffer_size():
             self._watch_answer()
         else:
-            self.cut()
+            self.abort()
 
 
 def _no_room() -> bytes:

@@ -106,7 +106,7 @@ def test_slow_clients_are_cut_while_others_are_answered(strict_page: PageServer)
     eventually(lambda: not folder.exists() or not list(folder.iterdir()))
 
 
-def test_a_client_that_does_not_read_its_answers_is_cut(strict_page: PageServer) -> None:
+def test_a_client_that_does_not_read_its_answers_is_aborted(strict_page: PageServer) -> None:
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     url = urlsplit(strict_page.url)
@@ -169,26 +169,26 @@ class Place:
     """A connection with a fixed state."""
 
     waits_since: float | None
-    is_cut: bool = False
+    is_aborted: bool = False
 
-    def cut(self) -> None:
-        self.is_cut = True
+    def abort(self) -> None:
+        self.is_aborted = True
 
 
 def limits(*, most: int, of_address: int) -> ConnectionLimits:
     return ConnectionLimits(
         header_seconds=1, transfer_seconds=1, idle_seconds=1,
-        max_connections=most, max_of_address=of_address, proxies=["10.0.0.1"],
+        max_connections=most, max_per_address=of_address, proxies=["10.0.0.1"],
     )  # fmt: skip
 
 
-def test_nobody_is_cut_who_waits_for_an_answer() -> None:
+def test_nobody_is_aborted_who_waits_for_an_answer() -> None:
     connections = OpenConnections(limits(most=3, of_address=2))
     first, second = Place(None), Place(5.0)
     assert connections.admit(first, "2001:db8::1")
     assert connections.admit(second, "2001:db8::2")  # the same network
     assert connections.admit(Place(None), "2001:db8::3")
-    assert (first.is_cut, second.is_cut) == (False, True)
+    assert (first.is_aborted, second.is_aborted) == (False, True)
     assert not connections.admit(Place(9.0), "2001:db8::4")
     connections.remove(first)
     assert connections.admit(Place(9.0), "2001:db8::5")

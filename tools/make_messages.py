@@ -27,6 +27,7 @@ TOPICS = (
             "org",
             "new_orgs",
             "plan_file.py",
+            "plan_format.py",
             "core/encodings.py",
             "core/paths.py",
         ),

@@ -10,7 +10,8 @@ from batchlock.cli.options import CommandOptions
 from batchlock.cli.runner import open_engine
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.options import RunOptions
-from batchlock.plan_file import plan_of, read_plan, refuse_existing, write_plan
+from batchlock.plan_file import plan_of
+from batchlock.plan_format import read_plan, refuse_existing, write_plan
 
 if TYPE_CHECKING:
     from batchlock.core.results import CheckResult

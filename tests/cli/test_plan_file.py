@@ -153,7 +153,7 @@ def test_an_unfinished_run_is_resumed_only_by_its_plan(
 
 def signed(content: dict[str, Any]) -> None:
     """Write a plan with the right checksum."""
-    from batchlock.plan_file import _checksum
+    from batchlock.plan_format import _checksum
 
     content.pop("checksum", None)
     content["checksum"] = _checksum(content)

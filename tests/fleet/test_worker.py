@@ -17,7 +17,8 @@ from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopCode, StopReason
 from batchlock.fleet.queue import notify_workers, wake
 from batchlock.fleet.worker import Worker
-from batchlock.plan_file import plan_of, read_plan, write_plan
+from batchlock.plan_file import plan_of
+from batchlock.plan_format import read_plan, write_plan
 from batchlock.store.audit_log import LogFilter
 from batchlock.store.journal import Journal
 from batchlock.store.store import Store

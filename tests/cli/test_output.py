@@ -95,7 +95,16 @@ def test_runs_and_show_print_the_history(org: StandIn, run_in_process: RunComman
     family, story = shown.pop("family"), shown.pop("story")
     assert shown == {**real, "seconds": shown["seconds"]}
     assert family == [listed[0]]
-    assert story == {"runs": 1, "rows": 2, "settled": 2, "requests": 4, "credits_used": 4}
+    counts = {name: count for name, count in story.pop("counts").items() if count}
+    assert counts == {"updated": 2}
+    assert story == {
+        "runs": 1,
+        "rows": 2,
+        "settled": 2,
+        "undone": 0,
+        "requests": 4,
+        "credits_used": 4,
+    }
     assert real["output"] in run_in_process("show", rehearsed["run_id"]).out.replace(
         rehearsed["output"], real["output"]
     )

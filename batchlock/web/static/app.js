@@ -263,6 +263,10 @@ let isSubmitted = false;
 document.addEventListener("submit", (event) => {
   isSubmitted = !event.defaultPrevented;
 });
+// The browser may show the page again as it was left, after "back".
+window.addEventListener("pageshow", () => {
+  isSubmitted = false;
+});
 
 // A part of a page that the server renders anew. When the new page has no such part, the page has
 // become another one.

@@ -123,12 +123,11 @@ function poll(address, period, show, onNews = () => {}, isAwaited = () => false)
     try {
       const headers = etag ? { "If-None-Match": etag } : {};
       const answer = await fetch(address, { headers, signal: AbortSignal.timeout(35000) });
+      const wasSignedOut = !document.getElementById("signed-out").hidden;
       if (isSignedOut(answer)) {
         showSignedOut();
-      } else if (!document.getElementById("signed-out").hidden) {
-        location.reload(); // signed in again in another tab, with another token for the forms
-      } else if (answer.redirected) {
-        location.reload();
+      } else if (answer.redirected || wasSignedOut) {
+        location.reload(); // after a sign-in in another tab the forms need another token
       } else if (answer.status === 200 || answer.status === 304) {
         onNews(Date.now() - 1000 * Number(answer.headers.get("Age")));
       }
@@ -150,17 +149,17 @@ function poll(address, period, show, onNews = () => {}, isAwaited = () => false)
   timer = setTimeout(ask, period);
 }
 
-// The button that asks for a notice of the browser when the run ends or waits for a person.
-function notice(button) {
+// The button that requests a notification of the browser when the run ends or is paused.
+function endNotification(button) {
   const key = `tell ${location.pathname}`;
-  const canTell = "Notification" in window && isSecureContext;
+  const canNotify = "Notification" in window && isSecureContext;
 
   function isAwaited() {
-    return canTell && Notification.permission === "granted" && sessionStorage.getItem(key) !== null;
+    return canNotify && Notification.permission === "granted" && sessionStorage.getItem(key) !== null;
   }
   function showState() {
-    button.hidden = !canTell;
-    button.disabled = canTell && Notification.permission === "denied";
+    button.hidden = !canNotify;
+    button.disabled = canNotify && Notification.permission === "denied";
     button.setAttribute("aria-pressed", String(isAwaited()));
   }
   button.addEventListener("click", async () => {
@@ -171,7 +170,7 @@ function notice(button) {
   showState();
   return {
     isAwaited,
-    tell(state) {
+    send(state) {
       if (state === "queued" || state === "running" || !isAwaited()) return;
       if (state !== "paused") sessionStorage.removeItem(key);
       const words = state === "paused" ? "It is paused." : "It has ended.";
@@ -185,13 +184,13 @@ const SILENT_SECONDS = 12;
 function live(region) {
   const title = document.title;
   const silence = document.getElementById("live-silence");
-  const asked = notice(document.querySelector("[data-tell]"));
+  const notification = endNotification(document.querySelector("[data-notify]"));
   let newsAt = Date.now();
 
   function show(text) {
     const view = JSON.parse(text);
     if (view.state !== region.dataset.state) {
-      asked.tell(view.state);
+      notification.send(view.state);
       location.reload();
       return;
     }
@@ -217,7 +216,7 @@ function live(region) {
   poll(`${region.dataset.live}/now`, 1000, show, (time) => {
     newsAt = time;
     showSilence();
-  }, asked.isAwaited);
+  }, notification.isAwaited);
   setInterval(showSilence, 1000);
 }
 
@@ -271,16 +270,16 @@ window.addEventListener("pageshow", () => {
 // A part of a page that the server renders anew. When the new page has no such part, the page has
 // become another one.
 function refresh(region) {
-  let shown = region.innerHTML; // before the times in it are local ones
+  let html = region.innerHTML; // as the server sent it, before its times become local ones
 
   poll(region.dataset.refresh || location.href, 2000, (text) => {
     const fresh = new DOMParser().parseFromString(text, "text/html").getElementById(region.id);
     if (isSubmitted) return;
     if (fresh === null) {
       location.reload();
-    } else if (fresh.innerHTML !== shown && !region.contains(document.activeElement)) {
-      shown = fresh.innerHTML;
-      region.innerHTML = shown; // the server has escaped every name in it
+    } else if (fresh.innerHTML !== html && !region.contains(document.activeElement)) {
+      html = fresh.innerHTML;
+      region.innerHTML = html; // the server has escaped every name in it
       localTimes(region);
     }
   });

@@ -78,10 +78,10 @@ def with_options(settings: Settings, run: "Run") -> Settings:
 
     Raises UsageError.
     """
-    chosen = {
+    values = {
         tuple(name.split(".")): value for name, value in run.options.items() if name != STOP_AT
     }
-    return replaced(settings, chosen, source=lambda path: f"Run {run.run_id}: {'.'.join(path)}")
+    return replaced(settings, values, source=lambda path: f"Run {run.run_id}: {'.'.join(path)}")
 
 
 def put_orgs(

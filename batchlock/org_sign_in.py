@@ -45,11 +45,11 @@ class SignInCheck:
 
 
 async def check_sign_in(
-    settings: Settings, store: "Store", cancel_token: CancelToken, *, is_tried: bool = False
+    settings: Settings, store: "Store", cancel_token: CancelToken, *, is_trial: bool = False
 ) -> SignInCheck:
     """Sign in to the org of the settings, and store what Zoho says about it.
 
-    With `is_tried` the sign-in is not that of the org yet, so nothing is stored. Raises
+    With `is_trial` the sign-in is not that of the org yet, so nothing is stored. Raises
     SignInRefused, Stopped when Zoho gives no answer, Cancelled, and UsageError when the sign-in
     belongs to another org than the settings say.
     """
@@ -66,7 +66,7 @@ async def check_sign_in(
         facts, message = await until_cancelled(_ask(connection, settings), cancel_token)
         check_org(facts, org_id=connection.org_id, environment=connection.environment)
         user = (await until_cancelled(connection.client.get_user(), cancel_token)).user or ""
-        if not message and not is_tried:
+        if not message and not is_trial:
             # A file may name modules that only this org has, and its plan asks nobody.
             asking = connection.client.get_modules()
             modules = (await until_cancelled(asking, cancel_token)).modules

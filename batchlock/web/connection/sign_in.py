@@ -207,7 +207,7 @@ class SignInFlow:
         org = self._org_of(settings, sign_in)
         try:
             check = await check_sign_in(
-                with_org(settings, org, sign_in.secrets), self._store, CancelToken(), is_tried=True
+                with_org(settings, org, sign_in.secrets), self._store, CancelToken(), is_trial=True
             )
         except Stopped as error:
             return replace(sign_in, problem=f"{error} Begin again.")

@@ -17,13 +17,13 @@ from batchlock.core.org import OrgFacts, OrgModule
 from batchlock.core.reading import Origin
 from batchlock.core.rows import Field
 from batchlock.core.runs import RunInfo
-from batchlock.given_back import (
+from batchlock.plan import run_info
+from batchlock.plan.child import ReaderProcess, ReadLimits, plan
+from batchlock.results_input import (
     recognise_results,
     refuse_results_of_undo,
     send_rows_done_elsewhere,
 )
-from batchlock.plan import run_info
-from batchlock.plan.child import ReaderProcess, ReadLimits, plan
 from batchlock.start import note_finished
 from batchlock.store.journal import Journal
 

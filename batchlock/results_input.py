@@ -1,4 +1,4 @@
-"""Results that are given back: whose they are, and which of their rows are not done any more."""
+"""Results files as input: of which run they are, and which of their rows are not done any more."""
 
 from dataclasses import replace
 from pathlib import Path

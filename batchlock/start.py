@@ -19,12 +19,12 @@ from batchlock.core.results import Result
 from batchlock.core.rows import Action
 from batchlock.core.runs import Run, RunFigures, RunInfo, RunState, superseded_by
 from batchlock.core.schedules import Firing
-from batchlock.given_back import is_same_org, original_of
 from batchlock.plan import run_info
 from batchlock.plan.finished import note_finished_run
 from batchlock.report import summaries
 from batchlock.report.destination import displayable_name, target_path
 from batchlock.report.reporter import Reporter
+from batchlock.results_input import is_same_org, original_of
 from batchlock.store.earlier import (
     compare_with_earlier_runs,
     last_finished,

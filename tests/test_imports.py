@@ -16,7 +16,7 @@ LAYERS = (
     {"config", "zoho", "store"},
     {"plan", "send", "report"},
     {"confirming", "org_settings", "new_orgs", "plan_file"},
-    {"given_back", "plan_format"},
+    {"plan_format", "results_input"},
     {"start", "execute"},
     {"planning", "find", "stored_runs", "org_sign_in"},
     {"engine"},

@@ -45,7 +45,7 @@ TOPICS = (
             "engine.py",
             "confirming.py",
             "start.py",
-            "given_back.py",
+            "results_input.py",
             "execute.py",
             "find.py",
             "report/summaries.py",

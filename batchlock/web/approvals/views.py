@@ -13,13 +13,13 @@ from batchlock.core.runs import ACTIVE, RunState
 from batchlock.store.approvals import Approval, ApprovalState
 from batchlock.store.uploads import UploadState
 from batchlock.web import security
+from batchlock.web.approvals.log import log_approval
 from batchlock.web.approvals.rule import (
     ApprovalView,
     FourEyes,
     PlannedStart,
     StartKind,
     comment_in,
-    log_approval,
 )
 from batchlock.web.context import AppContext
 from batchlock.web.runs.planned import planned_run_start

@@ -13,7 +13,7 @@ from batchlock.store.corrections import CellChange
 from batchlock.store.journal import Journal, RowFilter
 from batchlock.store.uploads import Upload, UploadState
 from batchlock.web import security
-from batchlock.web.approvals.rule import log_withdrawal
+from batchlock.web.approvals.log import log_withdrawal
 from batchlock.web.context import AppContext
 from batchlock.web.uploads.correction_form import (
     MAX_CELL,

@@ -16,7 +16,7 @@ from batchlock.core.paths import make_private_folder
 from batchlock.core.rows import LONGEST_REASON, Field
 from batchlock.store.uploads import ReadChoices, Upload, UploadState
 from batchlock.web import security
-from batchlock.web.approvals.rule import log_withdrawal
+from batchlock.web.approvals.log import log_withdrawal
 from batchlock.web.context import AppContext
 from batchlock.web.retention import remove_unreadable
 from batchlock.web.templating import Page

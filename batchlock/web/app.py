@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from batchlock.config import Settings
+from batchlock.config.settings import WebSettings
 from batchlock.core.options import RunOptions
-from batchlock.store.audit_log import LOCAL_USER
 from batchlock.store.store import Store
 from batchlock.web import retention, security
 from batchlock.web.addresses import known_hosts
@@ -63,19 +63,12 @@ def create_app(
         else Dispatcher(store, served_orgs, locks, orgs_at_once=settings.web.orgs_at_once)
     )
     site = Site(options, store, served_orgs, dispatcher)
-    rules = security.SecurityRules(
-        hosts=known_hosts(host, tuple(settings.web.hosts)),
-        proxies=settings.web.trusted_proxy,
-        session_seconds=settings.web.session,
-        session_limit_seconds=settings.web.session_limit,
-        # Cookies ignore ports, so the pages of two servers on one machine need different names.
-        cookie=f"batchlock_{served_orgs.main}",
-    )
     main, passwords, oidc = served_orgs.main, settings.web.passwords, oidc_client(settings)
+    rules = _security_rules(settings.web, host, main)
     guard = PasswordGuard(store, observer, org=main)
     form = LoginForm(store, site.templates, rules, passwords=passwords, oidc=oidc)
-    auth = AuthViews(store, form, rules, org=main, local_user=LOCAL_USER, on_link=on_link,
-                     observer=observer, guard=guard)  # fmt: skip
+    auth = AuthViews(store, form, rules, org=main, on_link=on_link, observer=observer,
+                     guard=guard)  # fmt: skip
     account = AccountViews(store, site.templates, rules, org=main, guard=guard, passwords=passwords)
     app = web.Application(
         middlewares=[
@@ -92,8 +85,7 @@ def create_app(
         app.add_routes(oidc_routes(oidc_views))
     app.add_routes(org_routes(site))
     app.add_routes(overview_routes(site))
-    keep_log = settings.web.keep_log
-    log_pages = LogPages(site, main_org=served_orgs.main, keep_seconds=keep_log)
+    log_pages = LogPages(site, main_org=main, keep_seconds=settings.web.keep_log)
     app.add_routes(log_routes(log_pages))
     app.add_routes(health_routes(store))
 
@@ -105,15 +97,7 @@ def create_app(
         await asyncio.to_thread(
             retention.remove_abandoned, store.uploads.parent_folder, store.uploads.ids()
         )
-        tasks = [asyncio.create_task(_resume_plans(site))]
-        if dispatcher is not None:
-            tasks.append(asyncio.create_task(dispatcher.process_queues()))
-        removal = retention.remove_old(
-            store, served_orgs, settings.web.keep, keep_log_seconds=keep_log
-        )
-        tasks.append(asyncio.create_task(removal))
-        ending = end_old_sessions(store, rules, served_orgs.main)
-        tasks.append(asyncio.create_task(ending))
+        tasks = _start_tasks(settings.web, site, rules, dispatcher)
         store.sessions.end_without_sign_in(passwords=passwords, issuer=settings.web.oidc.issuer)
         auth.open_link()
         yield
@@ -127,6 +111,37 @@ def create_app(
 
     app.cleanup_ctx.append(background)
     return app
+
+
+def _security_rules(web_settings: WebSettings, host: str, main_org: str) -> security.SecurityRules:
+    return security.SecurityRules(
+        hosts=known_hosts(host, tuple(web_settings.hosts)),
+        proxies=web_settings.trusted_proxy,
+        session_seconds=web_settings.session,
+        session_limit_seconds=web_settings.session_limit,
+        # Cookies ignore ports, so the pages of two servers on one machine need different names.
+        cookie=f"batchlock_{main_org}",
+    )
+
+
+def _start_tasks(
+    web_settings: WebSettings,
+    site: Site,
+    rules: security.SecurityRules,
+    dispatcher: Dispatcher | None,
+) -> list[asyncio.Task[None]]:
+    """Start what runs beside the requests, until it is cancelled."""
+    store, served_orgs = site.store, site.served_orgs
+    work = [
+        _resume_plans(site),
+        retention.remove_old(
+            store, served_orgs, web_settings.keep, keep_log_seconds=web_settings.keep_log
+        ),
+        end_old_sessions(store, rules, served_orgs.main),
+    ]
+    if dispatcher is not None:
+        work.append(dispatcher.process_queues())
+    return [asyncio.create_task(coroutine) for coroutine in work]
 
 
 async def _resume_plans(site: Site) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from batchlock.store.audit_log import UNKNOWN_NAME
+from batchlock.store.audit_log import LOCAL_USER, UNKNOWN_NAME
 from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.guard import PasswordGuard, PasswordRefusedError
@@ -25,12 +25,11 @@ class AuthViews:
         rules: security.SecurityRules,
         *,
         org: str,
-        local_user: str,
         on_link: Callable[[str], None],
         observer: PageObserver,
         guard: PasswordGuard,
     ) -> None:
-        """Sign in `local_user` by link while there are neither people nor a provider.
+        """Sign in LOCAL_USER by link while there are neither people nor a provider.
 
         `on_link` receives the path of each new link.
         """
@@ -38,7 +37,6 @@ class AuthViews:
         self._form = form
         self._rules = rules
         self._org = org
-        self._local_user = local_user
         self._on_link = on_link
         self._observer = observer
         self._link_secret = ""
@@ -64,7 +62,7 @@ class AuthViews:
                 text="This link is not valid, or was used before. A new one is shown where "
                 "batchlock was started."
             )
-        response = self._start_session(request, self._local_user, "/")
+        response = self._start_session(request, LOCAL_USER, "/")
         self._link_secret = ""
         self.open_link()
         raise response

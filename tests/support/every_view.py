@@ -163,7 +163,7 @@ def _views_of_others(people: Mapping[str, Visitor]) -> dict[str, View]:
     """Create what waits for another person, and a sign-in to an org that is not connected."""
     ben, anna = people["Ben"], people["Anna"]
     ben.home = "/orgs/acme"
-    files = _checked(ben, {name: _FILES[name] for name in ("waiting", "returned")})
+    files = _checked(ben, _FILES_OF_ACME)
     for file in files.values():
         ben.post(f"{file}/ask", {"start": "new", "comment": "For the audit"})
     request = re.search(r"/approvals/(\w+)/return", anna.get(files["returned"]).text)
@@ -233,6 +233,8 @@ _FILES = {
     "running": ("locks.csv", csv_content(20_000, first=1)),
     "queued": ("next.csv", csv_content(5, first=90_001)),
     "later": ("later.csv", csv_content(5, first=91_001)),
+}
+_FILES_OF_ACME = {
     "waiting": ("waiting.csv", csv_content(3, first=1)),
     "returned": ("returned.csv", csv_content(3, first=11)),
 }

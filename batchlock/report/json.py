@@ -66,7 +66,7 @@ class ShowJson(RunJson):
 
 
 class StoryJson(TypedDict):
-    """The total of a family of runs; each row of the file counts once, by the latest word on it."""
+    """The total of a family of runs; each row of the file counts once, by its latest status."""
 
     runs: int
     rows: int

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchlock.core.results import SETTLED, Result, Status
 from batchlock.core.runs import Run
-from batchlock.store.journal import UNDONE, LatestWords
+from batchlock.store.journal import UNDONE, LatestStatuses
 
 if TYPE_CHECKING:
     from batchlock.store.store import Store
@@ -29,7 +29,7 @@ class Story:
     requests: int
     credits_used: int
     counts: Mapping[Result, int] = field(default_factory=dict)
-    """Rows by the latest word on each; a duplicate counts as the row that it repeats."""
+    """Rows by the latest status of each; a duplicate counts as the row that it repeats."""
     undone: int = 0
     """Rows whose change was put back, and which no later run has changed again."""
     put_back: Mapping[str, int] = field(default_factory=dict)
@@ -109,17 +109,17 @@ def read_story(store: "Store", family: Sequence[Run]) -> Story:
     """Return the story of a family, which is in the order of time, from its journals."""
     if len(family) < 2:
         return story_of(family)
-    return story_of(family, store.journals.latest_words([run.info for run in family]))
+    return story_of(family, store.journals.latest_statuses([run.info for run in family]))
 
 
-def story_of(family: Sequence[Run], words: LatestWords | None = None) -> Story:
-    """Return the story of a family from the latest word on each row.
+def story_of(family: Sequence[Run], statuses: LatestStatuses | None = None) -> Story:
+    """Return the story of a family from the latest status of each row.
 
-    Without `words`, the family has one run at most, whose figures say all.
+    Without `statuses`, the family has one run at most, whose figures say all.
     """
     requests = sum(run.figures.totals.requests for run in family)
     credits_used = sum(run.figures.totals.credits_used for run in family)
-    if words is None:
+    if statuses is None:
         return Story(
             runs=len(family),
             rows=sum(run.figures.rows for run in family),
@@ -129,21 +129,21 @@ def story_of(family: Sequence[Run], words: LatestWords | None = None) -> Story:
             counts=family[0].figures.counts if family else {},
         )
     counts = dict.fromkeys(Result, 0)
-    for word, count in words.counts.items():
-        if word != UNDONE:
-            counts[Result.of(Status(word))] += count
+    for status, count in statuses.counts.items():
+        if status != UNDONE:
+            counts[Result.of(Status(status))] += count
     settled_later: dict[str, dict[str, int]] = {}
-    for (run_id, later_id), count in words.settled_later.items():
+    for (run_id, later_id), count in statuses.settled_later.items():
         settled_later.setdefault(run_id, {})[later_id] = count
-    undone = words.counts.get(UNDONE, 0)
+    undone = statuses.counts.get(UNDONE, 0)
     put_back: Counter[str] = Counter()
     for run in family if undone else ():
         if run.info.undo_of is not None:
             put_back[run.info.undo_of] += run.figures.settled
     return Story(
         runs=len(family),
-        rows=sum(words.counts.values()),
-        settled=sum(count for word, count in words.counts.items() if word in SETTLED),
+        rows=sum(statuses.counts.values()),
+        settled=sum(count for status, count in statuses.counts.items() if status in SETTLED),
         requests=requests,
         credits_used=credits_used,
         counts=counts,

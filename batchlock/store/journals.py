@@ -20,7 +20,7 @@ from batchlock.core.runs import RunInfo
 from batchlock.store.database import make_state_folder
 from batchlock.store.journal import (
     Journal,
-    LatestWords,
+    LatestStatuses,
     StoryRun,
     atomic_journal,
     copy_plan,
@@ -28,7 +28,7 @@ from batchlock.store.journal import (
     copy_unsettled_rows,
     count_unsettled_rows,
     forget_undone_results,
-    latest_words,
+    latest_statuses,
     leave_done_rows,
     undoable_rows,
 )
@@ -61,16 +61,16 @@ class Journals(ABC):
     def place(self, info: RunInfo) -> Place:
         """Return where the journal of a run is, for another journal of the same store."""
 
-    def latest_words(self, infos: Sequence[RunInfo]) -> LatestWords:
-        """Return the latest word on each row of some runs, in the order of time; see the function.
+    def latest_statuses(self, infos: Sequence[RunInfo]) -> LatestStatuses:
+        """Return the latest status of each row of some runs; see the function.
 
-        One whose journal cannot be read is passed over.
+        The runs are in the order of time. One whose journal cannot be read is passed over.
         """
         runs = [StoryRun(info=info, place=self.place(info)) for info in infos]
         for info in infos:
             with suppress(BatchlockError), self.open(info) as journal:
-                return latest_words(journal, runs)
-        return LatestWords(unreadable=[info.run_id for info in infos])
+                return latest_statuses(journal, runs)
+        return LatestStatuses(unreadable=[info.run_id for info in infos])
 
     @abstractmethod
     def remove(self, info: RunInfo) -> None:

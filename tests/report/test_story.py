@@ -8,7 +8,7 @@ from support.run_info import figures_of, run_info, run_record
 from batchlock.core.results import Result
 from batchlock.core.runs import Run, Totals
 from batchlock.report.story import Story, story_of
-from batchlock.store.journal import UNDONE, LatestWords
+from batchlock.store.journal import UNDONE, LatestStatuses
 
 
 def run(number: int, *, updated: int = 0, left: int = 0, requests: int = 0, **info: Any) -> Run:
@@ -34,11 +34,11 @@ def test_each_row_counts_once_by_the_latest_word() -> None:
     first = run(1, updated=4, left=6, requests=10)
     retry = run(2, updated=3, left=3, requests=6, retry_of="run 1")
     undo = run(3, updated=2, undo_of="run 1", requests=2)
-    words = LatestWords(
+    statuses = LatestStatuses(
         counts={"updated": 5, "sending": 1, "pending": 2, UNDONE: 2},
         settled_later={("run 1", "run 2"): 3},
     )
-    story = story_of([first, retry, undo], words)
+    story = story_of([first, retry, undo], statuses)
     assert (story.runs, story.rows, story.settled, story.undone) == (3, 10, 5, 2)
     assert (story.requests, story.credits_used) == (18, 15)
     assert {result: count for result, count in story.counts.items() if count} == {
@@ -57,8 +57,8 @@ def test_each_row_counts_once_by_the_latest_word() -> None:
 def test_rows_that_another_file_has_done_are_not_for_a_retry() -> None:
     first, retry, other = run(1), run(2, retry_of="run 1"), run(3)
     family = [first, retry, other]
-    by_retry = LatestWords(counts={"updated": 1}, settled_later={("run 1", "run 2"): 1})
+    by_retry = LatestStatuses(counts={"updated": 1}, settled_later={("run 1", "run 2"): 1})
     assert not story_of(family, by_retry).done_otherwise(first, family)
-    by_other = LatestWords(counts={"updated": 1}, settled_later={("run 1", "run 3"): 1})
+    by_other = LatestStatuses(counts={"updated": 1}, settled_later={("run 1", "run 3"): 1})
     assert story_of(family, by_other).done_otherwise(first, family)
     assert story_of(family, by_other).is_complete

@@ -1,4 +1,4 @@
-"""The latest word on each row of a file, over all its runs, with both homes of the store."""
+"""The latest status of each row of a file, over all its runs, with both homes of the store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -65,10 +65,10 @@ def test_a_retry_has_the_latest_word_on_its_rows(store: Store, tmp_path: Path) -
     retry = later(2, kind="retry", retry_of=FIRST.run_id)
     add_run(store, tmp_path, FIRST, {2: UPDATED, 3: FAILED, 4: REJECTED}, invalid=[5])
     add_run(store, tmp_path, retry, {3: UPDATED, 4: REJECTED}, invalid=[5])
-    words = store.journals.latest_words([FIRST, retry])
-    assert words.counts == {"updated": 2, "rejected": 1, "invalid": 1}
-    assert words.settled_later == {(FIRST.run_id, retry.run_id): 1}
-    assert words.unreadable == []
+    statuses = store.journals.latest_statuses([FIRST, retry])
+    assert statuses.counts == {"updated": 2, "rejected": 1, "invalid": 1}
+    assert statuses.settled_later == {(FIRST.run_id, retry.run_id): 1}
+    assert statuses.unreadable == []
 
 
 def test_a_row_that_was_not_sent_again_keeps_its_word(store: Store, tmp_path: Path) -> None:
@@ -76,9 +76,9 @@ def test_a_row_that_was_not_sent_again_keeps_its_word(store: Store, tmp_path: Pa
     add_run(store, tmp_path, FIRST, {2: UPDATED, 3: REJECTED, 4: PENDING}, invalid=[5])
     # Row 5 was corrected on the page; the run stopped before the last three rows.
     add_run(store, tmp_path, again, {2: UNCHANGED, 3: PENDING, 4: PENDING, 5: PENDING})
-    words = store.journals.latest_words([FIRST, again])
-    assert words.counts == {"updated": 1, "rejected": 1, "pending": 2}
-    assert words.settled_later == {}
+    statuses = store.journals.latest_statuses([FIRST, again])
+    assert statuses.counts == {"updated": 1, "rejected": 1, "pending": 2}
+    assert statuses.settled_later == {}
 
 
 def test_a_done_row_that_was_corrected_and_not_sent_is_not_done(
@@ -90,30 +90,30 @@ def test_a_done_row_that_was_corrected_and_not_sent_is_not_done(
     outcomes = {2: UNCHANGED, 3: PENDING, 4: PENDING}
     add_run(store, tmp_path, again, outcomes, updates=corrected)
     # Row 4 is sent again as it was, which changes nothing before it is sent.
-    words = store.journals.latest_words([FIRST, again])
-    assert words.counts == {"updated": 2, "pending": 1}
+    statuses = store.journals.latest_statuses([FIRST, again])
+    assert statuses.counts == {"updated": 2, "pending": 1}
     add_run(store, tmp_path, fresh, {3: UPDATED}, updates=corrected[1:2])
-    words = store.journals.latest_words([FIRST, again, fresh])
-    assert words.counts == {"updated": 3}
-    assert words.settled_later == {(again.run_id, fresh.run_id): 1}
+    statuses = store.journals.latest_statuses([FIRST, again, fresh])
+    assert statuses.counts == {"updated": 3}
+    assert statuses.settled_later == {(again.run_id, fresh.run_id): 1}
 
 
 def test_an_undo_takes_rows_back_until_they_are_done_again(store: Store, tmp_path: Path) -> None:
     undo = later(2, kind="undo", undo_of=FIRST.run_id)
     add_run(store, tmp_path, FIRST, {2: UPDATED, 3: UPDATED, 4: REJECTED})
     add_run(store, tmp_path, undo, {2: UPDATED, 3: REJECTED})
-    assert store.journals.latest_words([FIRST, undo]).counts == {
+    assert store.journals.latest_statuses([FIRST, undo]).counts == {
         UNDONE: 1,
         "updated": 1,
         "rejected": 1,
     }
     again = later(3)
     add_run(store, tmp_path, again, {2: UPDATED, 3: UNCHANGED, 4: FAILED})
-    words = store.journals.latest_words([FIRST, undo, again])
-    assert words.counts == {"updated": 2, "failed": 1}
+    statuses = store.journals.latest_statuses([FIRST, undo, again])
+    assert statuses.counts == {"updated": 2, "failed": 1}
     back = later(4, kind="undo", undo_of=undo.run_id)
     add_run(store, tmp_path, back, {2: UPDATED})
-    assert store.journals.latest_words([FIRST, undo, back]).counts == {
+    assert store.journals.latest_statuses([FIRST, undo, back]).counts == {
         "updated": 2,
         "rejected": 1,
     }
@@ -124,13 +124,16 @@ def test_a_part_of_the_file_is_found_by_its_records(store: Store, tmp_path: Path
     add_run(store, tmp_path, FIRST, {2: UPDATED, 3: FAILED, 4: REJECTED})
     rows = [make_update(2, make_update(4).record_id), make_update(3, "5843104000000999999")]
     add_run(store, tmp_path, part, {2: UPDATED, 3: FAILED}, updates=rows)
-    words = store.journals.latest_words([FIRST, part])
+    statuses = store.journals.latest_statuses([FIRST, part])
     # The row of a record that the first file lacks counts too.
-    assert words.counts == {"updated": 2, "failed": 2}
-    assert words.settled_later == {(FIRST.run_id, part.run_id): 1}
+    assert statuses.counts == {"updated": 2, "failed": 2}
+    assert statuses.settled_later == {(FIRST.run_id, part.run_id): 1}
     retry = replace(part, run_id="20260314-020304-0003", kind="retry", retry_of=part.run_id)
     add_run(store, tmp_path, retry, {3: UPDATED}, updates=rows[1:])
-    assert store.journals.latest_words([FIRST, part, retry]).counts == {"updated": 3, "failed": 1}
+    assert store.journals.latest_statuses([FIRST, part, retry]).counts == {
+        "updated": 3,
+        "failed": 1,
+    }
 
 
 def test_the_rows_of_results_are_found_by_their_source_rows(store: Store, tmp_path: Path) -> None:
@@ -140,25 +143,25 @@ def test_the_rows_of_results_are_found_by_their_source_rows(store: Store, tmp_pa
     rows = [make_update(2, make_update(4).record_id), make_update(3), make_update(4, "58431040001")]
     outcomes = {2: UNCHANGED, 3: UPDATED, 4: UPDATED}
     add_run(store, tmp_path, results, outcomes, updates=rows, spans=[(2, 4, 2)])
-    words = store.journals.latest_words([FIRST, results])
-    assert words.counts == {"updated": 3}
-    assert words.settled_later == {(FIRST.run_id, results.run_id): 2}
+    statuses = store.journals.latest_statuses([FIRST, results])
+    assert statuses.counts == {"updated": 3}
+    assert statuses.settled_later == {(FIRST.run_id, results.run_id): 2}
 
 
 def test_a_duplicate_counts_as_the_row_that_it_repeats(store: Store, tmp_path: Path) -> None:
     again = later(2)
     rows = [make_update(2), make_update(3, make_update(2).record_id)]
     add_run(store, tmp_path, FIRST, {2: FAILED}, updates=rows)
-    assert store.journals.latest_words([FIRST]).counts == {"failed": 2}
+    assert store.journals.latest_statuses([FIRST]).counts == {"failed": 2}
     add_run(store, tmp_path, again, {2: UPDATED}, updates=rows)
-    assert store.journals.latest_words([FIRST, again]).counts == {"updated": 2}
+    assert store.journals.latest_statuses([FIRST, again]).counts == {"updated": 2}
 
 
 def test_a_run_without_a_journal_is_passed_over(embedded_store: Store, tmp_path: Path) -> None:
     embedded_store.journals.prepare(FIRST.org)
     add_run(embedded_store, tmp_path, FIRST, {2: UPDATED})
     gone = later(2)
-    words = embedded_store.journals.latest_words([gone, FIRST])
-    assert words.counts == {"updated": 1}
-    assert words.unreadable == [gone.run_id]
-    assert embedded_store.journals.latest_words([gone]).unreadable == [gone.run_id]
+    statuses = embedded_store.journals.latest_statuses([gone, FIRST])
+    assert statuses.counts == {"updated": 1}
+    assert statuses.unreadable == [gone.run_id]
+    assert embedded_store.journals.latest_statuses([gone]).unreadable == [gone.run_id]

@@ -34,7 +34,7 @@ from batchlock.store.journal.journal import Journal
 from batchlock.store.journal.known_reasons import KnownReason, Record
 from batchlock.store.journal.planned import PlannedModule
 from batchlock.store.journal.search import RowFilter, Throughput
-from batchlock.store.journal.story import UNDONE, LatestWords, StoryRun, latest_words
+from batchlock.store.journal.story import UNDONE, LatestStatuses, StoryRun, latest_statuses
 from batchlock.store.journal.undoing import (
     UndoForecast,
     copy_undone_rows,
@@ -46,7 +46,7 @@ __all__ = [
     "UNDONE",
     "Journal",
     "KnownReason",
-    "LatestWords",
+    "LatestStatuses",
     "PlannedModule",
     "Record",
     "RowFilter",
@@ -60,7 +60,7 @@ __all__ = [
     "count_unsettled_rows",
     "forget_results",
     "forget_undone_results",
-    "latest_words",
+    "latest_statuses",
     "leave_done_rows",
     "send_done_rows",
     "undo_forecast",

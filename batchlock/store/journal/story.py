@@ -1,4 +1,4 @@
-"""The latest word on each row of a file, over all runs of the file and of its corrections.
+"""The latest status of each row of a file, over all runs of the file and of its corrections.
 
     rows of each run ─▶ row of the story ─▶ its state after the run
 
@@ -28,32 +28,32 @@ UNDONE = "undone"
 # Rows of a numbering begin here times its number, so that rows of two files never meet.
 _NUMBERING = 2**32
 _COLUMNS = (
-    "id BIGINT PRIMARY KEY, module TEXT, record_id TEXT, status TEXT, run INTEGER, asked TEXT"
+    "id BIGINT PRIMARY KEY, module TEXT, record_id TEXT, status TEXT, run INTEGER, update_text TEXT"
 )
 _TABLES = {
-    # `run`: the position of the run whose word `status` is; `asked`: what that run was to send.
+    # `run`: the position of the run that set `status`; `update_text`: what that run was to send.
     "story": _COLUMNS,
     "changed": _COLUMNS,
     "numbers": 'numbering INTEGER, "row" BIGINT, id BIGINT',
-    "words": "id BIGINT, status TEXT, asked TEXT",
+    "run_statuses": "id BIGINT, status TEXT, update_text TEXT",
     "spans": "first BIGINT, last BIGINT, shift BIGINT",
-    # The rows that a run has left as they were not to be.
-    "opened": "run INTEGER, id BIGINT",
+    # The rows that a run has not settled.
+    "unsettled": "run INTEGER, id BIGINT",
 }
 _IS_SETTLED = f"IN ({SETTLED_WORDS})"
-_ASKED = " || '/' || ".join(
+_UPDATE_TEXT = " || '/' || ".join(
     f"coalesce(r.{name}, '')" for name in ("action", "module", "record_id", "reason")
 )
-# Whether a word of a later run takes the place of the state before it. A row that a run leaves
-# alone because it is done already keeps the word of the run that did it, and so does a row that a
-# later run has not sent; but not a row that was corrected since, which is not done as it asks now.
+# Whether the status in a later run replaces the one before it. A row that a run leaves alone
+# because it is done already keeps the status of the run that did it, and so does a row that a later
+# run has not sent; but not a row that was corrected since: what it asks for now is not done.
 _TAKES_PLACE = (
-    "(s.status IS NULL OR w.status IN ('updated', 'locked', 'unlocked', 'rejected', 'failed',"
-    f" 'sending') OR (w.status = 'unchanged' AND s.status NOT {_IS_SETTLED})"
-    " OR (w.status IN ('pending', 'invalid') AND (s.status IN ('pending', 'invalid')"
-    f" OR (s.status {_IS_SETTLED} AND w.asked <> s.asked))))"
+    "(s.status IS NULL OR r.status IN ('updated', 'locked', 'unlocked', 'rejected', 'failed',"
+    f" 'sending') OR (r.status = 'unchanged' AND s.status NOT {_IS_SETTLED})"
+    " OR (r.status IN ('pending', 'invalid') AND (s.status IN ('pending', 'invalid')"
+    f" OR (s.status {_IS_SETTLED} AND r.update_text <> s.update_text))))"
 )
-_IS_PUT_BACK = f"(w.status {_IS_SETTLED} OR w.status = 'sending')"
+_IS_PUT_BACK = f"(r.status {_IS_SETTLED} OR r.status = 'sending')"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class StoryRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatestWords:
+class LatestStatuses:
     """How the rows of a story stand now."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -76,8 +76,8 @@ class LatestWords:
     """The ids of runs whose rows cannot be read; what they did is not counted."""
 
 
-def latest_words(journal: Journal, runs: Sequence[StoryRun]) -> LatestWords:
-    """Return the latest word on each row; `journal` is any of the same store, for its connection.
+def latest_statuses(journal: Journal, runs: Sequence[StoryRun]) -> LatestStatuses:
+    """Return the latest status of each row; `journal` is any of the same store, for its connection.
 
     A journal that cannot be read is passed over, and logged.
     """
@@ -95,7 +95,7 @@ def latest_words(journal: Journal, runs: Sequence[StoryRun]) -> LatestWords:
                 except BatchlockError as error:
                     _log.warning("%s What it did is not counted.", error)
                     unreadable.append(run.info.run_id)
-            return LatestWords(
+            return LatestStatuses(
                 counts=dict(sql.execute("SELECT status, count(*) FROM story GROUP BY 1")),
                 settled_later=story.settled_later(),
                 unreadable=unreadable,
@@ -116,45 +116,47 @@ class _Story:
         self._numbering_of: dict[str, int] = {}
 
     def add(self, position: int) -> None:
-        """Take the words of a run into the story."""
+        """Add a run to the story, with the status of each of its rows."""
         info = self._runs[position].info
         undone = info.undo_of
         does = undone is None or not self._does.get(undone, True)
         with self._journal.database.reading_from("earlier", self._runs[position].place) as sql:
             number = self._number_rows(sql, info)
-            sql.execute("DELETE FROM words")
-            # Two rows of a later file may be about one row: the word of the one that is done.
+            sql.execute("DELETE FROM run_statuses")
+            # Two rows of a later file may be about one row: the one that is done counts.
             sql.execute(
-                f"INSERT INTO words SELECT n.id, max(coalesce(o.status, p.status)), max({_ASKED})"
+                "INSERT INTO run_statuses"
+                f" SELECT n.id, max(coalesce(o.status, p.status)), max({_UPDATE_TEXT})"
                 " FROM earlier.progress AS p LEFT JOIN earlier.progress AS o ON o.row = p.same_as"
                 " LEFT JOIN earlier.rows AS r ON r.row = p.row"
                 " JOIN numbers AS n ON n.numbering = ? AND n.row = p.row GROUP BY n.id",
                 (number,),
             )
         self._does[info.run_id], self._numbering_of[info.run_id] = does, number
-        status, condition = "w.status", _TAKES_PLACE
+        status, condition = "r.status", _TAKES_PLACE
         if not does:
-            status = f"CASE WHEN w.status {_IS_SETTLED} THEN '{UNDONE}' ELSE w.status END"
+            status = f"CASE WHEN r.status {_IS_SETTLED} THEN '{UNDONE}' ELSE r.status END"
             condition = _IS_PUT_BACK
         # Not UPDATE … FROM, which SQLite has since 3.33 only.
         sql = self._sql
         sql.execute("DELETE FROM changed")
         sql.execute(
-            f"INSERT INTO changed SELECT s.id, s.module, s.record_id, {status}, {position}, w.asked"
-            f" FROM story AS s JOIN words AS w ON w.id = s.id WHERE {condition}"
+            "INSERT INTO changed"
+            f" SELECT s.id, s.module, s.record_id, {status}, {position}, r.update_text"
+            f" FROM story AS s JOIN run_statuses AS r ON r.id = s.id WHERE {condition}"
         )
         sql.execute("DELETE FROM story WHERE id IN (SELECT id FROM changed)")
         sql.execute("INSERT INTO story SELECT * FROM changed")
         if does:
             sql.execute(
-                f"INSERT INTO opened SELECT {position}, id FROM words"
+                f"INSERT INTO unsettled SELECT {position}, id FROM run_statuses"
                 f" WHERE status NOT {_IS_SETTLED}"
             )
 
     def settled_later(self) -> dict[tuple[str, str], int]:
-        """Return how many of the rows that a run has left open each later one has done."""
+        """Return how many of the rows that a run has not settled each later one has."""
         pairs = self._sql.execute(
-            "SELECT o.run, s.run, count(*) FROM opened AS o JOIN story AS s ON s.id = o.id"
+            "SELECT o.run, s.run, count(*) FROM unsettled AS o JOIN story AS s ON s.id = o.id"
             f" WHERE s.run > o.run AND s.status {_IS_SETTLED} GROUP BY 1, 2 ORDER BY 1, 2"
         ).fetchall()
         ids = [run.info.run_id for run in self._runs]

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from aiohttp import web
 
 from batchlock.config import Settings
+from batchlock.config.settings import WebSettings
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
 from batchlock.store.store import Store
@@ -62,25 +63,7 @@ async def serving(
         for org in served_orgs.names():
             if locks is not None and not locks.take(org):
                 raise UsageError(f"The page of {org} is served already, by another process.")
-        has_provider = settings.web.oidc.issuer is not None
-        if not settings.web.passwords and not has_provider:
-            raise UsageError(
-                "web.passwords is off, and web.oidc.issuer is not set, so nobody could sign in. "
-                "Set one of them."
-            )
-        if not is_this_machine(host) and not has_provider and not store.people.names():
-            raise UsageError(
-                f"On {host} others could reach the page, so people must sign in. Add the first "
-                "with `batchlock serve --add-user NAME`."
-            )
-        for same_names in store.people.same_but_for_case():
-            _log.warning(
-                "%s are %d people whose names differ only in case: each signs in with exactly this "
-                "name. Remove the others with `batchlock serve --remove-user NAME`.",
-                " and ".join(same_names), len(same_names),
-            )  # fmt: skip
-        if not has_provider:
-            _require_people_for_four_eyes(served_orgs, store)
+        _require_sign_in(settings.web, host, served_orgs, store)
         async with _observing(settings.web.metrics_listen, store) as (observer, metrics_port):
             listening = _listen(host, port)
             url = url_of(host, listening.getsockname()[1])
@@ -118,6 +101,34 @@ async def serving(
         if locks is not None:
             locks.release()
         store.close()
+
+
+def _require_sign_in(
+    web_settings: WebSettings, host: str, served_orgs: ServedOrgs, store: Store
+) -> None:
+    """Raise UsageError if nobody could sign in, or if others could reach the page without that.
+
+    Also warn of people whose names differ only in case.
+    """
+    has_provider = web_settings.oidc.issuer is not None
+    if not web_settings.passwords and not has_provider:
+        raise UsageError(
+            "web.passwords is off, and web.oidc.issuer is not set, so nobody could sign in. "
+            "Set one of them."
+        )
+    if not is_this_machine(host) and not has_provider and not store.people.names():
+        raise UsageError(
+            f"On {host} others could reach the page, so people must sign in. Add the first "
+            "with `batchlock serve --add-user NAME`."
+        )
+    for same_names in store.people.same_but_for_case():
+        _log.warning(
+            "%s are %d people whose names differ only in case: each signs in with exactly this "
+            "name. Remove the others with `batchlock serve --remove-user NAME`.",
+            " and ".join(same_names), len(same_names),
+        )  # fmt: skip
+    if not has_provider:
+        _require_people_for_four_eyes(served_orgs, store)
 
 
 @asynccontextmanager

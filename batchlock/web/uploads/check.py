@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from batchlock.core.corrections import Correction
-from batchlock.core.errors import BatchlockError
 from batchlock.core.preview import Preview
 from batchlock.core.results import Cause, Result
 from batchlock.core.rows import LONGEST_REASON, Action, Field, Update
@@ -25,7 +24,7 @@ from batchlock.report.preview import (
 )
 from batchlock.report.summaries import causes_of
 from batchlock.store.earlier import last_finished, last_known_reasons
-from batchlock.store.journal import KnownReason, Record, RowFilter
+from batchlock.store.journal import Journal, KnownReason, Record, RowFilter
 from batchlock.store.uploads import Upload
 from batchlock.web.action_labels import ActionCounts, action_counts
 from batchlock.web.approvals.rule import ApprovalView, FourEyes
@@ -42,28 +41,15 @@ from batchlock.web.uploads.columns import (
     column_choices,
 )
 from batchlock.web.uploads.compared import compared_plan
+from batchlock.web.uploads.forecast import Forecast, forecast_of
 from batchlock.web.uploads.rows import CheckedColumns, CheckedRow, checked_columns, checked_row
 
-# Below this number of calls, the start of a run (sign-in, growing window) distorts its pace.
-_MIN_MEASURED_CALLS = 50
-# The newest run may have failed; each is a file to open.
-_SEARCHED_RUNS = 5
 _FILTERS = {
     "problems": frozenset({Result.INVALID}),
     "ready": frozenset({Result.NOT_SENT, Result.UNKNOWN}),
     "duplicates": frozenset({Result.DUPLICATE}),
     "done": frozenset({Result.UNCHANGED}),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """How many calls sending a file takes, and how long."""
-
-    calls: int
-    seconds: float | None = None
-    """The shortest time; None when no run of this org has shown how long a call takes."""
-    longest_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,18 +207,9 @@ def check_page(
     corrections = context.store.corrections.of_upload(upload.id)
     with compared_plan(plan, context.store) as journal:
         info, counts = journal.info, journal.counts()
-        # One row: the page of the whole table with it.
-        row = query.get("row", "")
-        row_number = int(row) if re.fullmatch("[0-9]{1,7}", row) else None
-        is_all = row_number is not None or not counts[Result.INVALID]
-        selected = query.get("show", "all" if is_all else "problems")
-        row_filter = RowFilter(
-            results=_FILTERS.get(selected, frozenset()), text=search_words(query)
+        selected, row_filter, table = _requested_rows(
+            journal, query, has_invalid=counts[Result.INVALID] > 0
         )
-        if row_number is not None:
-            above = journal.count_rows(replace(row_filter, above=row_number))
-            query = {**query, "page": str(above // PAGE_ROWS + 1)}
-        table = PageOfTable.requested(query, journal.count_rows(row_filter))
         rows = journal.page(row_filter, offset=table.offset, limit=table.size)
         numbers = [row.row for row in rows]
         first_rows = journal.page(RowFilter(), offset=0, limit=SAMPLE_ROWS)
@@ -251,7 +228,7 @@ def check_page(
         info=info,
         counts=counts,
         lookups=lookups,
-        forecast=_forecast(context, remaining + lookups),
+        forecast=forecast_of(context, remaining + lookups),
         causes=[cause for cause in causes if cause.result is Result.INVALID],
         preview=preview,
         columns=columns,
@@ -272,6 +249,24 @@ def check_page(
         approval=four_eyes.view_of_upload(upload, person),
         modules=context.modules,
     )
+
+
+def _requested_rows(
+    journal: Journal, query: Mapping[str, str], *, has_invalid: bool
+) -> tuple[str, RowFilter, PageOfTable]:
+    """Return the name of the filter of a query, the filter, and the page of the table.
+
+    A query with a row number shows all rows, on the page that has this row.
+    """
+    row = query.get("row", "")
+    row_number = int(row) if re.fullmatch("[0-9]{1,7}", row) else None
+    is_all = row_number is not None or not has_invalid
+    selected = query.get("show", "all" if is_all else "problems")
+    row_filter = RowFilter(results=_FILTERS.get(selected, frozenset()), text=search_words(query))
+    if row_number is not None:
+        above = journal.count_rows(replace(row_filter, above=row_number))
+        query = {**query, "page": str(above // PAGE_ROWS + 1)}
+    return selected, row_filter, PageOfTable.requested(query, journal.count_rows(row_filter))
 
 
 def _changed_reasons(
@@ -305,30 +300,3 @@ def _unfinished_run(
         is_approved=not four_eyes.is_on or four_eyes.is_approved(run),
         state=run.state if run.state in ACTIVE else None,
     )
-
-
-def _forecast(context: AppContext, calls: int) -> Forecast:
-    """Forecast the time of some calls, from the org's cap and the calls of the newest good run.
-
-    The shortest time is that at the cap, the longest that at half of it, to which a run goes back
-    when Zoho answers that there are too many calls.
-    """
-    limits = context.settings.limits
-    facts = context.store.orgs.facts(context.org)
-    in_flight = limits.max_in_flight
-    if limits.in_flight != "auto":
-        in_flight = limits.in_flight
-    elif facts is not None and facts.in_flight_cap is not None:
-        in_flight = min(in_flight, facts.in_flight_cap)
-    for run in context.store.runs.of_orgs([context.org])[:_SEARCHED_RUNS]:
-        try:
-            with context.store.journals.open(run.info) as journal:
-                rows, call_seconds = journal.call_seconds()
-        except BatchlockError:
-            continue  # a run whose journal is damaged says so itself
-        if rows >= _MIN_MEASURED_CALLS and call_seconds > 0:
-            per_second = in_flight / call_seconds
-            per_second = min(per_second, limits.per_second or per_second)
-            shortest = calls / per_second
-            return Forecast(calls=calls, seconds=shortest, longest_seconds=2 * shortest)
-    return Forecast(calls=calls)

@@ -165,8 +165,8 @@ class FileReading:
     """The cells in which a correction took the place of what the file says, in row order."""
 
     source_rows: tuple[tuple[int, int, int], ...] = ()
-    """Of a results file that is read again: first and last row of a span, and what leads from each
-    of them to its row in the file of that run; empty when there are too many spans.
+    """Of a results file that is read again: first and last row of a span, and the offset from each
+    of its rows to the row in the file of that run; empty when there are too many spans.
     """
     result_samples: tuple[ResultSample, ...] = ()
     """Some rows of a results file that is read again."""

@@ -43,11 +43,11 @@ class SourceRows:
 
     @property
     def spans(self) -> tuple[tuple[int, int, int], ...]:
-        """First and last row of each span, and what leads from a row to its source row."""
+        """First and last row of each span, and the offset from a row to its source row."""
         return tuple(self._spans) if len(self._spans) <= _MOST_SPANS else ()
 
-    def _extend(self, row: int, shift: int) -> None:
-        if self._spans and self._spans[-1][1:] == (row - 1, shift):
-            self._spans[-1] = self._spans[-1][0], row, shift
+    def _extend(self, row: int, offset: int) -> None:
+        if self._spans and self._spans[-1][1:] == (row - 1, offset):
+            self._spans[-1] = self._spans[-1][0], row, offset
         else:
-            self._spans.append((row, row, shift))
+            self._spans.append((row, row, offset))

@@ -61,8 +61,8 @@ class CorrectionTable:
     def save(self, upload_id: str, changes: Sequence[CellChange], person: str) -> SaveResult:
         """Change cells of an upload for a person, and let it be read again; all in one commit.
 
-        Nothing is changed when another person has changed one of the cells since this one has seen
-        it, or while the upload is being read.
+        Nothing is changed while the upload is being read, or when one of the cells has another text
+        than the person has seen.
         """
         with writing(self._engine) as connection:
             # With a server, a second call waits here for the first one's commit.

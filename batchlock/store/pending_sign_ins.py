@@ -69,11 +69,13 @@ class PendingSignIns:
             content=json.loads(text.get_secret_value()), ends_at=row.ends_at, poll_at=row.poll_at
         )
 
-    def take_poll(self, org: str, now: datetime, interval: timedelta, *, ends_at: datetime) -> bool:
-        """Return whether Zoho may be asked now about the sign-in that ends at this time.
+    def reserve_poll(
+        self, org: str, now: datetime, interval: timedelta, *, ends_at: datetime
+    ) -> bool:
+        """Reserve the next poll of Zoho, and let the one after it wait for an interval.
 
-        Then nobody else may before `now + interval`. False as well when it was begun anew: what
-        Zoho says about the older one would take the place of the newer one.
+        Return False when no poll is due yet, or when the sign-in is not the one that ends at
+        `ends_at`: a newer one was begun, and the answer about the older one would overwrite it.
         """
         due = table.update().where(
             table.c.org == org, table.c.poll_at <= now, table.c.ends_at == ends_at

@@ -70,17 +70,17 @@ class QueuedRuns(RunQueries):
         return is_queued
 
     def due_orgs(self, now: datetime) -> list[str]:
-        """Return the orgs of the runs whose start has come."""
+        """Return the orgs of the runs that are due."""
         query = sa.select(table.c.org).where(_is_due(now)).distinct()
         with reading(self.engine) as connection:
             return list(connection.scalars(query))
 
     def start_due(self, now: datetime, orgs: Sequence[str]) -> list[str]:
-        """Put the runs of some orgs into the queue whose start has come; return their orgs.
+        """Put the runs of some orgs that are due into the queue; return their orgs.
 
-        The caller sends the runs of these orgs now. A run that is too late stays paused: nobody
-        expects it to be sent in the morning that was to be sent at night. That of a disabled org
-        is not put into the queue, in which it would wait until somebody enables the org.
+        The caller sends the runs of these orgs now. A run that is too late stays paused: a run that
+        was to start at night must not surprise people in the morning. A run of a disabled org is
+        left out, since it would wait in the queue until somebody enables the org.
         """
         if not orgs:
             return []
@@ -96,9 +96,9 @@ class QueuedRuns(RunQueries):
         return list(dict.fromkeys(started))
 
     def move_in_queue(self, org: str, run_id: str, *, to_front: bool) -> bool:
-        """Let a run that waits change places with the one before it, or come first of all.
+        """Move a waiting run one place forward in the queue, or to the front.
 
-        Return False if it does not wait, or comes first already.
+        Return False if it does not wait, or is the first already.
         """
         with writing(self.engine) as connection:
             lock_runs(connection, org)
@@ -109,7 +109,7 @@ class QueuedRuns(RunQueries):
                 return False
             place = ids.index(run_id)
             ids.insert(0 if to_front else place - 1, ids.pop(place))
-            # The same times in another order, so that the line of other orgs stays as it is.
+            # The same times in another order, so that the places of other orgs stay as they are.
             for waiting_id, time in zip(ids, times, strict=True):
                 is_run = sa.and_(table.c.id == waiting_id, is_waiting)
                 connection.execute(table.update().where(is_run).values(queued_at=time))

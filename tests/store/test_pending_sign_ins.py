@@ -26,10 +26,10 @@ def test_an_answer_about_an_older_sign_in_does_not_replace_the_newer_one(
     )
     pending = store.pending_sign_ins
     pending.put("acme", older, keys)
-    assert pending.take_poll("acme", NOW, INTERVAL, ends_at=older.ends_at)
-    assert not pending.take_poll("acme", NOW, INTERVAL, ends_at=older.ends_at)
+    assert pending.reserve_poll("acme", NOW, INTERVAL, ends_at=older.ends_at)
+    assert not pending.reserve_poll("acme", NOW, INTERVAL, ends_at=older.ends_at)
     pending.put("acme", newer, keys)  # while the older one is read and asked about
-    assert not pending.take_poll("acme", NOW, INTERVAL, ends_at=older.ends_at)
+    assert not pending.reserve_poll("acme", NOW, INTERVAL, ends_at=older.ends_at)
     pending.update("acme", replace(older, poll_at=NOW + INTERVAL), keys)
     assert pending.get("acme", keys) == newer
-    assert pending.take_poll("acme", NOW, INTERVAL, ends_at=newer.ends_at)
+    assert pending.reserve_poll("acme", NOW, INTERVAL, ends_at=newer.ends_at)

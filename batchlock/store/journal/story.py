@@ -204,7 +204,7 @@ class _Story:
 
 
 def _source_spans(sql: Sql) -> Sequence[tuple[int, int, int]]:
-    """Return the first and the last row of each span, and what leads to its source rows."""
+    """Return the first and the last row of each span, and the offset to its source rows."""
     reading = sql.execute("SELECT value FROM earlier.run WHERE name = 'reading'").fetchone()
     # Text that is no JSON belongs to a journal that `open` of its run refuses.
     with suppress(ValueError):

@@ -162,7 +162,7 @@ class SignInFlow:
             not at_once and now.timestamp() < sign_in.begun_at + sign_in.interval_seconds
         ):
             return sign_in
-        if not self._store.pending_sign_ins.take_poll(
+        if not self._store.pending_sign_ins.reserve_poll(
             self._org, now, interval, ends_at=sign_in.ends_at
         ):
             return sign_in

@@ -148,6 +148,19 @@ def test_the_rows_of_results_are_found_by_their_source_rows(store: Store, tmp_pa
     assert statuses.settled_later == {(FIRST.run_id, results.run_id): 2}
 
 
+@pytest.mark.parametrize("other", [REJECTED, FAILED, PENDING])
+def test_of_two_rows_about_one_the_done_one_counts(
+    store: Store, tmp_path: Path, other: Status
+) -> None:
+    results = other_file(2, results_of=FIRST.run_id)
+    add_run(store, tmp_path, FIRST, {4: REJECTED})
+    # Somebody has copied a row of the results.
+    rows = [make_update(2, make_update(4).record_id), make_update(3, "58431040001")]
+    outcomes = {2: Status.LOCKED, 3: other}
+    add_run(store, tmp_path, results, outcomes, updates=rows, spans=[(2, 2, 2), (3, 3, 1)])
+    assert store.journals.latest_statuses([FIRST, results]).counts == {"locked": 1}
+
+
 def test_a_duplicate_counts_as_the_row_that_it_repeats(store: Store, tmp_path: Path) -> None:
     again = later(2)
     rows = [make_update(2), make_update(3, make_update(2).record_id)]

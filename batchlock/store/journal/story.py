@@ -41,6 +41,9 @@ _TABLES = {
     "unsettled": "run INTEGER, id BIGINT",
 }
 _IS_SETTLED = f"IN ({SETTLED_WORDS})"
+_STATUS = "coalesce(o.status, p.status)"
+# Its first letter makes a settled status greater than all others.
+_DONE_LAST = f"CASE WHEN {_STATUS} {_IS_SETTLED} THEN '1' ELSE '0' END || {_STATUS}"
 _UPDATE_TEXT = " || '/' || ".join(
     f"coalesce(r.{name}, '')" for name in ("action", "module", "record_id", "reason")
 )
@@ -126,7 +129,7 @@ class _Story:
             # Two rows of a later file may be about one row: the one that is done counts.
             sql.execute(
                 "INSERT INTO run_statuses"
-                f" SELECT n.id, max(coalesce(o.status, p.status)), max({_UPDATE_TEXT})"
+                f" SELECT n.id, substr(max({_DONE_LAST}), 2), max({_UPDATE_TEXT})"
                 " FROM earlier.progress AS p LEFT JOIN earlier.progress AS o ON o.row = p.same_as"
                 " LEFT JOIN earlier.rows AS r ON r.row = p.row"
                 " JOIN numbers AS n ON n.numbering = ? AND n.row = p.row GROUP BY n.id",

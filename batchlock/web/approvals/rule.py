@@ -247,7 +247,7 @@ class FourEyes:
             )
         # Somebody may have read the file again at the moment at which another approval failed.
         editors = self._editors(self._upload(approval.subject_upload))
-        if approval.excludes(person) or person in editors:
+        if replace(approval, excluded=approval.excluded | editors).excludes(person):
             raise web.HTTPForbidden(
                 text="You have prepared this, or asked for it. Another person must approve it or "
                 "send it back."

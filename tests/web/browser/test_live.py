@@ -181,3 +181,30 @@ def test_nothing_in_a_file_is_executed(slow_page: PageServer, new_tab: NewTab) -
         expect(tab.get_by_text("img src").first).to_be_visible()
     assert not [url for url in recorder.requests if "evil" in url]
     assert recorder.errors == []
+
+
+def test_the_browser_tells_when_a_run_needs_a_person(
+    slow_page: PageServer, new_tab: NewTab
+) -> None:
+    tab = sign_in_by_link(slow_page, new_tab())
+    notifications: list[list[str]] = []
+    tab.context.grant_permissions(["notifications"])
+    tab.expose_function("told", lambda title, body: notifications.append([title, body]))
+    # Playwright cannot see what a browser shows outside of its pages.
+    tab.add_init_script(
+        """window.Notification = class {
+          static permission = "granted";
+          static requestPermission = async () => "granted";
+          constructor(title, options) { told(title, options.body); }
+        };"""
+    )
+    start(tab, sheet("told.csv", rows(200, first=30_000)))
+    expect(tab.get_by_text("Sending.")).to_be_visible()
+    button(tab, "Tell me when it ends").click()
+    expect(button(tab, "Tell me when it ends")).to_have_attribute("aria-pressed", "true")
+    button(tab, "Pause").click()
+    expect(tab.get_by_text("Nothing is sent until somebody resumes the run.")).to_be_visible()
+    assert notifications == [["told.csv", "It is paused."]]
+    tab.on("dialog", lambda dialog: dialog.accept())
+    button(tab, "Stop").click()
+    expect(button(tab, "Resume the run")).to_be_visible()

@@ -119,7 +119,7 @@ def _server(folder: Path) -> Iterator[tuple[psutil.Process, str]]:
     finally:
         # The processes of runs outlive their server.
         runs = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.communicate()
         for run in runs:
             with suppress(psutil.NoSuchProcess):

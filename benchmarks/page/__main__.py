@@ -135,7 +135,7 @@ async def _use(
     began = time.monotonic()
     users = asyncio.gather(
         *(
-            Person(number, url, f"org{number % _ORGS + 1}", figures).use(began + seconds)
+            Person(number, url, f"org{number // 10 % _ORGS + 1}", figures).use(began + seconds)
             for number in range(people)
         )
     )

@@ -19,6 +19,7 @@ _READS_PAGE = (5.0, 20.0)
 _PREPARES_FILE = (60.0, 180.0)
 _LATEST_ANSWER_SECONDS = 60.0
 _CSRF = re.compile(r'name="csrf" (?:content|value)="(\w+)"')
+_CONFIRMED = re.compile(r'name="confirmed" value="(\d+)"')
 _RUN = re.compile(r'href="(/orgs/[^"/]+/runs/[0-9a-f-]+)"')
 
 
@@ -123,10 +124,19 @@ class Person:
                 await self._pause((1, 2))
                 await self._post("pause", f"{run}/pause", {}, may_conflict=True)
                 await self._pause((2, 4))
-                path = f"{run}/go-on"
-                form = {"confirmed": str(_ROWS)}
-                await self._post("resume", path, form, may_conflict=True)
+                await self._resume(f"{run}/go-on")
             await self._pause(_PREPARES_FILE)
+
+    async def _resume(self, path: str) -> None:
+        """Resume a run, and answer the question about the number of its rows."""
+        async with (
+            self._timed("resume"),
+            self._session.post(self._url + path, data={"csrf": self._csrf}) as answer,
+        ):
+            number = _CONFIRMED.search(await answer.text())
+        if number is not None:
+            form = {"confirmed": number[1]}
+            await self._post("confirm", path, form, may_conflict=True)
 
     def _any_run(self, page: str) -> str:
         runs = _RUN.findall(page)

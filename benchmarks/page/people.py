@@ -1,6 +1,7 @@
 """People who use the page, as far as a server sees them: requests, and the pauses between them."""
 
 import asyncio
+import json
 import random
 import re
 import time
@@ -11,7 +12,7 @@ import aiohttp
 
 PASSWORD = "correct horse battery staple"  # noqa: S105  of people who do not exist
 _HEADER = "Module,Record Id,Lock Id,Reason\n"
-_ROWS = 40
+_ROWS = 400
 _SIGNS_IN_WITHIN_SECONDS = 60.0
 # Seconds between two pages that a person opens.
 _READS_PAGE = (5.0, 20.0)
@@ -19,6 +20,7 @@ _READS_PAGE = (5.0, 20.0)
 _PREPARES_FILE = (60.0, 180.0)
 _LATEST_ANSWER_SECONDS = 60.0
 _CSRF = re.compile(r'name="csrf" (?:content|value)="(\w+)"')
+_LIVE = ("queued", "running", "paused")
 _CONFIRMED = re.compile(r'name="confirmed" value="(\d+)"')
 _RUN = re.compile(r'href="(/orgs/[^"/]+/runs/[0-9a-f-]+)"')
 
@@ -101,10 +103,14 @@ class Person:
             if not run:
                 await self._pause(_READS_PAGE)
                 continue
-            await self._get("run", run)
+            if "data-live" not in await self._get("run", run):
+                await self._pause(_READS_PAGE)
+                continue
             etag, leaves_at = "", time.monotonic() + self._random.uniform(30, 120)
             while time.monotonic() < min(self._until, leaves_at):
-                etag = await self._poll(f"{run}/now", etag)
+                is_live, etag = await self._poll(f"{run}/now", etag)
+                if not is_live:
+                    break
                 await asyncio.sleep(1)
 
     async def _send_files(self) -> None:
@@ -151,16 +157,18 @@ class Person:
         form.add_field("file", (_HEADER + rows).encode(), filename=f"file{self._files}.csv")
         return await self._follow("upload", f"{self._home}/files", form)
 
-    async def _poll(self, path: str, etag: str) -> str:
+    async def _poll(self, path: str, etag: str) -> tuple[bool, str]:
+        """Return whether the run is still active, and the ETag of its view."""
         headers = {"If-None-Match": etag} if etag else {}
         async with (
             self._timed("poll"),
             self._session.get(self._url + path, headers=headers, allow_redirects=False) as answer,
         ):
             self._note("poll", answer.status)
-            await answer.read()
-            return answer.headers.get("ETag", etag)
-        return etag
+            content = await answer.read()
+            is_live = answer.status == 304 or json.loads(content)["state"] in _LIVE
+            return is_live, answer.headers.get("ETag", etag)
+        return True, etag
 
     async def _get(self, name: str, path: str) -> str:
         async with self._timed(name), self._session.get(self._url + path) as answer:

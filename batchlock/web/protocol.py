@@ -57,7 +57,7 @@ class PageConnection(web.RequestHandler):
         super().__init__(
             server,
             loop=loop,
-            access_log=None,  # type: ignore[arg-type]
+            access_log=None,  # type: ignore[arg-type]  # aiohttp takes None; its types do not
             keepalive_timeout=limits.idle_seconds,
             lingering_time=_LINGERING_SECONDS,
         )

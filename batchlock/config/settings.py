@@ -146,6 +146,8 @@ class WebSettings:
     orgs_at_once: Annotated[int, Ge(1), Le(10_000)] = 20
     # Not at the address of the page, which people reach who shall not read the figures.
     metrics_listen: ListenAddress | None = None
+    # A folder with languages of the page, such as de.po; None for those of the program.
+    translations: UserPath | None = None
     # Whether people may sign in by name and password.
     passwords: bool = True
     oidc: OidcSettings = field(default_factory=OidcSettings)

@@ -34,6 +34,7 @@ from batchlock.web.routes import (
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.server_locks import ServerLocks
 from batchlock.web.site import Site
+from batchlock.web.translation import read_translations, translated
 
 # The largest form names four columns; files come by multipart, which this limit does not bound.
 _MAX_FORM_BYTES = 512 * 1024
@@ -72,6 +73,7 @@ def create_app(
     account = AccountViews(store, site.templates, rules, org=main, guard=guard, passwords=passwords)
     app = web.Application(
         middlewares=[
+            translated(read_translations(settings.web.translations)),
             observed(observer),
             error_pages(site.templates),
             *security.middlewares(store, rules),

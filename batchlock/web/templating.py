@@ -26,6 +26,7 @@ from batchlock.web import security
 from batchlock.web.action_labels import ACTION_LABELS
 from batchlock.web.auth.tokens import csrf_token
 from batchlock.web.conditional import conditional_response
+from batchlock.web.translation import current_translation, markup_gettext, markup_ngettext
 from batchlock.web.wording import page_words
 
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -99,7 +100,10 @@ class Templates:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
+        self._env.policies["ext.i18n.trimmed"] = True
+        self._env.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension adds it
         self._env.filters |= {
             "n": grouped, "when": when, "span": span, "size": size, "cell": cell,
             "encoding": usual_name, "minute": whole_minute, "words": page_words,
@@ -112,6 +116,8 @@ class Templates:
             "RESULT_MEANINGS": RESULT_MEANINGS,
             "FIND_RESULT_LABELS": FIND_RESULT_LABELS,
             "ACTION_LABELS": ACTION_LABELS,
+            "gettext": markup_gettext,
+            "ngettext": markup_ngettext,
         }
 
     def render_page(self, request: web.Request, page: Page, *, status: int = 200) -> web.Response:
@@ -129,6 +135,7 @@ class Templates:
             user=request.get(security.NAME, ""),
             csrf=csrf_token(request.get(security.COOKIE, "")),
             path=request.path,
+            language=current_translation().html_language,
         )
         body = text.encode(errors="replace")  # a file name may hold lone surrogates
         if status == 200 and request.method == "GET":
@@ -159,7 +166,7 @@ async def static(request: web.Request) -> web.Response:
 
 def grouped(number: int) -> str:
     """Return a whole number with its digits in groups."""
-    return f"{number:,}"
+    return current_translation().number(number)
 
 
 def when(moment: datetime | float | None) -> Markup:

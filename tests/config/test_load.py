@@ -74,6 +74,7 @@ EVERY_KEY = [
     ("web.metrics_listen", "127.0.0.1:9200", "127.0.0.1:9200"),
     ("web.passwords", "no", False),
     ("web.four_eyes", "yes", True),
+    ("web.translations", "languages", Path("languages")),
     ("web.oidc.issuer", "https://login.acme.test/realms/a", "https://login.acme.test/realms/a"),
     ("web.oidc.client_id", "batchlock", "batchlock"),
     ("web.oidc.client_secret", SECRET, SecretStr(SECRET)),

@@ -15,6 +15,7 @@ from batchlock.core.runs import Run, RunState
 from batchlock.report.summaries import causes_of
 from batchlock.store.journal import Throughput
 from batchlock.web.context import AppContext
+from batchlock.web.translation import current_translation
 
 _log = logging.getLogger(__name__)
 
@@ -98,15 +99,17 @@ class RunWatchers:
         """Render the view of a run with `render`."""
         self._context = context
         self._render = render
-        self._watchers: dict[str, _Watcher] = {}
+        self._watchers: dict[tuple[str, str], _Watcher] = {}
+        """By run and language. A task keeps the language of the request that starts it."""
 
     async def rendering(self, run_id: str) -> Rendering:
         """Return the newest view of a run; wait for it when nobody has watched the run so far."""
-        watcher = self._watchers.get(run_id)
+        key = (run_id, current_translation().language)
+        watcher = self._watchers.get(key)
         if watcher is None:
             watcher = _Watcher(partial(read_view, self._context, run_id), self._render)
-            self._watchers[run_id] = watcher
-            watcher.task.add_done_callback(lambda _: self._watchers.pop(run_id))
+            self._watchers[key] = watcher
+            watcher.task.add_done_callback(lambda _: self._watchers.pop(key))
         return await watcher.rendering()
 
 

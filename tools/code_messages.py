@@ -42,6 +42,7 @@ ROW_CALLS = {
 # Files whose ValueErrors, or problems that are collected, are about a setting.
 SETTING_FILES = (
     "config/__init__.py",
+    "config/sources.py",
     "config/settings.py",
     "config/messages.py",
     "core/encodings.py",

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 import platformdirs
 import pytest
 from pydantic import SecretStr
-from support.settings import SECRET, setting_at, settings_of
+from support.settings import SECRET, problems_of, setting_at, settings_of
 
 from batchlock.config import Settings, load
 from batchlock.core.rows import Field
@@ -188,3 +188,10 @@ def test_a_value_that_an_option_overrides_may_be_wrong() -> None:
 
 def test_the_state_folder_is_the_one_that_is_set(tmp_path: Path) -> None:
     assert load(environment={"BATCHLOCK_STATE_DIRECTORY": str(tmp_path)}).state == tmp_path
+
+
+def test_a_file_that_cannot_be_read_hides_no_problem_of_the_environment() -> None:
+    problems = problems_of("org: [", {"BATCHLOCK_LIMITS__MAX_IN_FLIGHT": "many"})
+    assert len(problems) == 2
+    assert "line 1" in problems[0]
+    assert "BATCHLOCK_LIMITS__MAX_IN_FLIGHT" in problems[1]

@@ -1,0 +1,19 @@
+from pathlib import Path
+
+from batchlock.config import read
+
+
+def test_settings_without_a_problem_are_read_beside_those_with_one() -> None:
+    file = Path("config.yaml")
+    file.write_text("org: acme\nzoho:\n  data_center: mars\nstop:\n  until: noon\n", "utf-8")
+    found = read(environment={"BATCHLOCK_NO_SUCH_KEY": "1"})
+    assert found.settings.org == "acme"
+    assert found.settings.zoho.data_center == "us"
+    assert len(found.problems) == 3
+    assert found.invalid_paths == {("zoho", "data_center"), ("stop", "until")}
+
+
+def test_a_file_that_cannot_be_read_leaves_every_setting_unknown() -> None:
+    found = read(file=Path("missing.yaml"), environment={"BATCHLOCK_ORG": "acme"})
+    assert found.settings.org == "acme"
+    assert found.invalid_paths == {()}

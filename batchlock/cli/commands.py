@@ -27,7 +27,9 @@ from batchlock.cli.options import (
     fresh_option,
     json_option,
     looking_options,
+    modules_argument,
     optional_file_argument,
+    optional_run_argument,
     org_option,
     output_option,
     overwrite_option,
@@ -44,6 +46,7 @@ from batchlock.cli.org_commands import orgs
 from batchlock.cli.page_commands import serve, work
 from batchlock.cli.runner import load_settings, open_engine, open_settings
 from batchlock.cli.schedule_commands import schedules
+from batchlock.cli.shell_commands import completion
 from batchlock.cli.simulate_options import (
     InventoryOptions,
     OrgsOptions,
@@ -137,7 +140,7 @@ def check(
 
 
 @commands.command(cls=Command, example="batchlock locks Leads Deals -o locks.xlsx")
-@click.argument("modules", metavar="[MODULE...]", nargs=-1)
+@modules_argument
 @common_options
 @org_option
 @output_option
@@ -166,7 +169,7 @@ def locks(
 
 
 @commands.command(cls=Command, example="batchlock resume")
-@click.argument("run_id", metavar="[RUN]", required=False)
+@optional_run_argument
 @common_options
 @org_option
 @output_option
@@ -328,5 +331,5 @@ def simulate(
     return 0
 
 
-for _command in (lock, unlock, undo, orgs, db, migrate, worker, schedules, serve, work):
+for _command in (lock, unlock, undo, orgs, db, migrate, worker, schedules, serve, work, completion):
     commands.add_command(_command)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from batchlock.cli import completion
 from batchlock.cli.context import Context
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -159,7 +160,13 @@ plan_option = click.option(
     type=path_type,
     help="Send exactly what `check --plan` has written there; FILE is that of the plan then.",
 )
-run_argument = click.argument("run_id", metavar="RUN")
+run_argument = click.argument("run_id", metavar="RUN", shell_complete=completion.run_ids)
+optional_run_argument = click.argument(
+    "run_id", metavar="[RUN]", required=False, shell_complete=completion.run_ids
+)
+modules_argument = click.argument(
+    "modules", metavar="[MODULE...]", nargs=-1, shell_complete=completion.modules
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 common_options = _combine(
     click.option(
@@ -169,7 +176,10 @@ common_options = _combine(
     click.option("-q", "--quiet", is_flag=True, help="No progress, no log lines."),
 )
 org_option = click.option(
-    "--org", metavar="NAME", help="One of the orgs of `batchlock orgs`, with its own settings."
+    "--org",
+    metavar="NAME",
+    help="One of the orgs of `batchlock orgs`, with its own settings.",
+    shell_complete=completion.org_names,
 )
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace a file that is there, whatever it is."
@@ -219,9 +229,17 @@ reading_options = _combine(
         "--encoding", metavar="NAME", help="Of a text file, such as windows-1250 or shift-jis."
     ),
     click.option(
-        "--delimiter", metavar="NAME", help="Of a text file: comma, semicolon, tab or bar."
+        "--delimiter",
+        metavar="NAME",
+        help="Of a text file: comma, semicolon, tab or bar.",
+        shell_complete=completion.delimiters,
     ),
-    click.option("--module", metavar="NAME", help="The module of all rows, such as Deals."),
+    click.option(
+        "--module",
+        metavar="NAME",
+        help="The module of all rows, such as Deals.",
+        shell_complete=completion.modules,
+    ),
     click.option("--reason", metavar="TEXT", help="The reason of all rows."),
     click.option(
         "--visible-only", is_flag=True, help="Leave out the rows that a filter or a person hides."

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import click
 
+from batchlock.cli import completion
 from batchlock.cli.context import Context
 from batchlock.cli.options import (
     Command,
@@ -40,7 +41,7 @@ class AddOptions(NamedTuple):
     update: bool
 
 
-_name_argument = click.argument("name", metavar="NAME")
+_name_argument = click.argument("name", metavar="NAME", shell_complete=completion.org_names)
 _update_option = click.option(
     "--update", is_flag=True, help="Change an org that is there; what is not named stays."
 )
@@ -108,7 +109,7 @@ def list_orgs(context: Context, options: CommandOptions) -> int:
 
 
 @orgs.command(cls=Command, example="batchlock orgs test --all")
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=completion.org_names)
 @click.option("--all", "all_orgs", is_flag=True, help="Every org that is not disabled.")
 @common_options
 @collected(CommandOptions)

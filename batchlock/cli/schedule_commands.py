@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import click
 
+from batchlock.cli import completion
 from batchlock.cli.context import Context
 from batchlock.cli.options import (
     Command,
@@ -32,7 +33,7 @@ class NewSchedule(NamedTuple):
 
 _EXAMPLE = "batchlock schedules add acme --cron '30 22 * * *' --source inbox:/in"
 # Not `org`, which is a field of CommandOptions.
-_org_argument = click.argument("org_name", metavar="ORG")
+_org_argument = click.argument("org_name", metavar="ORG", shell_complete=completion.org_names)
 _id_argument = click.argument("schedule_id", metavar="ID")
 
 

@@ -36,7 +36,8 @@ SIDEWAYS = {
 """The imports within one layer, which are allowed in this direction only."""
 HEAVY = {"pandas", "numpy", "aiohttp", "openpyxl", "python_calamine", "xlsxwriter", "pydantic",
          "tqdm", "ruamel", "asyncio", "uvloop", "sqlalchemy", "alembic",
-         "psycopg", "procrastinate", "cryptography", "prometheus_client", "joserfc"}  # fmt: skip
+         "psycopg", "procrastinate", "cryptography", "babel", "prometheus_client",
+         "joserfc"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,9 @@ assert "sqlalchemy.dialects.postgresql" not in sys.modules
 """
     loaded = loaded_by(code)
     assert "sqlalchemy" in loaded
-    assert loaded & {"psycopg", "procrastinate", "cryptography", "prometheus_client"} == set()
+    assert (
+        loaded & {"psycopg", "procrastinate", "cryptography", "babel", "prometheus_client"} == set()
+    )
 
 
 def test_the_page_loads_the_library_of_openid_connect_only_for_a_sign_in() -> None:

@@ -2,9 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "batchlock"
@@ -57,6 +58,8 @@ ROW_CODES = (
     ("Rows {numbers}", "conflict"),
     ("was sent, because", "3"),
 )
+# Files whose dictionaries of texts hold messages, with the code of these.
+DICTIONARIES = {"zoho/oauth.py": "5", "web/uploads/starting.py": ""}
 # First words of sentences that say what to do.
 IMPERATIVES = frozenset(
     "Add Ask Check Choose Compare Copy Correct Create Delete Empty Export Fill Format Generate Get "
@@ -74,9 +77,16 @@ PLACEHOLDERS = {
     "split": "title",
     "timeout:g": "seconds",
     "max_cell_length": "number",
+    "max_files": "number",
+    "asked": "at",
+    "present": "now",
+    "finished_time": "finished",
     "longest_reason": "number",
     "min_length": "number",
 }
+# Calls that mark a text for the translators of the page: the position of the English text.
+MARKS = {"_": 0, "N_": 0, "ngettext": 1}
+VARIABLE = re.compile(r"%\((\w+)\)s")
 SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z`{])")
 
 
@@ -118,15 +128,39 @@ def is_text(node: ast.expr) -> bool:
     """Tell whether an expression is made of texts."""
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Add) and is_text(node.left)
-    return isinstance(node, ast.JoinedStr) or (
-        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return (
+        isinstance(node, ast.JoinedStr)
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+        or (is_marked(node) and is_text(node.args[MARKS[name_of(node)]]))
     )
+
+
+def is_marked(node: ast.expr) -> TypeGuard[ast.Call]:
+    """Tell whether an expression is a text that is marked for the translators of the page."""
+    return isinstance(node, ast.Call) and len(node.args) > MARKS.get(name_of(node), len(node.args))
+
+
+def translated(call: ast.Call, values: Sequence[ast.keyword], texts: Texts) -> str:
+    """Return the English text of a marked one, with {name} for each of its values."""
+    names = {one.arg: placeholder(one.value) for one in values if one.arg}
+    if name_of(call) == "ngettext":
+        names["num"] = placeholder(call.args[2])
+
+    def name(variable: re.Match[str]) -> str:
+        # A literal stands for itself.
+        own = names.get(variable[1], "…").replace("…", variable[1])
+        return f"{{{PLACEHOLDERS.get(own, own)}}}"
+
+    text = template(call.args[MARKS[name_of(call)]], texts, {})
+    return VARIABLE.sub(name, text).replace("%%", "%")
 
 
 def template(node: ast.expr, texts: Texts, local: Mapping[str, ast.expr]) -> str:
     """Return the text of an expression, with {name} for each part that changes."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
+    if is_marked(node):
+        return translated(node, node.keywords, texts)
     if isinstance(node, ast.JoinedStr):
         return "".join(template(part, texts, local) for part in node.values)
     if isinstance(node, ast.FormattedValue):
@@ -244,6 +278,11 @@ def arguments(call: ast.Call, place: str, texts: Texts) -> tuple[str, list[ast.e
         return code_of(keywords.get("code"), texts), [] if message is None else [message]
     if name in ("_refused", "_refused_by_setup", "_refused_for_good", "ErrorCode"):
         return "", positional[-1:]
+    if name == "UploadRefused" and positional and is_marked(positional[0]):
+        marked = positional[0]
+        return EXIT_CODES["BatchlockError"], [
+            ast.Call(func=marked.func, args=marked.args, keywords=call.keywords)
+        ]
     if name in ROW_CALLS:
         code_at, text_at = ROW_CALLS[name]
         has_code = code_at is not None and len(positional) > code_at
@@ -350,10 +389,11 @@ def of_tables(tree: ast.Module, place: str, texts: Texts) -> Iterator[tuple[str,
                 yield "2", template(node.elts[1], texts, {})
             elif isinstance(node, ast.Lambda):
                 yield "2", template(node.body, texts, {})
-    if place == "zoho/oauth.py":
+    if place in DICTIONARIES:
         for node in ast.walk(tree):
             values = node.values if isinstance(node, ast.Dict) else []
-            yield from (("5", template(one, texts, {})) for one in values if is_text(one))
+            code = DICTIONARIES[place]
+            yield from ((code, template(one, texts, {})) for one in values if is_text(one))
     if place == "zoho/failures.py":
         for node in ast.walk(tree):
             if isinstance(node, ast.Tuple) and len(node.elts) == 3 and is_text(node.elts[1]):

@@ -2,7 +2,7 @@
 
     python tools/make_texts.py [--check]
 
-The texts are those that the templates and the modules of `web` mark with `_`, `ngettext` and
+The texts are those that the templates and the modules of `web` mark with `_`, `ngettext`, `N_` and
 `{% trans %}`, and the labels that the command line shares. A translator copies the file to
 `de.po`, for instance, and fills it. With --check nothing is written, and the exit code is 1 when
 the file is not up to date; `tests/web/test_translation.py` checks that, too.
@@ -18,6 +18,8 @@ from babel.messages.pofile import write_po
 
 from batchlock.core.messages import FIND_RESULT_LABELS, RESULT_LABELS, RESULT_MEANINGS
 from batchlock.web.action_labels import ACTION_LABELS
+from batchlock.web.oidc.settings import DEFAULT_LABEL
+from batchlock.web.uploads.columns import ENCODINGS
 
 ROOT = Path(__file__).parents[1]
 WEB = ROOT / "batchlock" / "web"
@@ -25,6 +27,7 @@ FILE = WEB / "locale" / "page.pot"
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 JINJA = {"trimmed": "true", "silent": "false", "newstyle_gettext": "true"}
 SHARED_LABELS = (RESULT_LABELS, FIND_RESULT_LABELS, RESULT_MEANINGS, ACTION_LABELS)
+SHARED_TEXTS = (DEFAULT_LABEL, *(encoding.english for encoding in ENCODINGS))
 HEADER = """\
 # The texts of the page of batchlock. Written by tools/make_texts.py; do not edit.
 # Copy this file to <code of the language>.po, and fill each msgstr."""
@@ -42,6 +45,8 @@ def texts() -> Catalog:
     for labels in SHARED_LABELS:
         for label in labels.values():
             catalog.add(label)
+    for text in SHARED_TEXTS:
+        catalog.add(text)
     return catalog
 
 

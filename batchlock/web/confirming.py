@@ -19,6 +19,7 @@ from batchlock.core.runs import Run
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
+from batchlock.web.translation import ngettext
 
 _FIELD = "unlocks"
 _CONFIRMED = "confirmed"
@@ -33,7 +34,13 @@ class UnlocksUnconfirmed(BatchlockError):
 
     def __init__(self, count: int, *, typed: str) -> None:
         """Take the right number, and what was typed without separators; empty for nothing."""
-        super().__init__(f"Nothing was sent: {count:,} records would be unlocked.")
+        super().__init__(
+            ngettext(
+                "Nothing was sent: %(num)s record would be unlocked.",
+                "Nothing was sent: %(num)s records would be unlocked.",
+                count,
+            )
+        )
         self.count = count
         self.typed = typed
 
@@ -43,7 +50,13 @@ class RowsUnconfirmed(BatchlockError):
 
     def __init__(self, action: str, count: int) -> None:
         """Take the action of the rows, or MIXED, and their right number."""
-        super().__init__(f"Nothing was sent: {count:,} rows would be.")
+        super().__init__(
+            ngettext(
+                "Nothing was sent: %(num)s row would be.",
+                "Nothing was sent: %(num)s rows would be.",
+                count,
+            )
+        )
         self.action = action
         self.count = count
 

@@ -13,19 +13,21 @@ from batchlock.core.errors import BatchlockError, DatabaseUnavailable
 from batchlock.web.confirming import RowsUnconfirmed, UnlocksUnconfirmed, question_about
 from batchlock.web.security import Handler
 from batchlock.web.templating import Page, Templates
+from batchlock.web.translation import N_
+from batchlock.web.translation import gettext as _
 from batchlock.web.wording import page_words
 
 _log = logging.getLogger(__name__)
 
 _SENTENCES = {
-    400: "That request makes no sense.",
-    404: "There is nothing here. It may have been removed.",
-    405: "That cannot be done here.",
-    413: "That is too large.",
+    400: N_("That request makes no sense."),
+    404: N_("There is nothing here. It may have been removed."),
+    405: N_("That cannot be done here."),
+    413: N_("That is too large."),
 }
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_NO_ROOM = (
+_NO_ROOM = N_(
     "The disk of the server is full, so this could not be done. What was recorded before is safe. "
     "Ask the administrator to make room, then try again."
 )
@@ -61,7 +63,7 @@ def error_pages(templates: Templates) -> Middleware:
                 _log.warning("%s %s: %s", request.method, request.path, error)
             return error_page(request, status, page_words(error.page_message))
         except web.RequestPayloadError:  # such as a chunk without a length
-            return error_page(request, 400, _SENTENCES[400])
+            return error_page(request, 400, _(_SENTENCES[400]))
         except (ConnectionError, TimeoutError):
             raise  # the browser is gone, so there is nobody to answer
         except Exception as error:
@@ -69,10 +71,13 @@ def error_pages(templates: Templates) -> Middleware:
                 raise  # a part of the answer is sent, so its status cannot change any more
             if isinstance(error, OSError) and error.errno in _DISK_FULL:
                 _log.error("%s %s: the disk is full: %s", request.method, request.path, error)
-                return error_page(request, web.HTTPInsufficientStorage.status_code, _NO_ROOM)
+                return error_page(request, web.HTTPInsufficientStorage.status_code, _(_NO_ROOM))
             reference = secrets.token_hex(4)
             _log.exception("unexpected error %s at %s %s", reference, request.method, request.path)
-            message = f"Something unexpected went wrong. Tell your administrator: {reference}."
+            message = _(
+                "Something unexpected went wrong. Tell your administrator: %(reference)s.",
+                reference=reference,
+            )
             return error_page(request, 500, message)
 
     return show_errors
@@ -83,4 +88,6 @@ def _sentence(error: web.HTTPException) -> str:
     standard = f"{error.status}: {error.reason}"  # aiohttp's text where the handler set none
     if error.text and error.text != standard:
         return error.text
-    return _SENTENCES.get(error.status, f"That cannot be done ({standard}).")
+    if sentence := _SENTENCES.get(error.status):
+        return _(sentence)
+    return _("That cannot be done (%(error)s).", error=standard)

@@ -20,6 +20,7 @@ from batchlock.send.stop_rules import STOP_UNTIL, with_stop_at
 from batchlock.store.queued_runs import LaterStart
 from batchlock.store.store import Store
 from batchlock.web.served_orgs import ServedOrgs
+from batchlock.web.translation import gettext as _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +91,23 @@ class RunQueue(ABC):
         """
         if self._served_orgs.is_disabled(self._org):
             raise BatchlockError(
-                f"The org {self._org} is disabled, so nothing is sent to it. Ask whoever runs "
-                "batchlock to allow it again."
+                _(
+                    "The org %(org)s is disabled, so nothing is sent to it. Ask whoever runs "
+                    "batchlock to allow it again.",
+                    org=self._org,
+                )
             )
         if run.state in (RunState.QUEUED, RunState.RUNNING):
             if run.stop_requested is not None:
-                raise BatchlockError("It is stopping. Try again in a moment.")
+                raise BatchlockError(_("It is stopping. Try again in a moment."))
             if start.settings is not None and not start.are_of(run):
                 raise BatchlockError(
-                    f"Run {run.run_id} was started meanwhile, without the time and the limits that "
-                    "were chosen here. Nothing was changed. Pause it to choose them for the rest."
+                    _(
+                        "Run %(run)s was started meanwhile, without the time and the limits that "
+                        "were chosen here. Nothing was changed. Pause it to choose them for the "
+                        "rest.",
+                        run=run.run_id,
+                    )
                 )
         elif not self._store.runs.enqueue(
             run.run_id,
@@ -109,7 +117,7 @@ class RunQueue(ABC):
             options=_options(run, start),
             start=start.later_start(user),
         ):
-            raise BatchlockError("A newer run of the same file took its rows over.")
+            raise BatchlockError(_("A newer run of the same file took its rows over."))
         if start.note:
             self._store.runs.set_note(run.run_id, start.note)
         self._wake()
@@ -146,7 +154,7 @@ class RunQueue(ABC):
         elif run.state in (RunState.QUEUED, RunState.PAUSED):
             self._end_without_process(run, reason)
         else:
-            raise BatchlockError("This run has ended already.")
+            raise BatchlockError(_("This run has ended already."))
         self._wake()
 
     def _end_without_process(self, run: Run, reason: StopReason) -> None:

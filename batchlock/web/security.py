@@ -18,6 +18,7 @@ from aiohttp.typedefs import Middleware
 from batchlock.store.store import Store
 from batchlock.web.addresses import KnownHosts
 from batchlock.web.auth.tokens import csrf_token, new_cookie, session_key
+from batchlock.web.translation import gettext as _
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _H = TypeVar("_H", bound=Callable[..., Awaitable[web.StreamResponse]])
@@ -180,8 +181,10 @@ def csrf_fits(request: web.Request, token: object) -> bool:
 def foreign_change() -> web.HTTPForbidden:
     """Return the answer to a change that does not come from this site."""
     return web.HTTPForbidden(
-        text="This page was open for too long, or did not come from here. Go back, load it again "
-        "and repeat what you did."
+        text=_(
+            "This page was open for too long, or did not come from here. Go back, load it again "
+            "and repeat what you did."
+        )
     )
 
 
@@ -235,8 +238,10 @@ def _check_host(rules: SecurityRules) -> Middleware:
             # The error page needs both keys, and must not show anything of a session.
             request[COOKIE], request[NAME] = new_cookie(), ""
             raise web.HTTPMisdirectedRequest(
-                text="The page is not known by this name. Whoever runs it can add the name to "
-                "web.hosts in the configuration."
+                text=_(
+                    "The page is not known by this name. Whoever runs it can add the name to "
+                    "web.hosts in the configuration."
+                )
             )
         return await handler(request)
 
@@ -264,7 +269,9 @@ def _load_session(store: Store, rules: SecurityRules) -> Middleware:
         if name is None and not hasattr(request.match_info.handler, "open_to_all"):
             if request.method in _SAFE_METHODS:
                 raise web.HTTPSeeOther(_sign_in_path(request))
-            raise web.HTTPUnauthorized(text="You are signed out. Sign in again, then repeat this.")
+            raise web.HTTPUnauthorized(
+                text=_("You are signed out. Sign in again, then repeat this.")
+            )
         if "\0" in request.path:  # nothing has such a name, and PostgreSQL cannot even look for it
             raise web.HTTPNotFound
         response = await handler(request)
@@ -316,7 +323,7 @@ def _check_csrf(rules: SecurityRules) -> Middleware:
             raise foreign_change()
         if not hasattr(request.match_info.handler, "checks_csrf_itself"):
             if request.content_type != "application/x-www-form-urlencoded":
-                raise web.HTTPUnsupportedMediaType(text="This takes a form only.")
+                raise web.HTTPUnsupportedMediaType(text=_("This takes a form only."))
             if not csrf_fits(request, (await form_of(request)).get("csrf")):
                 raise foreign_change()
         return await handler(request)

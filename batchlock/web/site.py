@@ -16,6 +16,7 @@ from batchlock.web.org_pages import OrgPages
 from batchlock.web.queue import RunQueue
 from batchlock.web.served_orgs import ServedOrgs
 from batchlock.web.templating import FRAME, Frame, Templates, home_of
+from batchlock.web.translation import gettext as _
 
 # The longest address of our own has 70 characters.
 _MAX_PATH = 200
@@ -140,10 +141,26 @@ class Site:
 
 def _refusal(right: Right, org: str, *, may_prepare: bool) -> str:
     """Return why a person may not do something with an org, and whom to ask."""
-    asks = "Ask whoever runs batchlock for the role"
     if right is Right.ADMINISTER:
-        return f"You may not change how {org} is set up. {asks} administrator."
+        return _(
+            "You may not change how %(org)s is set up. Ask whoever runs batchlock for the role "
+            "administrator.",
+            org=org,
+        )
     if may_prepare:
-        return f"You may prepare files for {org}, and not send them. {asks} sender."
-    role = "preparer or sender" if right is Right.PREPARE else "sender"
-    return f"You may look at {org}, and not send to it. {asks} {role}."
+        return _(
+            "You may prepare files for %(org)s, and not send them. Ask whoever runs batchlock for "
+            "the role sender.",
+            org=org,
+        )
+    if right is Right.PREPARE:
+        return _(
+            "You may look at %(org)s, and not send to it. Ask whoever runs batchlock for the role "
+            "preparer or sender.",
+            org=org,
+        )
+    return _(
+        "You may look at %(org)s, and not send to it. Ask whoever runs batchlock for the role "
+        "sender.",
+        org=org,
+    )

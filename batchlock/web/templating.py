@@ -27,6 +27,7 @@ from batchlock.web.action_labels import ACTION_LABELS
 from batchlock.web.auth.tokens import csrf_token
 from batchlock.web.conditional import conditional_response
 from batchlock.web.translation import current_translation, markup_gettext, markup_ngettext
+from batchlock.web.translation import gettext as _
 from batchlock.web.wording import page_words
 
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -193,17 +194,19 @@ def span(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 60:
-        return f"{max(1, round(seconds))} s"
+        return _("%(seconds)s s", seconds=max(1, round(seconds)))
     minutes = round(seconds / 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min" if hours else f"{minutes} min"
+    if not hours:
+        return _("%(minutes)s min", minutes=minutes)
+    return _("%(hours)s h %(minutes)s min", hours=grouped(hours), minutes=minutes)
 
 
 def size(byte_count: int) -> str:
     """Return an amount of memory in whole MiB, or in KiB if it is less than one MiB."""
     if byte_count >= 2**20:
-        return f"{byte_count / 2**20:,.0f} MiB"
-    return f"{max(1, byte_count >> 10):,} KiB"
+        return _("%(amount)s MiB", amount=grouped(round(byte_count / 2**20)))
+    return _("%(amount)s KiB", amount=grouped(max(1, byte_count >> 10)))
 
 
 def cell(text: str, limit: int = 300) -> str:

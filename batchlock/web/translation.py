@@ -1,6 +1,6 @@
 """The languages of the page: which one a request gets, and its texts.
 
-English stands in the templates and in the modules of `web`, marked with `_`, `ngettext` or
+English stands in the templates and in the modules of `web`, marked with `_`, `ngettext`, `N_` or
 `{% trans %}`. `locale/page.pot` lists all these texts (tools/make_texts.py writes it). A language
 is one file made from it, `locale/<code>.po`, or such a file in the folder `web.translations`.
 
@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 from babel import Locale, UnknownLocaleError
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
@@ -25,7 +25,6 @@ from babel.numbers import format_decimal
 from markupsafe import Markup
 
 from batchlock.core.errors import UsageError
-from batchlock.web.security import Handler
 
 ENGLISH = "en"
 _FOLDER = Path(__file__).parent / "locale"
@@ -65,6 +64,14 @@ _CURRENT: ContextVar[Translation] = ContextVar("translation", default=_ENGLISH)
 def current_translation() -> Translation:
     """Return the translation of the present request; English outside of a request."""
     return _CURRENT.get()
+
+
+def N_(message: str) -> str:  # noqa: N802  # the usual name
+    """Return a text as it is: it is marked for the translators here, and translated elsewhere.
+
+    For constants, which exist before there is a request.
+    """
+    return message
 
 
 def gettext(message: str, /, **variables: object) -> str:

@@ -8,6 +8,7 @@ from batchlock.core.runs import Run, RunState, state_after
 from batchlock.core.stop import StopReason
 from batchlock.fleet.queue import notify_workers, wake
 from batchlock.web.queue import RunQueue
+from batchlock.web.translation import gettext as _
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class WorkerQueue(RunQueue):
             self._end_without_process(run, reason)
             return
         if run.state not in (RunState.QUEUED, RunState.RUNNING):
-            raise BatchlockError("This run has ended already.")
+            raise BatchlockError(_("This run has ended already."))
         # A worker may begin a run that waits at this moment, so the worker is asked in any case.
         self._store.runs.request_stop(run.run_id, reason)
         notify_workers(self._store, run.run_id)

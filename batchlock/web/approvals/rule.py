@@ -27,6 +27,7 @@ from batchlock.store.approvals import (
 from batchlock.store.uploads import Upload
 from batchlock.web.approvals.log import log_approval
 from batchlock.web.context import AppContext
+from batchlock.web.translation import gettext as _
 
 # A comment is shown in lists, and the form of a request is bounded too.
 MAX_COMMENT = 1_000
@@ -143,9 +144,9 @@ class FourEyes:
     def ask(self, start: PlannedStart, person: str, comment: str) -> Approval:
         """Store a request. Raises BatchlockError when there is nothing to approve."""
         if not self.is_on:
-            raise BatchlockError("This org needs no approval: a sender can start it at once.")
+            raise BatchlockError(_("This org needs no approval: a sender can start it at once."))
         if not start.rows:
-            raise BatchlockError("There is nothing to approve: no row would be sent.")
+            raise BatchlockError(_("There is nothing to approve: no row would be sent."))
         approval = Approval(
             id=secrets.token_hex(8),
             org=self._context.org,
@@ -166,7 +167,10 @@ class FourEyes:
         """Raise HTTPForbidden for a run that two people have not started."""
         if self.is_on and not self.is_approved(run):
             raise web.HTTPForbidden(
-                text=f"Run {run.run_id} was not approved. Open it, and ask for approval there."
+                text=_(
+                    "Run %(run)s was not approved. Open it, and ask for approval there.",
+                    run=run.run_id,
+                )
             )
 
     def request_in(self, form: Mapping[str, object], person: str) -> Approval | None:
@@ -180,8 +184,10 @@ class FourEyes:
         approval_id = str(form.get("approval", ""))
         if not approval_id:
             raise web.HTTPForbidden(
-                text=f"On {self._context.org} another person must approve each start. Ask for "
-                "approval first."
+                text=_(
+                    "On %(org)s another person must approve each start. Ask for approval first.",
+                    org=self._context.org,
+                )
             )
         approval = self._approvals.get(self._context.org, approval_id)
         if approval is not None and approval.run is not None and approval.decided_by == person:
@@ -210,17 +216,20 @@ class FourEyes:
             return
         start = planned()
         if (start.subject, start.kind.value) != (approval.subject, approval.start):
-            raise web.HTTPForbidden(text="This request asks for something else.")
+            raise web.HTTPForbidden(text=_("This request asks for something else."))
         if start.digest != approval.digest:
             self._approvals.decide(approval.id, ApprovalState.WITHDRAWN, "")
             log_approval(self._context, person, "found outdated", approval, address=address)
             raise BatchlockError(
-                f"What would be sent has changed since {approval.requested_by} asked for "
-                "approval. Nothing was sent. Ask for approval again."
+                _(
+                    "What would be sent has changed since %(person)s asked for approval. Nothing "
+                    "was sent. Ask for approval again.",
+                    person=approval.requested_by,
+                )
             )
         comment = comment_in(form)
         if not self._approvals.decide(approval.id, ApprovalState.APPROVED, person, comment):
-            raise BatchlockError("Somebody else has just decided on this request.")
+            raise BatchlockError(_("Somebody else has just decided on this request."))
         try:
             yield permit
             assert permit.run_id is not None
@@ -241,16 +250,15 @@ class FourEyes:
         if approval is None:
             raise web.HTTPNotFound
         if approval.state is not ApprovalState.WAITING:
-            raise BatchlockError(
-                "This request does not wait any more: it was "
-                f"{_STATES[approval.state]}{_by(approval.decided_by)}."
-            )
+            raise _decided(approval)
         # Somebody may have read the file again at the moment at which another approval failed.
         editors = self._editors(self._upload(approval.subject_upload))
         if replace(approval, excluded=approval.excluded | editors).excludes(person):
             raise web.HTTPForbidden(
-                text="You have prepared this, or asked for it. Another person must approve it or "
-                "send it back."
+                text=_(
+                    "You have prepared this, or asked for it. Another person must approve it or "
+                    "send it back."
+                )
             )
         return approval
 
@@ -265,18 +273,25 @@ class FourEyes:
         return {upload.user, *self._approvals.editors(upload.id)}
 
 
-_STATES = {
-    ApprovalState.APPROVED: "approved",
-    ApprovalState.RETURNED: "sent back",
-    ApprovalState.WITHDRAWN: "withdrawn",
-}
-
-
 def comment_in(form: Mapping[str, object]) -> str:
     """Return the comment of a submitted form."""
     # A browser sends each line break of a text field as CR LF.
     return str(form.get("comment", "")).replace("\r\n", "\n").strip()[:MAX_COMMENT]
 
 
-def _by(person: str) -> str:
-    return f" by {person}" if person else ""
+def _decided(approval: Approval) -> BatchlockError:
+    """Return the error about a request that does not wait any more."""
+    person = approval.decided_by
+    if approval.state is ApprovalState.APPROVED:
+        return BatchlockError(
+            _("This request does not wait any more: it was approved by %(person)s.", person=person)
+        )
+    if approval.state is ApprovalState.RETURNED:
+        return BatchlockError(
+            _("This request does not wait any more: it was sent back by %(person)s.", person=person)
+        )
+    if person:
+        return BatchlockError(
+            _("This request does not wait any more: it was withdrawn by %(person)s.", person=person)
+        )
+    return BatchlockError(_("This request does not wait any more: it was withdrawn."))

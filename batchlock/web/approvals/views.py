@@ -24,6 +24,7 @@ from batchlock.web.approvals.rule import (
 from batchlock.web.context import AppContext
 from batchlock.web.runs.planned import planned_run_start
 from batchlock.web.templating import Page
+from batchlock.web.translation import gettext as _
 from batchlock.web.uploads.starting import planned_start
 from batchlock.web.uploads.views import upload_in
 
@@ -73,7 +74,7 @@ class ApprovalViews:
         """Ask another person to start a run of a checked upload."""
         upload = upload_in(self._context, request)
         if upload.state is not UploadState.CHECKED:
-            raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
+            raise web.HTTPConflict(text=_("%(file)s has not been checked yet.", file=upload.name))
         form = await security.form_of(request)
         kind = _kind_in(form, _OF_UPLOAD)
         plan = await asyncio.to_thread(self._context.store.upload_files.plan, upload.id)
@@ -87,9 +88,9 @@ class ApprovalViews:
         form = await security.form_of(request)
         kind = _kind_in(form, _OF_RUN)
         if run.state in ACTIVE and not (kind is StartKind.RESUME and run.state is RunState.PAUSED):
-            raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
+            raise web.HTTPConflict(text=_("This run has not ended yet. Stop it first."))
         if run.info.kind == FIND_KIND or (kind is StartKind.RESUME and run.is_closed):
-            raise web.HTTPConflict(text="No row of this run is left to send.")
+            raise web.HTTPConflict(text=_("No row of this run is left to send."))
         start = await asyncio.to_thread(planned_run_start, self._context, run, kind)
         self._ask(request, start, form)
         raise web.HTTPSeeOther(f"{self._context.home}/runs/{run.run_id}")
@@ -100,7 +101,7 @@ class ApprovalViews:
         approval = self._four_eyes.approval_for(request.match_info["approval"], person)
         comment = comment_in(form)
         if not comment:
-            raise BatchlockError("Say in the comment what must change before you send it back.")
+            raise BatchlockError(_("Say in the comment what must change before you send it back."))
         self._decide(approval, ApprovalState.RETURNED, person, comment)
         self._log(request, "sent back", approval, comment)
         raise web.HTTPSeeOther(f"{self._context.home}/approvals")
@@ -112,7 +113,7 @@ class ApprovalViews:
         if approval is None:
             raise web.HTTPNotFound
         if approval.requested_by != person:
-            raise web.HTTPForbidden(text="Only who has asked can take the request back.")
+            raise web.HTTPForbidden(text=_("Only who has asked can take the request back."))
         self._decide(approval, ApprovalState.WITHDRAWN, person)
         self._log(request, "took back", approval)
         raise web.HTTPSeeOther(f"{self._context.home}/{approval.subject}")
@@ -133,12 +134,12 @@ class ApprovalViews:
         self, approval: Approval, state: ApprovalState, person: str, comment: str = ""
     ) -> None:
         if not self._approvals.decide(approval.id, state, person, comment):
-            raise BatchlockError("Somebody else has just decided on this request.")
+            raise BatchlockError(_("Somebody else has just decided on this request."))
 
 
 def _kind_in(form: Mapping[str, object], kinds: Sequence[StartKind]) -> StartKind:
     """Return what a form asks to be started; raises HTTPBadRequest for anything else."""
     kind = str(form.get("start", ""))
     if kind not in kinds:
-        raise web.HTTPBadRequest(text="Choose what is to be started.")
+        raise web.HTTPBadRequest(text=_("Choose what is to be started."))
     return StartKind(kind)

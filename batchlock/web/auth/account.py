@@ -14,6 +14,7 @@ from batchlock.web.auth.passwords import MIN_LENGTH
 from batchlock.web.auth.strength import strength_of, weakness
 from batchlock.web.auth.tokens import session_key
 from batchlock.web.templating import Page, Templates
+from batchlock.web.translation import gettext as _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +97,9 @@ class AccountViews:
         old, new, again = (str(form.get(name, "")) for name in ("old", "new", "again"))
         name = request[security.NAME]
         if not self._has_password(name):
-            raise web.HTTPConflict(text="You have signed in without a password, and have none.")
+            raise web.HTTPConflict(text=_("You have signed in without a password, and have none."))
         if new != again:
-            message = "The new password and its repetition differ. Type the same twice."
+            message = _("The new password and its repetition differ. Type the same twice.")
             return self._page(request, message, status=422)
         address = security.client_address(request, self._rules)
         try:
@@ -108,10 +109,10 @@ class AccountViews:
             new_hash = await self._guard.hash(new, address)
         except PasswordRefusedError as error:
             is_wrong = error.status == web.HTTPForbidden.status_code
-            message = "The old password is not right." if is_wrong else str(error)
+            message = _("The old password is not right.") if is_wrong else str(error)
             return self._page(request, message, status=error.status)
         if not self._store.people.change_password(person.name, person.password_hash, new_hash):
-            raise web.HTTPConflict(text="The password was changed elsewhere. Sign in again.")
+            raise web.HTTPConflict(text=_("The password was changed elsewhere. Sign in again."))
         self._log(request, "changed the password")
         raise security.start_session(
             self._store, request, self._rules, name=person.name, path="/account?changed=1"

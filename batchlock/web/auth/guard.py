@@ -13,6 +13,8 @@ from batchlock.web.auth.hashing import HashQueue, HashQueueFullError
 from batchlock.web.auth.passwords import hash_password, needs_rehash, verify_password
 from batchlock.web.auth.throttle import LoginThrottle
 from batchlock.web.observer import PageObserver, SignInRefusal
+from batchlock.web.translation import gettext as _
+from batchlock.web.translation import ngettext
 
 _T = TypeVar("_T")
 
@@ -46,7 +48,12 @@ class PasswordGuard:
         if (wait_seconds := self._throttle.wait_seconds(name_key, address)) > 0:
             self._observer.on_sign_in_refused(SignInRefusal.THROTTLE)
             raise PasswordRefusedError(
-                f"Too many wrong passwords. Try again in {wait_seconds:,.0f} seconds.", status=429
+                ngettext(
+                    "Too many wrong passwords. Try again in %(num)s second.",
+                    "Too many wrong passwords. Try again in %(num)s seconds.",
+                    round(wait_seconds),
+                ),
+                status=429,
             )
         person, known_name, about = self._find(name)
         if self._hashing.is_full_for(address):
@@ -57,7 +64,7 @@ class PasswordGuard:
             self._observer.on_sign_in_refused(SignInRefusal.PASSWORD)
             log = self._store.audit_log
             log.add(self._org, known_name, "tried to sign in", about, address=address)
-            raise PasswordRefusedError("Name or password is not right.", status=403)
+            raise PasswordRefusedError(_("Name or password is not right."), status=403)
         self._throttle.record_success(name_key, address)
         return person
 
@@ -101,5 +108,5 @@ class PasswordGuard:
     def _busy(self) -> PasswordRefusedError:
         self._observer.on_sign_in_refused(SignInRefusal.BUSY)
         return PasswordRefusedError(
-            "Too many sign-ins are being checked. Try again in a few seconds.", status=429
+            _("Too many sign-ins are being checked. Try again in a few seconds."), status=429
         )

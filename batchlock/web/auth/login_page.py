@@ -9,7 +9,9 @@ from batchlock.store.store import Store
 from batchlock.web import security
 from batchlock.web.auth.guard import MAX_NAME
 from batchlock.web.oidc.client import OidcClient
+from batchlock.web.oidc.settings import DEFAULT_LABEL, OidcSettings
 from batchlock.web.templating import Page, Templates
+from batchlock.web.translation import gettext as _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,11 @@ class LoginPage(Page):
     """Whether the person has just signed out of this page, and not of the provider."""
     logout_url: str
     """Where people sign out of the provider; empty if there is no such address."""
+
+
+def _label(settings: OidcSettings) -> str:
+    """Return the label of the button for the provider; one that was set is in its own language."""
+    return _(DEFAULT_LABEL) if settings.label == DEFAULT_LABEL else settings.label
 
 
 class LoginForm:
@@ -69,7 +76,7 @@ class LoginForm:
         page = LoginPage(
             message=message,
             has_passwords=self.passwords and bool(self._store.people.names()),
-            oidc_label="" if self.oidc is None else self.oidc.settings.label,
+            oidc_label="" if self.oidc is None else _label(self.oidc.settings),
             entered_name=name[:MAX_NAME],
             next_path=security.local_path(next_path),
             is_signed_out=is_signed_out,

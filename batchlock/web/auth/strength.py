@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from batchlock.web.auth.passwords import MAX_LENGTH, MIN_LENGTH
+from batchlock.web.translation import gettext as _
 
 # zxcvbn's scale from 0 to 4. 3: more than 10 ** 8 guesses, for somebody who tries leaked passwords,
 # words, names, dates and patterns first.
@@ -45,11 +46,15 @@ def strength_of(password: str, name: str) -> Strength:
 def _refusal(password: str, score: int) -> str:
     # A row of spaces counts as one; the password itself stays as it was typed.
     if len(re.sub(" +", " ", password)) < MIN_LENGTH:
-        return f"A password has at least {MIN_LENGTH} characters. Type a longer one."
+        return _(
+            "A password has at least %(count)s characters. Type a longer one.", count=MIN_LENGTH
+        )
     if len(password) > MAX_LENGTH:
-        return f"A password has at most {MAX_LENGTH} characters. Type a shorter one."
+        return _(
+            "A password has at most %(count)s characters. Type a shorter one.", count=MAX_LENGTH
+        )
     if score < _LOWEST_SCORE:
-        return (
+        return _(
             "This password is in a list of leaked ones, or easy to guess. Type another one, such "
             "as four words that have nothing to do with each other."
         )

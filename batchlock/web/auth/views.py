@@ -13,6 +13,7 @@ from batchlock.web.auth.login_page import LoginForm
 from batchlock.web.auth.sessions import begin_session
 from batchlock.web.auth.tokens import session_key
 from batchlock.web.observer import PageObserver, SignInRefusal
+from batchlock.web.translation import gettext as _
 
 
 class AuthViews:
@@ -59,8 +60,10 @@ class AuthViews:
                 log, address = self._store.audit_log, request[security.ADDRESS]
                 log.add(self._org, UNKNOWN_NAME, "tried to sign in", "by a link", address=address)
             raise web.HTTPForbidden(
-                text="This link is not valid, or was used before. A new one is shown where "
-                "batchlock was started."
+                text=_(
+                    "This link is not valid, or was used before. A new one is shown where "
+                    "batchlock was started."
+                )
             )
         response = self._start_session(request, LOCAL_USER, "/")
         self._link_secret = ""
@@ -78,7 +81,7 @@ class AuthViews:
     async def sign_in(self, request: web.Request) -> web.Response:
         """Sign in by name and password, unless too many wrong ones came before."""
         if not self._form.passwords:
-            raise web.HTTPForbidden(text="Nobody signs in with a password here.")
+            raise web.HTTPForbidden(text=_("Nobody signs in with a password here."))
         form = await security.form_of(request)
         name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
         next_path = security.local_path(str(form.get("next", "/")))

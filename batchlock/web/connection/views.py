@@ -16,6 +16,7 @@ from batchlock.web import security
 from batchlock.web.connection.sign_in import SignIn, SignInFlow
 from batchlock.web.context import AppContext
 from batchlock.web.templating import FRAME, Page
+from batchlock.web.translation import gettext as _
 from batchlock.zoho.datacenters import DATA_CENTERS, ENVIRONMENTS
 from batchlock.zoho.settings import SIMULATOR, ZohoSettings
 
@@ -86,7 +87,7 @@ class ConnectionViews:
         names = ("client_id", "client_secret")
         secrets = {name: str(form.get(name, "")).strip() for name in names}
         if not all(secrets.values()) or any(len(one) > _MAX_LENGTH for one in secrets.values()):
-            message = "Enter client id and client secret as the API console shows them."
+            message = _("Enter client id and client secret as the API console shows them.")
             return self._page(request, None, message, status=422)
         settings = self._context.settings
         try:
@@ -108,7 +109,7 @@ class ConnectionViews:
         sign_in = self._current()
         # What the person has seen must be what is stored: it may have been begun anew since.
         if sign_in is None or sign_in.is_waiting or form.get("user_code") != sign_in.user_code:
-            raise web.HTTPConflict(text="This sign-in is over, or was begun anew. Look again.")
+            raise web.HTTPConflict(text=_("This sign-in is over, or was begun anew. Look again."))
         if sign_in.problem:
             raise web.HTTPConflict(text=sign_in.problem)
         self._flow.confirm(self._context.settings, sign_in)
@@ -145,7 +146,9 @@ class ConnectionViews:
     def _refuse_unless_possible(self) -> None:
         if not self._context.served_orgs.can_connect(self._context.org):
             raise web.HTTPConflict(
-                text="The sign-in of this org is in the configuration file, and is changed there."
+                text=_(
+                    "The sign-in of this org is in the configuration file, and is changed there."
+                )
             )
 
     def _page(
@@ -186,5 +189,5 @@ def _chosen(zoho: ZohoSettings, data_center: object, environment: object) -> Zoh
     if zoho.api_url is not None or zoho.accounts_url is not None:
         return zoho
     if data_center not in DATA_CENTERS or environment not in ENVIRONMENTS:
-        raise web.HTTPBadRequest(text="Choose a data centre and an environment.")
+        raise web.HTTPBadRequest(text=_("Choose a data centre and an environment."))
     return replace(zoho, data_center=data_center, environment=environment)

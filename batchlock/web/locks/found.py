@@ -25,7 +25,8 @@ from batchlock.store.uploads import ReadChoices
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.runs.table import PageOfTable, search_words
-from batchlock.web.templating import Page
+from batchlock.web.templating import Page, grouped
+from batchlock.web.translation import gettext as _
 from batchlock.web.uploads.planner import UploadPlanner
 
 _REASON = LOCK_TITLES.index("Reason")
@@ -85,15 +86,17 @@ class FoundLocks:
         """
         run = self._context.run_in(request)
         if run.info.kind != FIND_KIND or run.state in ACTIVE:
-            raise web.HTTPConflict(text="The locks of this run cannot be used, or not yet.")
+            raise web.HTTPConflict(text=_("The locks of this run cannot be used, or not yet."))
         form = await security.form_of(request)
         # A browser sends each line break of a text field as CR LF.
         reason = str(form.get("reason", "")).replace("\r\n", "\n").strip()
         is_unlock = form.get("action") == Action.UNLOCK
         if not is_unlock and not reason:
-            raise UsageError("Type the new reason, or download the locks and edit them.")
+            raise UsageError(_("Type the new reason, or download the locks and edit them."))
         if len(reason) > LONGEST_REASON:
-            raise UsageError(f"A reason has at most {LONGEST_REASON:,} characters.")
+            raise UsageError(
+                _("A reason has at most %(count)s characters.", count=grouped(LONGEST_REASON))
+            )
         words = search_words({"words": str(form.get("words", ""))})
         upload_id = secrets.token_hex(8)
         name = f"{'unlock' if is_unlock else 'change'}-locks-{run.run_id[-4:]}.csv"
@@ -109,7 +112,7 @@ class FoundLocks:
             raise
         if not count:
             shutil.rmtree(folder.parent, ignore_errors=True)
-            raise UsageError("No lock that matches can be changed by hand.")
+            raise UsageError(_("No lock that matches can be changed by hand."))
         await asyncio.to_thread(files.add, upload_id, path)
         user = request[security.NAME]
         self._context.store.uploads.add(upload_id, self._context.org, name, user)

@@ -17,6 +17,7 @@ from batchlock.core.runs import Run
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
+from batchlock.web.translation import gettext as _
 
 SOURCES = ("manual", "automatic", "both")
 _LATEST = 10
@@ -87,10 +88,10 @@ def _request_in(
     """Return what a submitted form asks for. Raises UsageError for what cannot be meant."""
     chosen = tuple(module for module in known if module in modules)
     if not chosen:
-        raise UsageError("Choose at least one module.")
+        raise UsageError(_("Choose at least one module."))
     since, until = _day(form, "since"), _day(form, "until", at_end=True)
     if since is not None and until is not None and since > until:
-        raise UsageError("The first day is later than the last one, so no lock can pass.")
+        raise UsageError(_("The first day is later than the last one, so no lock can pass."))
     return FindRequest(
         modules=chosen,
         view=_text(form, "view") or None,
@@ -118,4 +119,6 @@ def _day(form: Mapping[str, object], name: str, *, at_end: bool = False) -> date
         start = datetime.combine(day, time.min)
         return (start + timedelta(days=1) - _STEP if at_end else start).astimezone()
     except (ValueError, OverflowError):
-        raise UsageError(f'"{text[:30]}" is no day. Write it as 2026-03-01.') from None
+        raise UsageError(
+            _('"%(text)s" is no day. Write it as 2026-03-01.', text=text[:30])
+        ) from None

@@ -16,6 +16,7 @@ from batchlock.web.log.csv_lines import csv_lines
 from batchlock.web.runs.table import PageOfTable
 from batchlock.web.site import Site
 from batchlock.web.templating import Page, attachment, home_of
+from batchlock.web.translation import gettext as _
 
 _PAGE_ROWS = 100
 # In one query of a download, so that no browser with a slow line keeps a transaction open.
@@ -146,7 +147,7 @@ def _midnight(text: str) -> datetime | None:
         return datetime.combine(day, time.min, UTC) if day.year < date.max.year else None
     except ValueError:
         raise web.HTTPBadRequest(
-            text=f'"{text}" is not a day. Go back, and write it as 2026-11-27.'
+            text=_('"%(text)s" is not a day. Go back, and write it as 2026-11-27.', text=text)
         ) from None
 
 

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from batchlock.core.paths import UserPath
 from batchlock.zoho.network import is_this_machine
 
+DEFAULT_LABEL = "Sign in with your company account"
+
 
 class OrgRole(NamedTuple):
     """A role for an org."""
@@ -87,6 +89,6 @@ class OidcSettings:
     # Whoever is not in this group may not sign in.
     required_group: str | None = None
     # Of the button.
-    label: Annotated[str, MinLen(1), MaxLen(80)] = "Sign in with your company account"
+    label: Annotated[str, MinLen(1), MaxLen(80)] = DEFAULT_LABEL
     # Seconds for one answer of the provider. A person waits for it in a browser.
     timeout: Annotated[float, Gt(0)] = 10.0

@@ -9,6 +9,7 @@ from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopCode
 from batchlock.store.overview import OrgRuns, OrgState
 from batchlock.web.templating import OrgLabel
+from batchlock.web.translation import gettext as _
 
 _NOT_STARTED = frozenset({StopCode.SETUP, StopCode.ERROR})
 
@@ -106,17 +107,17 @@ def _activity(active: Sequence[Run]) -> tuple[OrgActivity, Run | None]:
 
 def _problem(activity: OrgActivity, last: Run | None) -> str:
     if activity is OrgActivity.SILENT:
-        return "Does not report"
+        return _("Does not report")
     if last is None:
         return ""
     figures, code = last.figures, last.reason and last.reason.code
     if code is StopCode.SIGN_IN:
-        return "Sign-in refused"
+        return _("Sign-in refused")
     if last.state is RunState.REFUSED:
-        return "File refused"
+        return _("File refused")
     if last.state is RunState.STOPPED:
-        return "Did not begin" if code in _NOT_STARTED else "Stopped early"
+        return _("Did not begin") if code in _NOT_STARTED else _("Stopped early")
     if not_done := figures.rows - figures.settled:
         invalid = figures.counts.get(Result.INVALID, 0)
-        return "Rows with problems" if invalid == not_done else "Rows not done"
+        return _("Rows with problems") if invalid == not_done else _("Rows not done")
     return ""

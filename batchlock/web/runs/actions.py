@@ -22,6 +22,7 @@ from batchlock.web.confirming import (
 from batchlock.web.context import AppContext
 from batchlock.web.runs.planned import planned_run_start
 from batchlock.web.runs.start_options import local_now, note_in, start_options_in
+from batchlock.web.translation import gettext as _
 
 
 class RunActions:
@@ -48,7 +49,7 @@ class RunActions:
         """Resume a run that was paused, or that ended before its last row."""
         run = self._context.run_in(request)
         if run.is_closed:
-            raise web.HTTPConflict(text="No row of this run is left to send.")
+            raise web.HTTPConflict(text=_("No row of this run is left to send."))
         form, user = await security.form_of(request), request[security.NAME]
         address = request[security.ADDRESS]
         queue = self._context.queue
@@ -75,7 +76,7 @@ class RunActions:
         if not self._context.store.runs.move_in_queue(
             self._context.org, run.run_id, to_front=to_front
         ):
-            raise web.HTTPConflict(text="This run does not wait behind another one any more.")
+            raise web.HTTPConflict(text=_("This run does not wait behind another one any more."))
         raise self._see_run(request, "moved forward in the line", run.run_id)
 
     async def set_note(self, request: web.Request) -> web.Response:
@@ -93,11 +94,11 @@ class RunActions:
         refused, confirm = form.get("only") != "failed", typed_number(form)
         self._four_eyes.request_in(form, user)
         if run.state in ACTIVE:
-            raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
+            raise web.HTTPConflict(text=_("This run has not ended yet. Stop it first."))
         if run.state is RunState.SUPERSEDED:
             # Its rows belong to the newer run, whose reasons a retry would overwrite.
             sentence = "" if run.reason is None else f"{run.reason.sentence} "
-            raise web.HTTPConflict(text=f"{sentence}Retry the rest of that run instead.")
+            raise web.HTTPConflict(text=sentence + _("Retry the rest of that run instead."))
         if run.info.kind != FIND_KIND:
             await asyncio.to_thread(self._confirm_retry, run, form, refused=refused)
         engine = self._context.engine(confirm_unlocks=confirm)
@@ -108,7 +109,7 @@ class RunActions:
             with self._four_eyes.permit(user, form, planned, address=address) as permit:
                 retry = engine.start_retry(run.run_id, refused=refused, final=False)
                 if retry is None:
-                    raise BatchlockError("Every row of this run is as its file asks.")
+                    raise BatchlockError(_("Every row of this run is as its file asks."))
                 # Of an unfinished retry that exists already, nobody was asked.
                 confirm_remaining(self._context, retry, confirm)
                 permit.run_id = retry.run_id
@@ -134,7 +135,7 @@ class RunActions:
         """Queue a new run that puts back what a run has changed."""
         run = self._context.run_in(request)
         if run.state in ACTIVE:
-            raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
+            raise web.HTTPConflict(text=_("This run has not ended yet. Stop it first."))
         form, user = await security.form_of(request), request[security.NAME]
         address = request[security.ADDRESS]
         confirm = typed_number(form)
@@ -146,7 +147,7 @@ class RunActions:
             with self._four_eyes.permit(user, form, planned, address=address) as permit:
                 undo = engine.start_undo(run.run_id)
                 if undo is None:
-                    raise BatchlockError("The run has changed nothing that can be put back.")
+                    raise BatchlockError(_("The run has changed nothing that can be put back."))
                 # Of an unfinished undo that exists already, nobody was asked.
                 confirm_remaining(self._context, undo, confirm)
                 permit.run_id = undo.run_id
@@ -176,14 +177,18 @@ class RunActions:
         story = self._context.stories.of(family)
         if story.is_complete or story.done_otherwise(run, family):
             raise BatchlockError(
-                "Later runs have done the rest of this file, and a retry would send its old values "
-                "over them. Open the whole story of the run."
+                _(
+                    "Later runs have done the rest of this file, and a retry would send its old "
+                    "values over them. Open the whole story of the run."
+                )
             )
         rows = rows_of_retry(run, self._context.store, refused=refused, final=False)
         if not rows:
             raise BatchlockError(
-                "No row of this run can be sent again as it is. Correct the rows in the "
-                "downloaded results, and upload that file."
+                _(
+                    "No row of this run can be sent again as it is. Correct the rows in the "
+                    "downloaded results, and upload that file."
+                )
             )
         if run.info.action != Action.UNLOCK:
             require_number(self._context, form, action=run.info.action, count=rows)

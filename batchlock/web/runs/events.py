@@ -17,6 +17,7 @@ from batchlock.web.context import AppContext
 from batchlock.web.runs.chart import Chart, chart
 from batchlock.web.runs.live import RunView, RunWatchers, read_view
 from batchlock.web.templating import Page
+from batchlock.web.translation import gettext as _
 
 # Shorter than the time-outs of proxies (nginx: 60 s), so that the script gets our answer.
 _FIRST_VIEW_SECONDS = 30
@@ -124,7 +125,7 @@ class LiveViews:
             async with asyncio.timeout(_FIRST_VIEW_SECONDS):
                 rendering = await self._watchers.rendering(run.run_id)
         except TimeoutError:
-            raise web.HTTPServiceUnavailable(text="There is no word of this run yet.") from None
+            raise web.HTTPServiceUnavailable(text=_("There is no word of this run yet.")) from None
         return conditional_response(
             request,
             rendering.text.encode(),

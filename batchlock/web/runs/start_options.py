@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from batchlock.core.errors import UsageError
 from batchlock.core.runs import Run
 from batchlock.web.queue import StartOptions
-from batchlock.web.templating import Page
+from batchlock.web.templating import Page, grouped
+from batchlock.web.translation import gettext as _
 
 MAX_NOTE = 200
 """Characters of a note."""
@@ -96,7 +97,13 @@ def note_in(form: Mapping[str, object]) -> str:
     """Return the note in a submitted form, on one line. Raises UsageError when it is too long."""
     note = " ".join(_text(form, "note").split())
     if len(note) > MAX_NOTE:
-        raise UsageError(f"The note has {len(note):,} characters. At most {MAX_NOTE} are kept.")
+        raise UsageError(
+            _(
+                "The note has %(count)s characters. At most %(most)s are kept.",
+                count=grouped(len(note)),
+                most=MAX_NOTE,
+            )
+        )
     return note
 
 
@@ -108,7 +115,9 @@ def _time_of_day(text: str) -> str:
     try:
         return f"{datetime.strptime(text, '%H:%M'):%H:%M}"  # noqa: DTZ007  a time of any day
     except ValueError:
-        raise UsageError(f'"{text[:30]}" is no time of day. Write it as 06:00.') from None
+        raise UsageError(
+            _('"%(text)s" is no time of day. Write it as 06:00.', text=text[:30])
+        ) from None
 
 
 def _credits(text: str) -> str:
@@ -117,7 +126,7 @@ def _credits(text: str) -> str:
         or len(text) > _MAX_CREDITS_DIGITS
         or not int(text)
     ):
-        raise UsageError(f'"{text[:30]}" is no number of credits. Write it as 500.')
+        raise UsageError(_('"%(text)s" is no number of credits. Write it as 500.', text=text[:30]))
     return str(int(text))
 
 
@@ -126,13 +135,18 @@ def _start(text: str, now: datetime) -> datetime:
         at = datetime.fromisoformat(text).astimezone()  # a time without a zone is a local one
     except (ValueError, OverflowError):
         raise UsageError(
-            f'"{text[:30]}" is no day and time. Write it as 2026-03-14T22:00.'
+            _('"%(text)s" is no day and time. Write it as 2026-03-14T22:00.', text=text[:30])
         ) from None
     if at <= now:
+        asked, present = f"{at:%Y-%m-%d %H:%M}", f"{now:%Y-%m-%d %H:%M}"
         raise UsageError(
-            f"{at:%Y-%m-%d %H:%M} is past: it is {now:%Y-%m-%d %H:%M} here. Choose a later time, "
-            "or leave the field empty to start now."
+            _(
+                "%(at)s is past: it is %(now)s here. Choose a later time, or leave the field empty "
+                "to start now.",
+                at=asked,
+                now=present,
+            )
         )
     if at > now + _FARTHEST_START:
-        raise UsageError("The start is more than a year away. Choose an earlier day.")
+        raise UsageError(_("The start is more than a year away. Choose an earlier day."))
     return at

@@ -14,6 +14,8 @@ from batchlock.web import security
 from batchlock.web.approvals.rule import ApprovalView, FourEyes
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
+from batchlock.web.translation import gettext as _
+from batchlock.web.translation import ngettext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ class UndoPages:
         """Show what an undo of a run would do; raises HTTPConflict for an active run."""
         run = self._context.run_in(request)
         if run.state in ACTIVE:
-            raise web.HTTPConflict(text="This run has not ended yet. Stop it first.")
+            raise web.HTTPConflict(text=_("This run has not ended yet. Stop it first."))
         forecast = await asyncio.to_thread(self._forecast, run)
         view = FourEyes(self._context).view_of_run(run, request[security.NAME])
         page = UndoPage(run=run, forecast=forecast, approval=view)
@@ -73,10 +75,12 @@ def undo_in_words(forecast: UndoForecast) -> str:
     """Return what an undo does: `Put back 1,200 reasons, lock 3 again, unlock 5`."""
     parts = []
     if forecast.reasons:
-        parts.append(f"put back {forecast.reasons:,} reason{'' if forecast.reasons == 1 else 's'}")
+        parts.append(
+            ngettext("put back %(num)s reason", "put back %(num)s reasons", forecast.reasons)
+        )
     if forecast.locks:
-        parts.append(f"lock {forecast.locks:,} again")
+        parts.append(ngettext("lock %(num)s again", "lock %(num)s again", forecast.locks))
     if forecast.unlocks:
-        parts.append(f"unlock {forecast.unlocks:,}")
+        parts.append(ngettext("unlock %(num)s", "unlock %(num)s", forecast.unlocks))
     text = ", ".join(parts)
     return text[:1].upper() + text[1:]

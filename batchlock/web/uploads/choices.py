@@ -11,6 +11,7 @@ from batchlock.store.grants import Right
 from batchlock.web import security
 from batchlock.web.context import AppContext
 from batchlock.web.templating import Page
+from batchlock.web.translation import gettext as _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,5 +67,5 @@ class ChoiceViews:
     def _require_administrator(self, person: str) -> None:
         if not self._may_agree(person):
             raise web.HTTPForbidden(
-                text="Only an administrator of all orgs may change what is proposed to all."
+                text=_("Only an administrator of all orgs may change what is proposed to all.")
             )

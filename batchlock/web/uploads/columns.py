@@ -10,6 +10,9 @@ from batchlock.plan.modules import ModuleNames
 from batchlock.plan.read.candidates import CANDIDATES, UTF_8
 from batchlock.plan.read.column_values import are_long_ids, fits, sample_values
 from batchlock.store.uploads import Upload
+from batchlock.web.templating import grouped
+from batchlock.web.translation import N_
+from batchlock.web.translation import gettext as _
 
 # A select with more options cannot be used, and a file may have 16,384 columns.
 MAX_CHOICES = 200
@@ -26,11 +29,16 @@ class FieldChoice:
     """A select of the form."""
 
     name: str
-    label: str
+    english: str
     is_likely: Callable[[str], bool]
     """Whether a title (case-folded) probably means this field."""
     for_all_rows: bool = False
     """Whether one value can be chosen for all rows."""
+
+    @property
+    def label(self) -> str:
+        """The name of the field, in words."""
+        return _(self.english)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +55,29 @@ class EncodingChoice:
     """An option of the select of encodings."""
 
     name: str
-    label: str
+    english: str
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return _(self.english)
 
 
 # Those in which spreadsheets are saved, the most frequent ones first.
 ENCODINGS = tuple(EncodingChoice(one.name, one.label) for one in (UTF_8, *CANDIDATES))
 
 FIELDS = (
-    FieldChoice("module", "Module", lambda title: "modul" in title, for_all_rows=True),
-    FieldChoice("record_id", "Record id", lambda title: "id" in title and "lock" not in title),
+    FieldChoice("module", N_("Module"), lambda title: "modul" in title, for_all_rows=True),
+    FieldChoice("record_id", N_("Record id"), lambda title: "id" in title and "lock" not in title),
     FieldChoice(
         "lock_id",
-        "Lock id",
+        N_("Lock id"),
         lambda title: "lock" in title and "reason" not in title and title.strip() not in _LOCKED,
     ),
     # A deal of Zoho has a field "Reason For Loss", which is no reason of a lock.
     FieldChoice(
         "reason",
-        "Reason",
+        N_("Reason"),
         lambda title: ("reason" in title or "note" in title) and "loss" not in title,
         for_all_rows=True,
     ),
@@ -135,8 +148,11 @@ def header_row_in(form: Mapping[str, object]) -> int | None:
 
 def _wrong_header_row(text: str) -> UsageError:
     return UsageError(
-        f'"{text[:20]}" is no row of titles. Type a number from 1 to {LAST_HEADER_ROW:,}, or '
-        "nothing."
+        _(
+            '"%(text)s" is no row of titles. Type a number from 1 to %(last)s, or nothing.',
+            text=text[:20],
+            last=grouped(LAST_HEADER_ROW),
+        )
     )
 
 

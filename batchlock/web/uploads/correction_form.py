@@ -14,6 +14,7 @@ from batchlock.core.runs import RunInfo
 from batchlock.store.corrections import CellChange
 from batchlock.store.uploads import Upload
 from batchlock.web.templating import Page
+from batchlock.web.translation import gettext as _
 from batchlock.web.uploads.rows import CheckedColumn, checked_columns
 
 # Characters in all cells of a form: with nine bytes for each, as Chinese takes in a form, the form
@@ -213,6 +214,8 @@ def reversal_in(form: Mapping[str, object], corrections: Sequence[Correction]) -
                 new=one.old,
             )
     raise BatchlockError(
-        "This correction was changed or taken back since the page was opened, so nothing was "
-        "changed. Open the check of the file again."
+        _(
+            "This correction was changed or taken back since the page was opened, so nothing was "
+            "changed. Open the check of the file again."
+        )
     )

@@ -15,6 +15,8 @@ from batchlock.store.uploads import Upload, UploadState
 from batchlock.web import security
 from batchlock.web.approvals.log import log_withdrawal
 from batchlock.web.context import AppContext
+from batchlock.web.templating import grouped
+from batchlock.web.translation import gettext as _
 from batchlock.web.uploads.correction_form import (
     MAX_CELL,
     CorrectPage,
@@ -139,9 +141,13 @@ def _require_correctable(upload: Upload, open_run: str | None) -> None:
         raise _busy(upload)
     if open_run is not None:
         raise BatchlockError(
-            f"Run {open_run} of {upload.name} has started, so its cells cannot be corrected here. "
-            "Nothing was changed. Stop that run or wait for its end; what it has done is left "
-            "alone then."
+            _(
+                "Run %(run)s of %(file)s has started, so its cells cannot be corrected here. "
+                "Nothing was changed. Stop that run or wait for its end; what it has done is left "
+                "alone then.",
+                run=open_run,
+                file=upload.name,
+            )
         )
 
 
@@ -150,19 +156,31 @@ def _require_possible(changes: Sequence[CellChange], corrections: Sequence[Corre
     cells |= {(one.row, one.field) for one in changes}
     if len(cells) > _MAX_CORRECTIONS:
         raise BatchlockError(
-            f"At most {_MAX_CORRECTIONS:,} cells of a file can be corrected here. Nothing was "
-            "changed. Correct the file, then upload it again."
+            _(
+                "At most %(count)s cells of a file can be corrected here. Nothing was changed. "
+                "Correct the file, then upload it again.",
+                count=grouped(_MAX_CORRECTIONS),
+            )
         )
     for change in changes:
         if len(change.new) > MAX_CELL:
             raise BatchlockError(
-                f"A cell holds at most {MAX_CELL:,} characters, and that of row {change.row}, "
-                f"{change.column}, would have {len(change.new):,}. Nothing was changed. Go back "
-                "and shorten it."
+                _(
+                    "A cell holds at most %(most)s characters, and that of row %(row)s, "
+                    "%(column)s, would have %(count)s. Nothing was changed. Go back and shorten "
+                    "it.",
+                    most=grouped(MAX_CELL),
+                    row=change.row,
+                    column=change.column,
+                    count=grouped(len(change.new)),
+                )
             )
 
 
 def _busy(upload: Upload) -> BatchlockError:
     return BatchlockError(
-        f"{upload.name} is being read, so nothing was changed. Go back in a moment and save again."
+        _(
+            "%(file)s is being read, so nothing was changed. Go back in a moment and save again.",
+            file=upload.name,
+        )
     )

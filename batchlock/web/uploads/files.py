@@ -12,6 +12,8 @@ from aiohttp import BodyPartReader
 
 from batchlock.core.errors import BatchlockError
 from batchlock.web.templating import size
+from batchlock.web.translation import N_
+from batchlock.web.translation import gettext as _
 
 _CHUNK_BYTES = 1 << 20
 # File systems take 255 bytes, and "-results-<run id>.xlsx" and a prefix are added to the stem.
@@ -23,6 +25,16 @@ _UNSAFE = re.compile(r"[^\w .,()\[\]@+=&-]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 # A form field is a CSRF token of 64 characters; anything longer is none.
 _MAX_FIELD_BYTES = 1024
+
+
+class UploadRefused(BatchlockError):
+    """An uploaded file was not taken.
+
+    The text is in English, for the audit log; `page_message` is in the language of the request.
+    """
+
+    def __init__(self, message: str, /, **variables: object) -> None:
+        super().__init__(message % variables, page_message=_(message, **variables))
 
 
 def safe_name(browser_name: str | None) -> str:
@@ -41,7 +53,7 @@ def safe_name(browser_name: str | None) -> str:
 async def write_upload(part: BodyPartReader, path: Path, *, max_bytes: int) -> None:
     """Write an uploaded file to the disk in chunks.
 
-    Raises BatchlockError if it has more than `max_bytes`, or cannot be written.
+    Raises UploadRefused if it has more than `max_bytes`, or cannot be written.
     """
     written = 0
     try:
@@ -52,13 +64,19 @@ async def write_upload(part: BodyPartReader, path: Path, *, max_bytes: int) -> N
                     break
                 await asyncio.to_thread(file.write, chunk)
     except OSError as error:
-        raise BatchlockError(
-            f"{path.name} cannot be kept: {error.strerror or error}. Nothing was sent."
+        raise UploadRefused(
+            N_("%(file)s cannot be kept: %(error)s. Nothing was sent."),
+            file=path.name,
+            error=error.strerror or error,
         ) from None
     if written > max_bytes:
-        raise BatchlockError(
-            f"{path.name} is larger than {size(max_bytes)}, which is the most that this page takes "
-            "(web.max_upload). Split the file, or ask whoever runs batchlock."
+        raise UploadRefused(
+            N_(
+                "%(file)s is larger than %(size)s, which is the most that this page takes "
+                "(web.max_upload). Split the file, or ask whoever runs batchlock."
+            ),
+            file=path.name,
+            size=size(max_bytes),
         )
 
 

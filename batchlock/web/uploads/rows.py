@@ -9,17 +9,19 @@ from batchlock.core.reading import FieldSource
 from batchlock.core.results import ResultRow
 from batchlock.core.rows import Action, Field, Problem, Update
 from batchlock.store.journal import KnownReason, Record
+from batchlock.web.translation import N_
+from batchlock.web.translation import gettext as _
 
 # The columns beside those that are sent which fit a screen with them.
 _OTHER_COLUMNS = 6
 # More make a page of several MB, which no browser shows in time; a file may have 16,384.
 _MOST_COLUMNS = 200
 _LABELS = {
-    Field.MODULE: "Module",
-    Field.RECORD_ID: "Record id",
-    Field.LOCK_ID: "Lock id",
-    Field.REASON: "Reason",
-    Field.ACTION: "Action",
+    Field.MODULE: N_("Module"),
+    Field.RECORD_ID: N_("Record id"),
+    Field.LOCK_ID: N_("Lock id"),
+    Field.REASON: N_("Reason"),
+    Field.ACTION: N_("Action"),
 }
 
 
@@ -39,7 +41,7 @@ class CheckedColumn:
     @property
     def label(self) -> str:
         """The name of the field, in words; empty for a column that is not sent."""
-        return "" if self.field is None else _LABELS[self.field]
+        return "" if self.field is None else _(_LABELS[self.field])
 
     def text_in(self, row: ResultRow) -> str:
         """Return the cell of a row in this column, or the value of all rows."""
@@ -155,5 +157,7 @@ def _sent_column(source: FieldSource, titles: Sequence[str]) -> CheckedColumn:
     if source.title is not None and source.title in titles:
         index = titles.index(source.title)
         return CheckedColumn(title=source.title, index=index, field=source.field)
-    value = "looked up" if source.value is None else source.value
-    return CheckedColumn(title=_LABELS[source.field], index=None, field=source.field, value=value)
+    value = _("looked up") if source.value is None else source.value
+    return CheckedColumn(
+        title=_(_LABELS[source.field]), index=None, field=source.field, value=value
+    )

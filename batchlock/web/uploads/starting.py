@@ -20,12 +20,23 @@ from batchlock.web.confirming import confirm_resumption, require_number, typed_n
 from batchlock.web.context import AppContext
 from batchlock.web.queue import StartOptions
 from batchlock.web.runs.start_options import local_now, start_options_in
+from batchlock.web.translation import N_
+from batchlock.web.translation import gettext as _
 from batchlock.web.uploads.compared import compared_plan
 
-_STATES = {
-    RunState.QUEUED: "waits in line",
-    RunState.RUNNING: "is being sent",
-    RunState.PAUSED: "is paused",
+_ACTIVE_RUN = {
+    RunState.QUEUED: N_(
+        "Run %(run)s of the same file waits in line. A new run would close it: stop it first, then "
+        "start the new one."
+    ),
+    RunState.RUNNING: N_(
+        "Run %(run)s of the same file is being sent. A new run would close it: stop it first, then "
+        "start the new one."
+    ),
+    RunState.PAUSED: N_(
+        "Run %(run)s of the same file is paused. A new run would close it: stop it first, then "
+        "start the new one."
+    ),
 }
 # What a first click has done, and nobody has changed since.
 _BEGUN = (RunState.PLANNED, RunState.QUEUED, RunState.RUNNING)
@@ -139,28 +150,34 @@ def _require_current_page(
     """
     if request.reading not in (None, info.identity):
         raise BatchlockError(
-            f"{upload.name} was read in another way since the page was opened, or cells of it were "
-            "corrected. Nothing was sent. Open its check again, look at what would be sent, and "
-            "start there."
+            _(
+                "%(file)s was read in another way since the page was opened, or cells of it were "
+                "corrected. Nothing was sent. Open its check again, look at what would be sent, "
+                "and start there.",
+                file=upload.name,
+            )
         )
     finished = last_finished(same, info)
     if finished is not None and finished.isoformat() != request.finished_at:
+        finished_time = f"{finished:%H:%M}"
         raise BatchlockError(
-            f"This file was finished meanwhile, at {finished:%H:%M} UTC. See its results "
-            "first; to send rows of it again, open its check again and start there."
+            _(
+                "This file was finished meanwhile, at %(time)s UTC. See its results first; to send "
+                "rows of it again, open its check again and start there.",
+                time=finished_time,
+            )
         )
     unfinished = [run for run in same if not run.is_closed]
     if request.unfinished != (unfinished[0].run_id if unfinished else ""):
         raise BatchlockError(
-            "The runs of this file have changed since the page was opened. Open the check of the "
-            "file again and choose there."
+            _(
+                "The runs of this file have changed since the page was opened. Open the check of "
+                "the file again and choose there."
+            )
         )
     for run in unfinished:
         if run.state in ACTIVE:
-            raise BatchlockError(
-                f"Run {run.run_id} of the same file {_STATES[run.state]}. A new run would close "
-                "it: stop it first, then start the new one."
-            )
+            raise BatchlockError(_(_ACTIVE_RUN[run.state], run=run.run_id))
 
 
 def _confirm_fresh(context: AppContext, plan: Path, form: Mapping[str, object]) -> None:

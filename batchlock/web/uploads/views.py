@@ -20,6 +20,8 @@ from batchlock.web.approvals.log import log_withdrawal
 from batchlock.web.context import AppContext
 from batchlock.web.retention import remove_unreadable
 from batchlock.web.templating import Page
+from batchlock.web.translation import N_, ngettext
+from batchlock.web.translation import gettext as _
 from batchlock.web.uploads.check import check_page
 from batchlock.web.uploads.columns import (
     ENCODINGS,
@@ -33,7 +35,7 @@ from batchlock.web.uploads.columns import (
     preselected_columns,
     refused_choices,
 )
-from batchlock.web.uploads.files import read_field, safe_name, write_upload
+from batchlock.web.uploads.files import UploadRefused, read_field, safe_name, write_upload
 from batchlock.web.uploads.planner import UploadPlanner
 from batchlock.web.uploads.starting import StartRequest, run_to_send
 
@@ -89,25 +91,34 @@ class UploadViews:
     async def receive(self, request: web.Request) -> web.Response:
         """Receive files, start the check of each, and lead to the check."""
         if not request.content_type.startswith("multipart/form-data"):
-            raise web.HTTPUnsupportedMediaType(text="This takes files only.")
+            raise web.HTTPUnsupportedMediaType(text=_("This takes files only."))
         upload_ids: list[str] = []
-        refusals: list[str] = []
+        refusals: list[BatchlockError] = []
         try:
             await self._receive_parts(request, upload_ids, refusals)
         except BadHttpMessage:  # its headers, such as a file name with a character NUL
             raise web.HTTPBadRequest(
-                text="A file of this upload has a name that cannot be read. Rename it, then upload "
-                "it again."
+                text=_(
+                    "A file of this upload has a name that cannot be read. Rename it, then upload "
+                    "it again."
+                )
             ) from None
         except (ValueError, LookupError):  # aiohttp's errors for a malformed body
             raise web.HTTPBadRequest from None
         if refusals:
-            self._context.log(request, "was refused", " ".join(refusals))
+            self._context.log(request, "was refused", " ".join(map(str, refusals)))
+            sentences = [refusal.page_message for refusal in refusals]
             if upload_ids:
-                refusals.append(f"The other files ({len(upload_ids)}) were taken.")
-            raise web.HTTPRequestEntityTooLarge(0, 0, text=" ".join(refusals))
+                sentences.append(
+                    ngettext(
+                        "The other files (%(num)s) were taken.",
+                        "The other files (%(num)s) were taken.",
+                        len(upload_ids),
+                    )
+                )
+            raise web.HTTPRequestEntityTooLarge(0, 0, text=" ".join(sentences))
         if not upload_ids:
-            raise web.HTTPBadRequest(text="Choose a file first.")
+            raise web.HTTPBadRequest(text=_("Choose a file first."))
         await self._planner.wait(*upload_ids)
         home = self._context.home
         location = f"{home}/files/{upload_ids[0]}" if len(upload_ids) == 1 else home
@@ -116,7 +127,7 @@ class UploadViews:
         raise web.HTTPSeeOther(location)
 
     async def _receive_parts(
-        self, request: web.Request, upload_ids: list[str], refusals: list[str]
+        self, request: web.Request, upload_ids: list[str], refusals: list[BatchlockError]
     ) -> None:
         """Read the parts of the body in their order; the CSRF token must come before any file."""
         has_token = security.csrf_fits(request, request.headers.get("X-CSRF-Token"))
@@ -133,12 +144,18 @@ class UploadViews:
                 continue
             name = safe_name(part.filename)
             if len(upload_ids) == _MAX_FILES:
-                refusals.append(f"{name} was not taken: at most {_MAX_FILES} files at once.")
+                refusals.append(
+                    UploadRefused(
+                        N_("%(file)s was not taken: at most %(count)s files at once."),
+                        file=name,
+                        count=_MAX_FILES,
+                    )
+                )
                 continue
             try:
                 upload_ids.append(await self._save(request, part, name))
             except BatchlockError as error:
-                refusals.append(str(error))
+                refusals.append(error)
 
     async def _save(self, request: web.Request, part: BodyPartReader, name: str) -> str:
         """Write a file to the disk, start its check, and return the id of the upload."""
@@ -228,7 +245,9 @@ class UploadViews:
             async with self.starting:  # two clicks at once get the same run
                 upload = upload_in(self._context, request)
                 if upload.state is not UploadState.CHECKED:
-                    raise web.HTTPConflict(text=f"{upload.name} has not been checked yet.")
+                    raise web.HTTPConflict(
+                        text=_("%(file)s has not been checked yet.", file=upload.name)
+                    )
                 plan = await asyncio.to_thread(self._files.plan, upload.id)
                 run = await asyncio.to_thread(run_to_send, self._context, upload, plan, requested)
                 self._context.queue.add(
@@ -256,7 +275,9 @@ class UploadViews:
         uploads = self._context.store.uploads
         async with self.starting:  # nobody may start a run of it meanwhile
             if uploads.has_run(upload.id):
-                raise web.HTTPConflict(text=f"{upload.name} belongs to a run, so it stays.")
+                raise web.HTTPConflict(
+                    text=_("%(file)s belongs to a run, so it stays.", file=upload.name)
+                )
             await self._planner.cancel(upload.id)
             uploads.remove(upload.id)
             await asyncio.to_thread(self._files.remove, upload.id)

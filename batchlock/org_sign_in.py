@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 # A person waits for the answer.
 _GIVE_UP_AFTER_SECONDS = 30.0
 _ATTEMPTS = 3
+RECENT_SECONDS = 300.0
+"""An access token of this age proves that the sign-in works.
+
+Zoho grants ten access tokens in ten minutes, and whoever watches a sign-in asks each minute.
+"""
 # So many orgs are asked at the same time.
 _AT_ONCE = 10
 
@@ -42,14 +47,22 @@ class SignInCheck:
     message: str = ""
     """Why the sign-in does not work, or what it lacks."""
     exit_code: int = 0
+    scopes: str = ""
+    """The scopes as Zoho names them; empty when it does not."""
 
 
 async def check_sign_in(
-    settings: Settings, store: "Store", cancel_token: CancelToken, *, is_trial: bool = False
+    settings: Settings,
+    store: "Store | None",
+    cancel_token: CancelToken,
+    *,
+    is_trial: bool = False,
+    max_age_seconds: float = RECENT_SECONDS,
 ) -> SignInCheck:
     """Sign in to the org of the settings, and store what Zoho says about it.
 
-    With `is_trial` the sign-in is not that of the org yet, so nothing is stored. Raises
+    With `is_trial` the sign-in is not that of the org yet, so nothing is stored; neither is it
+    without a store. An access token of the last `max_age_seconds` proves the sign-in. Raises
     SignInRefused, Stopped when Zoho gives no answer, Cancelled, and UsageError when the sign-in
     belongs to another org than the settings say.
     """
@@ -63,10 +76,11 @@ async def check_sign_in(
     settings = replace(settings, retry=retry)
     credentials = load_credentials(settings.zoho, settings.network, org)
     async with connection_to(settings, credentials, store) as connection:
+        await until_cancelled(connection.verify(max_age_seconds=max_age_seconds), cancel_token)
         facts, message = await until_cancelled(_ask(connection, settings), cancel_token)
         check_org(facts, org_id=connection.org_id, environment=connection.environment)
         user = (await until_cancelled(connection.client.get_user(), cancel_token)).user or ""
-        if not message and not is_trial:
+        if not message and store is not None and not is_trial:
             # A file may name modules that only this org has, and its plan asks nobody.
             asking = connection.client.get_modules()
             modules = (await until_cancelled(asking, cancel_token)).modules
@@ -82,7 +96,7 @@ async def check_sign_in(
                 modules_asked_at=known.modules_asked_at,
             )
             await asyncio.to_thread(store.orgs.save_facts, org, connection.sign_in, facts)
-        return SignInCheck(org, facts, user, message)
+        return SignInCheck(org, facts, user, message, scopes=connection.granted_scopes)
 
 
 async def check_sign_ins(
@@ -110,7 +124,6 @@ async def check_sign_ins(
 
 async def _ask(connection: Connection, settings: Settings) -> tuple[OrgFacts, str]:
     """Return what Zoho says about the org, and what the sign-in lacks."""
-    await connection.first_token()
     reply = await connection.client.get_org()
     if reply.verdict is Verdict.ACCEPTED and reply.org is not None:
         return reply.org, ""

@@ -12,7 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis
+import keyring
 import pytest
+from keyrings.alt.file import PlaintextKeyring
 from support.commands import (
     MEASUREMENT,
     SIGNALS,
@@ -182,6 +184,16 @@ def stand_in_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """Run an event loop in a thread, for all stand-ins of the session."""
     with running_loop("stand-ins") as loop:
         yield loop
+
+
+@pytest.fixture
+def file_keyring(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process and those that it starts use a keyring that is a file in the home folder."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyrings.alt.file.PlaintextKeyring")
+    before = keyring.get_keyring()
+    keyring.set_keyring(PlaintextKeyring())
+    yield
+    keyring.set_keyring(before)
 
 
 @pytest.fixture

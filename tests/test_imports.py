@@ -19,6 +19,7 @@ LAYERS = (
     {"plan_format", "results_input"},
     {"start", "execute"},
     {"planning", "find", "stored_runs", "org_sign_in"},
+    {"sign_in_status"},
     {"engine"},
     {"fleet"},
     {"web", "cli", "api_call", "api", "__main__"},

@@ -12,7 +12,8 @@ from batchlock.cli.streams import echo
 from batchlock.config import Settings
 from batchlock.core.cancel import until_cancelled
 from batchlock.core.errors import UsageError
-from batchlock.zoho.datacenters import DATA_CENTERS, SCOPES
+from batchlock.zoho.datacenters import DATA_CENTERS
+from batchlock.zoho.scopes import SCOPES
 
 if TYPE_CHECKING:
     from batchlock.store.store import Store

@@ -11,6 +11,8 @@ class AccessToken:
 
     text: str = field(repr=False)
     use_until: float
+    scopes: str = ""
+    """What Zoho has said that it may do; empty when that is not known."""
 
 
 class TokenCache(Protocol):

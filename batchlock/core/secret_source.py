@@ -1,4 +1,4 @@
-"""Read a secret that stands in the settings, in a file, or is printed by a command."""
+"""Read a secret: from the settings, a file, the output of a command, or the system's keyring."""
 
 import os
 import signal
@@ -12,24 +12,36 @@ from batchlock.core.errors import UsageError
 _COMMAND_TIMEOUT_SECONDS = 30
 
 
+# systemd puts the credentials of a service (LoadCredential) there; see systemd.exec(5).
+_CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+_CREDENTIALS_PREFIXES = (f"${_CREDENTIALS_VARIABLE}", f"${{{_CREDENTIALS_VARIABLE}}}")
+
+
 def read_secret(
-    name: str, *, value: str | None, file: Path | None, command: str | None
+    name: str,
+    *,
+    value: str | None,
+    file: Path | None,
+    command: str | None,
+    keyring: str | None = None,
 ) -> str | None:
     """Return the secret of the setting `name`, without the white space around it.
 
-    None when it is set in none of the three ways. Raises UsageError when it is set in several, or
-    when it cannot be read or is empty.
+    `keyring` is the name of an entry of the system's keyring. None when it is set in none of these
+    ways. Raises UsageError when it is set in several, or when it cannot be read or is empty.
     """
-    if sum(source is not None for source in (value, file, command)) > 1:
-        raise UsageError(
-            f"{name} is set in more than one way. Keep one: itself, its _file or its _command."
-        )
+    sources = {"": value, "_file": file, "_command": command, "_keyring": keyring}
+    ways = [f"{name}{end}" for end, source in sources.items() if source is not None]
+    if len(ways) > 1:
+        raise UsageError(f"{name} is set in more than one way. Keep one of {', '.join(ways)}.")
     if value is not None:
         secret = value
     elif file is not None:
         secret = _from_file(name, file)
     elif command is not None:
         secret = _from_command(name, command)
+    elif keyring is not None:
+        secret = _from_keyring(name, keyring)
     else:
         return None
     # Editors and `echo` end a file or an output with a line break.
@@ -38,7 +50,37 @@ def read_secret(
     return secret.strip()
 
 
+def secret_file(name: str, file: Path) -> Path:
+    """Return the path of a `_file` setting, whose first part may be $CREDENTIALS_DIRECTORY.
+
+    Raises UsageError when that is not set. It is read here and not when the settings are loaded,
+    since commands that need no secret also run outside the service that has the credentials.
+    """
+    if not file.parts or file.parts[0] not in _CREDENTIALS_PREFIXES:
+        return file
+    folder = os.environ.get(_CREDENTIALS_VARIABLE)
+    if not folder:
+        raise UsageError(
+            f"{name}_file: {file} is a credential of systemd, and {_CREDENTIALS_VARIABLE} is not "
+            "set. Run this as a service with LoadCredential=, or name another file."
+        )
+    return Path(folder, *file.parts[1:])
+
+
+def _from_keyring(name: str, entry: str) -> str:
+    from batchlock.core import keyring_secrets
+
+    secret = keyring_secrets.read(f"{name}_keyring", entry)
+    if secret is None:
+        raise UsageError(
+            f"{name}_keyring: the keyring of this user has no entry {entry} of batchlock. "
+            "Sign in with `batchlock login`."
+        )
+    return secret
+
+
 def _from_file(name: str, file: Path) -> str:
+    file = secret_file(name, file)
     try:
         return file.read_text("utf-8-sig")  # Notepad writes a BOM
     except (OSError, UnicodeDecodeError) as error:

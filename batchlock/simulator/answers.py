@@ -202,6 +202,8 @@ _TOO_MANY_SIGN_INS = {
     "Please try again after some time.",
     "status": "failure",
 }
+INVALID_REVOCATION = json_answer({"error": "invalid_token"}, status=400, code="invalid_token")
+# To a request to revoke a token that is none; Zoho documents the status, and no body.
 SIGN_IN_THROTTLED = json_answer(_TOO_MANY_SIGN_INS, code="Access Denied")
 TOO_MANY_SIGN_INS = json_answer(_TOO_MANY_SIGN_INS, status=400, code="Access Denied")
 # The same words with another HTTP status; Zoho uses both.

@@ -43,6 +43,11 @@ class Orgs:
         """Return the org of a token request; None: no org has this client id."""
         return self._only or self._by_client.get(client_id)
 
+    def of_token(self, token: str) -> Simulator | None:
+        """Return the org of a request to revoke a token; None: it is a token of no org."""
+        by_name = {one.identity.refresh_token: one for one in self}
+        return self._only or self.of_call(token) or by_name.get(token)
+
     def set_url(self, url: str) -> None:
         """Set the address of all orgs."""
         self.url = url

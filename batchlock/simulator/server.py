@@ -20,7 +20,7 @@ from batchlock.simulator.identity import token_of
 from batchlock.simulator.ledger import Ledger
 from batchlock.simulator.orgs import Orgs, make_orgs
 from batchlock.simulator.records import Inventory
-from batchlock.simulator.simulator import SIGN_IN_PATHS, Simulator, now_utc
+from batchlock.simulator.simulator import REVOCATION_PATH, SIGN_IN_PATHS, Simulator, now_utc
 
 # Calls that hang would delay the end of the server; for aiohttp, 0 means no limit.
 _SHUTDOWN_SECONDS = 0.05
@@ -168,7 +168,12 @@ class _Handler:
             return response_of(answers.WRONG_URL)
         # A client may send the parameters in the query or in the body.
         form = await _form_of(request)
-        org = self._orgs.of_sign_in(form.get("client_id", ""))
+        if below == REVOCATION_PATH:
+            org = self._orgs.of_token(form.get("token", ""))
+            if org is None:
+                return response_of(answers.INVALID_REVOCATION)
+        else:
+            org = self._orgs.of_sign_in(form.get("client_id", ""))
         if org is None:
             self._orgs.unknown_clients += 1
             return response_of(answers.sign_in_refusal("invalid_client"))

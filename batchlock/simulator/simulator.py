@@ -22,8 +22,9 @@ from batchlock.simulator.magic import FAULT_ANSWERS
 from batchlock.simulator.records import Inventory
 from batchlock.simulator.sign_in import Credentials, Grant
 
-SIGN_IN_PATHS = ("v2/token", "v3/device/code", "v3/device/token")
-"""Where clients get tokens, below `/oauth/`."""
+REVOCATION_PATH = "v2/token/revoke"
+SIGN_IN_PATHS = ("v2/token", "v3/device/code", "v3/device/token", REVOCATION_PATH)
+"""Where clients get tokens and revoke them, below `/oauth/`."""
 
 
 def now_utc() -> datetime:
@@ -115,12 +116,14 @@ class Simulator:
     def sign_in_answer(self, path: str, form: dict[str, str]) -> CannedResponse:
         """Answer a request to one of SIGN_IN_PATHS."""
         behaviour = self.behaviour
-        grant = Grant(self.url, behaviour.token_lifetime, behaviour.scopes)
+        grant = Grant(self.url, behaviour.token_lifetime, behaviour.scopes, behaviour.org_id)
         match path:
             case "v2/token":
                 return self.sign_in.answer(form, grant)
             case "v3/device/code":
                 return self.sign_in.device_code_answer(form, grant)
+            case _ if path == REVOCATION_PATH:
+                return self.sign_in.revocation_answer(form)
             case _:
                 return self.sign_in.device_token_answer(form, grant)
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from batchlock.zoho.client import CallGuard, Client
     from batchlock.zoho.oauth import OAuthClient
     from batchlock.zoho.records import Records
+    from batchlock.zoho.tokens import Tokens
+
+# Half of an access token's life. A command that begins with an older one requests another, so that
+# a sign-in that was revoked is noticed before the first row, and not within the hour.
+_TOKEN_AGE_SECONDS = 1800.0
 
 # In the record of a run this stands for the address of the simulator, whose port differs each
 # time: otherwise no rehearsal could be resumed.
@@ -53,6 +58,7 @@ class Connection:
     # A hash that differs for each sign-in, so that facts about one org are not taken for another's.
     sign_in: str
     _first_token: "asyncio.Task[str]"
+    _tokens: "Tokens"
 
     @property
     def records(self) -> "Records":
@@ -69,6 +75,19 @@ class Connection:
         """
         # The task is shared: cancelling one who waits must not cancel the request.
         await asyncio.shield(self._first_token)
+
+    async def verify(self, *, max_age_seconds: float) -> None:
+        """Have an access token that Zoho granted in the last `max_age_seconds`, or a new one.
+
+        Raises the exceptions of `first_token`.
+        """
+        await self.first_token()
+        await self._tokens.recent(max_age_seconds=max_age_seconds, or_older=False)
+
+    @property
+    def granted_scopes(self) -> str:
+        """The scopes of the access token as Zoho names them; empty when that is not known."""
+        return self._tokens.scopes
 
 
 @asynccontextmanager
@@ -130,7 +149,9 @@ async def connect(
             timeout=call_timeout,
         )
         endpoint = Endpoint(api_url=api, version=zoho.api_version, timeout=call_timeout)
-        first_token = asyncio.create_task(tokens.token())
+        first_token = asyncio.create_task(
+            tokens.recent(max_age_seconds=_TOKEN_AGE_SECONDS, or_older=True)
+        )
         try:
             yield Connection(
                 client=Client(endpoint, tokens, calls, guard=guard),
@@ -139,6 +160,7 @@ async def connect(
                 # The address of a stand-in differs each time, and so would its key.
                 sign_in=SIMULATOR if credentials.org == SIMULATOR else oauth_client.key,
                 _first_token=first_token,
+                _tokens=tokens,
             )
         finally:
             first_token.cancel()
@@ -157,4 +179,6 @@ def _oauth_client(zoho: ZohoSettings, accounts_url: str, credentials: Credential
         refresh_token=credentials.refresh_token,
         data_center=zoho.data_center,
         environment=zoho.environment,
+        grant=credentials.grant,
+        organization_id=zoho.organization_id or "",
     )

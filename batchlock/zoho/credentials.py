@@ -8,17 +8,21 @@ from pydantic import SecretStr
 from batchlock.core.errors import UsageError
 from batchlock.core.secret_source import read_secret
 from batchlock.zoho.network import NetworkSettings
-from batchlock.zoho.settings import SECRETS, SIMULATOR, ZohoSettings
+from batchlock.zoho.settings import SECRET_WAYS, SIMULATOR, Grant, ZohoSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The client and the refresh token that sign in to the org `org`."""
+    """The client and the refresh token that sign in to the org `org`.
+
+    With client credentials the refresh token is empty.
+    """
 
     org: str
     client_id: str
     client_secret: SecretStr
     refresh_token: SecretStr
+    grant: Grant = Grant.REFRESH_TOKEN
 
 
 def load_credentials(zoho: ZohoSettings, network: NetworkSettings, org: str) -> Credentials:
@@ -35,26 +39,67 @@ def load_credentials(zoho: ZohoSettings, network: NetworkSettings, org: str) -> 
     network.check(zoho.api, zoho.accounts)
     values: list[str] = []
     problems: list[str] = []
-    for name in SECRETS:
+    for name in zoho.grant.secrets:
         try:
             values.append(_secret(zoho, name))
         except UsageError as error:
             problems.append(str(error))
+    if zoho.grant is Grant.CLIENT_CREDENTIALS:
+        values.append("")
+        problems += _problems_of_client_credentials(zoho)
     if problems:
-        problems.append("`batchlock login` makes a refresh token and says where it belongs.")
+        problems.append("`batchlock login` signs in and puts all that into the configuration.")
         raise UsageError("\n".join(problems))
     client_id, client_secret, refresh_token = values
-    return Credentials(org, client_id, SecretStr(client_secret), SecretStr(refresh_token))
+    return Credentials(
+        org, client_id, SecretStr(client_secret), SecretStr(refresh_token), zoho.grant
+    )
+
+
+def load_client(zoho: ZohoSettings) -> tuple[str | None, SecretStr | None]:
+    """Return client id and secret of the settings, None for one that is not set.
+
+    Raises UsageError that lists what cannot be read.
+    """
+    values: list[str | None] = []
+    problems: list[str] = []
+    for name in ("client_id", "client_secret"):
+        try:
+            values.append(_read(zoho, name))
+        except UsageError as error:
+            problems.append(str(error))
+    if problems:
+        raise UsageError("\n".join(problems))
+    client_id, client_secret = values
+    return client_id, None if client_secret is None else SecretStr(client_secret)
+
+
+def _problems_of_client_credentials(zoho: ZohoSettings) -> list[str]:
+    problems = []
+    if zoho.organization_id is None:
+        problems.append(
+            "zoho.organization_id is missing: zoho.grant is client_credentials, and such a sign-in "
+            "is for the org with this number."
+        )
+    problems += [
+        f"zoho.{name} is set, and zoho.grant is client_credentials, which needs no refresh token. "
+        "Remove one of the two."
+        for name in ("refresh_token", *(f"refresh_token_{way}" for way in SECRET_WAYS))
+        if getattr(zoho, name) is not None
+    ]
+    return problems
 
 
 def _secret(zoho: ZohoSettings, name: str) -> str:
-    value: SecretStr | str | None = getattr(zoho, name)
-    secret = read_secret(
-        f"zoho.{name}",
-        value=value.get_secret_value() if isinstance(value, SecretStr) else value,
-        file=getattr(zoho, f"{name}_file"),
-        command=getattr(zoho, f"{name}_command"),
-    )
-    if secret is None:
+    if (secret := _read(zoho, name)) is None:
         raise UsageError(f"zoho.{name} is missing.")
     return secret
+
+
+def _read(zoho: ZohoSettings, name: str) -> str | None:
+    value: SecretStr | str | None = getattr(zoho, name)
+    return read_secret(
+        f"zoho.{name}",
+        value=value.get_secret_value() if isinstance(value, SecretStr) else value,
+        **{way: getattr(zoho, f"{name}_{way}") for way in SECRET_WAYS},
+    )

@@ -1,22 +1,8 @@
-"""Zoho's data centres, environments and scopes."""
+"""Zoho's data centres and environments."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
-
-# The scopes of all commands. Zoho's pages disagree on those of the lock calls, so both that they
-# name (modules.ALL, modules.lockinginformation.ALL) are here.
-SCOPES = (
-    "ZohoCRM.modules.ALL",
-    "ZohoCRM.modules.lockinginformation.ALL",
-    "ZohoCRM.settings.modules.READ",
-    "ZohoCRM.settings.record_locking_configurations.READ",
-    "ZohoCRM.org.READ",
-    "ZohoCRM.users.READ",
-    "ZohoCRM.coql.READ",
-    "ZohoCRM.settings.custom_views.READ",
-    "ZohoCRM.composite_requests.CUSTOM",
-)
 
 # The first label of the API's host name, by environment.
 _API_HOSTS = {"production": "www", "sandbox": "sandbox", "developer": "developer"}

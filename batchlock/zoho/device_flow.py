@@ -12,7 +12,6 @@ import aiohttp
 from pydantic import SecretStr
 
 from batchlock.core.errors import SignInRefused, Stopped
-from batchlock.zoho.datacenters import SCOPES
 from batchlock.zoho.oauth import (
     TOKEN,
     OAuthClient,
@@ -21,6 +20,7 @@ from batchlock.zoho.oauth import (
     post_form,
     response_object,
 )
+from batchlock.zoho.scopes import SCOPES
 
 _CODE_PATH = "/oauth/v3/device/code"
 _TOKEN_PATH = "/oauth/v3/device/token"  # noqa: S105  a path
@@ -142,22 +142,6 @@ async def poll(
         raise SignInRefused("Zoho accepted the code and gave no refresh token for it. Begin again.")
     return DeviceAnswer(
         refresh_token=SecretStr(token), scopes=scopes if isinstance(scopes, str) else ""
-    )
-
-
-def missing_scopes(granted: str) -> tuple[str, ...]:
-    """Return the scopes of batchlock that a token lacks; none when `granted` is empty.
-
-    A scope that ends with ALL includes every scope with the same beginning.
-    """
-    scopes = {scope.casefold() for scope in granted.replace(",", " ").split()}
-    if not scopes:
-        return ()
-    prefixes = tuple(scope.removesuffix("all") for scope in scopes if scope.endswith(".all"))
-    return tuple(
-        scope
-        for scope in SCOPES
-        if scope.casefold() not in scopes and not scope.casefold().startswith(prefixes)
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from batchlock.core.reply import Verdict
-from batchlock.zoho.datacenters import SCOPES
+from batchlock.zoho.scopes import SCOPES
 
 
 class ErrorCode(NamedTuple):

@@ -14,6 +14,8 @@ from yarl import URL
 from batchlock.core.errors import SignInRefused, Stopped, UsageError
 from batchlock.zoho.datacenters import DATA_CENTERS
 from batchlock.zoho.failures import call_limits, describe, read_at_most, unexpected_response
+from batchlock.zoho.scopes import SCOPES
+from batchlock.zoho.settings import Grant
 
 # A token stands in the Authorization header: printable ASCII only, or the header could be split.
 # Zoho's tokens have about 70 characters; servers accept headers of some 8,000.
@@ -34,16 +36,34 @@ class OAuthClient:
     accounts_url: str  # without a slash at the end
     client_id: str
     client_secret: SecretStr
-    refresh_token: SecretStr
+    refresh_token: SecretStr  # empty for client credentials
     data_center: str
     environment: str
+    grant: Grant = Grant.REFRESH_TOKEN
+    organization_id: str = ""  # only client credentials need it
 
     @property
     def key(self) -> str:
         """The account's key in the token file; a hash, so that it reveals no secret."""
         token = self.refresh_token.get_secret_value()
+        if self.grant is Grant.CLIENT_CREDENTIALS:
+            token = f"{self.organization_id} {self.client_secret.get_secret_value()}"
         parts = (self.accounts_url, self.client_id, token, self.environment)
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+    @property
+    def token_form(self) -> Mapping[str, str]:
+        """The form that asks for an access token, without client id and secret."""
+        if self.grant is Grant.CLIENT_CREDENTIALS:
+            return {
+                "grant_type": "client_credentials",
+                "scope": ",".join(SCOPES),
+                "soid": f"ZohoCRM.{self.organization_id}",
+            }
+        return {
+            "grant_type": "refresh_token",
+            "refresh_token": self.refresh_token.get_secret_value(),
+        }
 
 
 class TemporarilyUnavailable(Exception):
@@ -75,6 +95,11 @@ _REFUSALS = {
         "{console} to zoho.client_secret, or run `batchlock login`."
     ),
 }
+_MISSING_ORG_INFO = (
+    "Zoho gives these client credentials no access to the org {organization_id} "
+    "(missing_org_info). Copy the number of the org from the address of the CRM, behind `org`, to "
+    "zoho.organization_id, and use a client of a user of that org."
+)
 _BUSY = (
     "Zoho's sign-in has had too many requests and asks to wait; other programs with the same "
     "client id count too. Run the same command again later."
@@ -202,6 +227,10 @@ def _raise_error(
     if message := message or _REFUSALS.get(error):
         console = DATA_CENTERS[oauth_client.data_center].console_url
         raise SignInRefused(message.format(data_center=oauth_client.data_center, console=console))
+    if error == "missing_org_info":
+        raise SignInRefused(
+            _MISSING_ORG_INFO.format(organization_id=oauth_client.organization_id or "(none)")
+        )
     # Throttling has no code: `error` is then a sentence ("Access Denied") in the language of the
     # user, with HTTP 400, or with HTTP 200 and the status "failure".
     if status == 429 or (not _ERROR_CODE.fullmatch(error) and (is_failure or status == 400)):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -18,6 +19,22 @@ SIMULATOR = "simulator"
 # These settings never appear in a message. The client id is not secret by itself, but people
 # paste the wrong one of the three values into it.
 SECRETS = ("client_id", "client_secret", "refresh_token")
+SECRET_WAYS = ("file", "command", "keyring")
+"""Where a secret may be instead, by the end of the name of the setting: `client_secret_file`."""
+
+
+class Grant(StrEnum):
+    """How access tokens are obtained; the words are OAuth's."""
+
+    REFRESH_TOKEN = "refresh_token"  # noqa: S105  a grant type
+    """A person has approved the sign-in once; the refresh token stands for that."""
+    CLIENT_CREDENTIALS = "client_credentials"
+    """Client id and secret alone, for the org `zoho.organization_id`; nothing else is stored."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the settings that the grant needs."""
+        return SECRETS if self is Grant.REFRESH_TOKEN else SECRETS[:2]
 
 
 def _server_url(text: str) -> str:
@@ -50,15 +67,19 @@ class ZohoSettings:
     data_center: Literal[tuple(DATA_CENTERS)] = "us"  # type: ignore[valid-type]  # the table's keys
     environment: Literal[ENVIRONMENTS] = "production"  # type: ignore[valid-type]  # the same
     api_version: Annotated[str, AfterValidator(_api_version)] = "v7"
+    grant: Grant = Grant.REFRESH_TOKEN
     client_id: str | None = None
     client_id_file: UserPath | None = None
     client_id_command: str | None = None
+    client_id_keyring: str | None = None
     client_secret: SecretStr | None = None
     client_secret_file: UserPath | None = None
     client_secret_command: str | None = None
+    client_secret_keyring: str | None = None
     refresh_token: SecretStr | None = None
     refresh_token_file: UserPath | None = None
     refresh_token_command: str | None = None
+    refresh_token_keyring: str | None = None
     api_url: ServerUrl | None = None
     accounts_url: ServerUrl | None = None
     organization_id: str | None = None

@@ -1,7 +1,7 @@
 """The file that keeps access tokens, and the lock between the processes that use it.
 
-The content is JSON: `{account: {"access_token": …, "use_until": …}}`. The account is a hash, and
-`use_until` is a wall-clock time in seconds since 1970.
+The content is JSON: `{account: {"access_token": …, "use_until": …, "scopes": …}}`. The account is a
+hash, and `use_until` is a wall-clock time in seconds since 1970; `scopes` may be missing.
 """
 
 import contextlib
@@ -71,13 +71,20 @@ class TokenFile:
                 case {"access_token": str(text), "use_until": float(until)} if TOKEN.fullmatch(
                     text
                 ):
-                    tokens[account] = AccessToken(text, until)
+                    scopes = entry.get("scopes", "")
+                    tokens[account] = AccessToken(
+                        text, until, scopes if isinstance(scopes, str) else ""
+                    )
         return tokens
 
     def _write(self, tokens: Mapping[str, AccessToken]) -> None:
         content = orjson.dumps(
             {
-                account: {"access_token": token.text, "use_until": token.use_until}
+                account: {
+                    "access_token": token.text,
+                    "use_until": token.use_until,
+                    "scopes": token.scopes,
+                }
                 for account, token in tokens.items()
             }
         )

@@ -80,6 +80,20 @@ class Tokens:
             self._current = None
         return await self._load_or_request(rejected)
 
+    async def recent(self, *, max_age_seconds: float, or_older: bool) -> str:
+        """Return an access token that Zoho granted in the last `max_age_seconds`, or a new one.
+
+        So a sign-in that was revoked is refused now, and not when its access token ends. With
+        `or_older`, an older token that can be used is returned while the endpoint gives no new one.
+        Raises the exceptions of `token`.
+        """
+        return await self._load_or_request(None, max_age_seconds, or_older=or_older)
+
+    @property
+    def scopes(self) -> str:
+        """What Zoho has said that the access token may do; empty when that is not known."""
+        return "" if self._current is None else self._current.scopes
+
     def _usable(
         self, token: AccessToken | None, *, rejected: str | None = None
     ) -> AccessToken | None:
@@ -88,44 +102,65 @@ class Tokens:
             return None
         return token
 
-    async def _load_or_request(self, rejected: str | None) -> str:
+    def _is_recent(self, token: AccessToken, max_age_seconds: float | None) -> bool:
+        # A token of a shorter life counts as older than it is, and is replaced earlier.
+        age = _LIFETIME - _EXPIRY_MARGIN - (token.use_until - self._wall_clock())
+        return max_age_seconds is None or age < max_age_seconds
+
+    async def _load_or_request(
+        self,
+        rejected: str | None,
+        max_age_seconds: float | None = None,
+        *,
+        or_older: bool = False,
+    ) -> str:
         async with self._task_lock:
             if self._refusal:
                 raise SignInRefused(self._refusal)
             token = self._usable(self._current, rejected=rejected)
-            if token is None:
-                token = await self._load_or_request_locked(rejected)
+            if token is None or not self._is_recent(token, max_age_seconds):
+                token = await self._load_or_request_locked(
+                    rejected, max_age_seconds, or_older=or_older
+                )
             self._current = token
             return token.text
 
-    async def _load_or_request_locked(self, rejected: str | None) -> AccessToken:
+    async def _load_or_request_locked(
+        self, rejected: str | None, max_age_seconds: float | None, *, or_older: bool
+    ) -> AccessToken:
         # The process that holds the lock may wait for the endpoint as long as this one would.
         async with self._cache.locked(timeout_seconds=self._max_wait + self._timeout):
             account = self._oauth_client.key
             stored = await self._cache.read(account, now=self._wall_clock())
             token = self._usable(stored, rejected=rejected)
-            if token is None:
-                token = await self._request_until_granted()
-                await self._cache.write(account, token, now=self._wall_clock())
+            if token is not None and self._is_recent(token, max_age_seconds):
+                return token
+            try:
+                token = await self._request_until_granted(token if or_older else None)
+            except SignInRefused as refusal:
+                self._refusal = str(refusal)
+                raise
+            await self._cache.write(account, token, now=self._wall_clock())
             return token
 
-    async def _request_until_granted(self) -> AccessToken:
-        """Return a new token; try again for `max_wait` seconds while the endpoint gives none."""
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": self._oauth_client.refresh_token.get_secret_value(),
-        }
+    async def _request_until_granted(self, older: AccessToken | None) -> AccessToken:
+        """Return a new token; try again for `max_wait` seconds while the endpoint gives none.
+
+        With an `older` token that can be used, that one is returned instead of another try.
+        """
         deadline = self._clock() + self._max_wait
         wait_bound = _FIRST_WAIT_BOUND
         while True:
             try:
                 granted = await request_token(
-                    self._oauth_client, form, session=self._session, timeout_seconds=self._timeout
+                    self._oauth_client,
+                    self._oauth_client.token_form,
+                    session=self._session,
+                    timeout_seconds=self._timeout,
                 )
-            except SignInRefused as refusal:
-                self._refusal = str(refusal)
-                raise
             except TemporarilyUnavailable as why:
+                if older is not None:
+                    return older
                 remaining = deadline - self._clock()
                 if remaining <= 0:
                     raise Stopped(
@@ -134,9 +169,11 @@ class Tokens:
                 if wait_bound == _FIRST_WAIT_BOUND:
                     _log.warning("%s Trying again for at most %.0f s.", why, remaining)
             else:
+                scopes = granted.get("scope")
                 return AccessToken(
                     str(granted["access_token"]),
                     self._wall_clock() + _usable_seconds(granted.get("expires_in")),
+                    scopes if isinstance(scopes, str) else "",
                 )
             await self._sleep(min(remaining, self._random() * wait_bound))
             wait_bound = min(2 * wait_bound, _LAST_WAIT_BOUND)

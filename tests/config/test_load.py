@@ -12,21 +12,26 @@ from support.settings import SECRET, problems_of, setting_at, settings_of
 from batchlock.config import Settings, load
 from batchlock.core.rows import Field
 from batchlock.send.settings import PreviousReason
+from batchlock.zoho.settings import Grant
 
 EVERY_KEY = [
     ("org", "acme-2", "acme-2"),
     ("zoho.data_center", "eu", "eu"),
     ("zoho.environment", "sandbox", "sandbox"),
     ("zoho.api_version", "v8", "v8"),
+    ("zoho.grant", "client_credentials", Grant.CLIENT_CREDENTIALS),
     ("zoho.client_id", "1000.CLIENT", "1000.CLIENT"),
     ("zoho.client_id_file", "id.txt", Path("id.txt")),
     ("zoho.client_id_command", "echo id", "echo id"),
+    ("zoho.client_id_keyring", "acme.client_id", "acme.client_id"),
     ("zoho.client_secret", SECRET, SecretStr(SECRET)),
     ("zoho.client_secret_file", "secret.txt", Path("secret.txt")),
     ("zoho.client_secret_command", "echo secret", "echo secret"),
+    ("zoho.client_secret_keyring", "acme.client_secret", "acme.client_secret"),
     ("zoho.refresh_token", SECRET, SecretStr(SECRET)),
     ("zoho.refresh_token_file", "token.txt", Path("token.txt")),
     ("zoho.refresh_token_command", "echo token", "echo token"),
+    ("zoho.refresh_token_keyring", "acme.refresh_token", "acme.refresh_token"),
     ("zoho.api_url", "https://api.acme.test/", "https://api.acme.test"),
     ("zoho.accounts_url", "http://127.0.0.1:8080", "http://127.0.0.1:8080"),
     ("zoho.organization_id", "584310400000042556", "584310400000042556"),

@@ -4,15 +4,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keyring
 import pytest
+from keyring.backends import fail
 from pydantic import SecretStr
 from support.settings import SECRET, settings_of
 
-from batchlock.core import secret_source
+from batchlock.core import keyring_secrets, secret_source
 from batchlock.core.errors import UsageError
 from batchlock.zoho.credentials import load_credentials
 from batchlock.zoho.network import NetworkSettings
-from batchlock.zoho.settings import ZohoSettings
+from batchlock.zoho.settings import Grant, ZohoSettings
 
 ID = "1000.CLIENT"
 FULL = {"client_id": ID, "client_secret": SecretStr(SECRET), "refresh_token": SecretStr("1000.R")}
@@ -95,7 +97,7 @@ def test_a_blank_credential_is_reported(name: str, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("other", ["file", "command"])
+@pytest.mark.parametrize("other", ["file", "command", "keyring"])
 def test_a_credential_from_two_sources_is_refused(other: str) -> None:
     problems = credential_problems(
         **{f"client_secret_{other}": Path(SECRET) if other == "file" else SECRET}
@@ -103,7 +105,7 @@ def test_a_credential_from_two_sources_is_refused(other: str) -> None:
     assert problems == [
         (
             "zoho.client_secret is set in more than one way. "
-            "Keep one: itself, its _file or its _command."
+            f"Keep one of zoho.client_secret, zoho.client_secret_{other}."
         )
     ]
 
@@ -133,3 +135,42 @@ def test_a_command_gets_no_input() -> None:
     command = shlex.join([sys.executable, "-c", "print('got ' + repr(input()))"])
     (problem,) = credential_problems(client_secret=None, client_secret_command=command)
     assert "failed with exit code 1" in problem
+
+
+def test_client_credentials_need_the_number_of_the_org_and_no_refresh_token() -> None:
+    client: dict[str, Any] = {"grant": Grant.CLIENT_CREDENTIALS, "refresh_token": None}
+    (missing,) = credential_problems(**client)
+    assert missing.startswith("zoho.organization_id is missing: ")
+    (excess,) = credential_problems(
+        **client, organization_id="42", refresh_token_file=Path("token")
+    )
+    assert excess.startswith("zoho.refresh_token_file is set, and zoho.grant is client_credentials")
+    zoho = ZohoSettings(**{**FULL, **client, "organization_id": "42"})
+    assert credentials_of(zoho) == (ID, SECRET, "")
+
+
+def test_a_credential_of_systemd_is_in_the_folder_that_the_service_gets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"client_secret": None, "client_secret_file": Path("$CREDENTIALS_DIRECTORY/zoho")}
+    (problem,) = credential_problems(**changes)
+    assert "CREDENTIALS_DIRECTORY is not set" in problem
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "zoho").write_text("other\n")
+    assert credentials_of(ZohoSettings(**{**FULL, **changes}))[1] == "other"  # type: ignore[arg-type]
+
+
+def test_a_credential_comes_from_the_keyring(file_keyring: None) -> None:
+    changes = {"refresh_token": None, "refresh_token_keyring": "acme.refresh_token"}
+    (problem,) = credential_problems(**changes)
+    assert "no entry acme.refresh_token" in problem
+    keyring_secrets.write("zoho.refresh_token_keyring", "acme.refresh_token", "other")
+    assert credentials_of(ZohoSettings(**{**FULL, **changes}))[2] == "other"  # type: ignore[arg-type]
+    assert keyring_secrets.delete("zoho.refresh_token_keyring", "acme.refresh_token")
+    assert not keyring_secrets.delete("zoho.refresh_token_keyring", "acme.refresh_token")
+
+
+def test_a_keyring_that_cannot_be_used_is_named(file_keyring: None) -> None:
+    keyring.set_keyring(fail.Keyring())  # type: ignore[no-untyped-call]  # of a machine without any
+    (problem,) = credential_problems(client_secret=None, client_secret_keyring="acme")
+    assert problem.startswith("zoho.client_secret_keyring: the keyring of the system cannot be")

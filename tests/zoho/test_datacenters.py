@@ -1,6 +1,6 @@
 import pytest
 
-from batchlock.zoho.datacenters import DATA_CENTERS, ENVIRONMENTS, SCOPES
+from batchlock.zoho.datacenters import DATA_CENTERS, ENVIRONMENTS
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,5 @@ def test_the_addresses_of_each_data_center(key: str, accounts: str, api: str) ->
     assert addresses == [f"https://{host}.{api}" for host in ("www", "sandbox", "developer")]
 
 
-def test_there_are_eleven_data_centers_and_the_scopes_allow_changes_of_locks() -> None:
+def test_there_are_eleven_data_centers() -> None:
     assert len(DATA_CENTERS) == 11
-    assert "ZohoCRM.modules.lockinginformation.ALL" in SCOPES

@@ -9,14 +9,13 @@ from pydantic import SecretStr
 from support.token_endpoint import HTML, OAUTH_CLIENT, Endpoint, answer_in_turn, token_endpoint
 
 from batchlock.core.errors import BatchlockError, SignInRefused, Stopped
-from batchlock.zoho.datacenters import SCOPES
 from batchlock.zoho.device_flow import (
     DeviceAnswer,
     DeviceCode,
-    missing_scopes,
     poll,
     request_device_code,
 )
+from batchlock.zoho.scopes import SCOPES
 
 CODE = {
     "device_code": "1004.abc",
@@ -145,19 +144,3 @@ def test_no_answer_is_not_the_end_of_the_code() -> None:
 
     with pytest.raises(Stopped):
         asyncio.run(main())
-
-
-@pytest.mark.parametrize(
-    ("granted", "missing"),
-    [
-        ("", ()),  # Zoho does not say
-        (" ".join(SCOPES), ()),
-        (",".join(SCOPES).lower(), ()),
-        (("ZohoCRM.modules.ALL ZohoCRM.settings.ALL ZohoCRM.org.ALL ZohoCRM.users.ALL "
-         "ZohoCRM.coql.READ ZohoCRM.composite_requests.CUSTOM"), ()),
-        (" ".join(SCOPES[:-2]), SCOPES[-2:]),
-        ("ZohoCRM.modules.ALL", SCOPES[2:]),
-    ],
-)  # fmt: skip
-def test_the_scopes_that_a_token_lacks(granted: str, missing: tuple[str, ...]) -> None:
-    assert missing_scopes(granted) == missing

@@ -4,7 +4,7 @@ from support.http_server import HTML, answer_with, http_response
 from support.zoho_calls import LOCK, envelope, put_against, success
 
 from batchlock.core.reply import Verdict
-from batchlock.zoho.datacenters import SCOPES
+from batchlock.zoho.scopes import SCOPES
 
 ERRORS = [
     (400, "MANDATORY_NOT_FOUND", {"api_name": "Locked_Reason__s"}, "refused", "reason"),

@@ -22,8 +22,9 @@ from batchlock.org_sign_in import check_sign_in
 from batchlock.store.pending_sign_ins import StoredSignIn
 from batchlock.store.store import Store
 from batchlock.zoho.client import session
-from batchlock.zoho.device_flow import missing_scopes, poll, request_device_code
+from batchlock.zoho.device_flow import poll, request_device_code
 from batchlock.zoho.oauth import OAuthClient
+from batchlock.zoho.scopes import missing_scopes
 from batchlock.zoho.settings import ZohoSettings
 
 if TYPE_CHECKING:

@@ -72,9 +72,10 @@ function upload(form) {
       const answer = new DOMParser().parseFromString(request.responseText, "text/html");
       const sentence = answer.querySelector("[role=alert]");
       if (request.status === 401) showSignedOut();
-      fail(sentence ? sentence.textContent.trim() : `That did not work (${request.status}).`);
+      const refused = message.dataset.refused.replace("{status}", request.status);
+      fail(sentence ? sentence.textContent.trim() : refused);
     };
-    request.onerror = () => fail("The file did not arrive. Check your connection, then try again.");
+    request.onerror = () => fail(message.dataset.lost);
     message.textContent = "";
     bar.hidden = false;
     bar.value = 0;

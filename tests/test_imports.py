@@ -15,7 +15,7 @@ LAYERS = (
     {"core"},
     {"config", "zoho", "store"},
     {"plan", "send", "report"},
-    {"confirming", "org_settings", "new_orgs", "plan_file"},
+    {"confirming", "notify", "org_settings", "new_orgs", "plan_file"},
     {"plan_format", "results_input"},
     {"start", "execute"},
     {"planning", "find", "stored_runs", "org_sign_in"},
@@ -38,7 +38,7 @@ SIDEWAYS = {
 HEAVY = {"pandas", "numpy", "aiohttp", "openpyxl", "python_calamine", "xlsxwriter", "pydantic",
          "tqdm", "ruamel", "asyncio", "uvloop", "sqlalchemy", "alembic",
          "psycopg", "procrastinate", "cryptography", "babel", "prometheus_client",
-         "joserfc"}  # fmt: skip
+         "apprise", "joserfc"}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ SETTING_FILES = (
     "config/messages.py",
     "core/encodings.py",
     "core/paths.py",
+    "core/sizes.py",
+    "notify/settings.py",
     "zoho/settings.py",
     "zoho/network.py",
 )

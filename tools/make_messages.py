@@ -30,6 +30,7 @@ TOPICS = (
             "plan_format.py",
             "core/encodings.py",
             "core/paths.py",
+            "core/sizes.py",
         ),
     ),
     ("The file and its table", ("plan/read/", "plan/child", "plan/constants.py")),
@@ -53,6 +54,7 @@ TOPICS = (
     ),
     ("Results", ("report/",)),
     ("Runs, state folder and journal", ("store/", "core/")),
+    ("Notices", ("notify/",)),
     ("The web page", ("web/",)),
     ("Many orgs on many machines", ("fleet/",)),
 )

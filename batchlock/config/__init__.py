@@ -29,7 +29,10 @@ from batchlock.zoho.settings import SECRETS
 __all__ = ["ReadSettings", "Settings", "load", "read", "replaced", "seconds"]
 
 # Values that no message shows. The address of a proxy or a database may hold a password.
-_SECRET_KEYS = (*SECRETS, "proxy", "database", "key")
+_SECRET_KEYS = (
+    *(*SECRETS, "proxy", "database", "key"),
+    *("ping_url", "messages", "webhook", "webhook_secret"),
+)
 
 # Settings in seconds that may be written as `2h`. They are listed here, because their types live
 # in layers that cannot import `seconds`.
@@ -40,6 +43,7 @@ _DURATIONS = {
     ("retry", "timeout"),
     ("stop", "max_runtime"),
     ("input", "max_seconds"),
+    ("notify", "timeout"),
     ("web", "session"),
     ("web", "session_limit"),
     ("web", "header_timeout"),

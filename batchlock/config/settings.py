@@ -15,7 +15,9 @@ from batchlock.core.errors import UsageError
 from batchlock.core.paths import UserPath
 from batchlock.core.rows import Field
 from batchlock.core.secret_source import read_secret
+from batchlock.core.sizes import parse_size
 from batchlock.fleet.settings import ListenAddress, WorkerSettings
+from batchlock.notify.settings import NotifySettings
 from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.settings import PreviousReason, StopSettings
 from batchlock.store.settings import DatabaseUrl, SecretsSettings, check_database_url
@@ -48,17 +50,6 @@ def _delimiter(text: str) -> str:
     if delimiter != "auto" and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise ValueError("a delimiter is auto, comma, semicolon, tab, bar or a single character")
     return delimiter
-
-
-def _size(value: object) -> object:
-    # Not pydantic.ByteSize: it takes `4` as four bytes and `4 GB` as 4,000,000,000, which is 4 GiB
-    # in the configurations of 0.1.0, and its message gives no example.
-    if not isinstance(value, str):
-        return value
-    size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])(?:i?B)?", value.strip(), re.IGNORECASE)
-    if not size:
-        raise ValueError("an amount of memory is a number with MiB or GiB, such as 4 GiB")
-    return int(float(size[1]) * (2**20 if size[2] in "Mm" else 2**30))
 
 
 def _org_name(text: str) -> str:
@@ -97,7 +88,7 @@ class InputSettings:
     # Bounds of the process that reads the file: parsers of workbooks can hang on a damaged file,
     # or fill the machine's memory. 512 MiB is what pandas and a small workbook need.
     max_seconds: Annotated[float, Gt(0)] = 900.0
-    max_memory: Annotated[int, BeforeValidator(_size), Ge(512 * 2**20)] = 4 * 2**30
+    max_memory: Annotated[int, BeforeValidator(parse_size), Ge(512 * 2**20)] = 4 * 2**30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +106,7 @@ class WebSettings:
     """The web page. Times are in seconds."""
 
     # Bytes of one uploaded file.
-    max_upload: Annotated[int, BeforeValidator(_size), Ge(2**20)] = 100 * 2**20
+    max_upload: Annotated[int, BeforeValidator(parse_size), Ge(2**20)] = 100 * 2**20
     # Without activity for this long, a person has to sign in again. Both as NIST SP 800-63B (AAL2)
     # and OWASP ASVS 3.3.2 (level 2) want it.
     session: Annotated[float, Gt(0)] = 30 * 60.0
@@ -165,6 +156,7 @@ class Settings:
     stop: StopSettings = field(default_factory=StopSettings)
     input: InputSettings = field(default_factory=InputSettings)
     results: ResultsSettings = field(default_factory=ResultsSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     web: WebSettings = field(default_factory=WebSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     secrets: SecretsSettings = field(default_factory=SecretsSettings)

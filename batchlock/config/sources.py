@@ -35,6 +35,7 @@ SECTIONS = dict(_sections(Settings))
 _COLLECTIONS = {
     ("input", "columns"),
     ("input", "custom_modules"),
+    ("notify", "messages"),
     ("web", "hosts"),
     ("web", "trusted_proxy"),
     ("web", "oidc", "scopes"),

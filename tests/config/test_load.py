@@ -11,9 +11,11 @@ from support.settings import SECRET, problems_of, setting_at, settings_of
 
 from batchlock.config import Settings, load
 from batchlock.core.rows import Field
+from batchlock.notify.settings import NoticeChoice
 from batchlock.send.settings import PreviousReason
 from batchlock.zoho.settings import Grant
 
+PING_URL = "https://hc.test/ping/1f3a?create=1"
 EVERY_KEY = [
     ("org", "acme-2", "acme-2"),
     ("zoho.data_center", "eu", "eu"),
@@ -63,6 +65,27 @@ EVERY_KEY = [
     ("results.directory", "out", Path("out")),
     ("results.format", "csv", "csv"),
     ("results.previous_reason", "always", PreviousReason.ALWAYS),
+    ("notify.ping_url", PING_URL, SecretStr(PING_URL)),
+    ("notify.ping_url_file", "ping.txt", Path("ping.txt")),
+    ("notify.ping_url_command", "echo ping", "echo ping"),
+    (
+        "notify.messages",
+        "[json://a.test, mailto://b.test]",
+        (SecretStr("json://a.test"), SecretStr("mailto://b.test")),
+    ),
+    ("notify.messages_file", "messages.txt", Path("messages.txt")),
+    ("notify.messages_command", "echo messages", "echo messages"),
+    ("notify.when", "failure", NoticeChoice.FAILURE),
+    ("notify.attach_results", "no", False),
+    ("notify.max_attachment", "2 MiB", 2 * 2**20),
+    ("notify.webhook", "http://127.0.0.1:8080/a", SecretStr("http://127.0.0.1:8080/a")),
+    ("notify.webhook_file", "hook.txt", Path("hook.txt")),
+    ("notify.webhook_command", "echo hook", "echo hook"),
+    ("notify.webhook_secret", SECRET, SecretStr(SECRET)),
+    ("notify.webhook_secret_file", "secret.txt", Path("secret.txt")),
+    ("notify.webhook_secret_command", "echo secret", "echo secret"),
+    ("notify.textfile", "figures.prom", Path("figures.prom")),
+    ("notify.timeout", "5s", 5.0),
     ("web.max_upload", "20 MiB", 20 * 2**20),
     ("web.session", "45m", 2700.0),
     ("web.session_limit", "8h", 28800.0),

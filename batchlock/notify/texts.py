@@ -1,0 +1,152 @@
+"""The words of notices: titles and digests for people, without ids and reasons of records."""
+
+import re
+from pathlib import Path
+
+from batchlock.core.results import Cause, Result, Summary
+from batchlock.notify.notice import Notice, NoticeKind
+
+_ENDS = {
+    0: "done",
+    1: "unexpected error",
+    2: "not begun: something is set wrongly",
+    3: "some rows were not updated",
+    4: "the file cannot be read",
+    5: "the sign-in was refused",
+    6: "stopped early",
+    7: "another run is at work",
+}
+_INTERRUPTED = "interrupted"
+
+# Ids have 10 to 20 digits. What stands between quotation marks comes from a cell or from Zoho, and
+# may be a reason.
+_RECORD_DATA = re.compile(r'\d{10,}|"[^"]*"|“[^”]*”')
+
+
+def without_record_data(text: str) -> str:
+    """Return a sentence without the ids and the quoted texts in it."""
+    return _RECORD_DATA.sub("…", text)
+
+
+def end_in_words(exit_code: int) -> str:
+    """Return how a command ended, for a title."""
+    return _ENDS.get(exit_code, _INTERRUPTED)
+
+
+def start_notice(command: str, *, org: str, environment: str, file: str | None = None) -> Notice:
+    """Return the notice that a command has begun."""
+    title = _title(command, org, environment, file, "begun")
+    return Notice(
+        kind=NoticeKind.START,
+        command=command,
+        org=org,
+        environment=environment,
+        title=title,
+        text=f"`batchlock {command}` has begun.",
+        file=file,
+    )
+
+
+def end_notice(
+    command: str,
+    *,
+    org: str,
+    environment: str,
+    exit_code: int,
+    seconds: float,
+    message: str = "",
+    file: str | None = None,
+    summary: Summary | None = None,
+    results: Path | None = None,
+    needs_person: bool | None = None,
+) -> Notice:
+    """Return the notice that a command or a run has ended.
+
+    With a `summary` its digest is the text, else `message`, a sentence. `results` is attached to
+    messages.
+    """
+    if summary is not None:
+        file = Path(summary.file).name
+    text = without_record_data(message) if summary is None else digest(summary, results)
+    return Notice(
+        kind=NoticeKind.END,
+        command=command,
+        org=org,
+        environment=environment,
+        title=_title(command, org, environment, file, end_in_words(exit_code)),
+        text=f"{text}\nExit code {exit_code}.".strip(),
+        run_id=None if summary is None else summary.run_id,
+        file=file,
+        exit_code=exit_code,
+        counts={} if summary is None else summary.counts,
+        credits_used=0 if summary is None else summary.credits_used,
+        seconds=seconds,
+        attachments=() if results is None else (results,),
+        needs_person=needs_person,
+    )
+
+
+def person_notice(
+    command: str,
+    *,
+    org: str,
+    environment: str,
+    what: str,
+    text: str,
+    file: str | None = None,
+    run_id: str | None = None,
+) -> Notice:
+    """Return the notice that something waits for a person: `what` in a few words, then a text."""
+    return Notice(
+        kind=NoticeKind.PERSON,
+        command=command,
+        org=org,
+        environment=environment,
+        title=_title(command, org, environment, file, what),
+        text=text,
+        file=file,
+        run_id=run_id,
+    )
+
+
+def test_notice(*, org: str, environment: str) -> Notice:
+    """Return a notice with which a person tries whether notices arrive."""
+    return Notice(
+        kind=NoticeKind.TEST,
+        command="doctor",
+        org=org,
+        environment=environment,
+        title=_title("doctor", org, environment, None, "a test"),
+        text="This is a test of the notices of batchlock. Nothing has happened.",
+    )
+
+
+def digest(summary: Summary, results: Path | None) -> str:
+    """Return what became of a run: its sentence, its causes by row numbers, and what to do."""
+    parts = [without_record_data(summary.sentence)]
+    parts += [_cause_text(cause) for cause in summary.causes]
+    last = [f"Run {summary.run_id}, {summary.credits_used:,} credits."]
+    if results is not None:
+        last.append(f"Results: {results}")
+    if summary.resume is not None:
+        last.append(f"Resume it with: {summary.resume}")
+    return "\n\n".join([*parts, "\n".join(last)])
+
+
+def _cause_text(cause: Cause) -> str:
+    rows = f"{cause.rows:,} row{'' if cause.rows == 1 else 's'}"
+    code = f" ({cause.code})" if cause.code else ""
+    head = f"{cause.result.words}, {rows}{code}"
+    # The message of an invalid row quotes its cell; the code says the same without it.
+    if cause.message and cause.result is not Result.INVALID:
+        head += f": {without_record_data(cause.message)}"
+    lines = [head, f"{'row' if cause.rows == 1 else 'rows'} {cause.ranges}"]
+    if cause.remedy:
+        lines.append(without_record_data(cause.remedy))
+    return "\n".join(lines)
+
+
+def _title(command: str, org: str, environment: str, file: str | None, state: str) -> str:
+    where = org if environment == "production" else f"{org} ({environment})"
+    subject = command if file is None else f"{command} {file}"
+    return f"batchlock {where}: {subject}: {state}"

@@ -1,4 +1,5 @@
 // Times in the reader's zone, uploads with progress, live runs. Every form works without this script.
+// Its texts are in data- attributes of the page, in the language of the page.
 "use strict";
 
 const csrf = document.querySelector("meta[name=csrf]").content;
@@ -174,7 +175,7 @@ function endNotification(button) {
     send(state) {
       if (state === "queued" || state === "running" || !isAwaited()) return;
       if (state !== "paused") sessionStorage.removeItem(key);
-      const words = state === "paused" ? "It is paused." : "It has ended.";
+      const words = state === "paused" ? document.body.dataset.paused : document.body.dataset.ended;
       new Notification(document.querySelector("h1").textContent, { body: words });
     },
   };
@@ -318,7 +319,7 @@ function showStrength(line) {
       if (!answer.ok || typed !== field.value) return;
       const { score, reason } = await answer.json();
       line.querySelector("meter").value = score;
-      line.querySelector("[role=status]").textContent = reason || "Strong enough.";
+      line.querySelector("[role=status]").textContent = reason || document.body.dataset.strong;
       line.hidden = false;
     } catch {
       // the server does not answer; the form says so

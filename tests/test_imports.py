@@ -22,6 +22,7 @@ LAYERS = (
     {"sign_in_status"},
     {"engine"},
     {"fleet"},
+    {"doctor"},
     {"web", "cli", "api_call", "api", "__main__"},
     {"__init__"},  # names the functions of `api`
 )

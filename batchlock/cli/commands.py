@@ -10,6 +10,7 @@ import click
 from batchlock import __version__
 from batchlock.cli.context import Context
 from batchlock.cli.db_commands import db, migrate
+from batchlock.cli.doctor_command import doctor
 from batchlock.cli.fleet_commands import worker
 from batchlock.cli.lock_commands import lock, send_file, undo, unlock
 from batchlock.cli.options import (
@@ -331,5 +332,7 @@ def simulate(
     return 0
 
 
-for _command in (lock, unlock, undo, orgs, db, migrate, worker, schedules, serve, work, completion):
+for _command in (
+    *(lock, unlock, undo, doctor, orgs, db, migrate, worker, schedules, serve, work, completion),
+):
     commands.add_command(_command)

@@ -23,6 +23,11 @@ def print_failure(context: Context, *, code: int, message: str) -> None:
     if context.command == "locks":
         _print_json(empty_locks_json(context.file, exit_code=code, message=message))
         return
+    if context.command == "doctor":
+        from batchlock.doctor.as_json import no_doctor_json
+
+        echo(json.dumps(no_doctor_json(exit_code=code, message=message)))
+        return
     if context.command == "orgs list":
         _print_json(orgs_json([], exit_code=code, message=message))
         return

@@ -12,7 +12,7 @@ from batchlock.config.settings import Settings
 from batchlock.config.yaml_text import InvalidYaml, parse
 from batchlock.core.errors import UsageError
 
-_FILE_NAME = "config.yaml"
+FILE_NAME = "config.yaml"
 _PREFIX = "BATCHLOCK_"
 
 # Texts that leave a setting at its default. Values are plain text, so YAML's own null is one too.
@@ -103,8 +103,8 @@ def find_file(file: Path | None, environment: Mapping[str, str]) -> Path | None:
     if file is not None:
         return file
     for folder in (Path(), platformdirs.user_config_path("batchlock", appauthor=False)):
-        if (folder / _FILE_NAME).is_file():
-            return folder / _FILE_NAME
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
     return None
 
 

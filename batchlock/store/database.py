@@ -81,11 +81,16 @@ def refuse_newer(path: Path) -> None:
     except sqlite3.Error:
         return  # a store that was never completed, or that the next step reports
     if row is not None and row[0] > HEAD:
-        raise UsageError(
-            f"The state folder {path.parent} was used by a newer version of batchlock, and this "
-            "version cannot read it. Nothing was changed. Use the newer version, or set "
-            "state_directory to another folder."
-        )
+        raise newer_version(path.parent)
+
+
+def newer_version(folder: Path) -> UsageError:
+    """Return the error for a state folder that a newer version has used."""
+    return UsageError(
+        f"The state folder {folder} was used by a newer version of batchlock, and this "
+        "version cannot read it. Nothing was changed. Use the newer version, or set "
+        "state_directory to another folder."
+    )
 
 
 def _engine(path: Path) -> sa.Engine:

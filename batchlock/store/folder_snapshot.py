@@ -4,10 +4,9 @@ The databases are copied to a temporary folder, and opened there: to open a SQLi
 it, and one of an older version is brought to this one.
 """
 
-import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from filelock import FileLock, Timeout
 from batchlock.core.errors import AlreadyRunning, BatchlockError, Stopped, UsageError
 from batchlock.core.runs import Run, RunState
 from batchlock.store.carry_over import is_carried_over
+from batchlock.store.copied_file import copy_database
 from batchlock.store.database import NAME, open_database, refuse_newer
 from batchlock.store.journal.database import SqliteDatabase
 from batchlock.store.journals import JournalFiles
@@ -24,9 +24,6 @@ from batchlock.store.upload_files import UploadFiles
 
 # A process that shows the page takes the lock of an org for a moment to see whether it is free.
 _LOCK_WAIT_SECONDS = 0.3
-# A file that another process writes is copied again, but not for ever.
-_MAX_COPIES = 20
-_PARTS = ("", "-wal")  # the third file, `-shm`, is made from the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class FolderSnapshot:
         try:
             if not source.exists():
                 raise BatchlockError(f"Run {run.run_id} has no journal: {source} is missing.")
-            _copy(source, target)
+            copy_database(source, target)
             with self._copies.open(run.info) as journal:
                 _ = journal.info  # an empty file can be opened
             database = SqliteDatabase.open(target)
@@ -81,7 +78,7 @@ class FolderSnapshot:
             yield None
             return
         try:
-            _copy(source, target)
+            copy_database(source, target)
             try:
                 SqliteDatabase.open(target).close()  # so that nothing of it is in its log
             except Stopped:
@@ -110,7 +107,7 @@ def snapshot_of(folder: Path) -> Iterator[FolderSnapshot]:
     refuse_newer(folder / NAME)
     with _locks(folder), tempfile.TemporaryDirectory(prefix="batchlock-") as temporary:
         state = Path(temporary)
-        _copy(folder / NAME, state / NAME)
+        copy_database(folder / NAME, state / NAME)
         engine = open_database(state)
         try:
             is_complete = is_carried_over(engine)
@@ -151,39 +148,3 @@ def _locks(folder: Path) -> Iterator[None]:
                     "user who owns the folder."
                 ) from None
         yield
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a SQLite file and its log as they are at one moment. Raises UsageError."""
-    try:
-        for _ in range(_MAX_COPIES):
-            before = _versions(source)
-            for suffix in _PARTS:
-                part = target.with_name(f"{target.name}{suffix}")
-                part.unlink(missing_ok=True)
-                with suppress(FileNotFoundError):
-                    shutil.copyfile(source.with_name(f"{source.name}{suffix}"), part)
-            if _versions(source) == before:
-                return
-    except OSError as error:
-        raise UsageError(
-            f"{source} cannot be copied: {error.strerror}. Make room for a copy in the temporary "
-            "folder, and run this command as the user who owns the folder."
-        ) from None
-    raise AlreadyRunning(
-        f"{source} is being written by another process. Stop what uses the folder, then migrate it "
-        "again."
-    )
-
-
-def _versions(source: Path) -> list[tuple[int, int] | None]:
-    """Return what changes when another process writes the file or its log."""
-    versions: list[tuple[int, int] | None] = []
-    for suffix in _PARTS:
-        try:
-            status = source.with_name(f"{source.name}{suffix}").stat()
-        except FileNotFoundError:
-            versions.append(None)
-        else:
-            versions.append((status.st_mtime_ns, status.st_size))
-    return versions

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 # The first label of the API's host name, by environment.
 _API_HOSTS = {"production": "www", "sandbox": "sandbox", "developer": "developer"}
@@ -42,3 +43,13 @@ DATA_CENTERS: Mapping[str, DataCenter] = MappingProxyType(
         "sg": _data_center("zoho.sg", "sg"),
     }
 )
+
+
+def data_center_of(url: str) -> str | None:
+    """Return the data centre of an address of Zoho, of any environment; None for another server."""
+    host = urlsplit(url).hostname or ""
+    for name, data_center in DATA_CENTERS.items():
+        api_hosts = [f"{label}.zohoapis.{data_center.tld}" for label in _API_HOSTS.values()]
+        if host in (urlsplit(data_center.accounts_url).hostname, *api_hosts):
+            return name
+    return None

@@ -1,0 +1,103 @@
+"""The command `batchlock doctor`, and what it prints."""
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from batchlock.cli.context import Context
+from batchlock.cli.options import (
+    Command,
+    CommandOptions,
+    collected,
+    json_option,
+    org_option,
+    path_type,
+)
+from batchlock.cli.streams import echo
+
+if TYPE_CHECKING:
+    from batchlock.doctor.checks import Check, Diagnosis
+
+
+class DoctorOptions(NamedTuple):
+    """The options that only `batchlock doctor` has."""
+
+    offline: bool = False
+
+
+# A state and two spaces: `doubtful  `.
+_STATE_WIDTH = 10
+_INDENT = 2
+
+
+@click.command(cls=Command, example="batchlock doctor")
+@click.option("-c", "--config", type=path_type, help="The configuration; see config.example.yaml.")
+@org_option
+@click.option("--offline", is_flag=True, help="Check nothing that needs the network.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only what is bad or doubtful.")
+@json_option
+@collected(DoctorOptions, CommandOptions)
+def doctor(context: Context, only: DoctorOptions, options: CommandOptions) -> int:
+    """Check everything that a run depends on; nothing is changed.
+
+    Each line is good, doubtful or bad, and says what to do. Exit code 0: nothing is bad; 2:
+    configuration, a folder or the store is; 5: Zoho does not take the sign-in; 6: Zoho cannot be
+    reached.
+    """
+    from contextlib import ExitStack
+
+    from batchlock.core.cancel import until_cancelled
+    from batchlock.doctor.examination import Request, examine
+
+    request = Request(config=options.config, org=options.org, offline=only.offline)
+    signals = context.signals
+    with ExitStack() as stack:
+        diagnosis, _ = signals.run_async(
+            until_cancelled(examine(request, stack), signals.cancel_token)
+        )
+    return print_diagnosis(context, diagnosis, quiet=options.quiet)
+
+
+def print_diagnosis(context: Context, diagnosis: "Diagnosis", *, quiet: bool) -> int:
+    """Print all checks by group; return the exit code. With `quiet` only what is not good."""
+    import json
+
+    from batchlock.cli.wrapping import indented, width_of
+    from batchlock.doctor.as_json import doctor_json
+
+    code = context.exit_code(diagnosis.exit_code)
+    if context.as_json:
+        echo(json.dumps(doctor_json(diagnosis, exit_code=code)))
+        return code
+    width = width_of(sys.stdout)
+    group = None
+    for check in diagnosis.checks:
+        if quiet and not check.what_to_do:
+            continue
+        if check.group is not group:
+            if group is not None:
+                echo("")
+            group = check.group
+            echo(group.heading)
+        for line in _lines(check, width):
+            echo(line)
+    echo("" if group is None else f"\n{indented(diagnosis.sentence, width, 0)}")
+    return code
+
+
+def _lines(check: "Check", width: int | None) -> list[str]:
+    from batchlock.cli.wrapping import indented, on_one_line
+    from batchlock.doctor.checks import State
+
+    state = "BAD" if check.state is State.BAD else check.state.value
+    indent = _INDENT + _STATE_WIDTH
+    lines = [
+        " " * _INDENT
+        + state.ljust(_STATE_WIDTH)
+        + indented(on_one_line(check.message), width, indent)
+    ]
+    if check.what_to_do:
+        what_to_do = indented(on_one_line(check.what_to_do), width, indent)
+        lines.append(" " * indent + what_to_do)
+    return lines

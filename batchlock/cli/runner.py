@@ -39,6 +39,9 @@ def open_engine(
     With a `file` to read, the child process for that starts at once, since it takes as long to load
     as the modules of this process. Raises UnreadableFile and UsageError.
     """
+    from batchlock.core.paths import refuse_missing_temporary_folder
+
+    refuse_missing_temporary_folder()
     if file is not None:
         _refuse_pipe_or_device(file)
     with ExitStack() as stack:

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-import platformdirs
 from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, BeforeValidator
 
 from batchlock.core.encodings import encoding_named
 from batchlock.core.errors import UsageError
-from batchlock.core.paths import UserPath
+from batchlock.core.paths import UserPath, user_folder
 from batchlock.core.rows import Field
 from batchlock.core.secret_source import read_secret
 from batchlock.core.sizes import parse_size
@@ -190,8 +189,8 @@ class Settings:
         """The folder for journals, tokens and logs."""
         if self.state_directory is not None:
             return self.state_directory.absolute()
-        folder = platformdirs.user_state_path("batchlock", appauthor=False)
-        if not folder.is_absolute():  # `~` stays when there is no home, as in some containers
+        folder = user_folder("state")
+        if folder is None:
             raise UsageError(
                 "Your home folder is not known, so there is no place for runs and tokens. Set "
                 "HOME, or name a folder with state_directory in the configuration."

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
-import platformdirs
-
 from batchlock.config.messages import yaml_problem
 from batchlock.config.settings import Settings
 from batchlock.config.yaml_text import InvalidYaml, parse
 from batchlock.core.errors import UsageError
+from batchlock.core.paths import user_folder
 
 FILE_NAME = "config.yaml"
 _PREFIX = "BATCHLOCK_"
@@ -102,8 +101,8 @@ def find_file(file: Path | None, environment: Mapping[str, str]) -> Path | None:
         file = Path(environment[f"{_PREFIX}CONFIG"])
     if file is not None:
         return file
-    for folder in (Path(), platformdirs.user_config_path("batchlock", appauthor=False)):
-        if (folder / FILE_NAME).is_file():
+    for folder in (Path(), user_folder("config")):
+        if folder is not None and (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
     return None
 

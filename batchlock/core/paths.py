@@ -3,8 +3,9 @@
 import errno
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+import platformdirs
 from pydantic import AfterValidator
 
 from batchlock.core.errors import UsageError
@@ -27,6 +28,32 @@ def _expanded(path: Path) -> Path:
 
 UserPath = Annotated[Path, AfterValidator(_expanded)]
 """A path of the settings, in which `~` stands for the home folder."""
+
+
+def user_folder(kind: Literal["config", "state"]) -> Path | None:
+    """Return the user's folder for the configuration or the state; None: the home is not known.
+
+    An account without an entry in the list of accounts has no home, as in some containers.
+    """
+    folder_of = {"config": platformdirs.user_config_path, "state": platformdirs.user_state_path}
+    try:
+        folder = folder_of[kind]("batchlock", appauthor=False)
+    except RuntimeError:  # older versions of platformdirs leave `~` at its place
+        return None
+    return folder if folder.is_absolute() else None
+
+
+def refuse_missing_temporary_folder() -> None:
+    """Raise UsageError when no folder for temporary files can be written."""
+    import tempfile
+
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        raise UsageError(
+            "No folder for temporary files can be written, neither /tmp nor another one. Set "
+            "TMPDIR to a folder that can be written."
+        ) from None
 
 
 def refuse_missing_home(folder: Path) -> None:

@@ -24,6 +24,7 @@ from pathlib import Path
 import batchlock
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import UnreadableFile
+from batchlock.core.paths import refuse_missing_temporary_folder
 from batchlock.plan.child_main import ReadFailure, ReadRequest, too_much_memory
 from batchlock.store.journal import atomic_journal
 
@@ -46,6 +47,8 @@ class ReaderProcess:
     """A process that reads one file. It imports its parsers before the request arrives."""
 
     def __init__(self) -> None:
+        """Start the process. Raises UsageError when no temporary file can be made."""
+        refuse_missing_temporary_folder()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed in `close`
         self._process = subprocess.Popen(
             # -P: a file in the current folder must not pass for one of our modules.

@@ -139,7 +139,7 @@ def test_a_run_that_is_due_is_sent_without_a_person(
 
 def test_the_line_and_the_notes_can_be_changed(slow_page: PageServer, someone: Visitor) -> None:
     first, *others = [
-        someone.start(f"line{number}.csv", csv_content(60, first=1000 * number))
+        someone.start(f"line{number}.csv", csv_content(600, first=1000 * number))
         for number in range(1, 4)
     ]
     eventually(lambda: record(slow_page, first).state is RunState.RUNNING)

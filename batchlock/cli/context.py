@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchlock.cli.signals import Signals
+
+if TYPE_CHECKING:
+    from batchlock.cli.notices import CommandNotices
 
 
 @dataclass(slots=True)
@@ -15,6 +19,9 @@ class Context:
     as_json: bool = False
     # The log is in the state folder, which is known once the settings are read.
     state_folder: Path | None = None
+    is_quiet: bool = False
+    # None when the command has no notices.
+    notices: "CommandNotices | None" = None
     signals: Signals = field(default_factory=Signals)
     _exit_code: int | None = field(default=None, init=False)
 

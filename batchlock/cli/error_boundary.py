@@ -16,6 +16,16 @@ def run(arguments: list[str], signals: Signals) -> int:
     # `--json` promises an object for a command line that cannot be parsed too, so it is looked for
     # before the parsing.
     context = Context(signals=signals, as_json="--json" in arguments)
+    code = _run(context, arguments)
+    if context.notices is not None:
+        from batchlock.cli.notices import end_notices
+
+        end_notices(context, code)
+    return code
+
+
+def _run(context: Context, arguments: list[str]) -> int:
+    signals = context.signals
     try:
         code = commands.main(arguments, "batchlock", standalone_mode=False, obj=context)
         return context.exit_code(code or 0)
@@ -41,6 +51,8 @@ def run(arguments: list[str], signals: Signals) -> int:
 
 def _fail(context: Context, message: str, code: int) -> int:
     code = context.exit_code(code)
+    if context.notices is not None:
+        context.notices.message = message
     echo_error(message)
     if context.as_json:
         from batchlock.cli.output import print_failure

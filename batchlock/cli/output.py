@@ -37,6 +37,9 @@ def print_failure(context: Context, *, code: int, message: str) -> None:
 def print_result(context: Context, result: RunResult | None, *, nothing: str = "") -> int:
     """Print the result of a run, or the sentence `nothing` without one; return the exit code."""
     code = context.exit_code(0 if result is None else result.exit_code)
+    if context.notices is not None:
+        context.notices.result = result
+        context.notices.message = nothing if result is None else result.summary.ended_by
     if result is None:
         if context.as_json:
             _print_json(empty_json("run", None, exit_code=code, message=nothing))

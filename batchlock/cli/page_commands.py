@@ -79,5 +79,9 @@ def work(context: Context, options: CommandOptions, *, run_id: str) -> int:
     from batchlock.web.worker import work as send_run
 
     with open_engine(context, options) as engine:
-        result = context.signals.run_async(send_run(engine, run_id))
+        try:
+            result = context.signals.run_async(send_run(engine, run_id))
+        finally:
+            if context.notices is not None:
+                context.notices.follow_page_run(engine.store.runs.get(run_id))
     return print_result(context, result, nothing="The run does not wait any more.")

@@ -88,14 +88,16 @@ def _engine(
 ) -> "Iterator[Engine]":
     from batchlock.cli.confirm import confirm_unlocks
     from batchlock.cli.logs import log_to
+    from batchlock.cli.notices import begin_notices
     from batchlock.cli.progress import TerminalProgress
     from batchlock.core.options import RunOptions
 
     progress = TerminalProgress(bar=not options.no_progress and not options.quiet)
     with ExitStack() as stack:
         settings, store = stack.enter_context(open_settings(options, to_send=to_send))
-        context.state_folder = settings.state
+        context.state_folder, context.is_quiet = settings.state, options.quiet
         stack.enter_context(log_to(settings.state, verbose=options.verbose, quiet=options.quiet))
+        begin_notices(context, settings, is_rehearsal=options.simulate)
         run_options = RunOptions(
             output=options.output,
             overwrite=options.overwrite,

@@ -2,21 +2,25 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from batchlock.config import Settings
 from batchlock.confirming import PlanPreview
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import DATABASE_ERRORS, LeaseLost, UsageError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
+from batchlock.core.results import RunResult
 from batchlock.core.runs import Run
 from batchlock.execute import connected
 from batchlock.fleet.executor import SharedExecutor, SharedRecorder
 from batchlock.fleet.lease_guard import LeaseGuard
 from batchlock.fleet.metrics import RunMetrics
+from batchlock.fleet.notices import SessionNotices
 from batchlock.fleet.writer import RunWriter, SharedWriter
+from batchlock.notify.notifier import Notifier
 from batchlock.org_settings import not_in_the_store, settings_of_org, with_options
 from batchlock.plan import run_info
 from batchlock.report.reporter import Reporter
@@ -37,6 +41,8 @@ class RunSender:
     writer: SharedWriter
     recorders: dict[str, SharedRecorder] = field(default_factory=dict)
     """Of the runs that are being sent, by their ids."""
+    notifiers: list[Notifier] = field(default_factory=list)
+    """Of the sessions whose notices may still be under way."""
 
     def _prepare(self, run: Run) -> tuple[Settings, Credentials]:
         # Not the org of this machine's configuration: another machine may give its name to another
@@ -53,8 +59,35 @@ class RunSender:
 
         The settings are those of its org, and those that its person has chosen for it.
         """
+        try:
+            settings, credentials = await asyncio.to_thread(self._prepare, run)
+        except UsageError as error:
+            notices = SessionNotices(self.settings, run)
+            notices.fail(error)
+            self._wait_later(notices)
+            raise
+        notices = SessionNotices(settings, run)
+        try:
+            result = await self._send(run, guard, cancel_token, settings, credentials)
+        except (LeaseLost, *DATABASE_ERRORS):
+            raise  # another worker goes on with it
+        except Exception as error:
+            notices.fail(error)
+            self._wait_later(notices)
+            raise
+        with suppress(*DATABASE_ERRORS):
+            notices.end(result, await asyncio.to_thread(self.store.runs.get, run.run_id))
+        self._wait_later(notices)
+
+    async def _send(
+        self,
+        run: Run,
+        guard: LeaseGuard,
+        cancel_token: CancelToken,
+        settings: Settings,
+        credentials: Credentials,
+    ) -> RunResult:
         store = self.store
-        settings, credentials = await asyncio.to_thread(self._prepare, run)
         journal = await asyncio.to_thread(store.journals.open, run.info, guard.lease)
         executor = SharedExecutor(
             settings=settings,
@@ -81,6 +114,16 @@ class RunSender:
                 _log.info("Run %s of %s begins.", run.run_id, run.info.org)
                 result = await executor.execute(run, journal, connection, enquiry)
                 _log.info("Run %s of %s: %s", run.run_id, run.info.org, result.summary.sentence)
+                return result
+
+    def close(self) -> None:
+        """Wait for the notices that are under way, for a bounded time."""
+        for notifier in self.notifiers:
+            notifier.close()
+
+    def _wait_later(self, notices: SessionNotices) -> None:
+        self.notifiers[:] = [one for one in self.notifiers if one.is_busy]
+        self.notifiers.append(notices.notifier)
 
     async def _run_writer(self, run: Run, journal: Journal, guard: LeaseGuard) -> RunWriter:
         totals = await asyncio.to_thread(lambda: journal.totals)

@@ -148,6 +148,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
         await self._scheduler.close()
+        await asyncio.to_thread(self._sender.close)
         self._writer.close()
         await writing
         self._lease_threads.shutdown(wait=False)

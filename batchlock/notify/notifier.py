@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 # Seconds between the two attempts: a server that was just restarted answers again.
 _PAUSE_SECONDS = 1.0
 _ATTEMPTS = 2
+# To load apprise takes two seconds, and the command of a secret about one.
+_PREPARING_SECONDS = 5.0
 
 _Attempt = Callable[[int], PostFailure | None]
 """Makes the attempt with a number, from 0; returns why it has failed."""
@@ -53,11 +55,17 @@ class Notifier:
         settings: NotifySettings,
         network: NetworkSettings,
         *,
+        pings: bool = True,
+        others: bool = True,
         wall_clock: Callable[[], float] = time.time,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Send nothing yet, and read no secret: a command of a password manager takes its time."""
+        """Send nothing yet, and read no secret: a command of a password manager takes its time.
+
+        `pings` and `others` say whether there are pings, and messages, webhook and textfile.
+        """
         self._settings = settings
+        self._pings, self._others = pings, others
         self._network = network
         self._wall_clock = wall_clock
         self._pause = pause
@@ -70,7 +78,13 @@ class Notifier:
     @property
     def longest_seconds(self) -> float:
         """How long a notice of an end can take: the rest of that of the start, and its own."""
-        return (1 + _ATTEMPTS) * self._settings.timeout + _PAUSE_SECONDS
+        attempts = (1 + _ATTEMPTS) * self._settings.timeout
+        return attempts + _PAUSE_SECONDS + _PREPARING_SECONDS
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a notice is under way."""
+        return any(thread.is_alive() for thread in self._threads)
 
     def send(self, notice: Notice) -> None:
         """Send a notice in the background, and return at once. Failures are logged."""
@@ -146,6 +160,11 @@ class Notifier:
     def _places(self, notice: Notice) -> Iterator[_Place]:
         """Yield where a notice goes. A setting that cannot be read is a place with an error."""
         settings, org = self._settings, notice.org
+        path_of_ping = ping.ping_path(notice)
+        if self._pings and path_of_ping is not None:
+            yield from self._place_of("ping_url", org, partial(self._ping, notice, path_of_ping))
+        if not self._others:
+            return
         if notice.kind is NoticeKind.END and settings.textfile is not None:
             path = textfile.textfile_path(settings.textfile, org)
 
@@ -153,8 +172,6 @@ class Notifier:
                 textfile.write_textfile(path, notice)
 
             yield _Place("notify.textfile", write)
-        if (path_of_ping := ping.ping_path(notice)) is not None:
-            yield from self._place_of("ping_url", org, partial(self._ping, notice, path_of_ping))
         yield from self._place_of("webhook", org, partial(self._call_webhook, notice))
         if messages.is_wanted(notice, settings.when):
             yield from self._message_places(notice)

@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+from batchlock.core.errors import Stopped
 from batchlock.core.results import Cause, Result, Summary
+from batchlock.core.runs import Run
+from batchlock.core.stop import StopCode
 from batchlock.notify.notice import Notice, NoticeKind
 
 _ENDS = {
@@ -23,9 +26,18 @@ _INTERRUPTED = "interrupted"
 _RECORD_DATA = re.compile(r'\d{10,}|"[^"]*"|“[^”]*”')
 
 
+# Rows that another session of the run leaves as they are.
+_NOT_DONE = (Result.REJECTED, Result.FAILED, Result.INVALID)
+
+
 def without_record_data(text: str) -> str:
     """Return a sentence without the ids and the quoted texts in it."""
     return _RECORD_DATA.sub("…", text)
+
+
+def is_end_by_person(run: Run) -> bool:
+    """Return whether a person has paused or stopped a run on the page, and so knows of its end."""
+    return run.reason is not None and run.reason.code in (StopCode.PAUSED, StopCode.STOPPED)
 
 
 def end_in_words(exit_code: int) -> str:
@@ -63,10 +75,13 @@ def end_notice(
     """Return the notice that a command or a run has ended.
 
     With a `summary` its digest is the text, else `message`, a sentence. `results` is attached to
-    messages.
+    messages. `needs_person`, None: as the exit code says; a run that a rule has stopped needs a
+    person when rows of it were refused or have failed.
     """
     if summary is not None:
         file = Path(summary.file).name
+        if needs_person is None and exit_code == Stopped.exit_code:
+            needs_person = any(summary.counts.get(result) for result in _NOT_DONE)
     text = without_record_data(message) if summary is None else digest(summary, results)
     return Notice(
         kind=NoticeKind.END,

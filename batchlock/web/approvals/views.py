@@ -22,6 +22,7 @@ from batchlock.web.approvals.rule import (
     comment_in,
 )
 from batchlock.web.context import AppContext
+from batchlock.web.notices import send_approval_notice
 from batchlock.web.runs.planned import planned_run_start
 from batchlock.web.templating import Page
 from batchlock.web.translation import gettext as _
@@ -123,6 +124,7 @@ class ApprovalViews:
         person = request[security.NAME]
         approval = self._four_eyes.ask(start, person, comment)
         self._log(request, "asked for approval of", approval, comment)
+        send_approval_notice(self._context, approval)
 
     def _log(
         self, request: web.Request, action: str, approval: Approval, comment: str = ""

@@ -1,0 +1,129 @@
+"""The notices of one command: that it has begun, and how it has ended.
+
+The first is sent while the command works. The last is sent when everything is printed and written,
+so that it can change nothing.
+"""
+
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchlock.cli.context import Context
+    from batchlock.config import Settings
+    from batchlock.core.results import RunResult
+    from batchlock.core.runs import Run
+    from batchlock.notify.notifier import Notifier
+
+# The commands that send, or look for locks. `work` is a run of the page.
+_COMMANDS = frozenset({"run", "lock", "unlock", "undo", "locks", "resume", "retry", "work"})
+_OF_THE_PAGE = "work"
+
+
+class CommandNotices:
+    """Tells everywhere that is configured how one command fares."""
+
+    def __init__(
+        self, notifier: "Notifier", *, command: str, org: str, environment: str, file: str | None
+    ) -> None:
+        """Send that the command has begun, unless it is a run of the page."""
+        from batchlock.notify.texts import start_notice
+
+        self._notifier = notifier
+        self._command, self._org, self._environment = command, org, environment
+        self._file = None if file is None else Path(file).name
+        self._started_monotonic = time.monotonic()
+        self.result: RunResult | None = None
+        """What the command has printed; None when that was a sentence only."""
+        self.message = ""
+        """The sentence that the command has ended with."""
+        self.is_silent = False
+        """Whether there is nothing to tell: another process goes on with the run."""
+        self.needs_person: bool | None = None
+        if command != _OF_THE_PAGE:
+            notice = start_notice(command, org=org, environment=environment, file=self._file)
+            notifier.send(notice)
+
+    def follow_page_run(self, run: "Run | None") -> None:
+        """Take over how a run of the page stands now.
+
+        One that waits again has not ended, and of one that a person has paused or stopped, that
+        person knows.
+        """
+        from batchlock.core.runs import RunState
+        from batchlock.notify.texts import is_end_by_person
+
+        self.is_silent = run is None or run.state is RunState.QUEUED
+        if run is not None:
+            self._file = run.file_name
+            self.needs_person = False if is_end_by_person(run) else None
+
+    def end(self, exit_code: int) -> None:
+        """Send how the command has ended, and wait for that for a bounded time."""
+        from batchlock.notify.texts import end_notice
+
+        if self.is_silent:
+            return
+        result = self.result
+        # A run that a worker sends has not ended, so its figures are none.
+        is_detached = result is not None and result.is_detached
+        summary = None if result is None or is_detached else result.summary
+        notice = end_notice(
+            "page" if self._command == _OF_THE_PAGE else self._command,
+            org=self._org,
+            environment=self._environment,
+            exit_code=exit_code,
+            seconds=time.monotonic() - self._started_monotonic,
+            message=self.message,
+            file=self._file,
+            summary=summary,
+            results=None if result is None else result.output,
+            needs_person=self.needs_person,
+        )
+        self._notifier.send(notice)
+        self._notifier.close()
+
+
+def begin_notices(context: "Context", settings: "Settings", *, is_rehearsal: bool) -> None:
+    """Begin the notices of a command, if it is one that has some and any are configured."""
+    if context.command not in _COMMANDS or settings.notify.is_empty:
+        return
+    from batchlock.notify.notifier import Notifier
+    from batchlock.zoho.settings import SIMULATOR
+
+    is_shared = settings.database_url is not None and not is_rehearsal
+    context.notices = CommandNotices(
+        Notifier(
+            settings.notify,
+            settings.network,
+            pings=context.command != _OF_THE_PAGE,
+            # The worker that sends the run tells the rest.
+            others=not is_shared,
+        ),
+        command=context.command,
+        org=SIMULATOR if is_rehearsal else settings.org,
+        environment=settings.zoho.environment,
+        file=context.file,
+    )
+
+
+def end_notices(context: "Context", exit_code: int) -> None:
+    """Send how a command has ended, when everything else is done.
+
+    Failures are in the log; a signal ends the waiting. Nothing is raised, since the exit code is
+    final by now.
+    """
+    if context.notices is None or context.state_folder is None:
+        return
+    from batchlock.cli.logs import log_to
+
+    # After a signal its number is set, and a second one ends the process.
+    is_new_signal = context.signals.number is None
+    waiting = context.signals.interruptible() if is_new_signal else nullcontext()
+    try:
+        # The command has closed its own handlers by now.
+        with log_to(context.state_folder, quiet=context.is_quiet), waiting:
+            context.notices.end(exit_code)
+    except KeyboardInterrupt:
+        pass

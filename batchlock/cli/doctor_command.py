@@ -15,6 +15,7 @@ from batchlock.cli.options import (
     path_type,
 )
 from batchlock.cli.streams import echo
+from batchlock.core.errors import UsageError
 
 if TYPE_CHECKING:
     from batchlock.doctor.checks import Check, Diagnosis
@@ -24,6 +25,7 @@ class DoctorOptions(NamedTuple):
     """The options that only `batchlock doctor` has."""
 
     offline: bool = False
+    notify: bool = False
 
 
 # A state and two spaces: `doubtful  `.
@@ -35,6 +37,7 @@ _INDENT = 2
 @click.option("-c", "--config", type=path_type, help="The configuration; see config.example.yaml.")
 @org_option
 @click.option("--offline", is_flag=True, help="Check nothing that needs the network.")
+@click.option("--notify", is_flag=True, help="Send a test to every place that notices go to.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what is bad or doubtful.")
 @json_option
 @collected(DoctorOptions, CommandOptions)
@@ -50,7 +53,11 @@ def doctor(context: Context, only: DoctorOptions, options: CommandOptions) -> in
     from batchlock.core.cancel import until_cancelled
     from batchlock.doctor.examination import Request, examine
 
-    request = Request(config=options.config, org=options.org, offline=only.offline)
+    if only.offline and only.notify:
+        raise UsageError("--notify sends a test, which --offline forbids. Leave one of them out.")
+    request = Request(
+        config=options.config, org=options.org, offline=only.offline, notify=only.notify
+    )
     signals = context.signals
     with ExitStack() as stack:
         diagnosis, _ = signals.run_async(
@@ -82,7 +89,9 @@ def print_diagnosis(context: Context, diagnosis: "Diagnosis", *, quiet: bool) ->
             echo(group.heading)
         for line in _lines(check, width):
             echo(line)
-    echo("" if group is None else f"\n{indented(diagnosis.sentence, width, 0)}")
+    if group is not None:
+        echo("")
+    echo(indented(diagnosis.sentence, width, 0))
     return code
 
 

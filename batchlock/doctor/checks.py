@@ -45,6 +45,7 @@ class Group(StrEnum):
     SIGN_IN = "sign_in"
     ORG = "org"
     WORK = "work"
+    NOTICES = "notices"
 
     @property
     def heading(self) -> str:
@@ -61,6 +62,7 @@ _HEADINGS = {
     Group.SIGN_IN: "Sign-in",
     Group.ORG: "Org",
     Group.WORK: "Runs, workers and schedules",
+    Group.NOTICES: "Notices",
 }
 
 

@@ -13,7 +13,7 @@ from batchlock.config import ReadSettings, Settings, read
 from batchlock.config.sources import FILE_NAME, SettingPath, find_file, variables
 from batchlock.core.errors import UsageError
 from batchlock.doctor.checks import Check, bad, doubtful, from_error, good, skipped, split
-from batchlock.zoho.credentials import load_credentials
+from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.datacenters import data_center_of
 from batchlock.zoho.network import is_this_machine
 from batchlock.zoho.settings import SECRETS, ZohoSettings
@@ -68,23 +68,24 @@ def check_configuration(configuration: Configuration) -> list[Check]:
     return checks
 
 
-def check_credentials(settings: Settings, *, offline: bool) -> Check:
-    """Return the check of client id, client secret and refresh token: is each there.
+def check_credentials(settings: Settings, *, offline: bool) -> tuple[Check, Credentials | None]:
+    """Return the check of the credentials, and the credentials if all are there.
 
     With `offline`, a command that prints one is not run, since it may ask a server.
     """
     check_id = "configuration.credentials"
     if offline and any(getattr(settings.zoho, f"{name}_command") for name in SECRETS):
-        return skipped(check_id, "Not checked: --offline, and a command prints a secret.")
+        reason = "Not checked: --offline, and a command prints a secret."
+        return skipped(check_id, reason), None
     try:
-        load_credentials(settings.zoho, settings.network, settings.org)
+        credentials = load_credentials(settings.zoho, settings.network, settings.org)
     except UsageError as error:
         # Each line is about one of them; the last one says what to do.
         *problems, remedy = str(error).split("\n")
         if not problems:
-            return from_error(check_id, error)
-        return bad(check_id, " ".join(problems), remedy)
-    return good(check_id, f"The credentials of the org {settings.org} are there.")
+            return from_error(check_id, error), None
+        return bad(check_id, " ".join(problems), remedy), None
+    return good(check_id, f"The credentials of the org {settings.org} are there."), credentials
 
 
 def _file(configuration: Configuration) -> Check:

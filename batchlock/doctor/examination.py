@@ -22,7 +22,7 @@ from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.errors import BatchlockError
-from batchlock.doctor.checks import SETUP, Check, Diagnosis, State, bad, from_error, skipped
+from batchlock.doctor.checks import AWAY, SETUP, Check, Diagnosis, State, bad, from_error, skipped
 from batchlock.doctor.configuration import (
     Configuration,
     check_configuration,
@@ -39,6 +39,7 @@ from batchlock.doctor.installation import check_extras, check_platform
 from batchlock.doctor.network import check_network
 from batchlock.doctor.timing import in_thread, limited
 from batchlock.store.read_only import StoreView
+from batchlock.zoho.credentials import Credentials
 
 # Each check of the machine. A network drive that is away hangs for minutes.
 _LOCAL_SECONDS = 15.0
@@ -46,6 +47,10 @@ _LOCAL_SECONDS = 15.0
 _STORE_SECONDS = 45.0
 # A command that prints a secret may take 30 s, and there are three.
 _SECRET_SECONDS = 100.0
+# Each place of a notice has two attempts of 60 s at most.
+_NOTICE_SECONDS = 150.0
+# All calls with the sign-in, each of which has its own limit.
+_ALL_CALLS_SECONDS = 600.0
 
 _OFFLINE = "Not checked: --offline."
 
@@ -60,6 +65,8 @@ class Request:
     """The org of --org; None: the one of the configuration."""
     offline: bool = False
     """Whether nothing may use the network."""
+    notify: bool = False
+    """Whether a test is sent to every place that notices go to."""
     call_seconds: float = 20.0
     """How long a server may take for one answer."""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -73,6 +80,7 @@ class Ground:
     settings: Settings | None = None
     """Those of the org; None: they cannot be read."""
     view: StoreView | None = None
+    credentials: Credentials | None = None
     has_store: bool = False
     """Whether the store could be opened, or there is none yet."""
 
@@ -101,12 +109,12 @@ async def examine(request: Request, stack: ExitStack) -> tuple[Diagnosis, Ground
         reason = "Not checked, since the settings of the org cannot be read."
         checks += [skipped(check_id, reason) for check_id in ("network.api", "sign_in.token")]
         return Diagnosis.of(checks), ground
-    credentials = await _credentials(request, configuration, settings)
-    checks += credentials
-    checks += await _online(
-        request, configuration, settings, has_credentials=_are_good(credentials)
+    checks += await _credentials(request, configuration, settings, ground)
+    online, notices = await asyncio.gather(
+        _online(request, configuration, settings, ground),
+        _notices(request, configuration, settings),
     )
-    return Diagnosis.of(checks), ground
+    return Diagnosis.of([*checks, *online, *notices]), ground
 
 
 async def _read(request: Request, ground: Ground) -> list[Check]:
@@ -222,19 +230,41 @@ async def _org_settings(name: str, configuration: Configuration, ground: Ground)
 
 
 async def _credentials(
-    request: Request, configuration: Configuration, settings: Settings
+    request: Request, configuration: Configuration, settings: Settings, ground: Ground
 ) -> list[Check]:
+    def work() -> list[Check]:
+        check, ground.credentials = check_credentials(settings, offline=request.offline)
+        return [check]
+
     if request.org is None and configuration.is_invalid(("zoho",), ("network",), ("org",)):
         return await _unreadable("configuration.credentials")
-    return await limited(
-        "configuration.credentials",
-        in_thread(lambda: [check_credentials(settings, offline=request.offline)]),
+    return await limited("configuration.credentials", in_thread(work), seconds=_SECRET_SECONDS)
+
+
+async def _notices(
+    request: Request, configuration: Configuration, settings: Settings
+) -> list[Check]:
+    from batchlock.doctor.notices import check_notices, send_test
+
+    if configuration.is_invalid(("notify",)):
+        return await _unreadable("notices.settings")
+    checks = await limited(
+        "notices.settings",
+        in_thread(lambda: check_notices(settings, offline=request.offline)),
         seconds=_SECRET_SECONDS,
+    )
+    if not request.notify:
+        return checks
+    return checks + await limited(
+        "notices.test", in_thread(send_test, settings), seconds=_NOTICE_SECONDS
     )
 
 
 async def _online(
-    request: Request, configuration: Configuration, settings: Settings, *, has_credentials: bool
+    request: Request,
+    configuration: Configuration,
+    settings: Settings,
+    ground: Ground,
 ) -> list[Check]:
     """Return the checks that need the network."""
     if request.offline:
@@ -246,10 +276,33 @@ async def _online(
     checks = await check_network(settings, call_seconds=request.call_seconds)
     if not _are_good(checks):
         return [*checks, skipped("sign_in.token", "Not checked, since the network is at fault.")]
-    if not has_credentials:
+    if ground.credentials is None:
         reason = "Not checked, since the credentials are not there."
         return [*checks, skipped("sign_in.token", reason)]
-    return checks
+    return checks + await _signed_in(request, settings, ground.credentials, ground)
+
+
+async def _signed_in(
+    request: Request, settings: Settings, credentials: "Credentials", ground: Ground
+) -> list[Check]:
+    """Return the checks of the sign-in and its org."""
+    from batchlock.doctor.sign_in import check_sign_in
+    from batchlock.doctor.stored import last_credits, modules_in_use
+
+    async def work() -> list[Check]:
+        view = ground.view
+        modules = [] if view is None else await in_thread(modules_in_use, view, settings.org)
+        credits_left = None if view is None else await in_thread(last_credits, view, settings.org)
+        return await check_sign_in(
+            settings,
+            credentials,
+            [*dict.fromkeys([*modules, *settings.input.custom_modules])],
+            is_shared=_is_shared(settings),
+            call_seconds=request.call_seconds,
+            credits_left=credits_left,
+        )
+
+    return await limited("sign_in.token", work(), seconds=_ALL_CALLS_SECONDS, exit_code=AWAY)
 
 
 async def _local(check_id: str, work: Callable[[], Sequence[Check]]) -> list[Check]:

@@ -102,6 +102,12 @@ def check_temporary_folder() -> list[Check]:
     ]
 
 
+def check_folder_of(check_id: str, file: Path) -> Check:
+    """Return the check of the folder in which a file is written."""
+    remedy = f"Make the folder of {file.name} writable, or name another one."
+    return _usable(check_id, f"The folder of {file.name},", file.parent, remedy, is_made=False)
+
+
 def network_file_system(path: Path) -> str | None:
     """Return the type of the file system of a path if it is one of a network, by Linux's list."""
     try:

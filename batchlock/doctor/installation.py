@@ -12,6 +12,7 @@ from typing import NamedTuple
 from batchlock import __version__
 from batchlock.config import Settings
 from batchlock.doctor.checks import Check, bad, doubtful, good
+from batchlock.zoho.settings import SECRETS
 
 # The names of the packages that `database` needs, as `store/postgres.py` imports them.
 _FLEET = ("psycopg", "procrastinate", "prometheus_client", "cryptography")
@@ -93,6 +94,13 @@ def _extras(settings: Settings, *, has_secrets: bool) -> list[Extra]:
     ):
         if address is not None:
             extras.append(Extra(name, ("prometheus_client",), "batchlock[fleet]"))
+    if any(getattr(settings.zoho, f"{name}_keyring") for name in SECRETS):
+        extras.append(Extra("keyring", ("keyring",), "batchlock[keyring]"))
+    notify = settings.notify
+    if notify.messages or notify.messages_file or notify.messages_command:
+        extras.append(Extra("notify.messages", ("apprise",), "batchlock[notify]"))
+    if notify.textfile is not None:
+        extras.append(Extra("notify.textfile", ("prometheus_client",), "batchlock[notify]"))
     if settings.web.oidc.issuer is not None:
         extras.append(Extra("web.oidc", ("joserfc",), "batchlock[oidc]"))
     return extras

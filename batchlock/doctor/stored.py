@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from batchlock import __version__
 from batchlock.config import Settings
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.core.runs import CLOSED, Run, RunState
 from batchlock.core.schedules import StoredSchedule
 from batchlock.doctor.checks import Check, bad, doubtful, good, skipped
@@ -19,6 +20,10 @@ from batchlock.store.workers import StoredWorker
 _MOST_NAMED = 3
 # A worker looks for due schedules every few seconds.
 _OVERDUE = timedelta(minutes=5)
+# The files of a week or so name the modules that people use.
+_RUNS_OF_MODULES = 3
+# A copy of this size takes a moment.
+_MOST_COPIED_BYTES = 64 * 2**20
 
 
 def check_store(settings: Settings, view: StoreView | None) -> list[Check]:
@@ -95,6 +100,26 @@ def check_work(settings: Settings, view: StoreView | None, *, org: str | None) -
             skipped("work.workers", "Without a database there are no workers and no schedules.")
         )
     return checks
+
+
+def modules_in_use(view: StoreView, org: str) -> list[str]:
+    """Return the modules of the rows of the newest runs of an org, as far as they can be read."""
+    runs = sorted(view.store.runs.of_orgs([org]), key=lambda run: run.run_id, reverse=True)
+    modules: dict[str, None] = {}
+    for run in runs[:_RUNS_OF_MODULES]:
+        # A journal that is missing, or too large to be copied, is of no use here.
+        with suppress(BatchlockError), view.journal(run, max_bytes=_MOST_COPIED_BYTES) as journal:
+            modules |= dict.fromkeys(rows.module for rows in journal.rows_to_send(with_done=True))
+    return list(modules)
+
+
+def last_credits(view: StoreView, org: str) -> int | None:
+    """Return how many credits of the last day Zoho has named last; None: none, or long ago."""
+    row = view.store.orgs.row(org)
+    if row is None or row.credits_left is None or row.credits_at is None:
+        return None
+    is_recent = datetime.now(UTC) - row.credits_at < timedelta(days=1)
+    return int(row.credits_left) if is_recent else None
 
 
 def _at_work(runs: Sequence[Run]) -> list[Check]:

@@ -86,7 +86,9 @@ def error_pages(templates: Templates) -> Middleware:
 def _sentence(error: web.HTTPException) -> str:
     """Return the sentence for an HTTP error: the handler's own, or one for the status."""
     standard = f"{error.status}: {error.reason}"  # aiohttp's text where the handler set none
-    if error.text and error.text != standard:
+    # Of a form that is too large, aiohttp says how many bytes it may have.
+    is_large_form = error.status == 413 and (error.text or "").startswith("Maximum request body")
+    if error.text and error.text != standard and not is_large_form:
         return error.text
     if sentence := _SENTENCES.get(error.status):
         return _(sentence)

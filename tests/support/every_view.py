@@ -5,10 +5,13 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import openpyxl
 from playwright.sync_api import Page, expect
@@ -18,10 +21,11 @@ from batchlock.store.grants import EVERY_ORG, Grant, Role
 from batchlock.store.store import Store
 from batchlock.web.runs.start_options import local_now
 from support.browser import button
+from support.commands import TIMEOUT_SECONDS
 from support.inventories import RECORDS
 from support.page_server import add_person, served_page, signed_in
 from support.sheets import TITLES, rows
-from support.visitor import HEADER, Visitor, csv_content, eventually, file_content
+from support.visitor import HEADER, PageResponse, Visitor, csv_content, eventually, file_content
 from support.zoho import StandIn, stand_in_on
 
 _ROLES = {
@@ -30,10 +34,12 @@ _ROLES = {
     "Vera": ("acme", Role.VIEWER),
     "Noel": ("nowhere", Role.VIEWER),
 }
-# Four eyes hold for acme; nobody has connected it or box.
+# Four eyes hold for acme; nobody has connected these orgs.
 _ORGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("acme", "production", {"web": {"four_eyes": True}}),
     ("box", "sandbox", {}),
+    ("crate", "production", {}),
+    ("drum", "production", {}),
 )
 
 
@@ -46,6 +52,8 @@ class View:
     """Who looks at it; empty: somebody who has not signed in."""
     click: str = ""
     """The start of the name of the button that leads from the path to the view."""
+    fill: Mapping[str, str] = field(default_factory=dict)
+    """What is typed before that, by the name of the input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +72,40 @@ class EveryView:
             cookie, _, value = self.cookies[view.person].partition("=")
             tab.context.add_cookies([{"name": cookie, "value": value, "url": self.url}])
         tab.goto(self.url + view.path)
+        for field_name, text in view.fill.items():
+            tab.locator(f'[name="{field_name}"]').first.fill(text)
         if view.click:
             button(tab, view.click).first.click()
             tab.wait_for_load_state()
         if name == "running":
             expect(tab.get_by_text("Sending.")).to_be_visible()
 
+    def fetch(self, name: str, language: str = "en") -> PageResponse:
+        """Return the answer to a browser with a language, without a browser."""
+        view = self.views[name]
+        visitor = Visitor(self.url, self.cookies.get(view.person, ""))
+        accepted = {"Accept-Language": language}
+        if not view.click:
+            return visitor.get(view.path, accepted)
+        page = visitor.get(view.path, {"Accept-Language": "en"})
+        forms = re.findall(r'<form[^>]* action="([^"]*)"[^>]*>(.*?)</form>', page.text, re.DOTALL)
+        action, content = next(
+            (action, content)
+            for action, content in forms
+            if re.search(rf"<button[^>]*>{re.escape(view.click)}", content)
+        )
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="(.*?)"', content))
+        return visitor.post(action, {**hidden, **view.fill}, accepted)
+
 
 @contextmanager
-def every_view(loop: asyncio.AbstractEventLoop, folder: Path) -> Iterator[EveryView]:
-    """Serve the page with files and runs in every state; yield its views."""
+def every_view(
+    loop: asyncio.AbstractEventLoop, folder: Path, translations: Path
+) -> Iterator[EveryView]:
+    """Serve the page with files and runs in every state; yield its views.
+
+    `translations` is the folder with languages of the page besides English.
+    """
     with stand_in_on(loop, "--latency", "100ms") as zoho:
         zoho.change("inventory", {"records": {"Leads": RECORDS}}, method="PATCH")
         zoho.config(
@@ -83,6 +115,7 @@ def every_view(loop: asyncio.AbstractEventLoop, folder: Path) -> Iterator[EveryV
             # One run goes on beside all tests: it should take little CPU.
             limits={"in_flight": 4},
             results={"previous_reason": "always"},
+            web={"translations": str(translations)},
         )
         _add_orgs_and_people(folder, zoho)
         with served_page(folder) as page:
@@ -149,6 +182,10 @@ def _views_of_default(anna: Visitor) -> dict[str, View]:
         "results-done": View(done),
         "undo": View(f"{done}/undo"),
         "confirm": View(stopped, click="Resume the run"),
+        "confirm-unlock": View(
+            files["check-unlock"], click="Unlock 1 record", fill={"unlocks": "7"}
+        ),
+        "error-request": View(f"{home}/locks", click="Find the locks"),
         "locks": View(f"{home}/locks"),
         "found": View(found),
         "found-none": View(f"{found}?words=nothing"),
@@ -169,8 +206,11 @@ def _views_of_others(people: Mapping[str, Visitor]) -> dict[str, View]:
     request = re.search(r"/approvals/(\w+)/return", anna.get(files["returned"]).text)
     assert request is not None
     anna.post(f"{ben.home}/approvals/{request[1]}/return", {"comment": "Another reason"})
-    client = {"client_id": "1004.me", "client_secret": "hush"}
-    anna.post(f"{ben.home}/connection/begin", client)
+    _begin_to_connect(anna, "acme")
+    for org, decision in (("crate", "approve"), ("drum", "deny")):
+        link = _begin_to_connect(anna, org)
+        with urlopen(link, urlencode({"decision": decision}).encode(), timeout=TIMEOUT_SECONDS):
+            anna.post(f"/orgs/{org}/connection/ask")
     return {
         "overview": View("/"),
         "log-all": View("/log"),
@@ -184,11 +224,23 @@ def _views_of_others(people: Mapping[str, Visitor]) -> dict[str, View]:
         "history-empty": View("/orgs/box/history"),
         "locks-viewer": View("/orgs/acme/locks", "Vera"),
         "connection-code": View("/orgs/acme/connection"),
+        "connection-accepted": View("/orgs/crate/connection"),
+        "connection-refused": View("/orgs/drum/connection"),
         "connection-none": View("/orgs/box/connection"),
         "no-org": View("/", "Noel"),
         "account": View("/account"),
         "login": View("/login", ""),
     }
+
+
+def _begin_to_connect(visitor: Visitor, org: str) -> str:
+    """Ask for a code of an org; return the address where it is accepted."""
+    client = {"client_id": "1004.me", "client_secret": "hush"}
+    visitor.post(f"/orgs/{org}/connection/begin", client)
+    page = visitor.get(f"/orgs/{org}/connection")
+    link = re.search(r'href="([^"]+)" target="_blank"', page.text)
+    assert link is not None, page.words
+    return unescape(link[1])
 
 
 def _checked(visitor: Visitor, files: Mapping[str, tuple[str, bytes]]) -> dict[str, str]:
@@ -229,6 +281,7 @@ _FILES = {
     "check-empty": ("empty.csv", HEADER.encode()),
     "columns": ("odd.csv", b"Modul;ID-Nr;Grund\nLeads;5843104000000425565;x\n"),
     "sheets": ("months.xlsx", _two_sheets()),
+    "encodings": ("cyrillic.csv", f"{HEADER}Leads,5843104000000425565,,Договор\n".encode("cp1251")),
     "unreadable": ("scan.pdf", b"%PDF-1.7"),
     "running": ("locks.csv", csv_content(20_000, first=1)),
     "queued": ("next.csv", csv_content(5, first=90_001)),
@@ -238,4 +291,12 @@ _FILES_OF_ACME = {
     "waiting": ("waiting.csv", csv_content(3, first=1)),
     "returned": ("returned.csv", csv_content(3, first=11)),
 }
-_SHOWN = ("check-ready", "check-unlock", "check-empty", "columns", "sheets", "unreadable")
+_SHOWN = (
+    "check-ready",
+    "check-unlock",
+    "check-empty",
+    "columns",
+    "sheets",
+    "encodings",
+    "unreadable",
+)

@@ -14,7 +14,7 @@ FILE = b"Modul;Nr 1;Nr 2;Grund\nLeads;5843104000000425565;5843104000000574404;Ve
 COLUMNS = {"module": "Modul", "record_id": "Nr 1", "lock_id": "Nr 2", "reason": "Grund"}
 # As the form of the page of choices names these titles.
 TITLES = '["Grund", "Modul", "Nr 1", "Nr 2"]'
-SELECTED = '<option value="Nr 1" selected>Nr 1: 5843104000000425565</option>'
+SELECTED = 'value="Nr 1" selected>Nr 1: 5843104000000425565</option>'
 
 
 @pytest.fixture(scope="module")

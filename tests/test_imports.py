@@ -21,6 +21,7 @@ LAYERS = (
     {"planning", "find", "stored_runs", "org_sign_in"},
     {"sign_in_status"},
     {"engine"},
+    {"inboxes"},
     {"fleet"},
     {"doctor"},
     {"web", "cli", "api_call", "api", "__main__"},

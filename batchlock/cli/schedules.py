@@ -20,7 +20,8 @@ from batchlock.core.errors import UsageError
 from batchlock.core.schedules import Misfire, StoredSchedule
 from batchlock.find import known_modules, with_api_names
 from batchlock.fleet.cron import check_times, next_times, system_time_zone
-from batchlock.fleet.sources import FileSource, LocksSource, options_of, parse_source
+from batchlock.fleet.sources import LocksSource, options_of, parse_source
+from batchlock.inboxes.listing import FileSource
 from batchlock.org_settings import settings_of_org
 from batchlock.report.json_schedules import schedule_json
 from batchlock.store.store import Store

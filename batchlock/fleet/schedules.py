@@ -35,14 +35,9 @@ from batchlock.core.stop import Cancelled, StopCode, StopReason
 from batchlock.engine import Engine
 from batchlock.fleet.cron import next_time
 from batchlock.fleet.queue import wake
-from batchlock.fleet.source_folder import (
-    file_run,
-    list_files,
-    make_folders,
-    put_aside,
-    version_of,
-)
-from batchlock.fleet.sources import FileSource, LocksSource, options_of, parse_source
+from batchlock.fleet.source_folder import file_run, put_aside
+from batchlock.fleet.sources import LocksSource, options_of, parse_source
+from batchlock.inboxes.listing import FileSource, list_files, make_folders, version_of
 from batchlock.org_settings import settings_of_org
 from batchlock.plan.child import sha256_of
 from batchlock.store.schedules import CLAIM_SECONDS
@@ -219,7 +214,7 @@ class Scheduler:
             earlier_runs = await asyncio.to_thread(self._store.schedules.runs_of, firing)
             sentences.extend(map(_started, earlier_runs))
         if listing.complete:
-            await asyncio.to_thread(make_folders, source)
+            await asyncio.to_thread(make_folders, source.folder)
         may_unlock = bool(firing.schedule.options.get("unlocks"))
         for file in listing.complete:
             engine = self._engine(settings, options, may_unlock=may_unlock)

@@ -9,7 +9,6 @@ locks:--all               of all modules, into `results.directory`
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,12 @@ from batchlock.config import Settings, replaced
 from batchlock.core.errors import UsageError
 from batchlock.core.options import RunOptions
 from batchlock.core.records import FindRequest
-
-DONE = "done"
-"""The folder of files whose rows are all as they ask, in their own folder."""
-ATTENTION = "attention"
-"""The folder of all other files."""
+from batchlock.inboxes.listing import DONE, FileSource
 
 _INBOX = "inbox:"
 _LOCKS = "locks:"
 _ALL = "--all"
 _WILDCARDS = re.compile(r"[*?\[]")
-# Owner files of open workbooks, hidden files, and what browsers and copying programs write to.
-_NOT_TAKEN = ("~$*", ".*", "*.part", "*.partial", "*.tmp", "*.crdownload", "*.filepart")
 
 _SETTINGS = {
     "strict": ("input", "strict"),
@@ -40,22 +33,6 @@ SOURCE_OPTIONS = (
     *_SETTINGS,
 )
 """The options of a schedule of files. `unlocks`: rows that unlock records need no question."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileSource:
-    """Files of a folder, not of the folders in it."""
-
-    folder: Path
-    pattern: str = "*"
-    """Of the names, in any case."""
-
-    def takes(self, name: str) -> bool:
-        """Return whether a file of the folder is taken, by its name."""
-        name = name.casefold()
-        return fnmatchcase(name, self.pattern.casefold()) and not any(
-            fnmatchcase(name, pattern) for pattern in _NOT_TAKEN
-        )
 
 
 @dataclass(frozen=True, slots=True)

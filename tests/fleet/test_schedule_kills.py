@@ -11,7 +11,7 @@ from support.schedules import DAY, MINUTE, NIGHT, Workers, write_rows
 from batchlock.core.runs import RunState
 from batchlock.engine import Engine
 from batchlock.fleet import schedules as fleet_schedules
-from batchlock.fleet import source_folder
+from batchlock.inboxes import filing
 from batchlock.store.journal_tables import JournalTables
 from batchlock.store.runs import RunTable
 from batchlock.store.schedules import ScheduleTable
@@ -28,8 +28,8 @@ PLACES: list[tuple[Any, str, str]] = [
     (JournalTables, "add_plan", "after"),
     (RunTable, "add", "before"),
     (RunTable, "add", "after"),
-    (source_folder, "_move", "before"),
-    (source_folder, "_move", "after"),
+    (filing, "_move_input", "before"),
+    (filing, "_move_input", "after"),
     (ScheduleTable, "finish", "before"),
     (ScheduleTable, "finish", "after"),
     (fleet_schedules, "wake", "before"),

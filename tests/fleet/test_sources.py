@@ -6,7 +6,8 @@ import pytest
 from support.settings import settings_of
 
 from batchlock.core.errors import UsageError
-from batchlock.fleet.sources import FileSource, LocksSource, options_of, parse_source
+from batchlock.fleet.sources import LocksSource, options_of, parse_source
+from batchlock.inboxes.listing import FileSource
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING, Any
 from batchlock.config import Settings
 from batchlock.confirming import ConfirmUnlocks, refuse_unlocks
 from batchlock.core.cancel import CancelToken
+from batchlock.core.errors import DiskFull, UsageError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.records import FIND_KIND, FindRequest
@@ -195,7 +196,10 @@ class Engine(StoredRuns):
                     with journals.open_planned(path) as journal:
                         try:
                             await self._refuse_other_plan(journal, enquiry)
-                            await self._executor.check_before_question(journal, connection, enquiry)
+                            await asyncio.to_thread(self._review, journal)
+                            await self._executor.check_before_question(
+                                journal, connection, enquiry, always=self.review is not None
+                            )
                             self._starter.confirm(journal)
                         except BaseException:  # a signal at the question, too
                             journals.remove(info)
@@ -307,7 +311,11 @@ class Engine(StoredRuns):
             info=info,
             reader=self._reader,
         )
-        await planner.plan(asking)
+        try:
+            await planner.plan(asking)
+        except UsageError as error:
+            error.is_about_file = not isinstance(error, DiskFull)
+            raise
 
     async def _resume(self, run: Run, credentials: Credentials) -> RunResult:
         with self.store.open_journal(run) as journal:
@@ -325,6 +333,20 @@ class Engine(StoredRuns):
                 run = replace(run, info=info)
                 return await self._executor.execute(run, journal, connection, enquiry)
 
+    def check_sign_in(self) -> None:
+        """Raise UsageError when nothing could be sent, because of the settings alone."""
+        load_credentials(self.settings.zoho, self.settings.network, self._org)
+
+    @property
+    def deadline_monotonic(self) -> float | None:
+        """The monotonic time at which everything that this engine executes ends; None: none."""
+        return deadline(
+            self.settings.stop,
+            started_monotonic=self._started_monotonic,
+            started_at=self._started_at,
+            stop_at=self._stop_at,
+        )
+
     @property
     def _executor(self) -> Executor:
         return Executor(
@@ -334,12 +356,7 @@ class Engine(StoredRuns):
             cancel_token=self.cancel_token,
             observer=self.observer,
             preview=self._preview,
-            deadline_monotonic=deadline(
-                self.settings.stop,
-                started_monotonic=self._started_monotonic,
-                started_at=self._started_at,
-                stop_at=self._stop_at,
-            ),
+            deadline_monotonic=self.deadline_monotonic,
             fresh=self.options.fresh,
         )
 

@@ -67,14 +67,20 @@ class Executor:
     """None: a thread writes to the journal."""
 
     async def check_before_question(
-        self, journal: Journal, connection: Connection, enquiry: OrgEnquiry
+        self,
+        journal: Journal,
+        connection: Connection,
+        enquiry: OrgEnquiry,
+        *,
+        always: bool = False,
     ) -> None:
         """Check the org of a plan that unlocks records, before a person is asked about them.
 
-        An org that does not answer soon is checked when the rows are sent. Raises UsageError when
-        it is another one than the settings say.
+        `always`: that of any other plan, too, before its run is stored. An org that does not answer
+        soon is checked when the rows are sent. Raises WrongOrg when it is another one than the
+        settings say.
         """
-        if not journal.to_unlock():
+        if not always and not journal.to_unlock():
             return
         await self._tell_about_org(journal, enquiry, self.observer)
         facts = await enquiry.facts(max_wait=0)

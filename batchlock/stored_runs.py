@@ -23,6 +23,8 @@ from batchlock.store.journal import Journal
 from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchlock.plan_file import PlanFile
     from batchlock.send.org_enquiry import OrgEnquiry
     from batchlock.store.store import Store
@@ -50,6 +52,8 @@ class StoredRuns:
         self._reporter = Reporter(settings, options)
         self.approved_plan: PlanFile | None = None
         """What a run must send; None: whatever its file says."""
+        self.review: Callable[[Journal], None] | None = None
+        """Looks at a new plan before its run is stored, and may raise GuardRefusal."""
 
     @property
     def store(self) -> "Store":
@@ -137,6 +141,11 @@ class StoredRuns:
         """Raise UsageError for other updates than those of the approved plan, if any."""
         if self.approved_plan is not None:
             self.approved_plan.refuse_other_rows(journal)
+
+    def _review(self, journal: Journal) -> None:
+        """Refuse a plan as whoever started the command wants it."""
+        if self.review is not None:
+            self.review(journal)
 
     async def _refuse_other_plan(self, journal: Journal, enquiry: "OrgEnquiry") -> None:
         """Raise UsageError for other updates or another org, as Zoho says now which it is."""

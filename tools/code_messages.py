@@ -15,6 +15,7 @@ EXIT_CODES = {
     "BatchlockError": "1",
     "UsageError": "2",
     "UnknownKey": "2",
+    "WrongOrg": "2",
     "UnreadableFile": "4",
     "SignInRefused": "5",
     "Stopped": "6",
@@ -35,6 +36,7 @@ STOP_CODES = {
 # Calls whose texts are messages: the position of the code, if there is one, and of the first text.
 ROW_CALLS = {
     "Fault": (0, 1),
+    "GuardRefusal": (0, 1),
     "Problem": (2, 3),
     "_note": (0, 2),
     "Explanation": (None, 0),

@@ -55,6 +55,7 @@ TOPICS = (
     ("Results", ("report/",)),
     ("Runs, state folder and journal", ("store/", "core/")),
     ("Notices", ("notify/",)),
+    ("Files of a folder", ("inboxes/",)),
     ("The web page", ("web/",)),
     ("Many orgs on many machines", ("fleet/",)),
 )

@@ -12,6 +12,7 @@ from batchlock.cli.context import Context
 from batchlock.cli.db_commands import db, migrate
 from batchlock.cli.doctor_command import doctor
 from batchlock.cli.fleet_commands import worker
+from batchlock.cli.inbox_commands import inbox
 from batchlock.cli.lock_commands import lock, send_file, undo, unlock
 from batchlock.cli.options import (
     Command,
@@ -333,6 +334,20 @@ def simulate(
 
 
 for _command in (
-    *(lock, unlock, undo, doctor, orgs, db, migrate, worker, schedules, serve, work, completion),
+    *(
+        lock,
+        unlock,
+        undo,
+        doctor,
+        inbox,
+        orgs,
+        db,
+        migrate,
+        worker,
+        schedules,
+        serve,
+        work,
+        completion,
+    ),
 ):
     commands.add_command(_command)

@@ -111,7 +111,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Note the command's file for the report of an error, then run the command."""
-        if (file := ctx.params.get("file")) is not None:
+        if (file := ctx.params.get("file") or ctx.params.get("folder")) is not None:
             ctx.obj.file = str(file.absolute())
         return super().invoke(ctx)
 

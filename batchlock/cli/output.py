@@ -13,6 +13,7 @@ from batchlock.core.results import Cause, CheckResult, Example, RunResult, Summa
 from batchlock.core.runs import Run
 from batchlock.report.json import AnyJson, check_json, empty_json, run_json, runs_json, show_json
 from batchlock.report.json_locks import empty_locks_json, locks_json
+from batchlock.report.json_night import NightJson, empty_night_json
 from batchlock.report.json_orgs import OrgsJson, orgs_json
 from batchlock.report.preview import PreviewLine, preview_lines
 from batchlock.report.story import Story
@@ -27,6 +28,9 @@ def print_failure(context: Context, *, code: int, message: str) -> None:
         from batchlock.doctor.as_json import no_doctor_json
 
         echo(json.dumps(no_doctor_json(exit_code=code, message=message)))
+        return
+    if context.command == "inbox":
+        _print_json(empty_night_json(context.file, exit_code=code, message=message))
         return
     if context.command == "orgs list":
         _print_json(orgs_json([], exit_code=code, message=message))
@@ -189,6 +193,6 @@ def _print_where(summary: Summary, output: str | None) -> None:
         echo(f"Resume it with: {summary.resume}")
 
 
-def _print_json(value: AnyJson | OrgsJson) -> None:
+def _print_json(value: AnyJson | OrgsJson | NightJson) -> None:
     # ASCII, which every stream takes: an encoding error would change what the command ends with.
     echo(json.dumps(value))

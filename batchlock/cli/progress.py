@@ -49,7 +49,9 @@ class TerminalProgress(RunObserver):
             _log.info(preview_text(line, width))
 
     def on_sending(self, *, rows: int, remaining: int, only_looks: bool = False) -> None:
-        """Open the bar, or log how many rows are sent."""
+        """Open the bar, or log how many rows are sent; an inbox sends several files."""
+        self.close()
+        self._done = self._failed = self._logged = 0
         self._remaining = remaining
         self._started_monotonic = self._last_line_monotonic = time.monotonic()
         if self._wants_bar:

@@ -31,9 +31,11 @@ def open_engine(
     file: Path | None = None,
     action: str | None = None,
     to_send: bool = True,
+    pinned_results: Path | None = None,
 ) -> "Iterator[Engine]":
     """Yield the engine of a command, with its log open; `action` is the one of all rows.
 
+    `pinned_results` is a folder for the results of each run, whoever resumes it.
     Without `to_send` the command calls Zoho for nothing, so a stored org needs no sign-in.
 
     With a `file` to read, the child process for that starts at once, since it takes as long to load
@@ -46,7 +48,10 @@ def open_engine(
         _refuse_pipe_or_device(file)
     with ExitStack() as stack:
         reader = stack.enter_context(_reader()) if file is not None else None
-        yield stack.enter_context(_engine(context, options, reader, action, to_send=to_send))
+        engine = _engine(
+            context, options, reader, action, to_send=to_send, pinned_results=pinned_results
+        )
+        yield stack.enter_context(engine)
 
 
 def _refuse_pipe_or_device(file: Path) -> None:
@@ -85,7 +90,11 @@ def _engine(
     action: str | None,
     *,
     to_send: bool,
+    pinned_results: Path | None,
 ) -> "Iterator[Engine]":
+    # Here, since `batchlock --help` does without.
+    from dataclasses import replace
+
     from batchlock.cli.confirm import confirm_unlocks
     from batchlock.cli.logs import log_to
     from batchlock.cli.notices import begin_notices
@@ -96,6 +105,10 @@ def _engine(
     with ExitStack() as stack:
         settings, store = stack.enter_context(open_settings(options, to_send=to_send))
         context.state_folder, context.is_quiet = settings.state, options.quiet
+        if pinned_results is not None:
+            settings = replace(
+                settings, results=replace(settings.results, directory=pinned_results)
+            )
         stack.enter_context(log_to(settings.state, verbose=options.verbose, quiet=options.quiet))
         begin_notices(context, settings, is_rehearsal=options.simulate)
         run_options = RunOptions(
@@ -116,6 +129,7 @@ def _engine(
             change_reason=options.change_reason,
             simulate=options.simulate,
             fresh=options.fresh,
+            pins_results=pinned_results is not None,
             detach=options.detach,
             typed=_for_the_worker(options),
             config=options.config,

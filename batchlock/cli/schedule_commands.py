@@ -29,6 +29,7 @@ class NewSchedule(NamedTuple):
     source: str
     misfire: str
     action: str | None
+    again: bool
 
 
 _EXAMPLE = "batchlock schedules add acme --cron '30 22 * * *' --source inbox:/in"
@@ -72,6 +73,7 @@ def schedules() -> None:
 @strict_option
 @change_reason_option
 @yes_option
+@click.option("--again", is_flag=True, help="Send content that was finished before once more.")
 @common_options
 @json_option
 @collected(NewSchedule, CommandOptions)

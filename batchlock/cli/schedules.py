@@ -119,6 +119,7 @@ def _source_options(options: CommandOptions, new: NewSchedule) -> dict[str, Any]
         "visible_only": options.visible_only,
         "change_reason": options.change_reason,
         "unlocks": options.yes,
+        "again": new.again,
         "strict": options.strict,
         "encoding": options.encoding,
         "delimiter": options.delimiter,

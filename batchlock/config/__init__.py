@@ -44,6 +44,7 @@ _DURATIONS = {
     ("stop", "max_runtime"),
     ("input", "max_seconds"),
     ("notify", "timeout"),
+    ("inbox", "max_age"),
     ("web", "session"),
     ("web", "session_limit"),
     ("web", "header_timeout"),

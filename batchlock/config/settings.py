@@ -16,6 +16,7 @@ from batchlock.core.rows import Field
 from batchlock.core.secret_source import read_secret
 from batchlock.core.sizes import parse_size
 from batchlock.fleet.settings import ListenAddress, WorkerSettings
+from batchlock.inboxes.settings import InboxSettings
 from batchlock.notify.settings import NotifySettings
 from batchlock.send.pacing.settings import Limits, Retry
 from batchlock.send.settings import PreviousReason, StopSettings
@@ -156,6 +157,7 @@ class Settings:
     input: InputSettings = field(default_factory=InputSettings)
     results: ResultsSettings = field(default_factory=ResultsSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
+    inbox: InboxSettings = field(default_factory=InboxSettings)
     web: WebSettings = field(default_factory=WebSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     secrets: SecretsSettings = field(default_factory=SecretsSettings)

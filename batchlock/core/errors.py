@@ -2,7 +2,10 @@
 
 BatchlockError              1
 ├── UsageError              2   a wrong option, setting or request; nothing was sent
-│   └── DatabaseUnavailable 2   the database of many machines does not answer
+│   ├── DatabaseUnavailable 2   the database of many machines does not answer
+│   ├── DiskFull            2   there is no room for a plan
+│   ├── WrongOrg            2   the sign-in is for another org than the settings say
+│   └── GuardRefusal        2   a file of a folder that is not sent without a person
 ├── UnreadableFile          4   the file cannot be read as a table; nothing was sent
 ├── SignInRefused           5   a person must act
 ├── Stopped                 6   ended early by a rule; can be resumed
@@ -30,6 +33,8 @@ class BatchlockError(Exception):
     """
 
     exit_code = 1
+    is_about_file = False
+    """Whether another file may do better: what is wrong is in the file, or in how it is read."""
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class UnreadableFile(BatchlockError):
     """The file cannot be read as a table; nothing was sent."""
 
     exit_code = 4
+    is_about_file = True
 
 
 class SignInRefused(BatchlockError):
@@ -75,6 +81,30 @@ class Stopped(BatchlockError):
 
 class DatabaseUnavailable(UsageError):
     """The database of many machines cannot be reached."""
+
+
+class DiskFull(UsageError):
+    """There is no room for the plan of a file, so nothing was sent and nothing can be resumed."""
+
+
+class WrongOrg(UsageError):
+    """The sign-in belongs to another org, or another type of org, than the settings say."""
+
+    def __init__(self, message: str, *, guard: str) -> None:
+        super().__init__(message)
+        self.guard = guard
+        """The code: `wrong_org` or `wrong_environment`."""
+
+
+class GuardRefusal(UsageError):
+    """A file of a folder is not sent without a person; nothing was sent."""
+
+    is_about_file = True
+
+    def __init__(self, guard: str, message: str) -> None:
+        super().__init__(message)
+        self.guard = guard
+        """The code, as `batchlock.inboxes.guards` lists them."""
 
 
 class ConnectionLost(Stopped):

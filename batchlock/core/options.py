@@ -38,6 +38,8 @@ class RunOptions:
     """Whether a row that locks gives a record that is locked already its reason."""
     simulate: bool = False
     fresh: bool = False
+    pins_results: bool = False
+    """Whether a run keeps the place of its results, whoever resumes it with which settings."""
     detach: bool = False
     """Whether the command ends as soon as the run waits for a worker."""
     typed: Mapping[str, Any] = field(default_factory=dict)

@@ -53,8 +53,7 @@ class SharedEngine(Engine):
         Raises as `Engine.run` does.
         """
         info = self._new_run_info(file, self._org)
-        if self.store.orgs.get(info.org) is None:
-            raise UsageError(not_in_the_store(info.org))
+        self.check_sign_in()
         self._refuse_other_source(info)
         unfinished = self.store.newest_unfinished(info.org, info.identity)
         if unfinished is not None and not self.options.fresh:
@@ -78,6 +77,7 @@ class SharedEngine(Engine):
             with journals.open_planned(path) as journal:
                 try:
                     self._refuse_other_rows(journal)
+                    await asyncio.to_thread(self._review, journal)
                     if self.options.fresh:
                         send_done_rows(journal)
                     self._starter.confirm(journal)
@@ -116,6 +116,11 @@ class SharedEngine(Engine):
         refuse_undo_of_rehearsal(self._find(run_id))
         undo = self.start_undo(run_id)
         return None if undo is None else await self._follow(undo)
+
+    def check_sign_in(self) -> None:
+        """Raise UsageError when the org is not in the store, since no worker could send to it."""
+        if self.store.orgs.get(self._org) is None:
+            raise UsageError(not_in_the_store(self._org))
 
     async def _follow(self, run: Run) -> RunResult:
         """Queue a run, wait for its end, and write its results."""

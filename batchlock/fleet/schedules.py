@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -37,9 +38,11 @@ from batchlock.fleet.cron import next_time
 from batchlock.fleet.queue import wake
 from batchlock.fleet.source_folder import file_run, put_aside
 from batchlock.fleet.sources import LocksSource, options_of, parse_source
+from batchlock.inboxes.guards import Guards
 from batchlock.inboxes.listing import FileSource, list_files, make_folders, version_of
 from batchlock.org_settings import settings_of_org
 from batchlock.plan.child import sha256_of
+from batchlock.store.journal import Journal
 from batchlock.store.schedules import CLAIM_SECONDS
 from batchlock.store.store import Store
 
@@ -140,10 +143,10 @@ class Scheduler:
         )
 
     def _file_left_runs(self) -> None:
-        time = asyncio.get_running_loop().time()
-        is_due = self._filed_at is None or time - self._filed_at > _FILING_SECONDS
+        now = asyncio.get_running_loop().time()
+        is_due = self._filed_at is None or now - self._filed_at > _FILING_SECONDS
         if is_due and (self._filing is None or self._filing.done()):
-            self._filed_at = time
+            self._filed_at = now
             self._filing = asyncio.create_task(self._file_quietly())
 
     async def _file_quietly(self) -> None:
@@ -213,26 +216,40 @@ class Scheduler:
         if firing.was_begun:
             earlier_runs = await asyncio.to_thread(self._store.schedules.runs_of, firing)
             sentences.extend(map(_started, earlier_runs))
+        ahead_seconds = 0.0
         if listing.complete:
-            await asyncio.to_thread(make_folders, source.folder)
+            ahead_seconds = await asyncio.to_thread(make_folders, source.folder)
         may_unlock = bool(firing.schedule.options.get("unlocks"))
+        guards = Guards(
+            settings=settings.inbox,
+            store=self._store,
+            again=bool(firing.schedule.options.get("again")),
+            may_unlock=may_unlock,
+        )
         for file in listing.complete:
             engine = self._engine(settings, options, may_unlock=may_unlock)
-            if (sentence := await self._take(firing, file, engine)) not in sentences:
+            taken = self._take(firing, file, engine, guards, ahead_seconds)
+            if (sentence := await taken) not in sentences:
                 sentences.append(sentence)
         return " ".join(filter(None, sentences)) or f"There were no files in {source.folder}."
 
-    async def _take(self, firing: Firing, file: Path, engine: Engine) -> str:
+    async def _take(
+        self, firing: Firing, file: Path, engine: Engine, guards: Guards, ahead_seconds: float
+    ) -> str:
         """Make the run of one file, or put it aside; return a sentence about it."""
         try:
             version = version_of(file)
             sha256 = await asyncio.to_thread(sha256_of, file)
             if (sentence := await asyncio.to_thread(self._why_left, firing, file, sha256)) != "":
                 return sentence
+            if version is not None:
+                age_seconds = time.time() + ahead_seconds - version.modified_ns / 1e9
+                guards.check_age(file.name, age_seconds)
             async with self._plans:
                 with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
                     plan = Path(folder) / "plan.journal"
                     await engine.plan(file, plan)
+                    await asyncio.to_thread(_check_plan, guards, plan)
                     if version_of(file) != version:
                         return f"{file.name} was changed while it was read: the next time."
                     run = await asyncio.to_thread(engine.start, plan, firing=firing)
@@ -303,6 +320,11 @@ class Scheduler:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+def _check_plan(guards: Guards, path: Path) -> None:
+    with Journal.open(path) as plan:
+        guards.check_plan(plan)
 
 
 def _started(run: Run) -> str:

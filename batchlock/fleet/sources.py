@@ -29,10 +29,24 @@ _SETTINGS = {
     "delimiter": ("input", "delimiter"),
 }
 SOURCE_OPTIONS = (
-    *("action", "module", "reason", "sheet", "columns", "visible_only", "change_reason", "unlocks"),
+    *(
+        "action",
+        "module",
+        "reason",
+        "sheet",
+        "columns",
+        "visible_only",
+        "change_reason",
+        "unlocks",
+        "again",
+    ),
     *_SETTINGS,
 )
-"""The options of a schedule of files. `unlocks`: rows that unlock records need no question."""
+"""The options of a schedule of files.
+
+`unlocks`: rows that unlock records need no question. `again`: content that was finished before is
+sent once more.
+"""
 
 
 @dataclass(frozen=True, slots=True)

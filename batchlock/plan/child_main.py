@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from batchlock.core.corrections import Correction
 from batchlock.core.encodings import TextReading
-from batchlock.core.errors import BatchlockError, Stopped, UnreadableFile, UsageError
+from batchlock.core.errors import BatchlockError, DiskFull, Stopped, UnreadableFile, UsageError
 from batchlock.core.org import OrgModule
 from batchlock.core.rows import Field
 from batchlock.core.runs import MIXED, RunInfo
@@ -73,12 +73,14 @@ class FailureKind(StrEnum):
     """Which exception the parent raises for a failure."""
 
     USAGE = "usage"
+    DISK_FULL = "disk_full"
     UNREADABLE = "unreadable"
     OTHER = "other"
 
 
 # The more special types come first; `ReadFailure.of` takes the first that fits.
 _ERROR_TYPES: Mapping[FailureKind, type[BatchlockError]] = {
+    FailureKind.DISK_FULL: DiskFull,
     FailureKind.USAGE: UsageError,
     FailureKind.UNREADABLE: UnreadableFile,
     FailureKind.OTHER: BatchlockError,
@@ -261,7 +263,7 @@ def _failure(request: ReadRequest) -> ReadFailure | None:
     except Stopped:
         # A full disk. `Stopped` promises a run that can be resumed, and there is none yet.
         return ReadFailure(
-            kind=FailureKind.USAGE,
+            kind=FailureKind.DISK_FULL,
             message=f"The disk with {request.journal.parent} is full. Nothing was sent. Make "
             "room, then run again.",
         )

@@ -32,6 +32,8 @@ class Reporter:
         Raises UsageError when no results can have that name.
         """
         output = requested_output(self.options.output)
+        if output is None and self.options.pins_results and info.output is None:
+            output = str(target_path(info, self.settings))
         return info if output is None else replace(info, output=output)
 
     def check_writable(self, info: RunInfo, observer: RunObserver) -> None:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import Stopped, UsageError
+from batchlock.core.errors import Stopped, WrongOrg
 from batchlock.core.org import OrgFacts
 from batchlock.core.reply import Reply, Verdict
 from batchlock.send.calls import CallCosts, Calls, CallState
@@ -39,23 +39,25 @@ async def require_org(
 
 
 def check_org(facts: OrgFacts, *, org_id: str | None, environment: str | None) -> None:
-    """Raise UsageError unless the org is `org_id` and of the type that `environment` names.
+    """Raise WrongOrg unless the org is `org_id` and of the type that `environment` names.
 
     None stands for no expectation. A type that is none of our environments is no reason to refuse:
     nobody documents all types.
     """
     if org_id is not None and org_id not in facts.ids:
         name = " or ".join(facts.ids) or "that Zoho does not name"
-        raise UsageError(
+        raise WrongOrg(
             f"This sign-in is for the org {name}, not for {org_id}. Nothing was sent. Sign in to "
-            "the right org with `batchlock login`, or correct zoho.organization_id."
+            "the right org with `batchlock login`, or correct zoho.organization_id.",
+            guard="wrong_org",
         )
     if environment is None or facts.org_type not in ENVIRONMENTS:
         return
     if facts.org_type != environment:
         company = f", {facts.company_name}," if facts.company_name else ""
-        raise UsageError(
+        raise WrongOrg(
             f"The org of this sign-in{company} is of the type {facts.org_type}, but "
             f"zoho.environment is {environment}. Nothing was sent. Sign in to the right org with "
-            "`batchlock login`, or correct zoho.environment."
+            "`batchlock login`, or correct zoho.environment.",
+            guard="wrong_environment",
         )

@@ -25,6 +25,7 @@ from batchlock.store.choices import ChoiceTable
 from batchlock.store.corrections import CorrectionTable
 from batchlock.store.database import open_database
 from batchlock.store.grants import GrantTable
+from batchlock.store.inbox_runs import InboxRuns
 from batchlock.store.journal import Journal
 from batchlock.store.journals import JournalFiles, Journals
 from batchlock.store.leases import LeaseTable, org_lease
@@ -84,6 +85,7 @@ class Store:
         self.workers = WorkerTable(engine)
         self.schedules = ScheduleTable(engine)
         self.runs = RunTable(engine)
+        self.inbox_runs = InboxRuns(engine)
         self.orgs = OrgTable(engine)
         self.pending_sign_ins = PendingSignIns(engine)
         self.people = People(engine)

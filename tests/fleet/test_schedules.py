@@ -171,3 +171,26 @@ def test_a_report_of_locks_waits_for_a_worker(workers: Workers, tmp_path: Path) 
     workers.fire()
     first, second = workers.runs()
     assert (first.state, second.state) == (RunState.SUPERSEDED, RunState.QUEUED)
+
+
+def test_the_guards_of_an_inbox_hold_for_files_of_schedules(workers: Workers) -> None:
+    workers.add(f"inbox:{workers.folder}")
+    write_rows(workers.folder / "none.csv")
+    write_rows(workers.folder / "a.csv", "one")
+    workers.fire()
+    (run,) = workers.runs()
+    workers.after_end(workers.end(run))
+    write_rows(workers.folder / "copy.csv", "one")
+    workers.now += DAY
+    workers.fire()
+    assert len(workers.runs()) == 1
+    notes = [
+        path.read_text("utf-8") for path in sorted((workers.folder / "attention").glob("*.txt"))
+    ]
+    assert "the same content was finished before" in notes[0]
+    assert "a header and no rows" in notes[1]
+    workers.store.schedules.remove("acme-1f3a")
+    workers.add(f"inbox:{workers.folder}", options={"again": True})
+    write_rows(workers.folder / "copy.csv", "one")
+    workers.fire()
+    assert len(workers.runs()) == 2

@@ -1,0 +1,166 @@
+"""The runs of a folder's files: those to resume, and the files to move when they have ended."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from batchlock.core.errors import BatchlockError, Stopped
+from batchlock.core.night import FileOutcome, FileStatus
+from batchlock.core.reply import sentences
+from batchlock.core.results import Result, RunResult, Summary
+from batchlock.core.runs import Run, RunState
+from batchlock.core.stop import StopCode
+from batchlock.engine import Engine
+from batchlock.inboxes.filing import has_ended, is_done, move_run
+from batchlock.inboxes.listing import DONE
+
+_log = logging.getLogger(__name__)
+
+# Each attempt of a run that the set-up of the org does not allow costs twenty calls, and an inbox
+# may be called every five minutes.
+_REFUSED_FOR = timedelta(hours=1)
+# More causes are in the results.
+_LISTED_CAUSES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRuns:
+    """The runs of the files of one folder, for the org of an engine."""
+
+    engine: Engine
+    folder: Path
+
+    def unfinished(self) -> list[Run]:
+        """Return the runs to resume, oldest first; those without a usable journal cannot be."""
+        runs = []
+        now = datetime.now(UTC)
+        for run in self.engine.store.inbox_runs.unfinished(self._org, self.folder / DONE):
+            is_recent = run.finished_at is not None and now - run.finished_at < _REFUSED_FOR
+            if is_recent and is_refused_as_a_whole(run):
+                continue
+            try:
+                with self.engine.store.open_journal(run) as journal:
+                    journal.remaining()  # an empty file can be opened
+                runs.append(run)
+            except Stopped:  # the disk is full
+                raise
+            except BatchlockError as error:
+                _log.warning("%s Its run cannot be resumed.", error)
+        return runs
+
+    def file_all(self) -> list[FileOutcome]:
+        """Move the files of runs that ended, and whose process was killed before it moved them."""
+        resumed = {run.run_id for run in self.unfinished()}
+        outcomes = []
+        for run in self.engine.store.inbox_runs.unfiled(self._org, self.folder / DONE):
+            if run.run_id in resumed:
+                continue  # it is moved at its end
+            try:
+                summary, *_ = self.engine.show(run.run_id)
+            except BatchlockError as error:
+                _log.warning("%s The file of run %s is not moved.", error, run.run_id)
+                continue
+            results = None if run.results is None else Path(run.results)
+            result = RunResult(summary=summary, output=results)
+            outcomes.append(self.file(run, result, Path(run.info.file)))
+        return outcomes
+
+    def file(self, run: Run, result: RunResult, file: Path) -> FileOutcome:
+        """Move the file of a run that has ended, with its results and a text that says why."""
+        summary, code = result.summary, result.exit_code
+        is_resumed = _is_resumed_next(run)
+        why = _why(run, summary, self.engine, is_resumed=is_resumed)
+        if not has_ended(run):
+            # Its end could not be recorded, since the disk is full: the next night finds it.
+            return _outcome(file, FileStatus.LEFT, code, why, result)
+        try:
+            filed = move_run(run, file=file, why=_note_text(why, summary, result.output))
+        except OSError as error:
+            why = sentences(
+                why,
+                f"{file.name} cannot be moved: {error.strerror}. The next inbox "
+                "tries again; nothing of it is sent twice.",
+            )
+            return _outcome(file, FileStatus.LEFT, code or Stopped.exit_code, why, result)
+        with suppress(BatchlockError):  # a full disk: the next night moves nothing, and records it
+            results = None if filed.results is None else str(filed.results)
+            self.engine.store.schedules.set_filed(run, results)
+        if filed.file is None:
+            why = sentences(why, f"{file.name} was changed or removed while it was sent.")
+        status = FileStatus.DONE if is_done(run) else FileStatus.ATTENTION
+        moved = RunResult(summary=summary, output=filed.results or result.output)
+        return _outcome(file, status, code, why, moved, now=filed.file, is_resumed_next=is_resumed)
+
+    @property
+    def _org(self) -> str:
+        return self.engine.orgs[0]
+
+
+def is_refused_as_a_whole(run: Run) -> bool:
+    """Return whether a stop rule has ended a run because Zoho refused all of its first rows."""
+    is_stopped = run.reason is not None and run.reason.code is StopCode.RULE
+    return is_stopped and not run.figures.settled and run.figures.counts.get(Result.REJECTED, 0) > 0
+
+
+def _outcome(
+    file: Path,
+    status: FileStatus,
+    code: int,
+    why: str,
+    result: RunResult,
+    *,
+    now: Path | None = None,
+    is_resumed_next: bool = False,
+) -> FileOutcome:
+    return FileOutcome(
+        name=file.name,
+        status=status,
+        exit_code=code,
+        why=why,
+        file=file if status is FileStatus.LEFT else now,
+        results=result.output,
+        summary=result.summary,
+        is_resumed_next=is_resumed_next,
+    )
+
+
+def _is_resumed_next(run: Run) -> bool:
+    """Return whether the next night resumes a run: it has rows left, and no person has ended it."""
+    by_a_person = run.reason is not None and run.reason.code in (StopCode.STOPPED, StopCode.PAUSED)
+    return not run.is_closed and run.state is not RunState.PAUSED and not by_a_person
+
+
+def _why(run: Run, summary: Summary, engine: Engine, *, is_resumed: bool) -> str:
+    """Return how a run has ended, and what follows, in sentences."""
+    if is_done(run):
+        return summary.sentence
+    if is_resumed:
+        return sentences(summary.sentence, "The next inbox goes on with it by itself.")
+    command = "resume" if summary.resume is not None else "retry"
+    if run.state is RunState.REFUSED or summary.settled == summary.rows:
+        return summary.sentence
+    typed = engine.options.command(command, run.run_id)
+    return sentences(
+        summary.sentence,
+        f"`{typed}` sends the rows that were not done, or correct them in the results and put "
+        "those into the folder.",
+    )
+
+
+def _note_text(why: str, summary: Summary, results: Path | None) -> str:
+    """Return the text beside a file that needs attention: why, the causes, and the results."""
+    lines = [why, f"Run {summary.run_id}."]
+    for cause in summary.causes[:_LISTED_CAUSES]:
+        code = f" ({cause.code})" if cause.code else ""
+        lines.append("")
+        lines.append(f"{cause.result.words}, {cause.rows:,} rows{code}: {cause.message}")
+        lines.append(f"  rows {cause.ranges}")
+        if cause.remedy:
+            lines.append(f"  {cause.remedy}")
+    if len(summary.causes) > _LISTED_CAUSES:
+        lines.append(f"and {len(summary.causes) - _LISTED_CAUSES} more causes")
+    if results is not None:
+        lines += ["", f"Results: {results.name}"]
+    return "\n".join(lines)

@@ -40,7 +40,6 @@ from typing import TYPE_CHECKING, Any
 from batchlock.config import Settings
 from batchlock.confirming import ConfirmUnlocks, refuse_unlocks
 from batchlock.core.cancel import CancelToken
-from batchlock.core.errors import DiskFull, UsageError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.records import FIND_KIND, FindRequest
@@ -96,9 +95,13 @@ class Engine(StoredRuns):
         self._reader = reader
         # The time for planning counts for `max_runtime`, and `until` is the first such time of
         # day after the start, however long planning takes.
-        self._started_monotonic = time.monotonic()
-        self._started_at = datetime.now(UTC)
-        self._stop_at = stop_at
+        self.deadline_monotonic = deadline(
+            settings.stop,
+            started_monotonic=time.monotonic(),
+            started_at=datetime.now(UTC),
+            stop_at=stop_at,
+        )
+        """The monotonic time at which all that this engine executes ends; None: no such time."""
 
     async def run(self, file: Path) -> RunResult:
         """Plan, start and execute a file, or execute an unfinished run of the same file.
@@ -311,11 +314,7 @@ class Engine(StoredRuns):
             info=info,
             reader=self._reader,
         )
-        try:
-            await planner.plan(asking)
-        except UsageError as error:
-            error.is_about_file = not isinstance(error, DiskFull)
-            raise
+        await planner.plan(asking)
 
     async def _resume(self, run: Run, credentials: Credentials) -> RunResult:
         with self.store.open_journal(run) as journal:
@@ -332,20 +331,6 @@ class Engine(StoredRuns):
             async with connected(self.settings, self.store, credentials) as (connection, enquiry):
                 run = replace(run, info=info)
                 return await self._executor.execute(run, journal, connection, enquiry)
-
-    def check_sign_in(self) -> None:
-        """Raise UsageError when nothing could be sent, because of the settings alone."""
-        load_credentials(self.settings.zoho, self.settings.network, self._org)
-
-    @property
-    def deadline_monotonic(self) -> float | None:
-        """The monotonic time at which everything that this engine executes ends; None: none."""
-        return deadline(
-            self.settings.stop,
-            started_monotonic=self._started_monotonic,
-            started_at=self._started_at,
-            stop_at=self._stop_at,
-        )
 
     @property
     def _executor(self) -> Executor:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken, until_cancelled
-from batchlock.core.errors import BatchlockError, UnreadableFile, UsageError
+from batchlock.core.errors import BatchlockError, DiskFull, UnreadableFile, UsageError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.org import OrgFacts, OrgModule
@@ -56,6 +56,13 @@ class Planner:
         A run passes the future that gets its enquiry. A file that needs no labels does not wait for
         it, and neither does a check, which uses no network.
         """
+        try:
+            await self._plan(enquiry_of_run)
+        except UsageError as error:
+            error.is_about_file = not isinstance(error, DiskFull)
+            raise
+
+    async def _plan(self, enquiry_of_run: "asyncio.Future[OrgEnquiry] | None") -> None:
         if self.store is not None and "action" not in self.options.constants:
             refuse_results_of_undo(self.info, self.store, self.options)
         stored = self._stored_facts()

@@ -20,6 +20,7 @@ from batchlock.report.story import Story, read_story
 from batchlock.start import Starter
 from batchlock.store.earlier import has_state
 from batchlock.store.journal import Journal
+from batchlock.zoho.credentials import load_credentials
 from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
@@ -141,6 +142,10 @@ class StoredRuns:
         """Raise UsageError for other updates than those of the approved plan, if any."""
         if self.approved_plan is not None:
             self.approved_plan.refuse_other_rows(journal)
+
+    def check_sign_in(self) -> None:
+        """Raise UsageError when nothing could be sent, because of the settings alone."""
+        load_credentials(self.settings.zoho, self.settings.network, self._org)
 
     def _review(self, journal: Journal) -> None:
         """Refuse a plan as whoever started the command wants it."""

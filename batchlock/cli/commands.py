@@ -333,21 +333,6 @@ def simulate(
     return 0
 
 
-for _command in (
-    *(
-        lock,
-        unlock,
-        undo,
-        doctor,
-        inbox,
-        orgs,
-        db,
-        migrate,
-        worker,
-        schedules,
-        serve,
-        work,
-        completion,
-    ),
-):
+_COMMANDS = (lock, unlock, undo, doctor, inbox, orgs, db, migrate, worker, schedules, serve, work)
+for _command in (*_COMMANDS, completion):
     commands.add_command(_command)

@@ -11,8 +11,9 @@ from batchlock.cli.options import CommandOptions
 from batchlock.cli.runner import open_engine
 from batchlock.cli.streams import echo
 from batchlock.core.night import FileOutcome, FileStatus, NightDigest
-from batchlock.inboxes.inbox import Inbox, NightObserver
+from batchlock.inboxes.inbox import Inbox
 from batchlock.inboxes.listing import DONE
+from batchlock.inboxes.progress import NightObserver
 from batchlock.inboxes.watch import watch
 from batchlock.report.json_night import night_json
 

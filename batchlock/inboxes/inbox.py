@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +45,7 @@ from batchlock.inboxes.listing import (
     make_folders,
     version_of,
 )
+from batchlock.inboxes.progress import Night, NightObserver, left, unexpected
 from batchlock.zoho.connect import address
 
 _log = logging.getLogger(__name__)
@@ -57,41 +57,6 @@ _END_THE_NIGHT = (AlreadyRunning, Cancelled, SignInRefused, Stopped, UsageError)
 _MOST_STOPPED_IN_A_ROW = 2
 
 Wait = Callable[[float], Awaitable[object]]
-
-
-class NightObserver:
-    """Receives the events of a night; every method does nothing."""
-
-    def on_start(self, digest: NightDigest) -> None:
-        """Receive the beginning: a digest without files."""
-
-    def on_file(self, outcome: FileOutcome) -> None:
-        """Receive what became of a file, or of a run of an earlier night."""
-
-    def on_end(self, digest: NightDigest) -> None:
-        """Receive the end, also after a signal."""
-
-
-@dataclass(slots=True)
-class _Night:
-    """One night so far."""
-
-    started_at: datetime
-    files: list[FileOutcome] = field(default_factory=list)
-    handled: dict[Path, Version | None] = field(default_factory=dict)
-    """The files that stay in the folder, as they were."""
-    ended_by: str = ""
-    ended_code: int = 0
-    stopped_in_a_row: int = 0
-
-    def end(self, sentence: str, code: int) -> None:
-        """Let no further file be taken; the first reason counts."""
-        if not self.ended_by:
-            self.ended_by, self.ended_code = sentence, code
-
-    def is_handled(self, file: Path) -> bool:
-        """Return whether a file was left as it is now."""
-        return file in self.handled and self.handled[file] == version_of(file)
 
 
 class Inbox:
@@ -139,7 +104,7 @@ class Inbox:
         While another inbox is at work on the folder, nothing is taken. What goes wrong with one
         file, or ends the night, is in the digest.
         """
-        night = _Night(started_at=datetime.now(UTC))
+        night = Night(started_at=datetime.now(UTC))
         has_begun = False
         try:
             with folder_lock(self.folder, self._engine.store.state):
@@ -175,7 +140,7 @@ class Inbox:
             listing = await asyncio.to_thread(self.looks().look)
         return bool(listing.complete or listing.growing)
 
-    async def _finish_earlier_night(self, night: _Night) -> None:
+    async def _finish_earlier_night(self, night: Night) -> None:
         """Move the files of runs that have ended, and resume the others."""
         for outcome in await asyncio.to_thread(self._ended_runs.file_all):
             self._add(night, outcome)
@@ -188,22 +153,22 @@ class Inbox:
                 result = await self._engine.resume(run.run_id)
             except _END_THE_NIGHT as error:
                 is_of_run = type(error) is UsageError  # such as other settings than at its start
-                self._add(night, _left(file, error.exit_code, str(error)))
+                self._add(night, left(file, error.exit_code, str(error)))
                 if not is_of_run:
                     night.end(str(error), error.exit_code)
                     return
                 continue
             except BatchlockError as error:
-                self._add(night, _left(file, error.exit_code, str(error)))
+                self._add(night, left(file, error.exit_code, str(error)))
                 continue
             except Exception as error:
                 _log.exception("Run %s cannot be resumed.", run.run_id)
-                self._add(night, _left(file, 1, _unexpected(name, error)))
+                self._add(night, left(file, 1, unexpected(name, error)))
                 continue
             if result is not None:
                 await self._file(night, result, None)
 
-    async def _take_all(self, night: _Night) -> None:
+    async def _take_all(self, night: Night) -> None:
         """Take files until none is there that is complete; the others may become so meanwhile."""
         looks, waits = self.looks(), 0
         while True:
@@ -218,7 +183,7 @@ class Inbox:
             if not listing.growing or waits == MOST_LOOKS:
                 for file in listing.growing:
                     why = f"{file.name} is still being written, and is taken the next time."
-                    self._add(night, _left(file, 0, why))
+                    self._add(night, left(file, 0, why))
                 return
             waits += 1
             try:
@@ -226,15 +191,15 @@ class Inbox:
             except Cancelled as error:
                 night.end(str(error), error.exit_code)
 
-    async def _take_batch(self, night: _Night, listing: Listing) -> None:
+    async def _take_batch(self, night: Night, listing: Listing) -> None:
         for file in listing.complete:
             if self._ends_here(night):
                 why = f"{file.name} was not begun. {night.ended_by}"
-                self._add(night, _left(file, 0, why))
+                self._add(night, left(file, 0, why))
             else:
                 await self._take(night, file)
 
-    def _ends_here(self, night: _Night) -> bool:
+    def _ends_here(self, night: Night) -> bool:
         """Return whether no further file is taken, and note why."""
         reason = self._engine.cancel_token.reason
         if reason is not None:
@@ -243,7 +208,7 @@ class Inbox:
             night.end(TIME_IS_OVER.sentence, TIME_IS_OVER.exit_code)
         return bool(night.ended_by)
 
-    async def _take(self, night: _Night, file: Path) -> None:
+    async def _take(self, night: Night, file: Path) -> None:
         """Send one file, or put it aside."""
         version = version_of(file)
         if version is None:
@@ -262,12 +227,12 @@ class Inbox:
             _log.exception("%s cannot be sent.", file)
             night.handled[file] = version
             # Its run, if it has one, is resumed or moved the next time.
-            self._add(night, _left(file, 1, _unexpected(file.name, error)))
+            self._add(night, left(file, 1, unexpected(file.name, error)))
         else:
             await self._file(night, result, file)
 
     async def _refused(
-        self, night: _Night, file: Path, version: Version, error: BatchlockError
+        self, night: Night, file: Path, version: Version, error: BatchlockError
     ) -> None:
         """Record that a file led to no run."""
         now = version_of(file)
@@ -283,12 +248,12 @@ class Inbox:
             await self._put_aside(night, file, version, error, "")
         else:
             night.handled[file] = version
-            self._add(night, _left(file, error.exit_code, str(error)))
+            self._add(night, left(file, error.exit_code, str(error)))
             if isinstance(error, _END_THE_NIGHT):
                 night.end(str(error), error.exit_code)
 
     async def _put_aside(
-        self, night: _Night, file: Path, version: Version, error: BatchlockError, guard: str
+        self, night: Night, file: Path, version: Version, error: BatchlockError, guard: str
     ) -> None:
         """Move a file that is not sent to attention/."""
         moment = datetime.fromtimestamp(version.modified_ns / 1e9, UTC)
@@ -297,7 +262,7 @@ class Inbox:
         except OSError as failure:
             night.handled[file] = version
             why = f"{error} It cannot be moved to {ATTENTION}/: {failure.strerror}."
-            self._add(night, _left(file, error.exit_code, why, guard))
+            self._add(night, left(file, error.exit_code, why, guard))
             return
         outcome = FileOutcome(
             name=file.name,
@@ -309,7 +274,7 @@ class Inbox:
         )
         self._add(night, outcome)
 
-    async def _file(self, night: _Night, result: RunResult, file: Path | None) -> None:
+    async def _file(self, night: Night, result: RunResult, file: Path | None) -> None:
         """Move the file of a run that has ended; `file` is None for one of an earlier night."""
         run = self._engine.store.runs.get(result.summary.run_id)
         if run is None:  # somebody has removed it meanwhile
@@ -321,7 +286,7 @@ class Inbox:
         self._add(night, outcome)
         self._end_after(night, run, result, is_new=file is not None)
 
-    def _end_after(self, night: _Night, run: Run, result: RunResult, *, is_new: bool) -> None:
+    def _end_after(self, night: Night, run: Run, result: RunResult, *, is_new: bool) -> None:
         """End the night when no other file would do better than this one."""
         code, why = result.summary.ended_code, result.summary.ended_by
         is_stopped = code == Stopped.exit_code
@@ -336,7 +301,7 @@ class Inbox:
         ):
             night.end(why, code)
 
-    def _add(self, night: _Night, outcome: FileOutcome) -> None:
+    def _add(self, night: Night, outcome: FileOutcome) -> None:
         night.files.append(outcome)
         self._observer.on_file(outcome)
 
@@ -346,7 +311,7 @@ class Inbox:
     def _now(self) -> float:
         return time.time() + self._ahead_seconds
 
-    def _digest(self, night: _Night) -> NightDigest:
+    def _digest(self, night: Night) -> NightDigest:
         environment, _ = address(self._engine.settings.zoho, self._org)
         return NightDigest(
             folder=self.folder,
@@ -362,13 +327,3 @@ class Inbox:
 
 async def _awaited(work: Awaitable[object]) -> None:
     await work
-
-
-def _left(file: Path, code: int, why: str, guard: str = "") -> FileOutcome:
-    return FileOutcome(
-        name=file.name, status=FileStatus.LEFT, exit_code=code, why=why, guard=guard, file=file
-    )
-
-
-def _unexpected(name: str, error: Exception) -> str:
-    return f"{name}: an unexpected error ended it, which is in the log: {error!r}."

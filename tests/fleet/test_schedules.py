@@ -190,7 +190,7 @@ def test_the_guards_of_an_inbox_hold_for_files_of_schedules(workers: Workers) ->
     assert "the same content was finished before" in notes[0]
     assert "a header and no rows" in notes[1]
     workers.store.schedules.remove("acme-1f3a")
-    workers.add(f"inbox:{workers.folder}", options={"again": True})
+    workers.add(f"inbox:{workers.folder}", options={"again": True}, schedule_id="acme-2b2b")
     write_rows(workers.folder / "copy.csv", "one")
     workers.fire()
     assert len(workers.runs()) == 2

@@ -5,16 +5,18 @@ observers: the terminal or nobody, and the record of the run in the store
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchlock.config import Settings
 from batchlock.confirming import PlanPreview
 from batchlock.core.cancel import CancelToken, until_cancelled
 from batchlock.core.errors import DATABASE_ERRORS, BatchlockError, LeaseLost
+from batchlock.core.log_context import set_log_context
 from batchlock.core.observer import RunObserver, RunObservers
 from batchlock.core.records import FIND_KIND
 from batchlock.core.results import RunResult
@@ -39,6 +41,8 @@ from batchlock.zoho.settings import SIMULATOR
 if TYPE_CHECKING:
     from batchlock.store.store import Store
     from batchlock.zoho.client import CallGuard
+
+_log = logging.getLogger(__name__)
 
 # The org is asked while the file is read, so its answer mostly is there. A slow sign-in delays the
 # preview no longer than this; the sending waits for it anyway.
@@ -95,6 +99,7 @@ class Executor:
         The caller holds the lock of the org. Raises BatchlockError when the run is closed, and an
         unexpected error as it is; the record of the run says so then.
         """
+        set_log_context(org=run.info.org, run_id=run.run_id)
         recorder = self.new_recorder(run, await asyncio.to_thread(journal.figures))
         if not await asyncio.to_thread(self.start_session, run):
             raise BatchlockError(
@@ -121,6 +126,7 @@ class Executor:
             with suppress(BatchlockError):  # it must not hide the first error
                 await asyncio.to_thread(self.record_end, run, reason, reason.exit_code, None)
             raise
+        self.log_result(run, result)
         output = None if result.output is None else str(result.output)
         code = result.summary.exit_code
         try:
@@ -150,6 +156,15 @@ class Executor:
         self.store.runs.end_session(
             run.run_id, state, reason, exit_code=exit_code, results=results, figures=figures
         )
+
+    def log_result(self, run: Run, result: RunResult) -> None:
+        """Log how a session ended, for the file only: the command prints the same."""
+        self._log_result(run, result, file_only=True)
+
+    def _log_result(self, run: Run, result: RunResult, **extra: Any) -> None:
+        sentence, code = result.summary.sentence, result.exit_code
+        extra |= {"event": "run.ended", "exit_code": code}
+        _log.info("Run %s of %s: %s", run.run_id, run.info.org, sentence, extra=extra)
 
     def log_end(self, run: Run, state: RunState, figures: RunFigures) -> None:
         """Record in the audit log of the page how a session ended."""

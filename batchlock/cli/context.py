@@ -20,6 +20,8 @@ class Context:
     # The log is in the state folder, which is known once the settings are read.
     state_folder: Path | None = None
     is_quiet: bool = False
+    # Whether every line on standard error is a JSON object.
+    logs_json: bool = False
     # None when the command has no notices.
     notices: "CommandNotices | None" = None
     signals: Signals = field(default_factory=Signals)

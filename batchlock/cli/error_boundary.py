@@ -1,5 +1,7 @@
 """Run a command and turn every exception into a message and an exit code."""
 
+import os
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -15,13 +17,24 @@ def run(arguments: list[str], signals: Signals) -> int:
     """Run a command and return its exit code."""
     # `--json` promises an object for a command line that cannot be parsed too, so it is looked for
     # before the parsing.
-    context = Context(signals=signals, as_json="--json" in arguments)
+    context = Context(
+        signals=signals,
+        as_json="--json" in arguments,
+        logs_json=_asks_for_json_log(arguments),
+    )
     code = _run(context, arguments)
     if context.notices is not None:
         from batchlock.cli.notices import end_notices
 
         end_notices(context, code)
     return code
+
+
+def _asks_for_json_log(arguments: list[str]) -> bool:
+    """Return whether log lines are JSON objects, before the configuration is read."""
+    if os.environ.get("BATCHLOCK_LOG__FORMAT") == "json":
+        return True
+    return "--log-format=json" in arguments or ("--log-format", "json") in pairwise(arguments)
 
 
 def _run(context: Context, arguments: list[str]) -> int:
@@ -53,7 +66,13 @@ def _fail(context: Context, message: str, code: int) -> int:
     code = context.exit_code(code)
     if context.notices is not None:
         context.notices.message = message
-    echo_error(message)
+    if context.logs_json:
+        from batchlock.cli.json_log import json_line
+
+        message_line = json_line(message, level="error", event="command.failed", exit_code=code)
+        echo_error(message_line)
+    else:
+        echo_error(message)
     if context.as_json:
         from batchlock.cli.output import print_failure
 
@@ -64,7 +83,6 @@ def _fail(context: Context, message: str, code: int) -> int:
 def _log_traceback(context: Context, error: Exception) -> Path:
     """Write the traceback to the log, or to a temporary file when there is no log."""
     import logging
-    import os
     import tempfile
     import traceback
 
@@ -72,8 +90,10 @@ def _log_traceback(context: Context, error: Exception) -> Path:
 
     if context.state_folder is not None:
         # The command has closed its own handlers by now.
-        with log_to(context.state_folder, quiet=True) as path:
-            logging.getLogger(__name__).info("unexpected error", exc_info=error)
+        with log_to(context.state_folder, quiet=True, is_json=context.logs_json) as path:
+            logging.getLogger(__name__).info(
+                "unexpected error", exc_info=error, extra={"event": "error"}
+            )
         if path is not None:
             return path
     descriptor, name = tempfile.mkstemp(prefix="batchlock-", suffix=".log")

@@ -18,14 +18,20 @@ def worker(context: Context, options: CommandOptions, *, orgs_at_once: str | Non
     Any number of workers may run, on any machines. SIGTERM or Ctrl-C lets the calls in flight
     finish and gives all runs back, for other workers to go on with them at once.
     """
+    from batchlock.cli.json_log import json_line
     from batchlock.cli.logs import log_to
     from batchlock.store.store import Store
 
     settings = load_settings(options, {("worker", "orgs_at_once"): orgs_at_once})
-    context.state_folder = settings.state
+    context.state_folder, context.logs_json = settings.state, settings.log.format == "json"
     signals = context.signals
     with (
-        log_to(settings.state, verbose=options.verbose, quiet=options.quiet),
+        log_to(
+            settings.state,
+            verbose=options.verbose,
+            quiet=options.quiet,
+            is_json=context.logs_json,
+        ),
         Store(settings.state, settings.database_url) as store,
     ):
         # Only now, since the store says which packages are missing.
@@ -42,7 +48,10 @@ def worker(context: Context, options: CommandOptions, *, orgs_at_once: str | Non
             cancel_token.add_callback(stop)
             await process.run()
 
-        echo_error(f"Worker {process.name} takes runs. Stop it with Ctrl-C.")
+        sentence = f"Worker {process.name} takes runs. Stop it with Ctrl-C."
+        if context.logs_json:
+            sentence = json_line(sentence, level="info", event="worker.started")
+        echo_error(sentence)
         signals.run_async(work())
     context.clear_signal()
     return 0

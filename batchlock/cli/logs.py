@@ -10,8 +10,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from batchlock.cli.json_log import JsonFormatter
 from batchlock.core.errors import UsageError
 from batchlock.core.paths import make_private_folder, refuse_missing_home
+from batchlock.core.redaction import without_ids
 
 _log = logging.getLogger("batchlock")
 
@@ -36,6 +38,25 @@ class _Formatter(logging.Formatter):
         return _CONTROL_CHARACTER.sub(_escaped, text)
 
 
+class _FileFormatter(_Formatter):
+    """Format records for the file, which stays and may be sent to others: without record data."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  as in the base
+        """Return the first line; a record with `safe_text` has that as its message."""
+        safe_text = getattr(record, "safe_text", None)
+        if safe_text is None:
+            return super().formatMessage(record)
+        message, record.message = record.message, safe_text
+        try:
+            return super().formatMessage(record)
+        finally:
+            record.message = message
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record, with tracebacks too, without ids."""
+        return without_ids(super().format(record))
+
+
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
 
@@ -43,12 +64,17 @@ def _escaped(match: re.Match[str]) -> str:
 class _StderrHandler(logging.Handler):
     """Write log lines to standard error, above the progress bar if there is one.
 
-    A record with the attribute `file_only` goes to the file alone.
+    A text of a record with the attribute `file_only` goes to the file alone.
     """
+
+    def __init__(self, *, is_json: bool) -> None:
+        super().__init__()
+        self._is_json = is_json
 
     def emit(self, record: logging.LogRecord) -> None:
         # sys.stderr is None when the process was started without one (`2>&-`, pythonw).
-        if sys.stderr is not None and not hasattr(record, "file_only"):
+        other_only = "terminal_only" if self._is_json else "file_only"
+        if sys.stderr is not None and not hasattr(record, other_only):
             try:
                 tqdm.write(self.format(record), file=sys.stderr)
             except Exception:
@@ -56,17 +82,22 @@ class _StderrHandler(logging.Handler):
 
 
 @contextmanager
-def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Path | None]:
+def log_to(
+    state_folder: Path, *, verbose: int = 0, quiet: bool, is_json: bool = False
+) -> Iterator[Path | None]:
     """Log to standard error and to a file in the state folder while the block runs.
+
+    With `is_json` every line of both is a JSON object. A record with the attribute `terminal_only`
+    is a text on standard error only: it shows ids and reasons to the person at the terminal.
 
     Yields the path of the file, or None when it cannot be opened.
     """
     # A line that cannot be logged (a full disk, for example) is dropped. Otherwise `logging` would
     # print a traceback of its own.
     logging.raiseExceptions = False
-    stderr_handler = _StderrHandler()
+    stderr_handler = _StderrHandler(is_json=is_json)
     stderr_handler.setLevel(logging.ERROR if quiet else logging.DEBUG)
-    stderr_handler.setFormatter(_Formatter("%(message)s"))
+    stderr_handler.setFormatter(JsonFormatter() if is_json else _Formatter("%(message)s"))
     handlers: list[logging.Handler] = [stderr_handler]
     path: Path | None = None
     try:
@@ -88,7 +119,12 @@ def log_to(state_folder: Path, *, verbose: int = 0, quiet: bool) -> Iterator[Pat
     else:
         # The page starts a process per run, and all write to one file: the process id tells their
         # lines apart.
-        file_handler.setFormatter(_Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
+        file_handler.setFormatter(
+            JsonFormatter()
+            if is_json
+            else _FileFormatter("%(asctime)s %(process)d %(levelname)s %(message)s")
+        )
+        file_handler.addFilter(lambda record: not hasattr(record, "terminal_only"))
         handlers.append(file_handler)
     _log.setLevel(logging.DEBUG if verbose else logging.INFO)
     _log.propagate = False

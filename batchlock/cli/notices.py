@@ -61,6 +61,7 @@ class CommandNotices:
 
     def end(self, exit_code: int) -> None:
         """Send how the command has ended, and wait for that for a bounded time."""
+        from batchlock.core.log_context import log_lines_about
         from batchlock.notify.texts import end_notice
 
         if self.is_silent:
@@ -81,8 +82,9 @@ class CommandNotices:
             results=None if result is None else result.output,
             needs_person=self.needs_person,
         )
-        self._notifier.send(notice)
-        self._notifier.close()
+        with log_lines_about(org=self._org, run_id=notice.run_id):
+            self._notifier.send(notice)
+            self._notifier.close()
 
 
 def begin_notices(context: "Context", settings: "Settings", *, is_rehearsal: bool) -> None:
@@ -123,7 +125,8 @@ def end_notices(context: "Context", exit_code: int) -> None:
     waiting = context.signals.interruptible() if is_new_signal else nullcontext()
     try:
         # The command has closed its own handlers by now.
-        with log_to(context.state_folder, quiet=context.is_quiet), waiting:
+        log = log_to(context.state_folder, quiet=context.is_quiet, is_json=context.logs_json)
+        with log, waiting:
             context.notices.end(exit_code)
     except KeyboardInterrupt:
         pass

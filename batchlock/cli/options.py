@@ -21,6 +21,7 @@ class CommandOptions(NamedTuple):
     org: str | None = None
     verbose: int = 0
     quiet: bool = False
+    log_format: str | None = None
     as_json: bool = False
     output: Path | None = None
     overwrite: bool = False
@@ -174,6 +175,11 @@ common_options = _combine(
     ),
     click.option("-v", "--verbose", count=True, help="Log each row, too."),
     click.option("-q", "--quiet", is_flag=True, help="No progress, no log lines."),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        help="How log lines are written; json is one object a line.",
+    ),
 )
 org_option = click.option(
     "--org",

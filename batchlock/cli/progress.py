@@ -9,9 +9,10 @@ from batchlock.cli.output import preview_text
 from batchlock.cli.wrapping import width_of
 from batchlock.core.observer import LimiterSnapshot, RunObserver
 from batchlock.core.preview import Preview
+from batchlock.core.redaction import without_record_data
 from batchlock.core.results import SETTLED, Outcome
 from batchlock.core.runs import RunFigures
-from batchlock.report.preview import preview_lines
+from batchlock.report.preview import NOTE_LABEL, SAMPLE_LABEL, preview_lines
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -40,13 +41,18 @@ class TerminalProgress(RunObserver):
 
     def on_message(self, sentence: str) -> None:
         """Log a sentence."""
-        _log.info(sentence)
+        _log.info(sentence, extra={"event": "run.message"})
 
     def on_preview(self, preview: Preview) -> None:
         """Log what is going to be sent."""
         width = width_of(sys.stderr)
         for line in preview_lines(preview):
-            _log.info(preview_text(line, width))
+            extra: dict[str, Any] = {"event": "run.preview"}
+            if line.label == SAMPLE_LABEL:
+                extra["terminal_only"] = True
+            elif line.label == NOTE_LABEL:  # it may quote a cell
+                extra["safe_text"] = without_record_data(preview_text(line, None))
+            _log.info(preview_text(line, width), extra=extra)
 
     def on_sending(self, *, rows: int, remaining: int, only_looks: bool = False) -> None:
         """Open the bar, or log how many rows are sent; an inbox sends several files."""
@@ -69,11 +75,30 @@ class TerminalProgress(RunObserver):
             )
         else:
             doing = "Looking at" if only_looks else "Sending"
-            _log.info("%s %s of %s rows.", doing, f"{remaining:,}", f"{rows:,}")
+            _log.info(
+                "%s %s of %s rows.",
+                doing,
+                f"{remaining:,}",
+                f"{rows:,}",
+                extra={"event": "run.sending"},
+            )
 
     def on_row(self, outcome: Outcome) -> None:
         """Count a row, and log its error if it is among the first ones."""
-        _log.debug("row %s %s, attempt %s", outcome.row, outcome.status.value, outcome.attempts)
+        extra = {
+            "event": "row",
+            "row": outcome.row,
+            "result": outcome.status.value,
+            "code": outcome.code,
+            "attempts": outcome.attempts,
+        }
+        _log.debug(
+            "row %s %s, attempt %s",
+            outcome.row,
+            outcome.status.value,
+            outcome.attempts,
+            extra=extra,
+        )
         self._remaining -= 1
         if outcome.status in SETTLED:
             self._done += 1
@@ -81,9 +106,10 @@ class TerminalProgress(RunObserver):
             self._failed += 1
             self._logged += 1
             if self._logged <= _LOGGED_FAILURES:
-                _log.warning(
-                    "row %s %s: %s", outcome.row, outcome.status.value, outcome.explanation
-                )
+                head = f"row {outcome.row} {outcome.status.value}: "
+                extra["safe_text"] = head + without_record_data(outcome.explanation)
+                extra["event"] = "row.not_done"
+                _log.warning("%s%s", head, outcome.explanation, extra=extra)
         if self._bar is not None:
             self._bar.update()
 
@@ -112,6 +138,7 @@ class TerminalProgress(RunObserver):
                 rate,
                 pace,
                 wait,
+                extra={"event": "run.progress"},
             )
 
     def on_figures(self, figures: RunFigures) -> None:

@@ -99,9 +99,10 @@ def _engine(
     from batchlock.cli.logs import log_to
     from batchlock.cli.notices import begin_notices
     from batchlock.cli.progress import TerminalProgress
+    from batchlock.core.log_context import log_lines_about
     from batchlock.core.options import RunOptions
+    from batchlock.zoho.settings import SIMULATOR
 
-    progress = TerminalProgress(bar=not options.no_progress and not options.quiet)
     with ExitStack() as stack:
         settings, store = stack.enter_context(open_settings(options, to_send=to_send))
         context.state_folder, context.is_quiet = settings.state, options.quiet
@@ -109,7 +110,19 @@ def _engine(
             settings = replace(
                 settings, results=replace(settings.results, directory=pinned_results)
             )
-        stack.enter_context(log_to(settings.state, verbose=options.verbose, quiet=options.quiet))
+        context.logs_json = settings.log.format == "json"
+        org = SIMULATOR if options.simulate else settings.org
+        stack.enter_context(log_lines_about(org=org))
+        progress = TerminalProgress(
+            bar=not (options.no_progress or options.quiet or context.logs_json)
+        )
+        log = log_to(
+            settings.state,
+            verbose=options.verbose,
+            quiet=options.quiet,
+            is_json=context.logs_json,
+        )
+        stack.enter_context(log)
         begin_notices(context, settings, is_rehearsal=options.simulate)
         run_options = RunOptions(
             output=options.output,
@@ -220,6 +233,7 @@ def load_settings(
 
 def _typed_settings(options: CommandOptions) -> dict[tuple[str, ...], Any]:
     replacements: dict[tuple[str, ...], Any] = {
+        ("log", "format"): options.log_format,
         ("input", "encoding"): options.encoding,
         ("input", "delimiter"): options.delimiter,
         ("limits", "in_flight"): options.in_flight,

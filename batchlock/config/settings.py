@@ -102,6 +102,13 @@ class ResultsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """The lines of the log."""
+
+    format: Literal["text", "json"] = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
     """The web page. Times are in seconds."""
 
@@ -156,6 +163,7 @@ class Settings:
     stop: StopSettings = field(default_factory=StopSettings)
     input: InputSettings = field(default_factory=InputSettings)
     results: ResultsSettings = field(default_factory=ResultsSettings)
+    log: LogSettings = field(default_factory=LogSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
     inbox: InboxSettings = field(default_factory=InboxSettings)
     web: WebSettings = field(default_factory=WebSettings)

@@ -23,6 +23,7 @@ from batchlock.core.errors import (
     Stopped,
     UsageError,
 )
+from batchlock.core.log_context import set_log_context
 from batchlock.core.observer import RunObserver
 from batchlock.core.records import FindRequest
 from batchlock.core.results import RunResult
@@ -124,6 +125,7 @@ class SharedEngine(Engine):
 
     async def _follow(self, run: Run) -> RunResult:
         """Queue a run, wait for its end, and write its results."""
+        set_log_context(org=run.info.org, run_id=run.run_id)
         if self.store.orgs.get(run.info.org) is None:
             raise UsageError(not_in_the_store(run.info.org))
         run_info.check_address(run.info, self.settings)

@@ -87,6 +87,10 @@ class SharedExecutor(Executor):
         with journal.snapshot():  # one transaction instead of one for each figure
             return RunResult(summary=self.reporter.summary(journal, info, reason), output=None)
 
+    def log_result(self, run: Run, result: RunResult) -> None:
+        """Log how a session ended, on standard error too."""
+        self._log_result(run, result)
+
     def record_end(self, run: Run, reason: StopReason, exit_code: int, results: str | None) -> None:
         """Record how a session ended. Raises LeaseLost when another worker has the run.
 

@@ -10,6 +10,7 @@ from batchlock.config import Settings
 from batchlock.confirming import PlanPreview
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import DATABASE_ERRORS, LeaseLost, UsageError
+from batchlock.core.log_context import set_log_context
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import RunResult
@@ -59,6 +60,7 @@ class RunSender:
 
         The settings are those of its org, and those that its person has chosen for it.
         """
+        set_log_context(org=run.info.org, run_id=run.run_id)
         try:
             settings, credentials = await asyncio.to_thread(self._prepare, run)
         except UsageError as error:
@@ -111,10 +113,9 @@ class RunSender:
         with journal:
             connecting = connected(settings, store, credentials, guard=guard)
             async with connecting as (connection, enquiry):
-                _log.info("Run %s of %s begins.", run.run_id, run.info.org)
-                result = await executor.execute(run, journal, connection, enquiry)
-                _log.info("Run %s of %s: %s", run.run_id, run.info.org, result.summary.sentence)
-                return result
+                extra = {"event": "run.started"}
+                _log.info("Run %s of %s begins.", run.run_id, run.info.org, extra=extra)
+                return await executor.execute(run, journal, connection, enquiry)
 
     def close(self) -> None:
         """Wait for the notices that are under way, for a bounded time."""

@@ -5,6 +5,7 @@ threads, for a bounded time. Each place has one attempt, and one more when the f
 made. What goes wrong is a warning in the log.
 """
 
+import contextvars
 import logging
 import threading
 import time
@@ -91,9 +92,9 @@ class Notifier:
         if self._settings.is_empty:
             return
         # A daemon, so that one that hangs in spite of its limits does not keep the process alive.
-        thread = threading.Thread(
-            target=self._deliver_in_order, args=(notice,), name="batchlock-notice", daemon=True
-        )
+        # In this context, so that its log lines name the same run.
+        deliver = partial(contextvars.copy_context().run, self._deliver_in_order, notice)
+        thread = threading.Thread(target=deliver, name="batchlock-notice", daemon=True)
         if notice.kind is NoticeKind.START:
             self._start = thread
         if notice.kind is NoticeKind.END:
@@ -136,7 +137,12 @@ class Notifier:
     def _deliver_to(self, place: _Place, notice: Notice) -> Delivery:
         error = self._error_of(place, notice)
         if error:
-            _log.warning("%s: the notice was not delivered. %s", place.name, error)
+            _log.warning(
+                "%s: the notice was not delivered. %s",
+                place.name,
+                error,
+                extra={"event": "notice.failed"},
+            )
         return Delivery(place.name, error)
 
     def _error_of(self, place: _Place, notice: Notice) -> str:
@@ -265,5 +271,6 @@ def _all_at_once(jobs: list[Callable[[], Delivery]]) -> list[Delivery]:
             except BaseException as error:
                 future.set_exception(error)
 
-        threading.Thread(target=work, name="batchlock-notice", daemon=True).start()
+        in_context = partial(contextvars.copy_context().run, work)
+        threading.Thread(target=in_context, name="batchlock-notice", daemon=True).start()
     return [future.result() for future in futures]

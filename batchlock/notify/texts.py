@@ -1,9 +1,9 @@
 """The words of notices: titles and digests for people, without ids and reasons of records."""
 
-import re
 from pathlib import Path
 
 from batchlock.core.errors import Stopped
+from batchlock.core.redaction import without_record_data
 from batchlock.core.results import Cause, Result, Summary
 from batchlock.core.runs import Run
 from batchlock.core.stop import StopCode
@@ -21,18 +21,8 @@ _ENDS = {
 }
 _INTERRUPTED = "interrupted"
 
-# Ids have 10 to 20 digits. What stands between quotation marks comes from a cell or from Zoho, and
-# may be a reason.
-_RECORD_DATA = re.compile(r'\d{10,}|"[^"]*"|“[^”]*”')
-
-
 # Rows that another session of the run leaves as they are.
 _NOT_DONE = (Result.REJECTED, Result.FAILED, Result.INVALID)
-
-
-def without_record_data(text: str) -> str:
-    """Return a sentence without the ids and the quoted texts in it."""
-    return _RECORD_DATA.sub("…", text)
 
 
 def is_end_by_person(run: Run) -> bool:

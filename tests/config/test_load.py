@@ -65,6 +65,7 @@ EVERY_KEY = [
     ("results.directory", "out", Path("out")),
     ("results.format", "csv", "csv"),
     ("results.previous_reason", "always", PreviousReason.ALWAYS),
+    ("log.format", "json", "json"),
     ("notify.ping_url", PING_URL, SecretStr(PING_URL)),
     ("notify.ping_url_file", "ping.txt", Path("ping.txt")),
     ("notify.ping_url_command", "echo ping", "echo ping"),

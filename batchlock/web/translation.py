@@ -91,16 +91,20 @@ def ngettext(singular: str, plural: str, number: int, /, **variables: object) ->
 
 def markup_gettext(message: str, /, **variables: object) -> Markup:
     """Return the HTML of a text, as `gettext` does; values that are no HTML are escaped."""
-    html = Markup(_CURRENT.get().texts.gettext(message))  # noqa: S704  # of the program or its administrator
-    return html % variables
+    return _html(_CURRENT.get().texts.gettext(message)) % variables
 
 
 def markup_ngettext(singular: str, plural: str, number: int, /, **variables: object) -> Markup:
     """Return the HTML of the text for a number of things, as `ngettext` does."""
     translation = _CURRENT.get()
-    text = translation.texts.ngettext(singular, plural, number)
-    html = Markup(text)  # noqa: S704  # as above
+    html = _html(translation.texts.ngettext(singular, plural, number))
     return html % {"num": translation.number(number), **variables}
+
+
+def _html(text: str) -> Markup:
+    """Return a text as HTML; without tags, it may also stand in an attribute."""
+    # Its tags are trusted: it is part of the program, or the administrator has installed it.
+    return Markup(text if "<" in text else text.replace('"', "&#34;"))  # noqa: S704
 
 
 def read_translations(folder: Path | None = None) -> Mapping[str, Translation]:

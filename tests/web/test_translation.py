@@ -10,7 +10,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from batchlock.core.errors import UsageError
-from batchlock.web.translation import ENGLISH, language_of, read_translations
+from batchlock.web.translation import ENGLISH, language_of, markup_gettext, read_translations
 
 ROOT = Path(__file__).parents[2]
 TEXTS = ROOT / "batchlock" / "web" / "locale" / "page.pot"
@@ -95,3 +95,8 @@ def test_each_text_can_be_filled() -> None:
             assert "%(" not in filled, text
             # A value without its name would take the dictionary itself.
             assert not re.search(r"(?<!%)(?:%%)*%[^(%]", text), text
+
+
+def test_a_quotation_mark_of_a_text_ends_no_attribute_and_tags_stay() -> None:
+    assert markup_gettext('Save "%(name)s"', name='a"<b>') == "Save &#34;a&#34;&lt;b&gt;&#34;"
+    assert markup_gettext("<b>%(name)s</b>", name="<i>") == "<b>&lt;i&gt;</b>"

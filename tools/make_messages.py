@@ -21,6 +21,7 @@ TOPICS = (
         "The command and its configuration",
         (
             "cli/",
+            "doctor/",
             "api.py",
             "api_call.py",
             "config/",

@@ -1,6 +1,7 @@
 """The command `batchlock doctor`, and what it prints."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -12,6 +13,7 @@ from batchlock.cli.options import (
     collected,
     json_option,
     org_option,
+    overwrite_option,
     path_type,
 )
 from batchlock.cli.streams import echo
@@ -26,6 +28,7 @@ class DoctorOptions(NamedTuple):
 
     offline: bool = False
     notify: bool = False
+    bundle: Path | None = None
 
 
 # A state and two spaces: `doubtful  `.
@@ -38,6 +41,13 @@ _INDENT = 2
 @org_option
 @click.option("--offline", is_flag=True, help="Check nothing that needs the network.")
 @click.option("--notify", is_flag=True, help="Send a test to every place that notices go to.")
+@click.option(
+    "--bundle",
+    type=path_type,
+    metavar="FILE.zip",
+    help="Write a file for a bug report, without secrets, ids, names and reasons.",
+)
+@overwrite_option
 @click.option("-q", "--quiet", is_flag=True, help="Show only what is bad or doubtful.")
 @json_option
 @collected(DoctorOptions, CommandOptions)
@@ -53,6 +63,8 @@ def doctor(context: Context, only: DoctorOptions, options: CommandOptions) -> in
     from batchlock.core.cancel import until_cancelled
     from batchlock.doctor.examination import Request, examine
 
+    if only.bundle is not None and only.bundle.suffix.lower() != ".zip":
+        raise UsageError(f"{only.bundle}: a bundle is a .zip file. Let its name end in .zip.")
     if only.offline and only.notify:
         raise UsageError("--notify sends a test, which --offline forbids. Leave one of them out.")
     request = Request(
@@ -60,13 +72,26 @@ def doctor(context: Context, only: DoctorOptions, options: CommandOptions) -> in
     )
     signals = context.signals
     with ExitStack() as stack:
-        diagnosis, _ = signals.run_async(
+        diagnosis, ground = signals.run_async(
             until_cancelled(examine(request, stack), signals.cancel_token)
         )
-    return print_diagnosis(context, diagnosis, quiet=options.quiet)
+        if only.bundle is not None:
+            from batchlock.doctor.bundle import write_bundle
+
+            write_bundle(
+                only.bundle,
+                diagnosis,
+                ground.configuration,
+                ground.settings,
+                ground.view,
+                overwrite=options.overwrite,
+            )
+    return print_diagnosis(context, diagnosis, only.bundle, quiet=options.quiet)
 
 
-def print_diagnosis(context: Context, diagnosis: "Diagnosis", *, quiet: bool) -> int:
+def print_diagnosis(
+    context: Context, diagnosis: "Diagnosis", bundle: Path | None, *, quiet: bool
+) -> int:
     """Print all checks by group; return the exit code. With `quiet` only what is not good."""
     import json
 
@@ -75,7 +100,7 @@ def print_diagnosis(context: Context, diagnosis: "Diagnosis", *, quiet: bool) ->
 
     code = context.exit_code(diagnosis.exit_code)
     if context.as_json:
-        echo(json.dumps(doctor_json(diagnosis, exit_code=code)))
+        echo(json.dumps(doctor_json(diagnosis, exit_code=code, bundle=bundle)))
         return code
     width = width_of(sys.stdout)
     group = None
@@ -92,6 +117,8 @@ def print_diagnosis(context: Context, diagnosis: "Diagnosis", *, quiet: bool) ->
     if group is not None:
         echo("")
     echo(indented(diagnosis.sentence, width, 0))
+    if bundle is not None:
+        echo(f"For a bug report: {bundle}. Look at it before you send it to somebody.")
     return code
 
 

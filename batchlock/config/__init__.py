@@ -26,7 +26,7 @@ from batchlock.config.sources import (
 from batchlock.core.errors import UsageError
 from batchlock.zoho.settings import SECRETS
 
-__all__ = ["ReadSettings", "Settings", "load", "read", "replaced", "seconds"]
+__all__ = ["ReadSettings", "Settings", "load", "read", "replaced", "seconds", "setting_paths"]
 
 # Values that no message shows. The address of a proxy or a database may hold a password.
 _SECRET_KEYS = (
@@ -145,7 +145,7 @@ def replaced(
 
 
 @functools.cache
-def _paths() -> frozenset[SettingPath]:
+def setting_paths() -> frozenset[SettingPath]:
     """Return the paths of all settings."""
     groups = {(): Settings, **SECTIONS}
     all_paths = {(*path, name) for path, kind in groups.items() for name in get_type_hints(kind)}
@@ -154,7 +154,7 @@ def _paths() -> frozenset[SettingPath]:
 
 def _unknown_key(path: SettingPath) -> str | None:
     """Return the problem with a key that is no setting, None for a setting."""
-    paths = _paths()
+    paths = setting_paths()
     if path in paths:
         return None
     if path in SECTIONS:

@@ -1,22 +1,31 @@
 """The files in deploy/: their formats, and that batchlock knows what they name."""
 
+import ast
+import configparser
 import re
+import shlex
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
+import xmlschema
 from ruamel.yaml import YAML
 from support.paths import ROOT
+from support.readme import commands_in, find_command
 
 from batchlock import config
-from batchlock.cli.commands import commands
 
 DEPLOY = ROOT / "deploy"
-MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
-UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+NIGHT = DEPLOY / "night"
+MANIFESTS = [*sorted((DEPLOY / "kubernetes").glob("*.yaml")), NIGHT / "cronjob.yaml"]
+UNITS = [*sorted((DEPLOY / "systemd").glob("*.service")), NIGHT / "batchlock-night.service"]
+COMPOSE_FILES = (DEPLOY / "compose.yaml", NIGHT / "compose.yaml")
+TASK = NIGHT / "batchlock-night.xml"
+CRONTAB = NIGHT / "batchlock.crontab"
 TIMEOUT = config.Settings().retry.timeout
 
 
@@ -25,18 +34,21 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 def containers() -> Iterator[tuple[str, list[str], dict[str, str]]]:
-    """Yield the name, the arguments and the settings of each container and unit."""
+    """Yield the name, the arguments and the settings of each container, unit and job."""
     for path in MANIFESTS:
         for document in documents(path):
+            specification = document["spec"].get("jobTemplate", document)["spec"]
             for container in (
-                document["spec"].get("template", {}).get("spec", {}).get("containers", [])
+                specification.get("template", {}).get("spec", {}).get("containers", [])
             ):
                 settings = {one["name"]: one["value"] for one in container["env"]}
                 yield f"{path.name}: {container['name']}", container["args"], settings
-    (compose,) = documents(DEPLOY / "compose.yaml")
-    for name, service in compose["services"].items():
-        if service["image"] == "batchlock":
-            yield f"compose.yaml: {name}", service["command"], service["environment"]
+    for path in COMPOSE_FILES:
+        (compose,) = documents(path)
+        for name, service in compose["services"].items():
+            if service["image"].startswith("batchlock"):
+                title = f"{path.parent.name}/{path.name}: {name}"
+                yield title, service["command"], service["environment"]
     for path in UNITS:
         text = path.read_text("utf-8")
         settings = dict(re.findall(r"^Environment=(\w+)=(.*)$", text, re.MULTILINE))
@@ -46,6 +58,16 @@ def containers() -> Iterator[tuple[str, list[str], dict[str, str]]]:
         }
         (command,) = re.findall(r"^ExecStart=\S+ (.*)$", text, re.MULTILINE)
         yield path.name, command.split(), settings
+    crontab = CRONTAB.read_text("utf-8")
+    settings = dict(re.findall(r"^(BATCHLOCK_\w+)=(.*)$", crontab, re.MULTILINE))
+    (command,) = re.findall(r"^\d.* batchlock +\S+/batchlock (.*)$", crontab, re.MULTILINE)
+    yield CRONTAB.name, shlex.split(command), settings
+    arguments = re.search(r"<Arguments>(.*)</Arguments>", TASK.read_text("utf-8"))
+    assert arguments is not None
+    yield TASK.name, arguments[1].split(), {}
+    image = (NIGHT / "Containerfile").read_text("utf-8")
+    (words,) = re.findall(r"^CMD (.*)$", image, re.MULTILINE)
+    yield "night/Containerfile", ast.literal_eval(words), {}
 
 
 CONTAINERS = list(containers())
@@ -62,35 +84,36 @@ def test_the_manifests_have_the_form_of_kubernetes(path: Path) -> None:
 def test_batchlock_knows_commands_and_settings(
     name: str, arguments: list[str], settings: dict[str, str], tmp_path: Path
 ) -> None:
-    # The files that hold secrets are not here.
+    # The files that hold secrets and the configuration are not here.
     here = {}
     for key, value in settings.items():
-        if key.endswith("_FILE"):
+        if key.endswith(("_FILE", "_CONFIG")):
             file = tmp_path / key
-            file.write_text("postgresql://host/name")
+            file.write_text("" if key.endswith("_CONFIG") else "postgresql://host/name")
             value = str(file)
         here[key] = value
     loaded = config.load(environment=here)
-    assert loaded.database_url == "postgresql://host/name"
-    words = [word for word in arguments if not word.startswith("-")]
-    command: click.Command = commands
-    while isinstance(command, click.Group):
-        found = command.get_command(click.Context(command), words.pop(0))
-        assert found is not None
-        command = found
+    expected = "postgresql://host/name" if "BATCHLOCK_DATABASE_FILE" in settings else None
+    assert loaded.database_url == expected
+    command = find_command(arguments)
     options = {text for option in command.params for text in option.opts}
     assert {word for word in arguments if word.startswith("-")} <= options
+    assert not isinstance(command, click.Group)
 
 
 def test_what_ends_a_worker_waits_for_its_calls() -> None:
     (compose,) = documents(DEPLOY / "compose.yaml")
     graces = [float(compose["services"]["worker"]["stop_grace_period"].removesuffix("s"))]
+    (night,) = documents(NIGHT / "compose.yaml")
+    graces.append(float(night["services"]["night"]["stop_grace_period"].removesuffix("s")))
     (worker,) = documents(DEPLOY / "kubernetes" / "worker.yaml")
     graces.append(worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
+    job = documents(NIGHT / "cronjob.yaml")[0]["spec"]["jobTemplate"]["spec"]
+    graces.append(job["template"]["spec"]["terminationGracePeriodSeconds"])
     for path in UNITS:
         (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", path.read_text("utf-8"), re.MULTILINE)
         graces.append(float(seconds))
-    assert len(graces) == 4
+    assert len(graces) == 7
     assert min(graces) > TIMEOUT
 
 
@@ -107,3 +130,59 @@ def test_the_probes_ask_the_ports_that_are_there() -> None:
             "/healthz",
             "/readyz",
         ]
+
+
+def test_the_task_of_windows_has_the_form_of_its_scheduler() -> None:
+    schema = xmlschema.XMLSchema(ROOT / "tests" / "data" / "windows" / "task.xsd")
+    schema.validate(TASK)
+    # Without a declaration it can be read as a file and as a text, which is UTF-16 in PowerShell.
+    assert TASK.read_text("ascii").startswith("<Task ")
+    wrong = TASK.read_text("ascii").replace("IgnoreNew", "Ignore")
+    assert not schema.is_valid(wrong)
+
+
+def test_the_jobs_at_night_start_and_end_at_the_same_times() -> None:
+    timer = configparser.ConfigParser()
+    timer.read(NIGHT / "batchlock-night.timer", "utf-8")
+    assert timer["Timer"]["OnCalendar"] == "Mon..Fri 22:30"
+    assert "30 22 * * 1-5  batchlock" in CRONTAB.read_text("utf-8")
+    assert documents(NIGHT / "cronjob.yaml")[0]["spec"]["schedule"] == "30 22 * * 1-5"
+    assert 'schedule="30 22 * * 1-5"' in (NIGHT / "airflow_dag.py").read_text("utf-8")
+    start = re.search(r"<StartBoundary>(.*)</StartBoundary>", TASK.read_text("utf-8"))
+    assert start is not None
+    assert f"{datetime.fromisoformat(start[1]):%H:%M %a}" == "22:30 Mon"
+    nights = [arguments for _, arguments, _ in CONTAINERS if arguments[0] == "inbox"]
+    assert len(nights) == 6
+    assert {arguments[arguments.index("--until") + 1] for arguments in nights} == {"06:00"}
+
+
+def test_the_function_of_the_dag_sends_a_file_without_airflow(samples_copy: Path) -> None:
+    # The whole file needs Airflow, which has more packages than all the rest of the tests.
+    tree = ast.parse((NIGHT / "airflow_dag.py").read_text("utf-8"))
+    (function,) = (
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "send_file"
+    )
+    names: dict[str, Any] = {"Any": Any}
+    exec(compile(ast.Module([function], []), "airflow_dag.py", "exec"), names)
+    done = names["send_file"]("samples/lock_updates.csv", simulate=True)
+    assert done["counts"]["updated"] == 200
+    assert Path(done["output"]).is_file()
+    with pytest.raises(RuntimeError, match="invalid"):
+        names["send_file"]("samples/problem_rows.csv", simulate=True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))],
+    ids=lambda path: path.name,
+)
+def test_every_command_in_the_documents_exists(path: Path) -> None:
+    for words in commands_in(path.read_text("utf-8")):
+        command = find_command(words)
+        options = {text for option in command.params for text in option.opts} | {"--help"}
+        unknown = {
+            word.partition("=")[0]
+            for word in words
+            if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in options
+        }
+        assert unknown == set(), words

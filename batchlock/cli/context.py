@@ -24,6 +24,8 @@ class Context:
     logs_json: bool = False
     # None when the command has no notices.
     notices: "CommandNotices | None" = None
+    # Whether the command goes on until a signal.
+    is_lasting: bool = False
     signals: Signals = field(default_factory=Signals)
     _exit_code: int | None = field(default=None, init=False)
 

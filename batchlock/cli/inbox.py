@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from batchlock.cli.context import Context
@@ -34,12 +35,13 @@ def take_until_signal(
 ) -> int:
     """Take files as they become complete; a signal between two files is a good end."""
     signals = context.signals
+    context.is_lasting = True
     with _opened(context, options, folder, action, again=again) as inbox:
         code = signals.run_async(
             watch(
                 inbox,
                 signals.cancel_token,
-                on_digest=lambda digest: _print_digest(digest, as_json=context.as_json),
+                on_digest=partial(_tell, context),
                 on_message=_log.warning,
             )
         )
@@ -73,7 +75,15 @@ class _LoggedNight(NightObserver):
 def _print(context: Context, digest: NightDigest) -> int:
     code = context.exit_code(digest.exit_code)
     _print_digest(digest, as_json=context.as_json, exit_code=code)
+    if context.notices is not None:
+        context.notices.digest = digest
     return code
+
+
+def _tell(context: Context, digest: NightDigest) -> None:
+    _print_digest(digest, as_json=context.as_json)
+    if context.notices is not None:
+        context.notices.tell_person(digest)
 
 
 def _print_digest(digest: NightDigest, *, as_json: bool, exit_code: int | None = None) -> None:

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batchlock.cli.context import Context
     from batchlock.config import Settings
+    from batchlock.core.night import NightDigest
     from batchlock.core.results import RunResult
     from batchlock.core.runs import Run
+    from batchlock.notify.notice import Notice
     from batchlock.notify.notifier import Notifier
 
 # The commands that send, or look for locks. `work` is a run of the page.
-_COMMANDS = frozenset({"run", "lock", "unlock", "undo", "locks", "resume", "retry", "work"})
+_COMMANDS = frozenset(
+    {"run", "lock", "unlock", "undo", "locks", "resume", "retry", "inbox", "work"}
+)
 _OF_THE_PAGE = "work"
 
 
@@ -36,6 +40,8 @@ class CommandNotices:
         self._started_monotonic = time.monotonic()
         self.result: RunResult | None = None
         """What the command has printed; None when that was a sentence only."""
+        self.digest: NightDigest | None = None
+        """What became of the files of an inbox; None for every other command."""
         self.message = ""
         """The sentence that the command has ended with."""
         self.is_silent = False
@@ -59,12 +65,23 @@ class CommandNotices:
             self._file = run.file_name
             self.needs_person = False if is_end_by_person(run) else None
 
+    def tell_person(self, digest: "NightDigest") -> None:
+        """Send that files of an inbox that goes on need a person, if any does."""
+        from batchlock.notify.texts import night_notice
+
+        if digest.needs_person:
+            seconds = time.monotonic() - self._started_monotonic
+            self._notifier.send(night_notice(digest, exit_code=None, seconds=seconds))
+
     def end(self, exit_code: int) -> None:
         """Send how the command has ended, and wait for that for a bounded time."""
-        from batchlock.core.log_context import log_lines_about
-        from batchlock.notify.texts import end_notice
+        from batchlock.notify.texts import end_notice, night_notice
 
         if self.is_silent:
+            return
+        seconds = time.monotonic() - self._started_monotonic
+        if self.digest is not None:
+            self._send_last(night_notice(self.digest, exit_code=exit_code, seconds=seconds))
             return
         result = self.result
         # A run that a worker sends has not ended, so its figures are none.
@@ -75,13 +92,18 @@ class CommandNotices:
             org=self._org,
             environment=self._environment,
             exit_code=exit_code,
-            seconds=time.monotonic() - self._started_monotonic,
+            seconds=seconds,
             message=self.message,
             file=self._file,
             summary=summary,
             results=None if result is None else result.output,
             needs_person=self.needs_person,
         )
+        self._send_last(notice)
+
+    def _send_last(self, notice: "Notice") -> None:
+        from batchlock.core.log_context import log_lines_about
+
         with log_lines_about(org=self._org, run_id=notice.run_id):
             self._notifier.send(notice)
             self._notifier.close()
@@ -99,9 +121,10 @@ def begin_notices(context: "Context", settings: "Settings", *, is_rehearsal: boo
         Notifier(
             settings.notify,
             settings.network,
-            pings=context.command != _OF_THE_PAGE,
-            # The worker that sends the run tells the rest.
-            others=not is_shared,
+            # A server of pings would wait for the end of a command that goes on for months.
+            pings=context.command != _OF_THE_PAGE and not context.is_lasting,
+            # The worker that sends the run tells the rest. It does not know of the other files.
+            others=not is_shared or context.command == "inbox",
         ),
         command=context.command,
         org=SIMULATOR if is_rehearsal else settings.org,

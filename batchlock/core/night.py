@@ -20,6 +20,10 @@ The order is that of the numbers with three exceptions. 7 is the lowest: the fil
 next time. 5 is above 6, since a person must act. 1 is above all others: a bug.
 """
 
+# An unexpected error, a wrong setting or another org, a refused sign-in. Other codes are those of
+# files, which say themselves whether they need a person, or pass by themselves.
+_PERSON_CODES = frozenset({1, 2, 5})
+
 # More names of files make the digest of a night unreadable; the JSON has them all.
 _LISTED_FILES = 20
 _LISTED_CAUSES = 10
@@ -114,6 +118,12 @@ class NightDigest:
     def need_person(self) -> tuple[FileOutcome, ...]:
         """The files that a person has to look at."""
         return tuple(file for file in self.files if file.needs_person)
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether a person must act: for a file, or since the next night would end alike."""
+        codes = {self.ended_code, *(file.exit_code for file in self.files)}
+        return bool(self.need_person) or not codes.isdisjoint(_PERSON_CODES)
 
     @property
     def left(self) -> tuple[FileOutcome, ...]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from batchlock.core.errors import Stopped
+from batchlock.core.night import NightDigest
 from batchlock.core.redaction import without_record_data
 from batchlock.core.results import Cause, Result, Summary
 from batchlock.core.runs import Run
@@ -89,6 +90,40 @@ def end_notice(
         attachments=() if results is None else (results,),
         needs_person=needs_person,
     )
+
+
+def night_notice(digest: NightDigest, *, exit_code: int | None, seconds: float) -> Notice:
+    """Return the notice that an inbox has taken its files; without an exit code it goes on.
+
+    A person must act when a file needs one, or when the sign-in or a setting has ended the night.
+    """
+    kind = NoticeKind.PERSON if exit_code is None else NoticeKind.END
+    code = digest.exit_code if exit_code is None else exit_code
+    lines = [
+        line if line.startswith("Results: ") else without_record_data(line)
+        for line in digest.text.splitlines()
+    ]
+    return Notice(
+        kind=kind,
+        command="inbox",
+        org=digest.org,
+        environment=digest.environment,
+        title=_title("inbox", digest.org, digest.environment, digest.folder.name, _state(digest)),
+        text="\n".join([*lines, f"Exit code {code}."]),
+        exit_code=exit_code,
+        counts=digest.counts,
+        credits_used=digest.credits_used,
+        seconds=seconds,
+        attachments=digest.results,
+        needs_person=digest.needs_person,
+    )
+
+
+def _state(digest: NightDigest) -> str:
+    files = len(digest.need_person)
+    if files:
+        return f"{files:,} {'file needs' if files == 1 else 'files need'} a person"
+    return end_in_words(digest.exit_code)
 
 
 def person_notice(

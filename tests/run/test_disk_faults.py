@@ -1,43 +1,15 @@
-import json
-import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.commands import TIMEOUT_SECONDS, command
+from support.mounts import in_a_namespace, skip_without_mounts
 from support.sheets import balanced, lines, rows, sheet
 from support.zoho import StandIn, Start
-
-IN_A_NAMESPACE = ["unshare", "--map-root-user", "--mount", "sh", "-ec"]
 
 
 @pytest.fixture
 def mounts() -> None:
     """Skip the test where no file system can be mounted for it alone."""
-    if shutil.which("unshare") is None:
-        pytest.skip("needs unshare")
-    Path("probe").mkdir()
-    attempt = subprocess.run(
-        [*IN_A_NAMESPACE, "mount -t tmpfs -o size=64k tmpfs probe"],
-        capture_output=True,
-        check=False,
-    )
-    if attempt.returncode != 0:
-        pytest.skip("needs to mount a file system")
-
-
-def in_a_namespace(script: str) -> list[dict[str, Any]]:
-    """Run a script that may mount; return the JSON objects that it prints, a line each."""
-    completed = subprocess.run(
-        [*IN_A_NAMESPACE, script.replace("batchlock", " ".join(command()))],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    assert completed.returncode == 0, completed.stderr
-    return [json.loads(line) for line in completed.stdout.splitlines()]
+    skip_without_mounts()
 
 
 def test_a_full_disk_stops_the_run_with_the_journal_intact(stand_in: Start, mounts: None) -> None:

@@ -3,6 +3,8 @@
 Nothing here reads a spreadsheet or calls Zoho. `Engine` adds what does.
 """
 
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.observer import RunObserver
 from batchlock.core.options import RunOptions
 from batchlock.core.results import RunResult, Summary
+from batchlock.core.run_filter import RunFilter
 from batchlock.core.runs import Run, RunInfo
 from batchlock.core.schedules import Firing
 from batchlock.report import summaries
@@ -20,6 +23,7 @@ from batchlock.report.story import Story, read_story
 from batchlock.start import Starter
 from batchlock.store.earlier import has_state
 from batchlock.store.journal import Journal
+from batchlock.store.pruning import OldRuns, old_runs, remove
 from batchlock.zoho.credentials import load_credentials
 from batchlock.zoho.settings import SIMULATOR
 
@@ -122,9 +126,33 @@ class StoredRuns:
         family = [*map(self.store.with_current_figures, self.store.runs.family(run))]
         return summary, run, family, read_story(self.store, family)
 
-    def runs(self) -> list[Run]:
-        """Return the runs of this org, then the rehearsals, newest first each."""
-        return list(map(self.store.with_current_figures, self.store.runs.of_orgs(self.orgs)))
+    def runs(self, run_filter: RunFilter | None = None) -> list[Run]:
+        """Return the runs of this org, then the rehearsals, newest first each.
+
+        With a filter, those that match.
+        """
+        runs = self.store.runs.of_orgs(self.orgs)
+        return (run_filter or RunFilter()).chosen(runs, self.store.with_current_figures)
+
+    def old_runs(self, before: datetime) -> OldRuns:
+        """Return the closed runs of this org and the rehearsals that ended before a moment."""
+        of_orgs = [old_runs(self.store.runs.of_orgs([org]), before) for org in self.orgs]
+        removable, needed = (list(chain.from_iterable(each)) for each in zip(*of_orgs, strict=True))
+        return OldRuns(removable, needed)
+
+    def prune(self, before: datetime) -> list[Run]:
+        """Remove the runs that `old_runs` says can be removed, and return them.
+
+        Raises AlreadyRunning while a run of one of the orgs is being sent.
+        """
+        removed: list[Run] = []
+        for org in self.orgs:
+            # A run that begins now may need them, so what can be removed is looked for again.
+            with self.store.lock(org) as set_holder:
+                set_holder("the removal of old runs")
+                old = old_runs(self.store.runs.of_orgs([org]), before)
+                removed += remove(self.store, old.removable)
+        return removed
 
     def org_id(self, org: str) -> str:
         """Return the id of an org in Zoho, by setting or as a run has learnt it; empty for none."""

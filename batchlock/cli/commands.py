@@ -46,6 +46,7 @@ from batchlock.cli.options import (
 )
 from batchlock.cli.org_commands import orgs
 from batchlock.cli.page_commands import serve, work
+from batchlock.cli.run_list_options import RunListOptions, run_list_options
 from batchlock.cli.runner import load_settings, open_engine, open_settings
 from batchlock.cli.schedule_commands import schedules
 from batchlock.cli.shell_commands import completion
@@ -230,19 +231,21 @@ def report(context: Context, options: CommandOptions, *, run_id: str) -> int:
     return print_result(context, result)
 
 
-@commands.command(cls=Command, example="batchlock runs")
+@commands.command(cls=Command, example="batchlock runs --failed --since 2026-03-01")
 @common_options
 @org_option
+@run_list_options
 @json_option
-@collected(CommandOptions)
-def runs(context: Context, options: CommandOptions) -> int:
-    """List the runs of this org and the rehearsals, newest first."""
-    from batchlock.cli.output import print_runs
+@collected(RunListOptions, CommandOptions)  # in this order: both have `until`
+def runs(context: Context, which: RunListOptions, options: CommandOptions) -> int:
+    """List the runs of this org and the rehearsals, newest first.
 
-    with open_engine(context, options, to_send=False) as engine:
-        listed = engine.runs()
-    print_runs(listed, engine.options, as_json=options.as_json)
-    return 0
+    With --prune, old runs are removed that are finished, and that no later run needs to know which
+    rows are done. Their results files stay.
+    """
+    from batchlock.cli.run_list import list_runs
+
+    return list_runs(context, options, which)
 
 
 @commands.command(cls=Command, example="batchlock show 20260314-020304-1f3a")

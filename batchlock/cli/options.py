@@ -140,7 +140,9 @@ class _PathType(click.Path):
         return super().convert(value, param, ctx)
 
 
-def _combine(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
+def combine(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
+    """Return a decorator that adds several options, in the order of the help."""
+
     def decorate(function: _F) -> _F:
         # Decorators apply from the bottom up; help lists the options in the order written here.
         for option in reversed(options):
@@ -169,7 +171,7 @@ modules_argument = click.argument(
     "modules", metavar="[MODULE...]", nargs=-1, shell_complete=completion.modules
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-common_options = _combine(
+common_options = combine(
     click.option(
         "-c", "--config", type=path_type, help="The configuration; see config.example.yaml."
     ),
@@ -190,7 +192,7 @@ org_option = click.option(
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace a file that is there, whatever it is."
 )
-output_option = _combine(
+output_option = combine(
     click.option("-o", "--output", type=path_type, help="Where the results go; .xlsx or .csv."),
     overwrite_option,
 )
@@ -222,7 +224,7 @@ strict_option = click.option(
 simulate_option = click.option(
     "--simulate", is_flag=True, help="Rehearse with the built-in stand-in for Zoho."
 )
-reading_options = _combine(
+reading_options = combine(
     click.option("--sheet", metavar="NAME", help="The sheet to read."),
     click.option(
         "--column",
@@ -251,7 +253,7 @@ reading_options = _combine(
         "--visible-only", is_flag=True, help="Leave out the rows that a filter or a person hides."
     ),
 )
-find_options = _combine(
+find_options = combine(
     click.option(
         "--all", "all_modules", is_flag=True, help="Every module of the org that can be locked."
     ),
@@ -290,10 +292,10 @@ detach_option = click.option(
     help="With a shared database: end as soon as the run waits for a worker.",
 )
 _no_progress_option = click.option("--no-progress", is_flag=True, help="Show no progress bar.")
-looking_options = _combine(*_pace_options, _no_progress_option)
+looking_options = combine(*_pace_options, _no_progress_option)
 # The texts are not parsed here but in the configuration, with the keys that they stand for. So all
 # bad settings are reported together, wherever they come from.
-sending_options = _combine(
+sending_options = combine(
     *_pace_options,
     click.option("--until", metavar="HH:MM", help="Stop at this time of day."),
     _no_progress_option,

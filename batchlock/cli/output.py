@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from batchlock.cli.context import Context
@@ -139,7 +140,9 @@ def print_run(
         echo(story.sentence)
 
 
-def print_runs(runs: Sequence[Run], options: RunOptions, *, as_json: bool) -> None:
+def print_runs(
+    runs: Sequence[Run], options: RunOptions, *, as_json: bool, is_filtered: bool = False
+) -> None:
     """Print the list of runs, one a line."""
     if as_json:
         _print_json(runs_json(runs))
@@ -147,7 +150,7 @@ def print_runs(runs: Sequence[Run], options: RunOptions, *, as_json: bool) -> No
     for run in runs:
         echo(_listing(run))
     if not runs:
-        echo("There are no runs yet.")
+        echo("No run matches." if is_filtered else "There are no runs yet.")
     # "finished" and "0 of 1" leave open what became of the other rows.
     short = next(
         (run for run in runs if run.is_closed and run.figures.settled < run.figures.rows), None
@@ -159,6 +162,26 @@ def print_runs(runs: Sequence[Run], options: RunOptions, *, as_json: bool) -> No
             f"`{options.command('retry', short.run_id)}` "
             "sends them again."
         )
+
+
+def print_pruned(
+    runs: Sequence[Run], *, needed: int, before: datetime, is_trial: bool, as_json: bool
+) -> None:
+    """Print which runs were removed; in a trial, which would be."""
+    count = "1 run" if len(runs) == 1 else f"{len(runs):,} runs"
+    done = ("would be" if is_trial else "was" if len(runs) == 1 else "were") + " removed"
+    sentence = f"{count} that ended before {before:%Y-%m-%d %H:%M} UTC {done}."
+    if needed:
+        others = "1 other is" if needed == 1 else f"{needed:,} others are"
+        sentence += f" {others} as old and stays, because newer runs need what it has done."
+        if needed > 1:
+            sentence = sentence.replace("and stays,", "and stay,").replace("it has", "they have")
+    if as_json:
+        _print_json(runs_json(runs) | {"message": sentence})
+        return
+    for run in runs:
+        echo(_listing(run))
+    echo(sentence)
 
 
 def _listing(run: Run, story: Story | None = None) -> str:

@@ -10,6 +10,7 @@ from batchlock.cli.context import Context
 from batchlock.cli.options import (
     Command,
     CommandOptions,
+    any_path_type,
     collected,
     json_option,
     org_option,
@@ -37,7 +38,9 @@ _INDENT = 2
 
 
 @click.command(cls=Command, example="batchlock doctor")
-@click.option("-c", "--config", type=path_type, help="The configuration; see config.example.yaml.")
+@click.option(
+    "-c", "--config", type=any_path_type, help="The configuration; see config.example.yaml."
+)
 @org_option
 @click.option("--offline", is_flag=True, help="Check nothing that needs the network.")
 @click.option("--notify", is_flag=True, help="Send a test to every place that notices go to.")

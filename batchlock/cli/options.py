@@ -153,6 +153,8 @@ def combine(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
 
 
 path_type = _PathType(path_type=Path)
+# For a command that reports what is wrong with a file itself.
+any_path_type = _PathType(path_type=Path, readable=False)
 file_argument = click.argument("file", type=path_type)
 optional_file_argument = click.argument("file", metavar="[FILE]", type=path_type, required=False)
 plan_output_option = click.option(

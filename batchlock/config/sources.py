@@ -95,15 +95,22 @@ def variable_entries(
 def find_file(file: Path | None, environment: Mapping[str, str]) -> Path | None:
     """Return the configuration file that is used; None: there is none.
 
-    `file` is the one named on the command line.
+    `file` is the one named on the command line. Raises UsageError when a place for it cannot be
+    read.
     """
     if file is None and environment.get(f"{_PREFIX}CONFIG"):
         file = Path(environment[f"{_PREFIX}CONFIG"])
     if file is not None:
         return file
     for folder in (Path(), user_folder("config")):
-        if folder is not None and (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
+        try:
+            if folder is not None and (folder / FILE_NAME).is_file():
+                return folder / FILE_NAME
+        except OSError as error:  # another user's home folder, as after `su` without `-`
+            raise UsageError(
+                f"Whether there is a configuration in {folder} is not known: {error.strerror}. "
+                "Name one with --config, or set HOME to your own home folder."
+            ) from None
     return None
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import platformdirs
-
 from batchlock.config import ReadSettings, Settings, read
 from batchlock.config.sources import FILE_NAME, SettingPath, find_file, variables
 from batchlock.core.errors import UsageError
+from batchlock.core.paths import user_folder
 from batchlock.doctor.checks import Check, bad, doubtful, from_error, good, skipped, split
 from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.datacenters import data_center_of
@@ -47,9 +46,13 @@ class Configuration:
 
 def read_configuration(file: Path | None, environment: Mapping[str, str]) -> Configuration:
     """Return the configuration; `file` is the one named on the command line."""
+    try:
+        used_file = find_file(file, environment)
+    except UsageError:  # it is one of the problems
+        used_file = None
     return Configuration(
         read=read(file=file, environment=environment),
-        file=find_file(file, environment),
+        file=used_file,
         variables=variables(environment),
     )
 
@@ -92,7 +95,9 @@ def _file(configuration: Configuration) -> Check:
     check_id = "configuration.file"
     if configuration.file is not None:
         return good(check_id, f"The configuration is {configuration.file.absolute()}.")
-    folder = platformdirs.user_config_path("batchlock", appauthor=False)
+    if configuration.is_invalid():
+        return skipped(check_id, "Not known; see the problems.")
+    folder = user_folder("config") or "a home folder, which is not known"
     text = f"There is no {FILE_NAME}, neither in the current folder nor in {folder}."
     if configuration.variables:
         return good(check_id, text)

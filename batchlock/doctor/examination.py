@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchlock.config import Settings
-from batchlock.core.errors import BatchlockError
+from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.doctor.checks import AWAY, SETUP, Check, Diagnosis, State, bad, from_error, skipped
 from batchlock.doctor.configuration import (
     Configuration,
@@ -187,7 +187,11 @@ def _open_store(settings: Settings, ground: Ground, stack: ExitStack) -> list[Ch
     from batchlock.doctor.stored import check_store
     from batchlock.store.read_only import store_view
 
-    ground.view = stack.enter_context(store_view(settings.state, settings.database_url))
+    try:
+        state = settings.state
+    except UsageError:  # the check of the folder says why
+        return [skipped("store.tables", "Not checked, since there is no place for a state folder.")]
+    ground.view = stack.enter_context(store_view(state, settings.database_url))
     ground.has_store = True
     try:
         return check_store(settings, ground.view)

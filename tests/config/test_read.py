@@ -1,6 +1,9 @@
+import sys
 from pathlib import Path
 
-from batchlock.config import read
+import pytest
+
+from batchlock.config import read, sources
 
 
 def test_settings_without_a_problem_are_read_beside_those_with_one() -> None:
@@ -16,4 +19,15 @@ def test_settings_without_a_problem_are_read_beside_those_with_one() -> None:
 def test_a_file_that_cannot_be_read_leaves_every_setting_unknown() -> None:
     found = read(file=Path("missing.yaml"), environment={"BATCHLOCK_ORG": "acme"})
     assert found.settings.org == "acme"
+    assert found.invalid_paths == {()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its paths have another limit")
+def test_a_folder_for_the_configuration_that_cannot_be_read_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A name of 300 letters is refused for every user, also for root, who may read all folders.
+    monkeypatch.setattr(sources, "user_folder", lambda _: Path("/", "x" * 300))
+    found = read(environment={})
+    assert "--config" in found.problems[0]
     assert found.invalid_paths == {()}

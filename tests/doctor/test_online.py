@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
 from email.utils import formatdate
@@ -13,6 +14,7 @@ import pytest
 from support.bad_server import answers, bad_server, hangs, resets
 from support.commands import RunCommand
 from support.doctor import check_of, not_good, states
+from support.forked_command import forked
 from support.http_server import (
     HTML,
     SELF_SIGNED,
@@ -22,6 +24,7 @@ from support.http_server import (
     tls_of,
 )
 from support.loops import entered
+from support.processes import wait_until
 from support.proxy import PASSWORD, proxy_server
 from support.sheets import rows, sheet
 from support.zoho import StandIn, Start
@@ -68,6 +71,28 @@ def test_everything_is_good_with_a_healthy_org(stand_in: Start, run_in_process: 
     assert not Path("state").exists()
     calls = zoho.state()["calls"]
     assert calls["put"] == calls["post"] == calls["delete"] == 0
+
+
+def test_a_run_at_work_is_named(stand_in: Start, run_in_process: RunCommand) -> None:
+    zoho = configured(stand_in("--latency", "1h"))
+    sheet("in.csv", rows(1))
+    with forked("run", "in.csv") as process:
+        wait_until(lambda: Path("state/store.sqlite").exists() and is_running(), process)
+        check = check_of(run_in_process("doctor", "--offline", "--json"), "work.running")
+    assert check["state"] == "doubtful"
+    assert "(default)" in check["message"]
+    assert zoho.state()["calls"]["put"] == 0
+
+
+def is_running() -> bool:
+    sql = sqlite3.connect("state/store.sqlite")
+    try:
+        query = "SELECT count(*) FROM runs WHERE state = 'running' AND heartbeat_at IS NOT NULL"
+        return bool(sql.execute(query).fetchone()[0])
+    except sqlite3.OperationalError:  # the tables are not there yet
+        return False
+    finally:
+        sql.close()
 
 
 def test_the_locking_of_the_modules_in_use_is_asked_for(

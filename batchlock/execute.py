@@ -39,8 +39,10 @@ from batchlock.zoho.credentials import Credentials
 from batchlock.zoho.settings import SIMULATOR
 
 if TYPE_CHECKING:
+    from batchlock.store.shared_tokens import SharedTokens
     from batchlock.store.store import Store
     from batchlock.zoho.client import CallGuard
+    from batchlock.zoho.token_file import TokenFile
 
 _log = logging.getLogger(__name__)
 
@@ -249,6 +251,25 @@ def org_memory(settings: Settings, store: "Store", org: str) -> OrgMemory:
     )
 
 
+def token_cache(settings: Settings, store: "Store | None", org: str) -> "TokenFile | SharedTokens":
+    """Return where the processes that send to an org keep its access token."""
+    from batchlock.zoho.token_file import TokenFile
+
+    shared = _shared_tokens(settings, store, org)
+    return shared or TokenFile(settings.state / "tokens" / f"{org}.json")
+
+
+def _shared_tokens(settings: Settings, store: "Store | None", org: str) -> "SharedTokens | None":
+    """Return where many machines keep the token of an org; None: it is kept on this machine.
+
+    That is so without a key to seal it, and in a rehearsal.
+    """
+    if store is None or store.database_url is None or org == SIMULATOR:
+        return None
+    keys = sealing_keys(settings, store)
+    return None if keys is None else store.shared_tokens(org, keys)
+
+
 def connection_to(
     settings: Settings,
     credentials: Credentials,
@@ -261,10 +282,6 @@ def connection_to(
     The workers of an org share its access token in a store that is shared. Without a key to seal
     it, and in a rehearsal, it is kept on this machine.
     """
-    shared = None
-    if store is not None and store.database_url is not None and credentials.org != SIMULATOR:
-        keys = sealing_keys(settings, store)
-        shared = None if keys is None else store.shared_tokens(credentials.org, keys)
     return connect(
         settings.zoho,
         settings.network,
@@ -272,7 +289,7 @@ def connection_to(
         call_timeout=settings.retry.timeout,
         max_wait=settings.retry.give_up_after,
         token_folder=settings.state / "tokens",
-        token_cache=shared,
+        token_cache=_shared_tokens(settings, store, credentials.org),
         guard=guard,
     )
 

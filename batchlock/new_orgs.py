@@ -16,13 +16,13 @@ from pydantic import SecretStr
 from batchlock.config import Settings, replaced
 from batchlock.core.errors import UnreadableFile, UsageError
 from batchlock.core.org import StoredOrg
-from batchlock.zoho.settings import SECRETS, ZohoSettings
+from batchlock.zoho.settings import SECRETS, Grant, ZohoSettings
 
 # The path of a setting, by the title of its column.
 _PATHS: Mapping[str, tuple[str, ...]] = {
     "name": ("org",),
     **{name: ("zoho", name) for name in ("data_center", "environment", "api_url", "accounts_url")},
-    **{name: ("zoho", name) for name in (*SECRETS, "organization_id")},
+    **{name: ("zoho", name) for name in (*SECRETS, "organization_id", "grant")},
     "max_in_flight": ("limits", "max_in_flight"),
     "four_eyes": ("web", "four_eyes"),
 }
@@ -94,7 +94,14 @@ def values_of_zoho(zoho: ZohoSettings) -> dict[tuple[str, ...], str]:
     """Return the settings of a section `zoho` that are not secrets, by path."""
     names = (*_OWN_COLUMNS, "organization_id", "api_version")
     values = {("zoho", name): getattr(zoho, name) for name in names}
-    return {path: value for path, value in values.items() if value is not None}
+    return grant_value(zoho.grant) | {
+        path: value for path, value in values.items() if value is not None
+    }
+
+
+def grant_value(grant: Grant) -> dict[tuple[str, ...], str]:
+    """Return what a stored org holds of the grant of its sign-in: nothing for a refresh token."""
+    return {("zoho", "grant"): "null" if grant is Grant.REFRESH_TOKEN else grant.value}
 
 
 def parse_setting(text: str) -> tuple[tuple[str, ...], str]:
@@ -165,8 +172,15 @@ def _org_of_row(
     row: str, texts: Mapping[str, str], stored: StoredOrg | None, others: Sequence[str]
 ) -> NewOrg:
     secrets = {field: SecretStr(texts[field]) for field in SECRETS if field in texts}
-    missing = [title for title in ("name", *SECRETS) if title not in texts]
-    needs_sign_in = stored is None or 0 < len(secrets) < len(SECRETS)
+    is_client_alone = texts.get("grant") == Grant.CLIENT_CREDENTIALS
+    needed = Grant.CLIENT_CREDENTIALS.secrets if is_client_alone else SECRETS
+    if is_client_alone and "refresh_token" in secrets:
+        raise UsageError(
+            f"{row}, refresh_token: the grant client_credentials has none. Empty the cell."
+        )
+    more = ("organization_id",) if is_client_alone else ()
+    missing = [title for title in ("name", *needed, *more) if title not in texts]
+    needs_sign_in = stored is None or 0 < len(secrets) < len(needed)
     if needs_sign_in and missing:
         raise UsageError(
             "\n".join(f"{row}, {title}: the cell is empty. Fill it in." for title in missing)

@@ -36,7 +36,20 @@ TOPICS = (
     ),
     ("The file and its table", ("plan/read/", "plan/child", "plan/constants.py")),
     ("Rows with problems, and notes", ("plan/", "core/messages.py", "report/recognise")),
-    ("Sign-in", ("zoho/oauth.py", "zoho/tokens.py", "zoho/token_file.py", "zoho/credentials.py")),
+    (
+        "Sign-in",
+        (
+            "zoho/oauth.py",
+            "zoho/tokens.py",
+            "zoho/token_file.py",
+            "zoho/credentials.py",
+            "zoho/device_flow.py",
+            "zoho/revocation.py",
+            "zoho/sign_in_files.py",
+            "sign_in_",
+            "sign_out.py",
+        ),
+    ),
     ("What Zoho refuses", ("zoho/error_codes.py", "zoho/replies.py")),
     ("The network", ("zoho/",)),
     (

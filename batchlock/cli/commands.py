@@ -47,9 +47,10 @@ from batchlock.cli.options import (
 from batchlock.cli.org_commands import orgs
 from batchlock.cli.page_commands import serve, work
 from batchlock.cli.run_list_options import RunListOptions, run_list_options
-from batchlock.cli.runner import load_settings, open_engine, open_settings
+from batchlock.cli.runner import load_settings, open_engine
 from batchlock.cli.schedule_commands import schedules
 from batchlock.cli.shell_commands import completion
+from batchlock.cli.sign_in_commands import login, logout
 from batchlock.cli.simulate_options import (
     InventoryOptions,
     OrgsOptions,
@@ -296,23 +297,6 @@ def template(_: Context, options: CommandOptions, *, file: Path) -> int:
     return 0
 
 
-@commands.command(cls=Command, example="batchlock login")
-@common_options
-@org_option
-@collected(CommandOptions)
-def login(context: Context, options: CommandOptions) -> int:
-    """Turn the code of a Zoho Self Client into a refresh token.
-
-    It asks for the client id, the client secret and the code, and says where to get them. With
-    --org, the store keeps them.
-    """
-    from batchlock.cli import login as steps
-
-    with open_settings(options, to_send=False) as (settings, store):
-        steps.login(context, settings, store)
-    return 0
-
-
 @commands.command(cls=Command, example="batchlock simulate --port 8899 --latency 150ms")
 @stand_in_options
 @collected(StandInOptions, InventoryOptions, OrgsOptions)
@@ -336,6 +320,8 @@ def simulate(
     return 0
 
 
-_COMMANDS = (lock, unlock, undo, doctor, inbox, orgs, db, migrate, worker, schedules, serve, work)
-for _command in (*_COMMANDS, completion):
+for _command in (
+    *(login, logout, lock, unlock, undo, doctor, inbox, orgs),
+    *(db, migrate, worker, schedules, serve, work, completion),
+):
     commands.add_command(_command)

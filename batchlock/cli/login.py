@@ -1,126 +1,275 @@
-"""Exchange the code of a Zoho Self Client for a refresh token: `batchlock login`."""
+"""Sign in to an org, so that every other command works: `batchlock login`.
 
+obtain a sign-in ─▶ prove it by one call that changes nothing ─▶ store it ─▶ name it in the config
+"""
+
+import os
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import platformdirs
-from pydantic import SecretStr
 
 from batchlock.cli.context import Context
-from batchlock.cli.streams import echo
-from batchlock.config import Settings
+from batchlock.cli.options import CommandOptions
+from batchlock.cli.runner import open_settings
+from batchlock.cli.sign_in import (
+    Way,
+    accounts_session,
+    has_terminal,
+    oauth_client,
+    obtain_sign_in,
+    sign_in_of_file,
+)
+from batchlock.cli.sign_in_commands import LoginOptions
+from batchlock.cli.sign_in_text import described, scope_warnings
+from batchlock.cli.streams import echo, echo_error
+from batchlock.config import Settings, replaced
 from batchlock.core.cancel import until_cancelled
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageError
+from batchlock.new_orgs import grant_value, new_org
+from batchlock.new_sign_in import NewSignIn
+from batchlock.org_settings import keys_for_new_secrets, put_orgs
+from batchlock.sign_in_status import SignInStatus, sign_in_status
+from batchlock.sign_in_storage import (
+    ConfigChange,
+    ConfigPlace,
+    config_change,
+    config_place,
+    require_place,
+    store_secrets,
+)
 from batchlock.zoho.datacenters import DATA_CENTERS
-from batchlock.zoho.scopes import SCOPES
+from batchlock.zoho.settings import Grant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchlock.core.org import StoredOrg
     from batchlock.store.store import Store
 
-# As long as one call may take by default (retry.timeout).
-_TIMEOUT_SECONDS = 60.0
+_DATA_CENTER = ("zoho", "data_center")
+_ENVIRONMENT = ("zoho", "environment")
+_ORGANIZATION_ID = ("zoho", "organization_id")
+_GRANT = ("zoho", "grant")
+# An access token of this age was requested with the secrets that were just obtained.
+_NEW_SECONDS = 5.0
+# A person waits for the revocation of a token that is not stored.
+_REVOKE_SECONDS = 15.0
 
 
-def login(context: Context, settings: Settings, store: "Store | None") -> None:
-    """Ask for client id, secret and code, exchange the code, and store both secrets.
+def login(context: Context, options: CommandOptions, typed: LoginOptions) -> int:
+    """Obtain a sign-in, prove it, store it, and say what was done.
 
-    With a `store` that has the org, they are sealed in it. Else they are written to two files that
-    only the current user can read. Raises SignInRefused when Zoho refuses the code, UsageError when
-    a file cannot be written, and Interrupted.
+    Raises SignInRefused when Zoho refuses it, UsageError when it belongs to another org than the
+    settings say or cannot be stored, Stopped when Zoho gives no answer, and Cancelled.
     """
-    stored = None if store is None else store.orgs.get(settings.org)
-    if store is None or stored is None:
-        _write_files(settings, sign_in(context, settings))
-        return
-    from batchlock.org_settings import keys_for_new_secrets, put_orgs
-
-    keys_for_new_secrets(settings, store)  # a person types nothing in vain
-    put_orgs(settings, store, [(stored, sign_in(context, settings))])
-    echo(f"\nSigned in. The new sign-in of {settings.org} is in the store.")
-
-
-def sign_in(context: Context, settings: Settings) -> dict[str, SecretStr]:
-    """Ask for client id, secret and code, and return the three secrets by their field.
-
-    Raises as `login` does.
-    """
-    zoho = settings.zoho
-    console = DATA_CENTERS[zoho.data_center].console_url
-    echo(
-        f"Signing in the org {settings.org} at the data centre {zoho.data_center}"
-        " (zoho.data_center).\n\n"
-        f"1. Open {console} as the CRM user whose rights batchlock should have.\n"
-        "2. Self Client, Create; the tab Client Secret shows the client id and secret.\n"
-        "3. The tab Generate Code: enter these scopes, 10 minutes and any description:\n\n"
-        f"   {','.join(SCOPES)}\n\n"
-        f"4. Choose the org and the environment ({zoho.environment}), create, copy the code.\n"
-    )
-    signals = context.signals
-    with signals.interruptible():
-        client_id = click.prompt("Client id", default=zoho.client_id).strip()
-        client_secret = SecretStr(
-            click.prompt("Client secret (not shown)", hide_input=True).strip()
+    if sum((typed.client_credentials, typed.self_client, typed.file is not None)) > 1:
+        raise UsageError("Choose one of --client-credentials, --self-client and --from.")
+    place = config_place(options.config, os.environ)
+    with opened(options, place) as (settings, store):
+        settings = replaced(
+            settings, typed.values, source=lambda path: f"--{path[-1].replace('_', '-')}"
         )
-        code = SecretStr(click.prompt("Code (not shown)", hide_input=True).strip())
-    exchange = _exchange(settings, client_id, client_secret, code)
-    # A signal ends the exchange at once: it loses nothing but the code, valid for ten minutes.
-    token = SecretStr(signals.run_async(until_cancelled(exchange, signals.cancel_token)))
-    return {
-        "client_id": SecretStr(client_id),
-        "client_secret": client_secret,
-        "refresh_token": token,
+        stored = None if store is None else store.orgs.get(settings.org)
+        if store is not None and stored is not None:
+            if typed.keyring:
+                raise UsageError(
+                    f"The sign-in of {settings.org} is kept in the store. Leave --keyring out."
+                )
+            keys_for_new_secrets(settings, store)  # a person types nothing in vain
+        else:
+            require_place(place, with_files=not typed.keyring, more=typed.values)
+            settings = _ask_data_center(context, settings, typed, place)
+        sign_in = _obtain(context, settings, typed, place)
+        status, pinned = _proved(context, settings, sign_in)
+        if store is not None and stored is not None:
+            _store_in_org(settings, store, stored, pinned)
+            stored_at = f"The sign-in of {settings.org} is in the store."
+        else:
+            stored_at = _store(context, options, typed, settings, place, pinned)
+    echo(stored_at)
+    if not status.works:
+        raise Stopped(
+            f"{status.message} The sign-in is stored, and was not tried. Try it with "
+            "`batchlock login --status`."
+        )
+    return 0
+
+
+@contextmanager
+def opened(
+    options: CommandOptions, place: ConfigPlace
+) -> "Iterator[tuple[Settings, Store | None]]":
+    """Yield the settings, and the store with --org; a configuration may be missing."""
+    if not place.exists and place.is_named:
+        options = options._replace(config=Path(os.devnull))
+    with open_settings(options, to_send=False) as (settings, store):
+        yield settings, store
+
+
+def _ask_data_center(
+    context: Context, settings: Settings, typed: LoginOptions, place: ConfigPlace
+) -> Settings:
+    """Return settings with the data centre that a person names, if nothing else names it."""
+    is_known = any(
+        (
+            typed.data_center is not None,
+            typed.file is not None,
+            place.has(_DATA_CENTER),
+            place.has(("zoho", "accounts_url")),
+            not has_terminal(),
+        )
+    )
+    if is_known:
+        return settings
+    with context.signals.interruptible():
+        data_center = click.prompt(
+            f"Data centre, as in the address of your CRM ({', '.join(DATA_CENTERS)})",
+            type=click.Choice(list(DATA_CENTERS), case_sensitive=False),
+            default="us",
+            show_choices=False,
+        )
+    return replaced(settings, {_DATA_CENTER: data_center}, source=".".join)
+
+
+def _obtain(
+    context: Context, settings: Settings, typed: LoginOptions, place: ConfigPlace
+) -> NewSignIn:
+    """Return the sign-in, with the settings that belong to it."""
+    if typed.file is None:
+        sign_in = obtain_sign_in(context, settings, _way(typed), ask_client=typed.ask)
+    else:
+        fixed = frozenset((*typed.values, *place.variables))
+        sign_in = sign_in_of_file(typed.file, fixed=fixed)
+    found = {
+        _DATA_CENTER: settings.zoho.data_center,
+        _ENVIRONMENT: settings.zoho.environment,
+        **typed.values,
+        **sign_in.values,
     }
+    return replace(sign_in, values=found)
 
 
-def _write_files(settings: Settings, secrets: dict[str, SecretStr]) -> None:
-    zoho = settings.zoho
-    folder = platformdirs.user_config_path("batchlock", appauthor=False)
-    secret_file = _store(folder / f"{settings.org}.client_secret", secrets["client_secret"])
-    token_file = _store(folder / f"{settings.org}.refresh_token", secrets["refresh_token"])
-    echo(
-        "\nSigned in. Put these lines into your config.yaml; the two files can be read by you "
-        "only:\n\n"
-        f"org: {settings.org}\n"
-        "zoho:\n"
-        f"  data_center: {zoho.data_center}\n"
-        f"  environment: {zoho.environment}\n"
-        f"  client_id: {secrets['client_id'].get_secret_value()}\n"
-        f"  client_secret_file: {secret_file}\n"
-        f"  refresh_token_file: {token_file}"
-    )
+def _way(typed: LoginOptions) -> Way:
+    if typed.client_credentials:
+        return Way.CLIENT_CREDENTIALS
+    return Way.SELF_CLIENT if typed.self_client else Way.DEVICE
 
 
-async def _exchange(
-    settings: Settings, client_id: str, client_secret: SecretStr, code: SecretStr
-) -> str:
-    from batchlock.zoho.client import session
-    from batchlock.zoho.oauth import OAuthClient, exchange
+def _proved(
+    context: Context, settings: Settings, sign_in: NewSignIn
+) -> tuple[SignInStatus, NewSignIn]:
+    """Try the sign-in; return what that has shown, and the sign-in with the number of its org.
 
-    client = OAuthClient(
-        accounts_url=settings.zoho.accounts,
-        client_id=client_id,
-        client_secret=client_secret,
-        refresh_token=SecretStr(""),
-        data_center=settings.zoho.data_center,
-        environment=settings.zoho.environment,
-    )
-    network = settings.network
-    proxy, ssl_context = network.proxy_to(client.accounts_url), network.ssl_context()
-    async with session(limit=1, proxy=proxy, ssl_context=ssl_context) as calls:
-        return await exchange(
-            code.get_secret_value(), client, session=calls, timeout_seconds=_TIMEOUT_SECONDS
+    A sign-in that cannot be obtained again is returned also when Zoho gives no answer for now.
+    Raises what makes it useless, after revoking a token that nobody else has.
+    """
+    trial = sign_in.applied_to(settings)
+    signals = context.signals
+    status = signals.run_async(
+        sign_in_status(
+            trial, None, signals.cancel_token, is_trial=True, max_age_seconds=_NEW_SECONDS
         )
+    )
+    is_away = status.exit_code == Stopped.exit_code
+    if status.exit_code and not (is_away and sign_in.is_token_new):
+        revoked = _revoke(context, trial, sign_in) if sign_in.is_token_new else ""
+        kinds: dict[int, type[BatchlockError]] = {2: UsageError, 5: SignInRefused}
+        kind = kinds.get(status.exit_code, Stopped)
+        raise kind(f"{status.message} Nothing was stored.{revoked}")
+    if status.works:
+        echo(f"\nSigned in: {described(status)}.")
+        for line in scope_warnings(status):
+            echo_error(line)
+    if not status.organization_id or settings.zoho.organization_id is not None:
+        return status, sign_in
+    values = {**sign_in.values, _ORGANIZATION_ID: status.organization_id}
+    return status, replace(sign_in, values=values)
 
 
-def _store(path: Path, secret: SecretStr) -> Path:
-    from batchlock.zoho.token_file import write_private
+def _revoke(context: Context, settings: Settings, sign_in: NewSignIn) -> str:
+    """Revoke a token that is not stored; return what to say about it."""
+    from batchlock.zoho.revocation import revoke
 
+    client = oauth_client(settings, sign_in.client_id, sign_in.client_secret)
+
+    async def work() -> bool:
+        async with accounts_session(settings) as calls:
+            return await revoke(
+                sign_in.refresh_token, client, session=calls, timeout_seconds=_REVOKE_SECONDS
+            )
+
+    signals = context.signals
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return write_private(path, secret.get_secret_value().encode())
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}. The code is used up; make room, then "
-            "generate a new one."
-        ) from None
+        signals.run_async(until_cancelled(work(), signals.cancel_token))
+    except BatchlockError:
+        return " Its token could not be revoked; Zoho lists it under Connected Apps."
+    return ""
+
+
+def _store_in_org(
+    settings: Settings, store: "Store", stored: "StoredOrg", sign_in: NewSignIn
+) -> None:
+    """Seal the sign-in in the store, with the settings that belong to it."""
+    new = new_org(
+        {**sign_in.values, ("org",): stored.name, **grant_value(sign_in.grant)},
+        sign_in.secrets,
+        stored=stored,
+        others=[org.name for org in store.orgs.all()],
+        source=".".join,
+    )
+    put_orgs(settings, store, [(new.org, new.secrets)])
+
+
+def _store(
+    context: Context,
+    options: CommandOptions,
+    typed: LoginOptions,
+    settings: Settings,
+    place: ConfigPlace,
+    sign_in: NewSignIn,
+) -> str:
+    """Store the secrets, change the configuration if a person agrees; return what was done."""
+    values = store_secrets(place, settings.org, sign_in, to_keyring=typed.keyring)
+    for path, value in sign_in.values.items():
+        # The default needs no line in a configuration that has none for it.
+        is_default = path == _ENVIRONMENT and place.exists and value == Settings().zoho.environment
+        if path not in place.variables and (path in place.entries or not is_default):
+            values[path] = value
+    if sign_in.grant is Grant.CLIENT_CREDENTIALS or place.has(_GRANT):
+        values[_GRANT] = sign_in.grant.value
+    change = config_change(place, settings.org, values)
+    where = "the keyring of the system" if typed.keyring else f"files in {place.folder}"
+    secrets = f"The secrets are in {where}, which only you can read."
+    if sign_in.has_client_of_settings and sign_in.grant is Grant.CLIENT_CREDENTIALS:
+        secrets = "Client id and secret stay where they are."
+    if change is None:
+        return f"{secrets} The configuration {place.file} has it all already."
+    name = f" --config {options.config}" if options.config is not None else ""
+    if not place.exists:
+        change.make()
+        return (
+            f"The configuration {place.file} was written. {secrets}\nNext: batchlock run FILE{name}"
+        )
+    if change.text is not None and _agreed(context, change, yes=options.yes):
+        change.make()
+        return (
+            f"The configuration {place.file} was changed. {secrets}\nNext: batchlock run FILE{name}"
+        )
+    removed = [".".join(path) for path, value in change.values.items() if value is None]
+    remove = f"\nRemove from it: {', '.join(removed)}." if removed else ""
+    return f"{secrets} Put these lines into {place.file}:\n\n{change.yaml}{remove}"
+
+
+def _agreed(context: Context, change: ConfigChange, *, yes: bool) -> bool:
+    echo(f"\nThe sign-in changes {change.place.file}:")
+    for line in change.lines:
+        echo(f"   {line}")
+    if yes:
+        return True
+    if not has_terminal():
+        return False
+    with context.signals.interruptible():
+        return click.confirm("Change the file?", default=True)

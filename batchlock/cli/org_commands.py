@@ -36,6 +36,8 @@ class AddOptions(NamedTuple):
     client_secret_file: Path | None
     refresh_token_file: Path | None
     ask_token: bool
+    client_credentials: bool
+    self_client: bool
     keep_sign_in: bool
     no_test: bool
     update: bool
@@ -75,6 +77,10 @@ def orgs() -> None:
 @click.option(
     "--from-config", is_flag=True, help="Take the section zoho of the configuration over."
 )
+@click.option(
+    "--client-credentials", is_flag=True, help="A sign-in with client id and secret alone."
+)
+@click.option("--self-client", is_flag=True, help="A sign-in with a code of Zoho's API console.")
 @click.option("--client-id", metavar="ID", help="Instead of a question.")
 @click.option("--client-secret-file", type=path_type, help="A file with it, for no question.")
 @click.option("--refresh-token-file", type=path_type, help="A file with it, for no question.")
@@ -168,7 +174,7 @@ def import_orgs(_: Context, options: CommandOptions, *, file: Path, update: bool
     """Add the orgs of a spreadsheet, one a row; with any problem, none is added.
 
     The columns: name, data_center, environment, api_url, accounts_url, client_id, client_secret,
-    refresh_token, organization_id, max_in_flight.
+    refresh_token, organization_id, grant, max_in_flight, four_eyes.
     """
     from batchlock.cli import orgs as steps
 

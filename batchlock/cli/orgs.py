@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,21 +11,30 @@ import click
 from pydantic import SecretStr
 
 from batchlock.cli.context import Context
-from batchlock.cli.login import sign_in
 from batchlock.cli.options import CommandOptions
 from batchlock.cli.org_commands import AddOptions
 from batchlock.cli.runner import load_settings
+from batchlock.cli.sign_in import Way, obtain_sign_in
 from batchlock.cli.streams import echo
 from batchlock.config import Settings
 from batchlock.core.errors import SignInRefused, Stopped, UsageError
 from batchlock.core.org import OrgFacts
 from batchlock.core.secret_source import read_secret
-from batchlock.new_orgs import NewOrg, new_org, parse_setting, read_orgs, values_of_zoho
+from batchlock.new_orgs import (
+    NewOrg,
+    grant_value,
+    new_org,
+    parse_setting,
+    read_orgs,
+    values_of_zoho,
+)
+from batchlock.new_sign_in import NewSignIn
 from batchlock.org_settings import keys_for_new_secrets, put_orgs, unknown_org, with_org
 from batchlock.org_sign_in import SignInCheck, check_sign_in, check_sign_ins, exit_code_of
 from batchlock.report.json_orgs import orgs_json
 from batchlock.store.store import Store
 from batchlock.zoho.credentials import load_credentials
+from batchlock.zoho.settings import Grant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,9 +57,11 @@ def add(context: Context, options: CommandOptions, typed: AddOptions, name: str)
             raise UsageError(f"There is no sign-in of {name} to keep. Leave --keep-sign-in out.")
         others = [org.name for org in store.orgs.all()]
 
-        def checked(secrets: "Mapping[str, SecretStr]") -> NewOrg:
+        def checked(
+            secrets: "Mapping[str, SecretStr]", more: "Mapping[tuple[str, ...], str]"
+        ) -> NewOrg:
             return new_org(
-                _typed_values(settings, typed, name),
+                {**_typed_values(settings, typed, name), **more},
                 secrets,
                 stored=stored,
                 others=others,
@@ -57,13 +69,14 @@ def add(context: Context, options: CommandOptions, typed: AddOptions, name: str)
             )
 
         # A person types nothing in vain: settings and key are checked first.
-        of_org = with_org(settings, checked({}).org, {})
+        of_org = with_org(settings, checked({}, {}).org, {})
         keys = keys_for_new_secrets(settings, store)
         if typed.keep_sign_in:
-            secrets = store.orgs.secrets(name, keys)
+            secrets, values = store.orgs.secrets(name, keys), {}
         else:
-            secrets = _sign_in(context, settings, of_org, typed)
-        new = checked(secrets)
+            sign_in = _sign_in(context, settings, of_org, typed)
+            secrets, values = sign_in.secrets, grant_value(sign_in.grant) | dict(sign_in.values)
+        new = checked(secrets, values)
         check = None
         if not typed.no_test:
             check = _check(context, with_org(settings, new.org, secrets), store)
@@ -105,37 +118,47 @@ def _option_of(path: tuple[str, ...], name: str) -> str:
 
 def _sign_in(
     context: Context, settings: Settings, of_org: Settings, typed: AddOptions
-) -> dict[str, SecretStr]:
-    """Return the three secrets: of the configuration, of files, or as a person types them."""
+) -> NewSignIn:
+    """Return the sign-in: of the configuration, of files, or as a person obtains it."""
     if typed.from_config:
         credentials = load_credentials(settings.zoho, settings.network, settings.org)
-        return {
-            "client_id": SecretStr(credentials.client_id),
-            "client_secret": credentials.client_secret,
-            "refresh_token": credentials.refresh_token,
-        }
-    files = {
-        "client_secret": typed.client_secret_file,
-        "refresh_token": typed.refresh_token_file,
-    }
+        return NewSignIn(
+            grant=credentials.grant,
+            client_id=credentials.client_id,
+            client_secret=credentials.client_secret,
+            refresh_token=credentials.refresh_token,
+        )
     if typed.refresh_token_file is None and not typed.ask_token:
-        if typed.client_id is not None or typed.client_secret_file is not None:
-            raise UsageError(
-                "--client-id and --client-secret-file belong to a refresh token. Add "
-                "--refresh-token-file, or --ask-token."
-            )
-        return sign_in(context, of_org)
-    secrets = {}
+        secret = _of_file("client_secret", typed.client_secret_file)
+        zoho = replace(of_org.zoho, client_id=typed.client_id, client_secret=secret)
+        way = Way.CLIENT_CREDENTIALS if typed.client_credentials else Way.DEVICE
+        return obtain_sign_in(
+            context, replace(of_org, zoho=zoho), Way.SELF_CLIENT if typed.self_client else way
+        )
+    if typed.client_credentials or typed.self_client:
+        raise UsageError(
+            "--refresh-token-file and --ask-token are a sign-in that is there already. Leave "
+            "--client-credentials and --self-client out."
+        )
     with context.signals.interruptible():
         client_id = typed.client_id or click.prompt("Client id")
-        secrets["client_id"] = SecretStr(client_id.strip())
-        for field, file in files.items():
-            text = read_secret(field, value=None, file=file, command=None)
-            if text is None:
-                words = field.replace("_", " ").capitalize()
-                text = click.prompt(f"{words} (not shown)", hide_input=True).strip()
-            secrets[field] = SecretStr(text)
-    return secrets
+        return NewSignIn(
+            grant=Grant.REFRESH_TOKEN,
+            client_id=client_id.strip(),
+            client_secret=_of_file("client_secret", typed.client_secret_file)
+            or _typed_secret("Client secret"),
+            refresh_token=_of_file("refresh_token", typed.refresh_token_file)
+            or _typed_secret("Refresh token"),
+        )
+
+
+def _of_file(field: str, file: Path | None) -> SecretStr | None:
+    text = read_secret(field, value=None, file=file, command=None)
+    return None if text is None else SecretStr(text)
+
+
+def _typed_secret(words: str) -> SecretStr:
+    return SecretStr(click.prompt(f"{words} (not shown)", hide_input=True).strip())
 
 
 def list_orgs(context: Context, options: CommandOptions) -> int:
@@ -147,6 +170,8 @@ def list_orgs(context: Context, options: CommandOptions) -> int:
         return 0
     for org in orgs:
         parts = [f"{org.data_center} {org.environment}", _described(org.facts)]
+        if org.grant == Grant.CLIENT_CREDENTIALS:
+            parts.append("client credentials")
         if org.disabled:
             parts.append("disabled")
         echo(f"{org.name}: {', '.join(filter(None, parts))}")

@@ -121,6 +121,11 @@ class StoredOrg:
     credits_at: datetime | None = None
 
     @property
+    def grant(self) -> str:
+        """How access tokens are obtained: the value of `zoho.grant`."""
+        return str(self.settings.get("zoho", {}).get("grant", "refresh_token"))
+
+    @property
     def configuration(self) -> dict[tuple[str, ...], Any]:
         """The settings of the org by their path, such as `("zoho", "data_center")`."""
         values: dict[tuple[str, ...], Any] = {("org",): self.name}

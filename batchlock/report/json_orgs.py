@@ -15,6 +15,8 @@ class OrgJson(TypedDict):
     environment: str
     api_url: str | None
     accounts_url: str | None
+    grant: str
+    """`refresh_token` or `client_credentials`."""
     disabled: bool
     added_at: str | None
     organization: str | None
@@ -53,6 +55,7 @@ def _org_json(org: StoredOrg) -> OrgJson:
         environment=org.environment,
         api_url=org.api_url,
         accounts_url=org.accounts_url,
+        grant=org.grant,
         disabled=org.disabled,
         added_at=_time(org.added_at),
         organization=facts.company_name or None,

@@ -96,6 +96,9 @@ class OrgTable:
                 new = table.update().where(table.c.org == org.name, sa.not_(_WAS_ADDED))
                 connection.execute(new.values(added_at=now))
             for name, fields in (sealed or {}).items():
+                if fields:  # a sign-in before, of another grant, had others
+                    is_other = secrets.c.field.not_in(list(fields))
+                    connection.execute(secrets.delete().where(secrets.c.org == name, is_other))
                 for field, secret in fields.items():
                     _put_secret(connection, name, field, secret)
 
@@ -138,6 +141,12 @@ class OrgTable:
         return {
             row.field: keys.open(org, row.field, Sealed(row.key_id, row.sealed)) for row in rows
         }
+
+    def remove_secrets(self, org: str) -> None:
+        """Remove the secrets and the access token of an org, which stays without a sign-in."""
+        with writing(self._engine) as connection:
+            for other in (secrets, tokens):
+                connection.execute(other.delete().where(other.c.org == org))
 
     def has_secrets(self) -> bool:
         """Tell whether any secret is stored."""

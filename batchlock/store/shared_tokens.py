@@ -80,6 +80,10 @@ class SharedTokens:
         except BatchlockError as error:
             _log.warning("The access token of %s is not shared. %s", self._org, error)
 
+    async def remove(self, account: str, *, now: float) -> None:  # noqa: ARG002
+        """Remove the token, of whichever sign-in. Raises BatchlockError."""
+        await asyncio.to_thread(self._remove)
+
     async def _renew(self, until: datetime, is_over: asyncio.Event) -> None:
         while True:
             try:
@@ -146,6 +150,11 @@ class SharedTokens:
         }
         with writing(self._engine) as connection:
             upsert(connection, table, {"org": self._org}, values)
+
+    def _remove(self) -> None:
+        empty = {"key_id": None, "sealed": None, "use_until": None}
+        with writing(self._engine) as connection:
+            connection.execute(table.update().where(table.c.org == self._org).values(**empty))
 
 
 def _field(account: str) -> str:

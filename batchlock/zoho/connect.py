@@ -140,7 +140,7 @@ async def connect(
             )
             for url, url_guard in ((api, guard), (accounts, None))
         ]
-        oauth_client = _oauth_client(zoho, accounts, credentials)
+        oauth_client = oauth_client_of(zoho, accounts, credentials)
         tokens = Tokens(
             oauth_client,
             cache=token_cache or TokenFile(token_folder / f"{credentials.org}.json"),
@@ -169,7 +169,10 @@ async def connect(
                 await first_token
 
 
-def _oauth_client(zoho: ZohoSettings, accounts_url: str, credentials: Credentials) -> "OAuthClient":
+def oauth_client_of(
+    zoho: ZohoSettings, accounts_url: str, credentials: Credentials
+) -> "OAuthClient":
+    """Return the client that these credentials are for, at an accounts server."""
     from batchlock.zoho.oauth import OAuthClient
 
     return OAuthClient(

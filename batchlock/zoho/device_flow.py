@@ -5,7 +5,11 @@ answers name 5. The times of the first answer are milliseconds, as two clients r
 the page does not name the unit.
 """
 
-from collections.abc import Mapping
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -43,6 +47,15 @@ _REFUSALS = {
     ),
 }
 _WAITING = ("authorization_pending", "slow_down")
+
+_log = logging.getLogger(__name__)
+
+
+async def _wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event is set, for at most these seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, seconds)):
+            await event.wait()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +156,49 @@ async def poll(
     return DeviceAnswer(
         refresh_token=SecretStr(token), scopes=scopes if isinstance(scopes, str) else ""
     )
+
+
+async def wait_for_approval(
+    oauth_client: OAuthClient,
+    code: DeviceCode,
+    *,
+    session: aiohttp.ClientSession,
+    timeout_seconds: float,
+    accepted: asyncio.Event,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[asyncio.Event, float], Awaitable[None]] = _wait_for,
+) -> DeviceAnswer:
+    """Poll until the code is approved, as often as Zoho allows.
+
+    Whoever has approved it sets `accepted`, and the next poll is made as soon as it is allowed; the
+    first one at once. While Zoho gives no answer, the polls go on. `clock` is monotonic and returns
+    seconds. Raises SignInRefused when the code is rejected, or its time is over.
+    """
+    interval = code.interval_seconds
+    ends_at, poll_at, allowed_at = clock() + code.lifetime_seconds, clock() + interval, clock()
+    while True:
+        await sleep(accepted, poll_at - clock())
+        accepted.clear()
+        if (left := allowed_at - clock()) > 0:
+            await sleep(asyncio.Event(), left)
+        is_over = clock() >= ends_at
+        try:
+            answer = await poll(
+                oauth_client,
+                code.device_code,
+                session=session,
+                timeout_seconds=timeout_seconds,
+            )
+        except Stopped as error:
+            _log.warning("%s The code is still valid, so it is asked again.", error)
+            answer = DeviceAnswer()
+        if answer.refresh_token is not None:
+            return answer
+        if is_over:
+            raise SignInRefused(_REFUSALS["expired"])
+        if answer.is_too_fast:
+            interval *= 2
+        poll_at = allowed_at = clock() + interval
 
 
 async def _post(

@@ -212,16 +212,30 @@ def interpret(
             "the configuration."
         )
     if isinstance(error, str) and error:
-        is_failure = granted.get("status") == "failure"
-        _raise_error(error, status, form, oauth_client, is_failure=is_failure)
+        _raise_error(error, status, form, oauth_client, granted)
     if status == 429:
         raise TemporarilyUnavailable(_BUSY)
     failure = unexpected_response(status, content)
     raise TemporarilyUnavailable(f"{failure.message} {failure.remedy}")
 
 
+def is_busy(status: int, answer: Mapping[str, object]) -> bool:
+    """Return whether a response says that there were too many requests.
+
+    Throttling has no code: `error` is then a sentence ("Access Denied") in the language of the
+    user, with HTTP 400, or with HTTP 200 and the status "failure".
+    """
+    error = answer.get("error")
+    is_sentence = isinstance(error, str) and bool(error) and not _ERROR_CODE.fullmatch(error)
+    return status == 429 or (is_sentence and (answer.get("status") == "failure" or status == 400))
+
+
 def _raise_error(
-    error: str, status: int, form: Mapping[str, str], oauth_client: OAuthClient, *, is_failure: bool
+    error: str,
+    status: int,
+    form: Mapping[str, str],
+    oauth_client: OAuthClient,
+    answer: Mapping[str, object],
 ) -> NoReturn:
     message = _INVALID_CODE.get(form["grant_type"]) if error == "invalid_code" else None
     if message := message or _REFUSALS.get(error):
@@ -231,9 +245,7 @@ def _raise_error(
         raise SignInRefused(
             _MISSING_ORG_INFO.format(organization_id=oauth_client.organization_id or "(none)")
         )
-    # Throttling has no code: `error` is then a sentence ("Access Denied") in the language of the
-    # user, with HTTP 400, or with HTTP 200 and the status "failure".
-    if status == 429 or (not _ERROR_CODE.fullmatch(error) and (is_failure or status == 400)):
+    if is_busy(status, answer):
         raise TemporarilyUnavailable(_BUSY)
     if status >= 500:
         raise TemporarilyUnavailable(

@@ -59,6 +59,12 @@ class TokenFile:
         live = {name: old for name, old in self._read().items() if old.use_until > now}
         self._write({**live, account: token})
 
+    async def remove(self, account: str, *, now: float) -> None:
+        """Remove the token of an account. Raises UsageError when the file cannot be written."""
+        tokens = self._read()
+        if tokens.pop(account, None) is not None:
+            self._write({name: old for name, old in tokens.items() if old.use_until > now})
+
     def _read(self) -> dict[str, AccessToken]:
         try:
             with self._path.open("rb") as file:

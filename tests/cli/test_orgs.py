@@ -157,14 +157,50 @@ def test_the_sign_in_of_the_configuration_is_taken_over(
     assert completed.json["counts"]["updated"] == 1
 
 
+def test_client_credentials_are_a_sign_in_of_an_org(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    sign_in_files()
+    add = ("orgs", "add", "acme", "--client-credentials", "--client-id", "me")
+    places = ("--client-secret-file", "secret", "--api-url", org.url, "--accounts-url", org.url)
+    refused = run_in_process(*add, *places, "--organization-id", "42")
+    assert (refused.code, "(missing_org_info)" in refused.err) == (5, True)
+    assert run_in_process(*add, *places, "--organization-id", "990000000").code == 0
+    assert "client credentials" in run_in_process("orgs", "list").out
+    completed = run_in_process("run", sheet("in.csv", rows(1)), "--org", "acme", "--json")
+    assert completed.json["counts"]["updated"] == 1
+    # The next sign-in of another grant takes its place.
+    assert run_in_process("orgs", "add", "acme", "--update", "--from-config").code == 0
+    [listed] = run_in_process("orgs", "list", "--json").json["orgs"]
+    assert listed["grant"] == "refresh_token"
+    assert run_in_process("orgs", "test", "acme").code == 0
+
+
+def test_a_spreadsheet_may_hold_client_credentials(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
+    zoho = stand_in()
+    grant = {"grant": "client_credentials", "organization_id": "990000000"}
+    refused = run_in_process("orgs", "import", table(zoho, **grant))
+    assert "row 2, refresh_token: the grant client_credentials has none" in refused.err
+    missing = run_in_process(
+        "orgs", "import", table(zoho, grant="client_credentials", refresh_token="")
+    )
+    assert "row 2, organization_id: the cell is empty" in missing.err
+    assert run_in_process("orgs", "import", table(zoho, **grant, refresh_token="")).code == 0
+    assert run_in_process("orgs", "test", "--all").code == 0
+
+
 def test_a_person_types_the_sign_in(org: StandIn) -> None:
     urls = ["--api-url", org.url, "--accounts-url", org.url]
-    typed = run_with_input(["orgs", "add", "acme", *urls], typed="me\nhush\n1000.code\n")
+    add = ["orgs", "add", "acme", "--self-client", *urls]
+    typed = run_with_input(add, typed="me\nhush\n1000.code\n")
     assert typed.returncode == 0, typed.stderr
     assert "acme: Rehearsal Ltd" in typed.stdout
     assert "hush" not in typed.stdout + typed.stderr
-    again = run_with_input(["login", "--org", "acme"], typed="me\nhush\n1000.new\n")
-    assert "The new sign-in of acme is in the store." in again.stdout
+    login = ["login", "--org", "acme", "--self-client"]
+    again = run_with_input(login, typed="me\nhush\n1000.new\n")
+    assert "The sign-in of acme is in the store." in again.stdout
     assert list(Path(os.environ["HOME"]).rglob("acme.*")) == []
 
 
@@ -175,7 +211,7 @@ def test_a_person_types_the_sign_in(org: StandIn) -> None:
         (("orgs", "add", "b", "--set", "web.keep=3"), "the same for all orgs"),
         (("orgs", "add", "b", "--set", "zoho.client_secret=x"), "the same for all orgs"),
         (("orgs", "add", "b", "--max-in-flight", "0"), "--max-in-flight"),
-        (("orgs", "add", "b", "--client-id", "x"), "belong to a refresh token"),
+        (("orgs", "add", "b", "--ask-token", "--self-client"), "a sign-in that is there already"),
         (("orgs", "add", "b", "--keep-sign-in"), "no sign-in of b"),
         (("orgs", "add", "ONE", "--no-test"), "only in capital letters"),
         (("orgs", "test"), "Name one org"),

@@ -232,7 +232,7 @@ def test_the_code_of_a_login_is_stored_nowhere(org: StandIn, echo_server: str) -
     Path("config.yaml").write_text(f"zoho: {{accounts_url: '{echo_server}'}}\n", "utf-8")
     terminal, terminal_of_process = pty.openpty()
     with subprocess.Popen(
-        command("login", "-vv"),
+        command("login", "--self-client", "-vv"),
         stdin=terminal_of_process,
         stdout=terminal_of_process,
         stderr=terminal_of_process,

@@ -71,6 +71,23 @@ def test_a_grant_code_gives_the_refresh_token_of_the_org() -> None:
     run_with_orgs(script)
 
 
+def test_the_refresh_token_of_an_org_is_another_one_after_it_was_revoked() -> None:
+    async def script(clients: Clients) -> None:
+        path = "/oauth/v2/token/revoke"
+        for token, status in (("refresh-002", 200), ("refresh-002", 400), ("any", 400)):
+            assert (await clients[1].call("POST", path, params={"token": token})).status == status
+        assert "error" in (await clients[2].sign_in(**sign_in_of(SECOND))).content
+        form = {"grant_type": "authorization_code", "code": "once"}
+        answer = await clients[2].sign_in(**sign_in_of(SECOND) | form)
+        refresh_token = answer.content["refresh_token"]
+        assert refresh_token != "refresh-002"
+        sign_in = sign_in_of(SECOND) | {"refresh_token": refresh_token}
+        assert "access_token" in (await clients[2].sign_in(**sign_in)).content
+        assert (await clients[1].sign_in(**sign_in_of(FIRST))).status == 200
+
+    run_with_orgs(script)
+
+
 def test_the_access_token_decides_the_org() -> None:
     async def script(clients: Clients) -> None:
         await clients[1].put(reason="of the first")

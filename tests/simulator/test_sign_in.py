@@ -151,3 +151,46 @@ def test_the_sixteenth_live_token_revokes_the_oldest() -> None:
         assert statuses == [401] + [200] * 15
 
     run_script(script, clock=clock)
+
+
+def test_client_credentials_name_the_org_and_get_no_refresh_token() -> None:
+    async def script(client: SimulatorClient) -> None:
+        form = {
+            "grant_type": "client_credentials",
+            "scope": "ZohoCRM.org.READ",
+            "soid": f"ZohoCRM.{client.simulator.behaviour.org_id}",
+        }
+        answer = (await client.sign_in(**form)).content
+        assert "refresh_token" not in answer
+        assert (await client.put()).status == 200
+        for changed, error in (
+            ({"soid": "ZohoCRM.42"}, "missing_org_info"),
+            ({"soid": ""}, "missing_org_info"),
+            ({"scope": ""}, "invalid_scope"),
+        ):
+            assert (await client.sign_in(**form | changed)).content == {"error": error}
+
+    run_script(script)
+
+
+def test_a_revoked_refresh_token_ends_with_its_access_tokens_and_stays_revoked() -> None:
+    async def revoke(client: SimulatorClient, token: str) -> tuple[int, object]:
+        response = await client.call("POST", "/oauth/v2/token/revoke", params={"token": token})
+        return response.status, response.content
+
+    async def script(client: SimulatorClient) -> None:
+        await client.sign_in(refresh_token="mine")
+        assert (await client.put()).status == 200
+        assert await revoke(client, "mine") == (200, {"status": "success"})
+        assert (await client.put()).status == 401
+        answer = (await client.sign_in(refresh_token="mine")).content
+        assert answer == {"error": "invalid_code"}
+        assert await revoke(client, "mine") == (400, {"error": "invalid_token"})
+        token = (await client.sign_in(refresh_token="other")).content["access_token"]
+        assert await revoke(client, token) == (200, {"status": "success"})
+        assert (await client.put()).status == 401
+        assert "access_token" in (await client.sign_in(refresh_token="other")).content
+        assert (await revoke(client, "revoked"))[0] == 400
+        assert (await revoke(client, ""))[0] == 400
+
+    run_script(script)

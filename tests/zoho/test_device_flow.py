@@ -14,6 +14,7 @@ from batchlock.zoho.device_flow import (
     DeviceCode,
     poll,
     request_device_code,
+    wait_for_approval,
 )
 from batchlock.zoho.scopes import SCOPES
 
@@ -144,3 +145,69 @@ def test_no_answer_is_not_the_end_of_the_code() -> None:
 
     with pytest.raises(Stopped):
         asyncio.run(main())
+
+
+class Waits:
+    """A clock that only the waits advance; a person accepts the code in one of them."""
+
+    def __init__(self, accept_in: int | None = None) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+        self._accept_in = accept_in
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, event: asyncio.Event, seconds: float) -> None:
+        self.waits.append(seconds)
+        if len(self.waits) == self._accept_in:
+            event.set()
+            self.now += 1  # a person needs less than the interval
+        else:
+            self.now += seconds
+
+
+def waited(waits: Waits, *answers: object) -> tuple[DeviceAnswer, list[float]]:
+    async def main() -> DeviceAnswer:
+        async with (
+            token_endpoint(answer_in_turn(*((200, answer) for answer in answers))) as endpoint,
+            aiohttp.ClientSession() as session,
+        ):
+            client = replace(OAUTH_CLIENT, accounts_url=endpoint.url)
+            code = DeviceCode(
+                device_code=SecretStr("1004.abc"),
+                user_code="WDJB-MJHT",
+                url="https://accounts.zoho.eu",
+                lifetime_seconds=300.0,
+                interval_seconds=30.0,
+            )
+            return await wait_for_approval(
+                client,
+                code,
+                session=session,
+                timeout_seconds=60,
+                accepted=asyncio.Event(),
+                clock=waits.clock,
+                sleep=waits.sleep,
+            )
+
+    return asyncio.run(main()), waits.waits
+
+
+def test_the_polls_keep_the_interval_and_double_it_when_they_are_too_fast() -> None:
+    pending, fast = {"error": "authorization_pending"}, {"error": "slow_down"}
+    answer, waits = waited(Waits(), pending, fast, HTML, GRANTED)
+    assert answer.refresh_token == SecretStr("1000.r")
+    assert waits == [30, 30, 60, 60]
+
+
+def test_whoever_has_accepted_the_code_waits_for_no_interval_but_the_one_between_polls() -> None:
+    answer, waits = waited(Waits(accept_in=1), GRANTED)
+    assert (answer.refresh_token, waits) == (SecretStr("1000.r"), [30])
+    _, waits = waited(Waits(accept_in=2), {"error": "authorization_pending"}, GRANTED)
+    assert waits == [30, 30, 29]
+
+
+def test_the_wait_ends_with_the_life_of_the_code() -> None:
+    with pytest.raises(SignInRefused, match="time for the code is over"):
+        waited(Waits(), {"error": "authorization_pending"})

@@ -16,7 +16,7 @@ from batchlock.config import Settings
 from batchlock.core.cancel import CancelToken
 from batchlock.core.errors import BatchlockError, SignInRefused, Stopped
 from batchlock.core.org import OrgFacts, StoredOrg
-from batchlock.new_orgs import new_org, values_of_zoho
+from batchlock.new_orgs import grant_value, new_org, values_of_zoho
 from batchlock.org_settings import keys_for_new_secrets, put_orgs, with_org
 from batchlock.org_sign_in import check_sign_in
 from batchlock.store.pending_sign_ins import StoredSignIn
@@ -25,7 +25,7 @@ from batchlock.zoho.client import session
 from batchlock.zoho.device_flow import poll, request_device_code
 from batchlock.zoho.oauth import OAuthClient
 from batchlock.zoho.scopes import missing_scopes
-from batchlock.zoho.settings import ZohoSettings
+from batchlock.zoho.settings import Grant, ZohoSettings
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -232,6 +232,7 @@ class SignInFlow:
         values[("org",)] = self._org
         values["zoho", "data_center"] = sign_in.data_center
         values["zoho", "environment"] = sign_in.environment
+        values |= grant_value(Grant.REFRESH_TOKEN)
         if sign_in.org_id and settings.zoho.organization_id is None:
             values["zoho", "organization_id"] = sign_in.org_id
         others = [org.name for org in self._store.orgs.all()]

@@ -73,7 +73,8 @@ def _command_parts(words: tuple[str, ...], command: Any) -> Iterator[str]:
         # `-c, --config FILE`, and what it means.
         f"| `{record[0]}` | {_cell(record[1])} |"
         for parameter in command.get_params(context)
-        if (record := parameter.get_help_record(context)) is not None
+        # An argument has no text of its own: the command's says what it is.
+        if (record := parameter.get_help_record(context)) is not None and record[1]
     ]
     yield "\n".join(["| Option | Meaning |", "|---|---|", *rows])
     if command.epilog:

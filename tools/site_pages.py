@@ -28,8 +28,7 @@ PAGES = {
     "config.example.yaml": "settings.md",
 }
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
-# Of a list with numbers: Python-Markdown wants four spaces where GitHub takes three.
-_IN_LIST = re.compile(r"^ {3}(?=\S)", re.MULTILINE)
+_LIST_ITEM = re.compile(r"\d+\. ")
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -56,7 +55,19 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Return the text of a page with the links of the site."""
     source = page.file.src_uri
     text = _LINK.sub(lambda match: _site_path(source, match[1]), markdown)
-    return _IN_LIST.sub("    ", text)
+    return "\n".join(_indented(text.split("\n")))
+
+
+def _indented(lines: list[str]) -> Iterator[str]:
+    """Yield lines with what belongs to the items of numbered lists one space further in.
+
+    Python-Markdown wants four spaces where GitHub takes three.
+    """
+    in_list = False
+    for line in lines:
+        if line.strip():
+            in_list = bool(_LIST_ITEM.match(line)) or (in_list and line.startswith("   "))
+        yield f" {line}" if in_list and line.startswith("   ") else line
 
 
 def _repository_path(page: str, link: str) -> str:

@@ -44,13 +44,14 @@ def test_a_run_needs_nothing_of_the_environment_but_a_state_folder(tmp_path: Pat
 @pytest.mark.skipif(
     sys.platform != "win32" and os.geteuid() != 0, reason="only root can become another user"
 )
-def test_for_an_account_without_a_home_the_message_says_what_to_set(tmp_path: Path) -> None:
+def test_for_an_account_without_a_home_the_message_says_what_to_set() -> None:
     # The Python of the tests may be in a folder that only root can enter, so root asks for the home
     # of another account before it has loaded anything.
     code = (
-        "import os, sys; from batchlock.cli import run_command; import batchlock.cli.commands, "
-        "batchlock.config, batchlock.core.paths, pwd; os.setuid(4_000_000_000); "
-        "sys.exit(run_command(['runs']))"
+        "import os, pwd, sys; from batchlock.cli import run_command; "
+        "import batchlock.cli.commands, batchlock.cli.confirm, batchlock.cli.logs, "
+        "batchlock.cli.progress, batchlock.config, batchlock.engine; "
+        "os.setuid(4_000_000_000); sys.exit(run_command(['runs']))"
     )
     completed = subprocess.run(
         [sys.executable, "-c", code],
@@ -66,7 +67,7 @@ def test_for_an_account_without_a_home_the_message_says_what_to_set(tmp_path: Pa
 
 
 def test_the_state_folder_needs_a_home_only_when_none_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_in_process: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_home(path: str) -> str:
         return path
@@ -80,6 +81,9 @@ def test_the_state_folder_needs_a_home_only_when_none_is_named(
     if sys.platform != "win32":  # there the folder comes from the system
         with pytest.raises(UsageError, match="home folder is not known"):
             _ = load(environment={}).state
+        result = run_in_process("doctor", "--offline")
+        assert result.code == 2
+        assert "a home folder, which is not known" in result.out
 
 
 def test_a_machine_without_a_folder_for_temporary_files_is_named(

@@ -1,7 +1,8 @@
 """Update the locking information of many Zoho CRM records from a spreadsheet.
 
 For Python: `batchlock.check(frame_or_path)`, `batchlock.run(frame_or_path)`,
-`batchlock.undo(run_id)`, and `batchlock.locks(modules)`; see docs/python.md.
+`batchlock.undo(run_id)`, `batchlock.locks(modules)` and `batchlock.inbox(folder)`; see
+docs/python.md.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from batchlock.api import check, locks, run, undo
+    from batchlock.api import check, inbox, locks, run, undo
     from batchlock.core.errors import (
         AlreadyRunning,
         BatchlockError,
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
         UsageError,
     )
 
-_FUNCTIONS = ("check", "locks", "run", "undo")
+_FUNCTIONS = ("check", "inbox", "locks", "run", "undo")
 _ERRORS = ("AlreadyRunning", "BatchlockError", "SignInRefused", "UnreadableFile", "UsageError")
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "check",
+    "inbox",
     "locks",
     "run",
     "undo",

@@ -16,12 +16,15 @@ from batchlock.api_call import Call, Table, run_in_thread
 from batchlock.cli.locks import find_request
 from batchlock.cli.options import FindOptions
 from batchlock.core.errors import UsageError
+from batchlock.core.night import NightDigest
 from batchlock.core.options import RunOptions
 from batchlock.core.records import LOCK_TITLES, FindRequest
 from batchlock.core.results import CheckResult, RunResult
 from batchlock.core.rows import Action, Field
 from batchlock.core.stop import COMPLETED
 from batchlock.engine import Engine
+from batchlock.inboxes.inbox import Inbox
+from batchlock.inboxes.listing import DONE
 from batchlock.report.checked_file import checked_rows
 from batchlock.report.frame import results_frame
 from batchlock.report.json import check_json, run_json
@@ -117,10 +120,7 @@ def run(
         output=None if output is None else Path(output),
     )
     if strict:
-        settings = {
-            **(settings or {}),
-            "input": {**(settings or {}).get("input", {}), "strict": True},
-        }
+        settings = _with(settings, "input", strict=True)
     with Call.opened(table, config, settings, options, org=org, progress=progress, yes=yes) as call:
         frame, result = call.await_(_run)
     frame.attrs["batchlock"] = _Attribute(run_json(result.summary, result.output))
@@ -184,6 +184,56 @@ def locks(
         frame, result = run_in_thread(work, call.engine.cancel_token)
     frame.attrs["batchlock"] = _Attribute(locks_json(result.summary, result.output))
     return frame
+
+
+def inbox(
+    folder: str | os.PathLike[str],
+    *,
+    config: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    org: str | None = None,
+    sheet: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    module: str | None = None,
+    reason: str | None = None,
+    visible_only: bool = False,
+    simulate: bool = False,
+    strict: bool = False,
+    again: bool = False,
+    action: str | None = None,
+    change_reason: bool = False,
+    yes: bool = False,
+    progress: bool = False,
+) -> NightDigest:
+    """Send every file that is complete in a folder, as `batchlock inbox` does.
+
+    Each file goes to `done/` or `attention/` in the folder. `again` sends a file whose content was
+    finished before. The other arguments are those of `run`.
+
+    Returns what became of each file: `files`, `need_person`, `counts`, `causes`, `exit_code`, and
+    `text` for people. What goes wrong with one file, or ends the night, is in it.
+
+    Raises UsageError when the settings are incomplete, or files of the folder cannot be moved.
+    """
+    path = Path(folder).absolute()
+    options = replace(
+        _options(
+            sheet, columns, module, reason, action, visible_only=visible_only, simulate=simulate
+        ),
+        change_reason=change_reason,
+        pins_results=True,
+    )
+    settings = _with(settings, "results", directory=str(path / DONE))
+    if strict:
+        settings = _with(settings, "input", strict=True)
+    with Call.opened("", config, settings, options, org=org, progress=progress, yes=yes) as call:
+        work = Inbox(call.engine, path, again=again, may_unlock=yes).take()
+        return run_in_thread(work, call.engine.cancel_token)
+
+
+def _with(settings: Mapping[str, Any] | None, section: str, **values: Any) -> dict[str, Any]:
+    """Return settings with other values in one section."""
+    return {**(settings or {}), section: {**(settings or {}).get(section, {}), **values}}
 
 
 class _Attribute(dict[str, Any]):

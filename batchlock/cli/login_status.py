@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from batchlock.cli.context import Context
 from batchlock.cli.login import opened
@@ -56,24 +56,73 @@ def _lines(status: SignInStatus) -> "Iterator[str]":
     yield from (scope_words(use) for use in status.missing_scopes)
 
 
-def _json(status: SignInStatus) -> dict[str, Any]:
-    return {
-        "org": status.name,
-        "works": status.works,
-        "exit_code": status.exit_code,
-        "message": status.message,
-        "grant": status.grant.value,
-        "data_center": status.data_center,
-        "environment": status.environment,
-        "user": status.user or None,
-        "organization_id": status.organization_id or None,
-        "company_name": status.company_name or None,
-        "org_type": status.org_type or None,
-        "edition": status.edition or None,
-        "pinned": status.is_pinned,
-        "scopes": None if status.granted_scopes is None else list(status.granted_scopes),
-        "missing_scopes": [
-            {"scope": use.scope, "commands": list(use.commands), "effect": use.effect}
+class ScopeJson(TypedDict):
+    """A scope that the sign-in lacks."""
+
+    scope: str
+    commands: list[str]
+    effect: str
+
+
+class StatusJson(TypedDict):
+    """How a sign-in stands; null is what Zoho has not said, or what was not found out."""
+
+    org: str | None
+    works: bool
+    exit_code: int
+    message: str
+    grant: str | None
+    data_center: str | None
+    environment: str | None
+    user: str | None
+    organization_id: str | None
+    company_name: str | None
+    org_type: str | None
+    edition: str | None
+    pinned: bool | None
+    scopes: list[str] | None
+    missing_scopes: list[ScopeJson]
+
+
+def _json(status: SignInStatus) -> StatusJson:
+    return StatusJson(
+        org=status.name,
+        works=status.works,
+        exit_code=status.exit_code,
+        message=status.message,
+        grant=status.grant.value,
+        data_center=status.data_center,
+        environment=status.environment,
+        user=status.user or None,
+        organization_id=status.organization_id or None,
+        company_name=status.company_name or None,
+        org_type=status.org_type or None,
+        edition=status.edition or None,
+        pinned=status.is_pinned,
+        scopes=None if status.granted_scopes is None else list(status.granted_scopes),
+        missing_scopes=[
+            ScopeJson(scope=use.scope, commands=list(use.commands), effect=use.effect)
             for use in status.missing_scopes
         ],
-    }
+    )
+
+
+def no_status_json(*, exit_code: int, message: str) -> StatusJson:
+    """Return the object of a command that ended before anything was found out."""
+    return StatusJson(
+        org=None,
+        works=False,
+        exit_code=exit_code,
+        message=message,
+        grant=None,
+        data_center=None,
+        environment=None,
+        user=None,
+        organization_id=None,
+        company_name=None,
+        org_type=None,
+        edition=None,
+        pinned=None,
+        scopes=None,
+        missing_scopes=[],
+    )

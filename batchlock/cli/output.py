@@ -33,6 +33,11 @@ def print_failure(context: Context, *, code: int, message: str) -> None:
     if context.command == "inbox":
         _print_json(empty_night_json(context.file, exit_code=code, message=message))
         return
+    if context.command == "login":
+        from batchlock.cli.login_status import no_status_json
+
+        echo(json.dumps(no_status_json(exit_code=code, message=message)))
+        return
     if context.command == "orgs list":
         _print_json(orgs_json([], exit_code=code, message=message))
         return

@@ -16,6 +16,7 @@ from batchlock.core.org import OrgFacts
 from batchlock.core.reply import Reply, Verdict
 from batchlock.send.calls import CallCosts
 from batchlock.zoho.connect import Connection
+from batchlock.zoho.scopes import allows_records
 
 if TYPE_CHECKING:
     from batchlock.send.pacing.settings import Limits
@@ -37,6 +38,7 @@ class OrgEnquiry:
         self._task: asyncio.Task[None] | None = None
         self._failures: dict[str, Reply] = {}
         """The answers that say nothing, by question: `org` and `modules`."""
+        self._has_told_scopes = False
         self.costs = CallCosts(since=0.0)
         """The cost of the questions that no journal has recorded yet."""
 
@@ -61,8 +63,14 @@ class OrgEnquiry:
                 await self._task
 
     def take_sentence(self) -> str:
-        """Return once why something is not known, and what follows from that; else nothing."""
+        """Return once what the sign-in lacks or why something is not known; else nothing."""
         failures, self._failures = self._failures, {}
+        if not allows_records(self._connection.granted_scopes) and not self._has_told_scopes:
+            self._has_told_scopes = True
+            return (
+                "The sign-in has no scope for records, so Zoho will refuse every row. Sign in "
+                "again with `batchlock login`, which asks for all scopes."
+            )
         scopes = [reply.missing_scope for reply in failures.values() if reply.missing_scope]
         effects = [_EFFECTS[question] for question, one in failures.items() if one.missing_scope]
         if scopes:

@@ -75,6 +75,25 @@ def test_the_status_names_missing_scopes_with_their_commands(
     assert "lacks the scope ZohoCRM.coql.READ (needed by `batchlock locks`)" in text
 
 
+def test_the_status_is_one_object_also_for_a_configuration_that_cannot_be_read(
+    run_in_process: RunCommand,
+) -> None:
+    Path("config.yaml").write_text("zoho: {data_center: mars}\n")
+    failed = run_in_process("login", "--status", "--json")
+    assert (failed.code, failed.json["works"], failed.json["org"]) == (2, False, None)
+    assert "data_center" in failed.json["message"]
+
+
+def test_a_run_is_told_at_once_that_its_sign_in_has_no_scope_for_rows(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
+    stand_in("--scopes", "ZohoCRM.org.READ,ZohoCRM.settings.ALL").config()
+    refused = run_in_process("run", sheet("in.csv", rows(3)))
+    assert refused.code == 5
+    told, sending = refused.err.find("no scope for records"), refused.err.find("Sending")
+    assert 0 <= told < sending
+
+
 def test_a_logout_revokes_the_token_and_removes_all_that_the_login_made(
     zoho: StandIn, run_in_process: RunCommand, own_folder: Path
 ) -> None:

@@ -52,6 +52,19 @@ def test_a_token_is_read_by_its_account_with_its_key_only(server_store: Store) -
     asyncio.run(main())
 
 
+def test_a_token_is_removed_when_its_sign_in_is_revoked(server_store: Store) -> None:
+    async def main() -> None:
+        now, cache = time.time(), shared(server_store)
+        for org in ("acme", "other"):
+            token = AccessToken("the token", now + 3000)
+            await shared(server_store, org).write("me", token, now=now)
+        await cache.remove("me", now=now)
+        assert await cache.read("me", now=now) is None
+        assert await shared(server_store, "other").read("me", now=now) is not None
+
+    asyncio.run(main())
+
+
 def test_workers_share_one_refresh_and_orgs_do_not_wait_for_each_other(server_store: Store) -> None:
     async def request(endpoint: Endpoint, org: str, rejected: str | None = None) -> str:
         # In real time, since the database has the clock of the machine.

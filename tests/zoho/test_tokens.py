@@ -1,20 +1,27 @@
 import asyncio
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from support.token_endpoint import (
+    OAUTH_CLIENT,
     REFRESH,
     SECRET,
     Time,
+    answer_in_turn,
     grant,
     request_once,
     token_endpoint,
     tokens_at,
 )
 
-from batchlock.core.errors import Stopped
+from batchlock.core.errors import SignInRefused, Stopped
+from batchlock.zoho.scopes import SCOPES
+from batchlock.zoho.settings import Grant
+from batchlock.zoho.token_file import TokenFile
 
 
 def test_a_token_is_requested_with_the_documented_form(path: Path) -> None:
@@ -186,3 +193,97 @@ def test_an_odd_lifetime_counts_as_an_hour_and_half_of_a_short_one_is_used(
             return values
 
     assert asyncio.run(main()) == ["token-1", "token-1", "token-2"]
+
+
+def tokens_after(
+    path: Path, seconds: float, *answers: tuple[int, object], or_older: bool
+) -> list[str]:
+    """Return a token, and the one that is asked for as a recent one some time later."""
+
+    async def main() -> list[str]:
+        time = Time()
+        async with (
+            token_endpoint(answer_in_turn(*answers)) as endpoint,
+            tokens_at(endpoint, path, time=time) as tokens,
+        ):
+            values = [await tokens.token()]
+            time.now += seconds
+            values.append(await tokens.recent(max_age_seconds=1800, or_older=or_older))
+            return values
+
+    return asyncio.run(main())
+
+
+FIRST = (200, {"access_token": "token-1", "expires_in": 3600, "scope": "ZohoCRM.org.READ"})
+SECOND = (200, {"access_token": "token-2", "expires_in": 3600})
+BUSY = (429, b"")
+REFUSED = (200, {"error": "invalid_code"})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "answer", "second"),
+    [(1799, SECOND, "token-1"), (1801, SECOND, "token-2"), (1801, BUSY, "token-1")],
+)
+def test_a_token_that_is_not_recent_is_replaced_if_zoho_answers(
+    path: Path, seconds: float, answer: tuple[int, object], second: str
+) -> None:
+    assert tokens_after(path, seconds, FIRST, answer, or_older=True) == ["token-1", second]
+
+
+def test_a_revoked_sign_in_is_noticed_although_its_token_could_be_used(path: Path) -> None:
+    with pytest.raises(SignInRefused, match="invalid_code"):
+        tokens_after(path, 1801, FIRST, REFUSED, or_older=True)
+
+
+def test_without_an_older_token_a_recent_one_is_waited_for(path: Path) -> None:
+    assert tokens_after(path, 1801, FIRST, BUSY, SECOND, or_older=False) == ["token-1", "token-2"]
+
+
+def test_the_scopes_of_a_token_are_kept_with_it_and_both_can_be_removed(path: Path) -> None:
+    async def main() -> None:
+        async with token_endpoint(answer_in_turn(FIRST, SECOND)) as endpoint:
+            for _ in range(2):  # in memory, then from the file
+                async with tokens_at(endpoint, path) as tokens:
+                    await tokens.token()
+                    assert tokens.scopes == "ZohoCRM.org.READ"
+            account = replace(OAUTH_CLIENT, accounts_url=endpoint.url).key
+            await TokenFile(path).remove(account, now=0.0)
+            await TokenFile(path).remove("another", now=0.0)
+            async with tokens_at(endpoint, path) as tokens:
+                assert (await tokens.token(), tokens.scopes) == ("token-2", "")
+
+    asyncio.run(main())
+
+
+def test_client_credentials_ask_for_all_scopes_of_one_org(path: Path) -> None:
+    client = replace(
+        OAUTH_CLIENT,
+        refresh_token=SecretStr(""),
+        grant=Grant.CLIENT_CREDENTIALS,
+        organization_id="42",
+    )
+
+    async def main() -> dict[str, list[str]]:
+        async with token_endpoint(grant()) as endpoint:
+            oauth_client = replace(client, accounts_url=endpoint.url)
+            async with tokens_at(endpoint, path, oauth_client=oauth_client) as tokens:
+                await tokens.token()
+            return endpoint.forms[0]
+
+    assert asyncio.run(main()) == {
+        "grant_type": ["client_credentials"],
+        "scope": [",".join(SCOPES)],
+        "soid": ["ZohoCRM.42"],
+        "client_id": ["1000.CLIENT"],
+        "client_secret": [SECRET],
+    }
+    keys = {
+        one.key
+        for one in (
+            client,
+            replace(client, organization_id="43"),
+            replace(client, client_secret=SecretStr("other")),
+            OAUTH_CLIENT,
+        )
+    }
+    assert len(keys) == 4

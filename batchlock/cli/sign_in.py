@@ -138,6 +138,7 @@ def _enter_pressed() -> Iterator[tuple[asyncio.Event, bool]]:
         yield event, False
         return
     loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
+    is_blocking = os.get_blocking(descriptor)
 
     def read() -> None:
         if not os.read(descriptor, 1024):  # Ctrl-D: no key comes any more
@@ -153,6 +154,8 @@ def _enter_pressed() -> Iterator[tuple[asyncio.Event, bool]]:
         yield event, True
     finally:
         loop.remove_reader(descriptor)
+        # uvloop leaves it without blocking, and the next question would read an end of the input.
+        os.set_blocking(descriptor, is_blocking)
 
 
 def _show(code: "DeviceCode", *, has_key: bool) -> None:

@@ -129,6 +129,19 @@ def test_a_code_accepted_in_a_browser_is_all_that_a_run_needs(
     assert has_sent(run_in_process)
 
 
+def test_a_question_after_the_key_enter_is_answered_at_the_terminal(zoho: StandIn) -> None:
+    Path("config.yaml").write_text("org: trial\n")
+    with at_terminal("login", "--config", "config.yaml") as terminal:
+        terminal.answer(*CLIENT)
+        terminal.read("Press Enter when you have accepted it.")
+        [user_code] = re.findall(r"code: (\w+)", terminal.screen)
+        decide(zoho, user_code, "approve")
+        terminal.type("")
+        terminal.answer(("Change the file? [Y/n]", "y"))
+        assert terminal.end() == 0, terminal.screen
+    assert "client_secret_file" in Path("config.yaml").read_text("utf-8")
+
+
 def test_a_code_that_is_rejected_in_the_browser_stores_nothing(
     zoho: StandIn, own_config: Path
 ) -> None:

@@ -100,6 +100,13 @@ def _line(
         cpu = cpu - cpu_before if cpu > cpu_before else cpu
         calls, tenures = zoho.calls(), watch.tenures()
         found = compare(watch, zoho, count, calls)
+    late = [
+        call
+        for takeover in bench.takeovers
+        for call in takeover.late_calls(calls, tenures, group.caller)
+    ]
+    if late:
+        (folder / "late_calls.txt").write_text("\n".join(map(str, late)), "utf-8")
     if found.again:
         (folder / "sent_again.txt").write_text(explained(calls, tenures), "utf-8")
     waits = [wait for takeover in bench.takeovers for wait in takeover.next_calls(calls)]
@@ -119,7 +126,7 @@ def _line(
         f"{min(waits):.1f} to {max(waits):.1f}, median {statistics.median(waits):.1f}"
         if waits
         else "",
-        str(sum(takeover.late_calls(calls, tenures) for takeover in bench.takeovers)),
+        str(len(late)),
         f"{rows / found.seconds:,.0f}",
         f"{rows / found.seconds / possible:.0%}",
         f"{1e3 * sum(worker.cpu for worker in group.all) / rows:.2f}",

@@ -37,17 +37,23 @@ class Takeover:
                 first.setdefault(call.org, after)
         return list(first.values())
 
-    def late_calls(self, calls: list[Call], tenures: list[Tenure]) -> int:
-        """Return how many calls the woken worker made for orgs that another one held then."""
+    def late_calls(
+        self,
+        calls: list[Call],
+        tenures: list[Tenure],
+        caller: Callable[[Call], WorkerProcess | None],
+    ) -> list[Call]:
+        """Return the calls that the woken worker made for orgs that another one held then."""
         if self.woken is None:
-            return 0
-        late = 0
+            return []
+        late = []
         for call in calls:
-            if call.time > self.woken and call.port in self.worker.ports:
+            if call.time > self.woken and caller(call) is self.worker:
                 holders = [
                     one.pid for one in tenures if one.org == call.org and one.since < call.time
                 ]
-                late += bool(holders) and holders[-1] not in (None, self.worker.pid)
+                if holders and holders[-1] not in (None, self.worker.pid):
+                    late.append(call)
         return late
 
 
@@ -147,8 +153,8 @@ def stop(bench: Bench) -> None:
     bench.start_workers()
     bench.wait_for_share(0.1)
     worker = bench.busiest()
-    worker.is_watched = True
-    time.sleep(0.5)  # so that its connections are known
+    bench.workers.watch_connections()
+    time.sleep(0.5)  # so that their connections are known
     takeover = bench.lose(worker)
     worker.process.send_signal(signal.SIGSTOP)
     time.sleep(1.5 * bench.lease)
@@ -212,8 +218,8 @@ def cut(*, silent: bool) -> Callable[[Bench], None]:
             for _ in range(bench.count - 1):
                 bench.workers.start()
             bench.wait_for_share(0.2)
-            worker.is_watched = True
-            time.sleep(0.5)  # so that its connections are known
+            bench.workers.watch_connections()
+            time.sleep(0.5)  # so that their connections are known
             takeover = bench.lose(worker)
             (way.swallow if silent else way.cut)()
             time.sleep(2 * bench.lease)

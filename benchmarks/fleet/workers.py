@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.fleet.stand_in import Call
 from benchmarks.measure import PYTHON
 
 # A worker ends its calls in flight first, which takes as long as one call.
@@ -28,8 +30,8 @@ class WorkerProcess:
     """User and system time, in seconds."""
     memory: float = 0.0
     """The most MiB that it had."""
-    ports: set[int] = field(default_factory=set)
-    """Its ends of the connections to the stand-in, while it was watched."""
+    ports: dict[int, list[float]] = field(default_factory=dict)
+    """Its ends of the connections to the stand-in, with the POSIX times when they were seen."""
     is_watched: bool = False
 
     @property
@@ -45,11 +47,10 @@ class WorkerProcess:
             self.cpu = max(self.cpu, times.user + times.system)
             self.memory = max(self.memory, memory)
             if self.is_watched:
-                self.ports |= {
-                    one.laddr.port
-                    for one in process.net_connections("tcp")
-                    if one.raddr and one.raddr.port == port
-                }
+                now = time.time()
+                for one in process.net_connections("tcp"):
+                    if one.raddr and one.raddr.port == port:
+                        self.ports.setdefault(one.laddr.port, []).append(now)
 
 
 class Workers:
@@ -101,6 +102,24 @@ class Workers:
         except subprocess.TimeoutExpired:
             worker.process.kill()
             return worker.process.wait()
+
+    def watch_connections(self) -> None:
+        """Note the connections of all workers from now on, for `caller`."""
+        for worker in self.running:
+            worker.is_watched = True
+
+    def caller(self, call: Call) -> WorkerProcess | None:
+        """Return the worker that made a call; None when its connection was never seen.
+
+        The system gives the port of a closed connection to another process soon, so the worker
+        that had the port at the time nearest to the call counts.
+        """
+        seen = [
+            (min(abs(moment - call.time) for moment in moments), index)
+            for index, worker in enumerate(self.all)
+            if (moments := worker.ports.get(call.port))
+        ]
+        return self.all[min(seen)[1]] if seen else None
 
     def _sample(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class DoctorOptions(NamedTuple):
     """The options that only `batchlock doctor` has."""
 
+    inbox: Path | None = None
     offline: bool = False
     notify: bool = False
     bundle: Path | None = None
@@ -42,6 +43,12 @@ _INDENT = 2
     "-c", "--config", type=any_path_type, help="The configuration; see config.example.yaml."
 )
 @org_option
+@click.option(
+    "--inbox",
+    type=any_path_type,
+    metavar="FOLDER",
+    help="Check this folder for `batchlock inbox`, too.",
+)
 @click.option("--offline", is_flag=True, help="Check nothing that needs the network.")
 @click.option("--notify", is_flag=True, help="Send a test to every place that notices go to.")
 @click.option(
@@ -71,7 +78,11 @@ def doctor(context: Context, only: DoctorOptions, options: CommandOptions) -> in
     if only.offline and only.notify:
         raise UsageError("--notify sends a test, which --offline forbids. Leave one of them out.")
     request = Request(
-        config=options.config, org=options.org, offline=only.offline, notify=only.notify
+        config=options.config,
+        org=options.org,
+        inbox=only.inbox,
+        offline=only.offline,
+        notify=only.notify,
     )
     signals = context.signals
     with ExitStack() as stack:

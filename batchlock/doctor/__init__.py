@@ -7,10 +7,13 @@ request ─ examine ─▶ Diagnosis: one Check for each thing, in groups ─▶
     examination     which checks there are, in which order, and what each depends on
     installation    Python, packages, packages that settings need
     configuration   the files and variables that set something, every problem, the secrets
-    folders         state, results and current folder
-    store_view      the store, opened in a way that changes nothing of it
-    stored          database, key, workers, schedules, runs
-    network         proxy, DNS, TLS, answers of both servers, clock
-    sign_in         token, data centre, scopes
-    org             which org, credits, where locking is configured
+    folders         state, results, input, temporary files
+    stored          tables, key, workers, schedules, runs
+    network         proxy, names, certificates, answers of both servers, clock
+    sign_in, org    token, scopes; which org, credits, where locking is configured
+    notices         addresses of notices, and a test
+    as_json         the object of --json
+    bundle          the file for a bug report: last_run, and what redaction takes out
+
+The store is opened by `store/read_only.py`, in a way that changes nothing of it.
 """

@@ -31,6 +31,7 @@ from batchlock.doctor.configuration import (
 )
 from batchlock.doctor.folders import (
     check_current_folder,
+    check_inbox,
     check_results_folder,
     check_state_folder,
     check_temporary_folder,
@@ -63,6 +64,8 @@ class Request:
     """The file of --config."""
     org: str | None = None
     """The org of --org; None: the one of the configuration."""
+    inbox: Path | None = None
+    """A folder with input files that is checked, too."""
     offline: bool = False
     """Whether nothing may use the network."""
     notify: bool = False
@@ -101,7 +104,7 @@ async def examine(request: Request, stack: ExitStack) -> tuple[Diagnosis, Ground
     if configuration is None:
         return Diagnosis.of(checks), ground
     folders, stored = await asyncio.gather(
-        _folders(configuration), _stored(request, configuration, ground, stack)
+        _folders(configuration, request.inbox), _stored(request, configuration, ground, stack)
     )
     checks += folders + stored
     settings = ground.settings
@@ -126,7 +129,7 @@ async def _read(request: Request, ground: Ground) -> list[Check]:
     return await _local("configuration.file", work)
 
 
-async def _folders(configuration: Configuration) -> list[Check]:
+async def _folders(configuration: Configuration, inbox: Path | None) -> list[Check]:
     settings = configuration.settings
     works: list[tuple[str, Callable[[], Sequence[Check]], bool]] = [
         (
@@ -140,6 +143,7 @@ async def _folders(configuration: Configuration) -> list[Check]:
             configuration.is_invalid(("results", "directory")),
         ),
         ("folders.current", check_current_folder, False),
+        *([] if inbox is None else [("folders.inbox", lambda: check_inbox(inbox), False)]),
         ("folders.temporary", check_temporary_folder, False),
     ]
     results = await asyncio.gather(

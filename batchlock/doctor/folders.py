@@ -14,6 +14,7 @@ from pathlib import Path
 from batchlock.config import Settings
 from batchlock.core.paths import refuse_missing_home
 from batchlock.doctor.checks import Check, bad, doubtful, good
+from batchlock.inboxes.listing import ATTENTION, DONE
 
 # The journal of a run of 100,000 rows, with its results and the log, takes less.
 _ENOUGH_BYTES = 1024 * 2**20
@@ -87,6 +88,21 @@ def check_current_folder() -> list[Check]:
         # Files may be elsewhere: a job at night often starts in the root folder.
         return [doubtful(check.check_id, check.message, check.what_to_do)]
     return [check]
+
+
+def check_inbox(folder: Path) -> list[Check]:
+    """Return the checks of a folder whose files are sent and moved, as `batchlock inbox` does."""
+    remedy = "Let the user who runs batchlock read and write it, or name another folder."
+    checks = [_usable("folders.inbox", "The folder with files", folder, remedy, is_made=False)]
+    if checks[0].exit_code:
+        return checks
+    with os.scandir(folder) as entries:  # raises OSError
+        next(entries, None)
+    for name in (DONE, ATTENTION):
+        place = folder / name
+        if place.exists():
+            checks.append(_usable(f"folders.inbox_{name}", "The folder", place, remedy))
+    return checks
 
 
 def check_temporary_folder() -> list[Check]:

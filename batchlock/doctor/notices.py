@@ -24,9 +24,7 @@ def check_notices(settings: Settings, *, offline: bool) -> list[Check]:
     """
     notify = settings.notify
     if notify.is_empty:
-        return [
-            good("notices.settings", "No notices are set, so nobody hears of a run that fails.")
-        ]
+        return [good("notices.settings", "No notices are set (`notify` in the configuration).")]
     checks = []
     for name in _SECRETS:
         check_id = f"notices.{name}"

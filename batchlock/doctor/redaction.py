@@ -13,6 +13,7 @@ import ast
 import builtins
 import functools
 import hashlib
+import json
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -55,6 +56,8 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,]
 # Not four numbers, which are an address of the network.
 _VERSION = re.compile(r"v?[0-9]+\.[0-9]+(\.[0-9]+)?((a|b|rc)[0-9]+)?")
 _SETTING = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+# Events, loggers, results and codes are names of ours or of Zoho.
+_NAME = re.compile(r"[A-Za-z_.]{1,60}")
 # The class of an exception of a library.
 _ERROR = re.compile(r"(aiohttp|asyncio|psycopg|sqlalchemy|sqlite3|ssl)(\.\w+)*\.[A-Z]\w+")
 _VARIABLE = re.compile(r"BATCHLOCK_[A-Z_]+")
@@ -108,6 +111,9 @@ class Redactor:
         lines = []
         is_code = False
         for line in text.splitlines():
+            if line.startswith("{"):
+                lines.append(self._json_line(line))
+                continue
             if is_code and not line.lstrip().startswith("File "):
                 # The line of the code that a frame of a traceback quotes.
                 lines.append(line)
@@ -122,6 +128,24 @@ class Redactor:
                 lines.append(self.text(line))
                 is_code = False
         return "\n".join(lines)
+
+    def _json_line(self, line: str) -> str:
+        """Return a line of a log that is written as JSON objects (`log.format`)."""
+        try:
+            values = json.loads(line)
+        except ValueError:
+            return self.text(line)
+        redacted = {}
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if name in ("time", "level", "process", "row", "attempts", "exit_code"):
+                redacted[name] = value
+            elif name in ("message", "exception"):
+                redacted[name] = self.log(str(value))
+            elif name in ("event", "logger", "result", "code"):
+                redacted[name] = value if _NAME.fullmatch(str(value)) else self.hashed(value)
+            elif name in ("org", "run_id"):
+                redacted[name] = None if value is None else self.hashed(value)
+        return json.dumps(redacted)
 
     def _without_private(self, text: str) -> str:
         if not self._private_texts:

@@ -15,6 +15,7 @@ from batchlock.store.read_only import StoreView
 from batchlock.store.sealing import require_keys
 from batchlock.store.store import Store
 from batchlock.store.workers import StoredWorker
+from batchlock.zoho.settings import SIMULATOR
 
 # So many runs, workers or schedules are named in one message.
 _MOST_NAMED = 3
@@ -90,7 +91,9 @@ def check_work(settings: Settings, view: StoreView | None, *, org: str | None) -
         return [good("work.runs", "There are no runs yet.")]
     store = view.store
     orgs = None if org is None else [org]
-    runs = store.runs.all() if orgs is None else store.runs.of_orgs(orgs)
+    all_runs = store.runs.all() if orgs is None else store.runs.of_orgs(orgs)
+    # A rehearsal that was stopped leaves nothing behind that anybody waits for.
+    runs = [run for run in all_runs if run.info.org != SIMULATOR]
     checks = [*_at_work(runs), *_unfinished(runs, settings), *_last(runs)]
     if store.is_shared:
         schedules = store.schedules.all(org)

@@ -77,7 +77,9 @@ def test_every_problem_of_the_configuration_is_named(
         if check["id"].startswith("configuration.settings.")
     ]
     assert len(problems) == 3
-    assert check_of(result, "configuration.file")["message"].endswith("/work/config.yaml.")
+    assert check_of(result, "configuration.file")["message"].endswith(
+        f"{Path('config.yaml').absolute()}."
+    )
     assert "BATCHLOCK_RETRY__TIMEOUT" in check_of(result, "configuration.variables")["message"]
     assert check_of(result, "configuration.credentials")["state"] == "skipped"
     # What the valid settings say is checked all the same.
@@ -246,3 +248,14 @@ def test_an_option_that_does_not_exist_ends_with_the_object_of_the_command(
 ) -> None:
     result = run_in_process("doctor", "--ofline", "--json")
     assert (result.code, result.json["checks"]) == (2, [])
+
+
+def test_a_folder_with_files_is_checked_with_its_places_for_them(
+    run_in_process: RunCommand,
+) -> None:
+    Path("in/attention").mkdir(parents=True)
+    Path("in/done").write_text("", "utf-8")
+    found = states(offline(run_in_process, "--inbox", "in"))
+    assert found["folders.inbox"] == found["folders.inbox_attention"] == "good"
+    assert found["folders.inbox_done"] == "bad"
+    assert states(offline(run_in_process, "--inbox", "gone"))["folders.inbox"] == "bad"

@@ -111,6 +111,7 @@ def print_diagnosis(
 
     from batchlock.cli.wrapping import indented, width_of
     from batchlock.doctor.as_json import doctor_json
+    from batchlock.doctor.checks import State
 
     code = context.exit_code(diagnosis.exit_code)
     if context.as_json:
@@ -119,7 +120,7 @@ def print_diagnosis(
     width = width_of(sys.stdout)
     group = None
     for check in diagnosis.checks:
-        if quiet and not check.what_to_do:
+        if quiet and check.state in (State.GOOD, State.SKIPPED):
             continue
         if check.group is not group:
             if group is not None:

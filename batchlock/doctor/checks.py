@@ -22,6 +22,9 @@ _PRECEDENCE = (SETUP, SIGN_IN, AWAY, UNEXPECTED)
 _SENTENCE_END = re.compile(r"(?<=\.)\s+(?=[A-Z`])")
 
 
+_CORRECT = "Correct what the message names."
+
+
 class State(StrEnum):
     """What a check has found."""
 
@@ -106,8 +109,9 @@ def skipped(check_id: str, reason: str) -> Check:
 
 def from_error(check_id: str, error: BatchlockError) -> Check:
     """Return a bad check for an error, whose first sentence says what is wrong."""
-    message, what_to_do = split(str(error))
-    return bad(check_id, message, what_to_do, exit_code=error.exit_code)
+    # The text is also that of a command which would have sent rows.
+    message, what_to_do = split(str(error).replace(" Nothing was sent.", ""))
+    return bad(check_id, message, what_to_do or _CORRECT, exit_code=error.exit_code)
 
 
 def split(text: str) -> tuple[str, str]:

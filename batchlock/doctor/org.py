@@ -48,8 +48,8 @@ async def check_org_answers(
     last run has heard.
     """
     facts = None if answers.org is None else answers.org.org
-    checks = [_identity(settings, facts), _pinned(settings, facts)]
-    checks.append(_limits(facts))
+    checks = [_identity(settings, facts), _environment(settings, facts)]
+    checks += [_pinned(settings, facts), _limits(facts)]
     checks.append(await _locking(connection, answers, modules))
     if facts is not None:
         known = answers.credits_left
@@ -58,19 +58,30 @@ async def check_org_answers(
 
 
 def _identity(settings: Settings, facts: OrgFacts | None) -> Check:
-    """Return whether the org is the expected one, of the expected type."""
+    """Return whether the org is the expected one."""
     check_id = "org.identity"
     if facts is None:
         return skipped(check_id, "Not checked, since Zoho does not say which org it is.")
-    zoho = settings.zoho
     try:
-        check_org(facts, org_id=zoho.organization_id, environment=zoho.environment)
+        check_org(facts, org_id=settings.zoho.organization_id, environment=None)
     except UsageError as error:
         return from_error(check_id, error)
     name = facts.company_name or "an org without a name"
     number = facts.zgid or facts.org_id or "not said"
-    kind = facts.org_type or f"as is set: {zoho.environment}"
-    return good(check_id, f"The org is {name} (number {number}), of the type {kind}.")
+    return good(check_id, f"The org is {name} (number {number}).")
+
+
+def _environment(settings: Settings, facts: OrgFacts | None) -> Check:
+    """Return whether the org is a sandbox or for production, as is set."""
+    check_id = "org.environment"
+    expected = settings.zoho.environment
+    if facts is None or not facts.org_type:
+        return skipped(check_id, "Not checked, since Zoho does not say of which type the org is.")
+    try:
+        check_org(facts, org_id=None, environment=expected)
+    except UsageError as error:
+        return from_error(check_id, error)
+    return good(check_id, f"The org is of the type {facts.org_type}; {expected} is set.")
 
 
 def _pinned(settings: Settings, facts: OrgFacts | None) -> Check:
@@ -152,6 +163,12 @@ async def _locking(connection: "Connection", answers: OrgAnswers, modules: Seque
 
 def _unknown(check_id: str, one: "ModuleLocking") -> Check:
     reply = one.reply
+    if reply.code == "OAUTH_SCOPE_MISMATCH":
+        return good(
+            check_id,
+            "Whether locking is configured is not known: the sign-in lacks the scope "
+            "ZohoCRM.settings.record_locking_configurations.READ.",
+        )
     if reply.verdict is Verdict.REFUSED or reply.verdict is Verdict.DENIED:
         return good(
             check_id,

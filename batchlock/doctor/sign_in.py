@@ -205,14 +205,12 @@ def _scope_check(status: SignInStatus, answers: _Answers) -> Check:
 
 
 def _missing(uses: Sequence[ScopeUse]) -> Check:
-    effects = "; ".join(
-        f"without {use.scope} {use.effect}"
-        + (f" ({', '.join(use.commands)})" if use.commands else "")
-        for use in uses
+    effects = " ".join(
+        f"Without {use.scope} {use.effect} ({', '.join(use.commands)})." for use in uses
     )
     return doubtful(
         "sign_in.scopes",
-        f"The sign-in lacks scopes: {effects}.",
+        f"The sign-in lacks {len(uses)} scope{'' if len(uses) == 1 else 's'}. {effects}",
         "Sign in again with `batchlock login`, which asks for all of them, if you need these "
         "commands.",
     )

@@ -37,8 +37,8 @@ SCOPE_USES = (
     ),
     ScopeUse(
         "ZohoCRM.settings.record_locking_configurations.READ",
-        (),
-        "no command of this version lacks anything",
+        ("doctor",),
+        "it is not known whether locking is configured for a module",
     ),
     ScopeUse(
         "ZohoCRM.org.READ",

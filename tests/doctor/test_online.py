@@ -154,8 +154,8 @@ def test_missing_scopes_are_named_with_the_commands_that_need_them(
     assert result.code == 0
     check = check_of(result, "sign_in.scopes")
     assert check["state"] == "doubtful"
-    assert "without ZohoCRM.coql.READ" in check["message"]
-    assert "(locks)" in check["message"]
+    coql = "Without ZohoCRM.coql.READ locked records cannot be found by a query (locks)."
+    assert coql in check["message"]
 
 
 def test_a_sign_in_that_may_read_no_record_is_bad(
@@ -175,7 +175,8 @@ def test_another_org_and_another_type_are_bad(stand_in: Start, run_in_process: R
     configured(stand_in("--org-type", "sandbox"))
     result = run_in_process("doctor", "--json")
     assert result.code == 2
-    assert "sandbox" in check_of(result, "org.identity")["message"]
+    assert check_of(result, "org.identity")["state"] == "good"
+    assert "sandbox" in check_of(result, "org.environment")["message"]
 
 
 def test_an_org_that_is_not_pinned_is_doubtful(stand_in: Start, run_in_process: RunCommand) -> None:
@@ -335,3 +336,15 @@ def test_a_notice_that_arrives_nowhere_is_bad(stand_in: Start, run_in_process: R
     configured(stand_in())
     result = run_in_process("doctor", "--json", "--notify")
     assert (result.code, not_good(result)) == (2, {"notices.test": "bad"})
+
+
+def test_a_proxy_that_is_no_address_is_bad_without_a_connection(
+    run_in_process: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config()
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:pass-word@a b")
+    result = run_in_process("doctor", "--json")
+    assert result.code == 2
+    assert check_of(result, "configuration.credentials")["state"] == "bad"
+    assert "HTTPS_PROXY" in run_in_process("doctor", "-q").out
+    assert "pass-word" not in result.out

@@ -134,7 +134,7 @@ async def _approved(settings: Settings, client: "OAuthClient") -> "DeviceAnswer"
 def _enter_pressed() -> Iterator[tuple[asyncio.Event, bool]]:
     """Yield an event that the key Enter sets, and whether there is such a key."""
     event = asyncio.Event()
-    if not has_terminal():
+    if sys.platform == "win32" or not has_terminal():  # its event loop cannot wait for a console
         yield event, False
         return
     loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
@@ -145,9 +145,10 @@ def _enter_pressed() -> Iterator[tuple[asyncio.Event, bool]]:
             loop.remove_reader(descriptor)
         event.set()
 
+    is_blocking = os.get_blocking(descriptor)
     try:
         loop.add_reader(descriptor, read)
-    except (NotImplementedError, OSError):  # Windows; an unusual standard input
+    except (NotImplementedError, OSError):  # an unusual standard input
         yield event, False
         return
     try:

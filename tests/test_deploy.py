@@ -161,7 +161,14 @@ def test_systemd_takes_the_units_of_the_night_and_finds_them_closed(tmp_path: Pa
     assert (verified.returncode, verified.stderr) == (0, "")
     # In tenths; docs/recipes.md says 1.2, and each version of systemd looks at more.
     threshold = "--threshold=20"
-    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", threshold, units[0]]
+    command = [
+        "systemd-analyze",
+        "security",
+        "--offline=true",
+        "--no-pager",
+        threshold,
+        str(units[0]),
+    ]
     secure = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert secure.returncode == 0, secure.stdout[-200:] + secure.stderr
 

@@ -243,8 +243,12 @@ def _store(
     change = config_change(place, settings.org, values)
     where = "the keyring of the system" if typed.keyring else f"files in {place.folder}"
     secrets = f"The secrets are in {where}, which only you can read."
-    if sign_in.has_client_of_settings and sign_in.grant is Grant.CLIENT_CREDENTIALS:
-        secrets = "Client id and secret stay where they are."
+    if sign_in.has_client_of_settings:
+        is_client_alone = sign_in.grant is Grant.CLIENT_CREDENTIALS
+        in_environment = any(path[-1].startswith("client_") for path in place.variables)
+        stay = "in the environment, where every command needs them" if in_environment else "as set"
+        kept = f"Client id and secret stay {stay}."
+        secrets = kept if is_client_alone else f"{secrets} {kept}"
     if change is None:
         return f"{secrets} The configuration {place.file} has it all already."
     name = f" --config {options.config}" if options.config is not None else ""
@@ -260,7 +264,11 @@ def _store(
         )
     removed = [".".join(path) for path, value in change.values.items() if value is None]
     remove = f"\nRemove from it: {', '.join(removed)}." if removed else ""
-    return f"{secrets} Put these lines into {place.file}:\n\n{change.yaml}{remove}"
+    lines = f"{secrets} Put these lines into {place.file}:\n\n{change.yaml}{remove}"
+    if change.text is None:
+        echo(lines)
+        change.make()  # raises why it cannot be changed
+    return lines
 
 
 def _agreed(context: Context, change: ConfigChange, *, yes: bool) -> bool:

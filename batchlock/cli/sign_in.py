@@ -138,7 +138,6 @@ def _enter_pressed() -> Iterator[tuple[asyncio.Event, bool]]:
         yield event, False
         return
     loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
-    is_blocking = os.get_blocking(descriptor)
 
     def read() -> None:
         if not os.read(descriptor, 1024):  # Ctrl-D: no key comes any more

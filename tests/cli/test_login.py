@@ -237,7 +237,8 @@ def test_client_credentials_are_stored_without_any_token(
     refused = run_in_process(*login, "42")
     assert (refused.code, "(missing_org_info)" in refused.err) == (5, True)
     assert not own_config.exists()
-    assert run_in_process(*login, NUMBER).code == 0
+    stored = run_in_process(*login, NUMBER)
+    assert (stored.code, "stay in the environment" in stored.out) == (0, True)
     assert "grant: client_credentials" in own_config.read_text()
     assert "hush-hush" not in own_config.read_text()  # it stays in the environment
     assert has_sent(run_in_process)
@@ -320,6 +321,19 @@ def test_without_a_terminal_the_lines_are_printed_unless_yes_is_typed(
     assert "# of last year" in text
     assert "old-secret" not in text
     assert has_sent(run_in_process)
+
+
+def test_a_configuration_that_cannot_be_changed_safely_is_left_and_the_lines_are_printed(
+    zoho: StandIn, run_in_process: RunCommand
+) -> None:
+    config = Path("config.yaml")
+    # Both groups are one object, so a change of one is a change of both.
+    config.write_text("zoho: &nothing {}\nlimits: *nothing\n", "utf-8")
+    before = config.read_bytes()
+    refused = run_in_process("login", "--from", sign_in_file(), "--yes")
+    assert (refused.code, config.read_bytes()) == (2, before)
+    assert "cannot be changed" in refused.err
+    assert "refresh_token_file: " in refused.out
 
 
 @POSIX

@@ -11,6 +11,7 @@ VALUES: dict[tuple[str, ...], str | None] = {
 }
 
 
+ALIAS = "zoho: &one {data_center: eu}\nother: *one\n"
 LIMITS = "\n# Limits\nlimits:\n    in_flight: 4\n"
 LISTS = "stop: {until: 22:00}\ninput:\n  custom_modules:\n    - A\n    - 'B'\n"
 ADDED = "  client_id: 1000.A\n  organization_id: 0990000\n"
@@ -68,7 +69,7 @@ def test_the_example_keeps_every_other_line() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "a: 1\na: 2\n", "a: [1\n", "just a text\n"])
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: 1\na: 2\n", "a: [1\n", "just a text\n", ALIAS])
 def test_a_text_that_cannot_be_changed_safely_is_left_alone(text: str) -> None:
     with pytest.raises(NotEditable):
         edited(text, VALUES)

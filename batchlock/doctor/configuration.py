@@ -2,7 +2,7 @@
 
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,8 +15,10 @@ from batchlock.doctor.checks import Check, bad, doubtful, from_error, good, skip
 from batchlock.zoho.credentials import Credentials, load_credentials
 from batchlock.zoho.datacenters import data_center_of
 from batchlock.zoho.network import is_this_machine
-from batchlock.zoho.settings import SECRETS, ZohoSettings
+from batchlock.zoho.settings import SECRET_WAYS, SECRETS, ZohoSettings
 
+# So many orgs of the store are named.
+_MOST_NAMED = 3
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -71,12 +73,23 @@ def check_configuration(configuration: Configuration) -> list[Check]:
     return checks
 
 
-def check_credentials(settings: Settings, *, offline: bool) -> tuple[Check, Credentials | None]:
+def check_credentials(
+    settings: Settings, stored_orgs: Sequence[str], *, offline: bool
+) -> tuple[Check, Credentials | None]:
     """Return the check of the credentials, and the credentials if all are there.
 
-    With `offline`, a command that prints one is not run, since it may ask a server.
+    Where the store has orgs, the configuration needs no credentials. With `offline`, a command that
+    prints one is not run, since it may ask a server.
     """
     check_id = "configuration.credentials"
+    if stored_orgs and not has_credentials(settings.zoho):
+        names = ", ".join(stored_orgs[:_MOST_NAMED])
+        return skipped(
+            check_id,
+            f"Not checked: the configuration has no sign-in, and the store has {names}"
+            f"{' and more' if len(stored_orgs) > _MOST_NAMED else ''}. --org NAME checks one of "
+            "them, and `batchlock orgs test --all` tries every sign-in.",
+        ), None
     if offline and any(getattr(settings.zoho, f"{name}_command") for name in SECRETS):
         reason = "Not checked: --offline, and a command prints a secret."
         return skipped(check_id, reason), None
@@ -89,6 +102,13 @@ def check_credentials(settings: Settings, *, offline: bool) -> tuple[Check, Cred
             return from_error(check_id, error), None
         return bad(check_id, " ".join(problems), remedy), None
     return good(check_id, f"The credentials of the org {settings.org} are there."), credentials
+
+
+def has_credentials(zoho: ZohoSettings) -> bool:
+    """Return whether any of the credentials is set, in whichever way."""
+    ways = ("", *(f"_{way}" for way in SECRET_WAYS))
+    names = [f"{secret}{way}" for secret in SECRETS for way in ways]
+    return any(getattr(zoho, name) is not None for name in names)
 
 
 def _file(configuration: Configuration) -> Check:

@@ -27,6 +27,7 @@ from batchlock.doctor.configuration import (
     Configuration,
     check_configuration,
     check_credentials,
+    has_credentials,
     read_configuration,
 )
 from batchlock.doctor.folders import (
@@ -54,6 +55,7 @@ _NOTICE_SECONDS = 150.0
 _ALL_CALLS_SECONDS = 600.0
 
 _OFFLINE = "Not checked: --offline."
+_NO_ORG = "Not checked, since no org of the store is named."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,8 @@ class Ground:
     """Those of the org; None: they cannot be read."""
     view: StoreView | None = None
     credentials: Credentials | None = None
+    is_for_stored_orgs: bool = False
+    """Whether only orgs of the store have a sign-in, and none of them was named."""
     has_store: bool = False
     """Whether the store could be opened, or there is none yet."""
 
@@ -241,7 +245,10 @@ async def _credentials(
     request: Request, configuration: Configuration, settings: Settings, ground: Ground
 ) -> list[Check]:
     def work() -> list[Check]:
-        check, ground.credentials = check_credentials(settings, offline=request.offline)
+        view = None if request.org is not None else ground.view
+        orgs = [] if view is None else [org.name for org in view.store.orgs.all()]
+        ground.is_for_stored_orgs = bool(orgs) and not has_credentials(settings.zoho)
+        check, ground.credentials = check_credentials(settings, orgs, offline=request.offline)
         return [check]
 
     if request.org is None and configuration.is_invalid(("zoho",), ("network",), ("org",)):
@@ -277,6 +284,9 @@ async def _online(
     """Return the checks that need the network."""
     if request.offline:
         return [skipped("network.api", _OFFLINE), skipped("sign_in.token", _OFFLINE)]
+    if ground.is_for_stored_orgs:
+        # Their data centres may be others than the one of the configuration.
+        return [skipped("network.api", _NO_ORG), skipped("sign_in.token", _NO_ORG)]
     if configuration.is_invalid(("network",)) or (
         request.org is None and configuration.is_invalid(("zoho",))
     ):

@@ -13,6 +13,13 @@ from batchlock.store.schema import workers
 from batchlock.store.store import Store
 
 
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test ask Zoho itself."""
+    for name in ("API_URL", "ACCOUNTS_URL"):
+        monkeypatch.setenv(f"BATCHLOCK_ZOHO__{name}", "http://127.0.0.1:1")
+
+
 @pytest.fixture
 def store(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
     monkeypatch.setenv("BATCHLOCK_DATABASE", database_url)

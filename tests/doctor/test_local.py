@@ -224,6 +224,13 @@ def test_an_org_of_the_store_is_checked_with_its_own_sign_in(
     )
     assert added.code == 0, added.err
     assert offline(run_in_process, "--org", "acme").code == 0
+    online = run_in_process("doctor", "--json", "--org", "acme")
+    assert (online.code, states(online)["sign_in.token"]) == (0, "good")
+    assert list(Path("state/tokens").glob("*.json")) == []
+    # The machine of a worker has no sign-in in its configuration.
+    other = run_in_process("doctor", "--json")
+    assert (other.code, states(other)["configuration.credentials"]) == (0, "skipped")
+    assert "--org" in check_of(other, "configuration.credentials")["message"]
     result = offline(run_in_process, "--org", "acmee")
     assert result.code == 2
     assert "acme" in check_of(result, "configuration.org")["message"]

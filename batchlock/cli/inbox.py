@@ -74,7 +74,10 @@ class _LoggedNight(NightObserver):
 
 def _print(context: Context, digest: NightDigest) -> int:
     code = context.exit_code(digest.exit_code)
-    _print_digest(digest, as_json=context.as_json, exit_code=code)
+    # A quiet inbox that cron calls every five minutes sends a mail only when there was something.
+    is_nothing = not digest.files and not digest.ended_by
+    if context.as_json or not (context.is_quiet and is_nothing):
+        _print_digest(digest, as_json=context.as_json, exit_code=code)
     if context.notices is not None:
         context.notices.digest = digest
     return code

@@ -245,6 +245,7 @@ class Scheduler:
             if version is not None:
                 age_seconds = time.time() + ahead_seconds - version.modified_ns / 1e9
                 guards.check_age(file.name, age_seconds)
+            await asyncio.to_thread(guards.check_runs, firing.schedule.org, file)
             async with self._plans:
                 with tempfile.TemporaryDirectory(prefix="batchlock-") as folder:
                     plan = Path(folder) / "plan.journal"

@@ -2,6 +2,7 @@
 
 too_old        nobody has written to it for longer than `inbox.max_age`
 same_content   an earlier run of the same content was finished
+stopped_run    a person has paused or stopped a run of the same content
 no_rows        there is a header, and nothing below it
 unusual_rows   far fewer or more rows than `inbox.usual_rows`
 unlocks        rows unlock records, and --yes was not typed
@@ -12,12 +13,14 @@ Nobody is asked, since nobody is there at night: the file goes to attention/, an
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchlock.core.errors import GuardRefusal
 from batchlock.core.results import Result
 from batchlock.core.runs import Run
 from batchlock.inboxes.settings import InboxSettings, RowRange, around
+from batchlock.plan.child import sha256_of
 from batchlock.start import note_finished
 from batchlock.store.journal import Journal, send_done_rows
 
@@ -48,6 +51,21 @@ class Guards:
                 "too_old",
                 f"{name} is {_age(age_seconds)} old, and inbox.max_age is {_age(max_age)}. Nothing "
                 "was sent. If it is the right file, save it again, or run it with `batchlock run`.",
+            )
+
+    def check_runs(self, org: str, file: Path) -> None:
+        """Raise GuardRefusal for a content whose run a person has paused or stopped.
+
+        Raises UnreadableFile when the file cannot be opened.
+        """
+        run = self.store.inbox_runs.ended_by_a_person(org, sha256_of(file))
+        if run is not None and not self.again:
+            why = f" ({run.reason.sentence})" if run.reason and run.reason.sentence else ""
+            raise GuardRefusal(
+                "stopped_run",
+                f"{file.name}: run {run.run_id} of the same content was ended by a person{why}, "
+                "and has rows left. Nothing was sent. Resume it with "
+                f"`batchlock resume {run.run_id}`, or add --again to the inbox or schedule.",
             )
 
     def check_plan(self, plan: Journal) -> None:

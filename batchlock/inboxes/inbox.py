@@ -216,6 +216,7 @@ class Inbox:
         self._say(f"Taking {file.name}.")
         try:
             self._guards.check_age(file.name, self._now() - version.modified_ns / 1e9)
+            await asyncio.to_thread(self._guards.check_runs, self._org, file)
             result = await self._engine.run(file)
         except (GuardRefusal, WrongOrg) as error:
             await self._put_aside(night, file, version, error, error.guard)

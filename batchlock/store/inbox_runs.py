@@ -53,6 +53,19 @@ class InboxRuns:
             table.c.filed.is_distinct_from(table.c.finished_at),
         )
 
+    def ended_by_a_person(self, org: str, sha256: str) -> Run | None:
+        """Return the newest run of a content that a person has paused or stopped, with rows left.
+
+        None when there is none.
+        """
+        by_a_person = sa.or_(
+            table.c.state == RunState.PAUSED.value, table.c.stop_code.in_(_ENDED_BY_A_PERSON)
+        )
+        runs = self._runs(
+            table.c.org == org, table.c.sha256 == sha256, is_open(), by_a_person, limit=1
+        )
+        return next(iter(runs), None)
+
     def rows_of_similar(self, info: RunInfo, *, limit: int) -> list[int]:
         """Return the numbers of rows of the last finished runs of files with the same titles."""
         similar = (

@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 from support.commands import CommandResult, RunCommand
 from support.inbox import FOLDER, names, note, put
+from support.runs import open_store
 from support.sheets import balanced, rows
 from support.zoho import StandIn, Start
+
+from batchlock.core.runs import RunState
+from batchlock.core.stop import StopCode, StopReason
 
 
 def refused(ended: CommandResult, guard: str, org: StandIn, *, puts: int = 0) -> str:
@@ -37,6 +41,22 @@ def test_the_content_of_a_finished_run_is_sent_once_more_only_with_again(
     ended = run_in_process("inbox", FOLDER, "--json", "--again")
     assert (ended.code, balanced(ended.json)) == (0, {"updated": 3})
     assert org.state()["calls"]["put"] == 6
+
+
+def test_a_run_that_a_person_has_stopped_is_left_to_that_person(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    file = put("a.csv", 3, age=0)
+    stopped = run_in_process("run", file, "--json", "--max-runtime", "1ms", "-o", "out.csv")
+    run_id = stopped.json["run_id"]
+    by_ann = StopReason(code=StopCode.STOPPED, sentence="Stopped by ann.")
+    with open_store() as store:
+        store.runs.end_session(run_id, RunState.STOPPED, by_ann)
+    ended = run_in_process("inbox", FOLDER, "--json")
+    text = refused(ended, "stopped_run", org)
+    assert "Stopped by ann." in text
+    assert f"batchlock resume {run_id}" in text
+    assert run_in_process("inbox", FOLDER, "--json").json["files"] == []
 
 
 def test_an_old_file_is_not_sent(org: StandIn, run_in_process: RunCommand) -> None:

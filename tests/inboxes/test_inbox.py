@@ -45,6 +45,7 @@ def test_an_empty_folder_is_a_good_night(org: StandIn, run_in_process: RunComman
     ended = run_in_process("inbox", FOLDER)
     assert (ended.code, ended.out.count("\n")) == (0, 1)
     assert "there were no files" in ended.out
+    assert run_in_process("inbox", FOLDER, "-q").out == ""
 
 
 def test_the_text_has_files_rows_causes_and_results_without_ids(

@@ -17,7 +17,7 @@ from batchlock.cli.runner import load_settings
 from batchlock.cli.sign_in import Way, obtain_sign_in
 from batchlock.cli.streams import echo
 from batchlock.config import Settings
-from batchlock.core.errors import SignInRefused, Stopped, UsageError
+from batchlock.core.errors import BatchlockError, SignInRefused, Stopped, UsageError
 from batchlock.core.org import OrgFacts
 from batchlock.core.secret_source import read_secret
 from batchlock.new_orgs import (
@@ -92,7 +92,9 @@ def _check(context: Context, settings: Settings, store: Store) -> SignInCheck:
     try:
         return signals.run_async(check_sign_in(settings, store, signals.cancel_token))
     except (SignInRefused, Stopped, UsageError) as error:
-        raise type(error)(f"{error} Nothing was stored; --no-test stores it unasked.") from None
+        kinds: tuple[type[BatchlockError], ...] = (SignInRefused, Stopped, UsageError)
+        kind = next(one for one in kinds if isinstance(error, one))  # a subclass may need more
+        raise kind(f"{error} Nothing was stored; --no-test stores it unasked.") from None
 
 
 def _typed_values(settings: Settings, typed: AddOptions, name: str) -> dict[tuple[str, ...], str]:

@@ -86,7 +86,7 @@ def doctor(context: Context, only: DoctorOptions, options: CommandOptions) -> in
     )
     signals = context.signals
     with ExitStack() as stack:
-        diagnosis, ground = signals.run_async(
+        diagnosis, findings = signals.run_async(
             until_cancelled(examine(request, stack), signals.cancel_token)
         )
         if only.bundle is not None:
@@ -95,9 +95,9 @@ def doctor(context: Context, only: DoctorOptions, options: CommandOptions) -> in
             write_bundle(
                 only.bundle,
                 diagnosis,
-                ground.configuration,
-                ground.settings,
-                ground.view,
+                findings.configuration,
+                findings.settings,
+                findings.view,
                 overwrite=options.overwrite,
             )
     return print_diagnosis(context, diagnosis, only.bundle, quiet=options.quiet)

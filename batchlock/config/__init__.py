@@ -81,10 +81,10 @@ def load(
     path, such as `("limits", "in_flight")`; `from_python`, messages name the path of a setting in
     place of an option. Raises UsageError that lists every problem.
     """
-    found = read(file=file, environment=environment, options=options, from_python=from_python)
-    if found.problems:
-        raise UsageError("\n".join(found.problems))
-    return found.settings
+    all_read = read(file=file, environment=environment, options=options, from_python=from_python)
+    if all_read.problems:
+        raise UsageError("\n".join(all_read.problems))
+    return all_read.settings
 
 
 def read(

@@ -67,11 +67,11 @@ def write_bundle(
 ) -> None:
     """Write the file. Raises UsageError when it cannot be written."""
     redactor = Redactor(".".join(setting) for setting in setting_paths())
-    used = settings or (None if configuration is None else configuration.settings)
+    current_settings = settings or (None if configuration is None else configuration.settings)
     if configuration is not None:
         redactor.add_private(_private_settings(configuration.settings))
-    if used is not None:
-        redactor.add_private(_private_settings(used))
+    if current_settings is not None:
+        redactor.add_private(_private_settings(current_settings))
     if view is not None:
         redactor.add_private(private_texts_of(view))
     parts: dict[str, object] = {
@@ -80,7 +80,7 @@ def write_bundle(
         "settings.json": _settings_json(configuration),
         "doctor.json": _redacted(diagnosis, redactor),
         "last_run.json": None if view is None else last_run_json(view, redactor),
-        "log.txt": "" if used is None else _log_tail(used, redactor),
+        "log.txt": "" if current_settings is None else _log_tail(current_settings, redactor),
     }
     _write(path, parts, overwrite=overwrite)
 
@@ -126,17 +126,17 @@ def _settings_json(configuration: Configuration | None) -> dict[str, object]:
         return {}
     from_variables = set(configuration.variables.values())
     default = Settings()
-    shown: dict[str, object] = {}
+    values_by_setting: dict[str, object] = {}
     for path in sorted(setting_paths()):
         value = _value_at(configuration.settings, path)
         source = "variable" if path in from_variables else "file"
         if value == _value_at(default, path) and path not in from_variables:
             source = "default"
-        shown[".".join(path)] = {"value": _shown(path, value), "from": source}
+        values_by_setting[".".join(path)] = {"value": _public_value(path, value), "from": source}
     return {
         "file": "none" if configuration.file is None else "there",
         "problems": len(configuration.read.problems),
-        "settings": shown,
+        "settings": values_by_setting,
     }
 
 
@@ -147,7 +147,7 @@ def _value_at(settings: object, path: SettingPath) -> Any:
     return value
 
 
-def _shown(path: SettingPath, value: object) -> object:
+def _public_value(path: SettingPath, value: object) -> object:
     if isinstance(value, Enum):
         return str(value.value)
     if value is None or isinstance(value, bool | int | float):

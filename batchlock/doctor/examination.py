@@ -8,8 +8,8 @@
                            │
                           work
 
-A check whose ground is missing is skipped, with the reason. The checks of folders, of the store
-and of the network run at the same time.
+A check that depends on a failed one is skipped, with the reason. The checks of folders and of the
+store run at the same time, and then those of the network and of notices.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Ground:
+class Findings:
     """What the checks have found so far, for those that depend on it."""
 
     configuration: Configuration | None = None
@@ -92,7 +92,7 @@ class Ground:
     """Whether the store could be opened, or there is none yet."""
 
 
-async def examine(request: Request, stack: ExitStack) -> tuple[Diagnosis, Ground]:
+async def examine(request: Request, stack: ExitStack) -> tuple[Diagnosis, Findings]:
     """Check everything, and return what was found; the stack closes the view of the store.
 
     Raises Cancelled.
@@ -101,34 +101,34 @@ async def examine(request: Request, stack: ExitStack) -> tuple[Diagnosis, Ground
     logging.getLogger("batchlock").addHandler(logging.NullHandler())
     logging.getLogger("batchlock").propagate = False
     logging.getLogger().addHandler(logging.NullHandler())
-    ground = Ground()
+    findings = Findings()
     checks = await _local("platform.python", check_platform)
-    checks += await _read(request, ground)
-    configuration = ground.configuration
+    checks += await _read(request, findings)
+    configuration = findings.configuration
     if configuration is None:
-        return Diagnosis.of(checks), ground
+        return Diagnosis.of(checks), findings
     folders, stored = await asyncio.gather(
-        _folders(configuration, request.inbox), _stored(request, configuration, ground, stack)
+        _folders(configuration, request.inbox), _stored(request, configuration, findings, stack)
     )
     checks += folders + stored
-    settings = ground.settings
+    settings = findings.settings
     if settings is None:
         reason = "Not checked, since the settings of the org cannot be read."
         checks += [skipped(check_id, reason) for check_id in ("network.api", "sign_in.token")]
-        return Diagnosis.of(checks), ground
-    checks += await _credentials(request, configuration, settings, ground)
+        return Diagnosis.of(checks), findings
+    checks += await _credentials(request, configuration, settings, findings)
     online, notices = await asyncio.gather(
-        _online(request, configuration, settings, ground),
+        _online(request, configuration, settings, findings),
         _notices(request, configuration, settings),
     )
-    return Diagnosis.of([*checks, *online, *notices]), ground
+    return Diagnosis.of([*checks, *online, *notices]), findings
 
 
-async def _read(request: Request, ground: Ground) -> list[Check]:
+async def _read(request: Request, findings: Findings) -> list[Check]:
     def work() -> list[Check]:
-        ground.configuration = read_configuration(request.config, request.environment)
-        ground.settings = ground.configuration.settings
-        return check_configuration(ground.configuration)
+        findings.configuration = read_configuration(request.config, request.environment)
+        findings.settings = findings.configuration.settings
+        return check_configuration(findings.configuration)
 
     return await _local("configuration.file", work)
 
@@ -160,7 +160,7 @@ async def _folders(configuration: Configuration, inbox: Path | None) -> list[Che
 
 
 async def _stored(
-    request: Request, configuration: Configuration, ground: Ground, stack: ExitStack
+    request: Request, configuration: Configuration, findings: Findings, stack: ExitStack
 ) -> list[Check]:
     """Return the checks of the store, and set the settings of the org."""
     settings = configuration.settings
@@ -173,25 +173,25 @@ async def _stored(
     else:
         checks = await limited(
             "store.tables",
-            in_thread(_open_store, settings, ground, stack),
+            in_thread(_open_store, settings, findings, stack),
             seconds=_STORE_SECONDS,
         )
         checks = [_as_setup(check) for check in checks]
     has_secrets = any(check.check_id == "store.key" for check in checks)
     checks += await _local(
         "platform.extras",
-        lambda: check_extras(settings, has_secrets=has_secrets and _keeps_secrets(ground)),
+        lambda: check_extras(settings, has_secrets=has_secrets and _keeps_secrets(findings)),
     )
     if request.org is not None:
-        checks += await _org_settings(request.org, configuration, ground)
-    if not ground.has_store:
+        checks += await _org_settings(request.org, configuration, findings)
+    if not findings.has_store:
         return [*checks, skipped("work.runs", "Not checked, since the store cannot be opened.")]
     return checks + await limited(
-        "work.runs", in_thread(_work, request, settings, ground), seconds=_STORE_SECONDS
+        "work.runs", in_thread(_work, request, settings, findings), seconds=_STORE_SECONDS
     )
 
 
-def _open_store(settings: Settings, ground: Ground, stack: ExitStack) -> list[Check]:
+def _open_store(settings: Settings, findings: Findings, stack: ExitStack) -> list[Check]:
     from batchlock.doctor.stored import check_store
     from batchlock.store.read_only import store_view
 
@@ -199,30 +199,30 @@ def _open_store(settings: Settings, ground: Ground, stack: ExitStack) -> list[Ch
         state = settings.state
     except UsageError:  # the check of the folder says why
         return [skipped("store.tables", "Not checked, since there is no place for a state folder.")]
-    ground.view = stack.enter_context(store_view(state, settings.database_url))
-    ground.has_store = True
+    findings.view = stack.enter_context(store_view(state, settings.database_url))
+    findings.has_store = True
     try:
-        return check_store(settings, ground.view)
+        return check_store(settings, findings.view)
     except BatchlockError as error:
         return [from_error("store.key", error)]
 
 
-def _work(request: Request, settings: Settings, ground: Ground) -> list[Check]:
+def _work(request: Request, settings: Settings, findings: Findings) -> list[Check]:
     from batchlock.doctor.stored import check_work
 
-    return check_work(settings, ground.view, org=request.org)
+    return check_work(settings, findings.view, org=request.org)
 
 
-def _keeps_secrets(ground: Ground) -> bool:
-    return ground.view is not None and ground.view.store.orgs.has_secrets()
+def _keeps_secrets(findings: Findings) -> bool:
+    return findings.view is not None and findings.view.store.orgs.has_secrets()
 
 
-async def _org_settings(name: str, configuration: Configuration, ground: Ground) -> list[Check]:
+async def _org_settings(name: str, configuration: Configuration, findings: Findings) -> list[Check]:
     """Set the settings of an org of the store, or of the configuration."""
-    view, ground.settings = ground.view, None
+    view, findings.settings = findings.view, None
     if view is None:
-        if ground.has_store and name == configuration.settings.org:
-            ground.settings = configuration.settings
+        if findings.has_store and name == configuration.settings.org:
+            findings.settings = configuration.settings
             return []
         return [
             bad(
@@ -235,20 +235,20 @@ async def _org_settings(name: str, configuration: Configuration, ground: Ground)
     def work() -> list[Check]:
         from batchlock.org_settings import settings_of_org
 
-        ground.settings = settings_of_org(configuration.settings, view.store, name)
+        findings.settings = settings_of_org(configuration.settings, view.store, name)
         return []
 
     return await limited("configuration.org", in_thread(work), seconds=_SECRET_SECONDS)
 
 
 async def _credentials(
-    request: Request, configuration: Configuration, settings: Settings, ground: Ground
+    request: Request, configuration: Configuration, settings: Settings, findings: Findings
 ) -> list[Check]:
     def work() -> list[Check]:
-        view = None if request.org is not None else ground.view
+        view = None if request.org is not None else findings.view
         orgs = [] if view is None else [org.name for org in view.store.orgs.all()]
-        ground.is_for_stored_orgs = bool(orgs) and not has_credentials(settings.zoho)
-        check, ground.credentials = check_credentials(settings, orgs, offline=request.offline)
+        findings.is_for_stored_orgs = bool(orgs) and not has_credentials(settings.zoho)
+        check, findings.credentials = check_credentials(settings, orgs, offline=request.offline)
         return [check]
 
     if request.org is None and configuration.is_invalid(("zoho",), ("network",), ("org",)):
@@ -279,12 +279,12 @@ async def _online(
     request: Request,
     configuration: Configuration,
     settings: Settings,
-    ground: Ground,
+    findings: Findings,
 ) -> list[Check]:
     """Return the checks that need the network."""
     if request.offline:
         return [skipped("network.api", _OFFLINE), skipped("sign_in.token", _OFFLINE)]
-    if ground.is_for_stored_orgs:
+    if findings.is_for_stored_orgs:
         # Their data centres may be others than the one of the configuration.
         return [skipped("network.api", _NO_ORG), skipped("sign_in.token", _NO_ORG)]
     if configuration.is_invalid(("network",)) or (
@@ -294,21 +294,21 @@ async def _online(
     checks = await check_network(settings, call_seconds=request.call_seconds)
     if not _are_good(checks):
         return [*checks, skipped("sign_in.token", "Not checked, since the network is at fault.")]
-    if ground.credentials is None:
+    if findings.credentials is None:
         reason = "Not checked, since the credentials are not there."
         return [*checks, skipped("sign_in.token", reason)]
-    return checks + await _signed_in(request, settings, ground.credentials, ground)
+    return checks + await _signed_in(request, settings, findings.credentials, findings)
 
 
 async def _signed_in(
-    request: Request, settings: Settings, credentials: "Credentials", ground: Ground
+    request: Request, settings: Settings, credentials: "Credentials", findings: Findings
 ) -> list[Check]:
     """Return the checks of the sign-in and its org."""
     from batchlock.doctor.sign_in import check_sign_in
     from batchlock.doctor.stored import last_credits, modules_in_use
 
     async def work() -> list[Check]:
-        view = ground.view
+        view = findings.view
         modules = [] if view is None else await in_thread(modules_in_use, view, settings.org)
         credits_left = None if view is None else await in_thread(last_credits, view, settings.org)
         return await check_sign_in(

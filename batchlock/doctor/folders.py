@@ -131,14 +131,15 @@ def network_file_system(path: Path) -> str | None:
         target = nearest_existing(path).resolve()
     except OSError:
         return None
-    best, found = -1, None
+    best, best_system = -1, None
     for line in lines:
         _, mount, system, *_ = line.split(" ")
         # Linux writes a space in the name of a folder as \040.
         place = Path(mount.replace("\\040", " "))
         if (place == target or place in target.parents) and len(place.parts) >= best:
-            best, found = len(place.parts), system
-    return found if found is not None and found.startswith(_NETWORK_SYSTEMS) else None
+            best, best_system = len(place.parts), system
+    is_network = best_system is not None and best_system.startswith(_NETWORK_SYSTEMS)
+    return best_system if is_network else None
 
 
 def nearest_existing(path: Path) -> Path:

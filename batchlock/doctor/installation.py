@@ -35,7 +35,7 @@ class Extra(NamedTuple):
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, of the system and of the packages, by name."""
-    found = {
+    version_by_name = {
         "batchlock": __version__,
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -47,8 +47,8 @@ def versions() -> dict[str, str]:
     for name, _ in _requirements(with_extras=True):
         version = _version(name)
         if version is not None:
-            found[name] = version
-    return found
+            version_by_name[name] = version
+    return version_by_name
 
 
 def check_platform() -> list[Check]:
@@ -183,7 +183,7 @@ def _requirements(*, with_extras: bool) -> list[tuple[str, str]]:
         lines = metadata.requires("batchlock") or []
     except metadata.PackageNotFoundError:
         return []
-    found = {}
+    minimum_by_name = {}
     for line in lines:
         match = _REQUIREMENT.fullmatch(line)
         if match is None:
@@ -194,8 +194,8 @@ def _requirements(*, with_extras: bool) -> list[tuple[str, str]]:
         is_other_system = "sys_platform" in marker and _version(name) is None
         if name == "batchlock" or is_other_system or (is_extra and not with_extras):
             continue
-        found[name] = minimum
-    return sorted(found.items())
+        minimum_by_name[name] = minimum
+    return sorted(minimum_by_name.items())
 
 
 def _version(name: str) -> str | None:

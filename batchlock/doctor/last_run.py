@@ -31,10 +31,10 @@ def last_run_json(view: StoreView, redactor: Redactor) -> dict[str, object] | No
     run = _newest(view)
     if run is None:
         return None
-    found = _record(run, redactor)
+    values = _record(run, redactor)
     try:
         with view.journal(run, max_bytes=_MOST_COPIED_BYTES) as journal, journal.snapshot():
-            found["causes"] = [
+            values["causes"] = [
                 {
                     "result": cause.result.value,
                     "code": cause.code,
@@ -45,10 +45,10 @@ def last_run_json(view: StoreView, redactor: Redactor) -> dict[str, object] | No
                 }
                 for cause in causes_of(journal, exclude=_DONE)
             ]
-            found["rows"] = _rows(journal, redactor)
+            values["rows"] = _rows(journal, redactor)
     except BatchlockError as error:
-        found["journal"] = redactor.text(str(error))
-    return found
+        values["journal"] = redactor.text(str(error))
+    return values
 
 
 def private_texts_of(view: StoreView) -> list[str]:
@@ -130,7 +130,7 @@ def _rows_with(journal: Journal, *, is_done: bool) -> Iterator[ResultRow]:
 
 
 def _row(row: ResultRow, update: Update | None, redactor: Redactor) -> dict[str, object]:
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "row": row.row,
         "result": row.result.value,
         "http_status": row.http_status,
@@ -142,13 +142,13 @@ def _row(row: ResultRow, update: Update | None, redactor: Redactor) -> dict[str,
     }
     if update is not None:
         is_known = update.module in MODULES
-        found |= {
+        values |= {
             "module": update.module if is_known else redactor.hashed(update.module),
             "record": redactor.hashed(update.record_id),
             "lock": None if update.lock_id is None else redactor.hashed(update.lock_id),
             "reason_length": len(update.reason or ""),
         }
-    return found
+    return values
 
 
 def _time(moment: datetime | None) -> str | None:

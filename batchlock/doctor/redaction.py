@@ -100,10 +100,10 @@ class Redactor:
         text = _REASON.sub(r"\1 …", _QUOTED.sub("…", text))
         tokens = [_split(token) for token in text.split()]
         words = [word for _, word, _ in tokens]
-        is_said = self._phrases.said(words)
+        is_phrase = self._phrases.has_words(words)
         return " ".join(
-            f"{before}{word if said or self._is_known(word) else self.hashed(word)}{after}"
-            for (before, word, after), said in zip(tokens, is_said, strict=True)
+            f"{before}{word if is_own or self._is_known(word) else self.hashed(word)}{after}"
+            for (before, word, after), is_own in zip(tokens, is_phrase, strict=True)
         )
 
     def log(self, text: str) -> str:
@@ -201,14 +201,14 @@ class Phrases:
     pieces: frozenset[tuple[str, ...]]
     """The pieces of one or two words that stand between two values."""
 
-    def said(self, words: Sequence[str]) -> list[bool]:
+    def has_words(self, words: Sequence[str]) -> list[bool]:
         """Return for each of some words in a row whether a message says it."""
-        said = [False] * len(words)
+        is_message = [False] * len(words)
         for size, known in ((_PHRASE, self.windows), (2, self.pieces), (1, self.pieces)):
             for start in range(len(words) - size + 1):
                 if tuple(words[start : start + size]) in known:
-                    said[start : start + size] = [True] * size
-        return said
+                    is_message[start : start + size] = [True] * size
+        return is_message
 
 
 @functools.cache

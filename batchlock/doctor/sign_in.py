@@ -176,13 +176,13 @@ async def _scopes(connection: "Connection", settings: Settings, answers: _Answer
     answers.user = await client.get_user()
     answers.org.modules = await client.get_modules()
     org = answers.org.org
-    found = SignInCheck(
+    sign_in_check = SignInCheck(
         settings.org,
         None if org is None else org.org,
         answers.user.user or "",
         scopes=answers.scopes,
     )
-    status = status_of(settings, found)
+    status = status_of(settings, sign_in_check)
     user = f"The user is {status.user}." if status.user else "Zoho does not say who the user is."
     return [good("sign_in.user", user), _scope_check(status, answers)]
 

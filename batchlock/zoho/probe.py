@@ -81,8 +81,8 @@ def address_of(url: str) -> tuple[str, int]:
 
 def look_up(host: str, port: int) -> list[str]:
     """Return the addresses of a host. Raises OSError; it may take as long as the resolver likes."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in addresses))
 
 
 def certificate_source(network: NetworkSettings) -> tuple[str, int]:

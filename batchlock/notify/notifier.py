@@ -75,6 +75,7 @@ class Notifier:
         self._threads: list[threading.Thread] = []
         self._start: threading.Thread | None = None
         self._has_ended = threading.Event()
+        self._is_closed = threading.Event()
 
     @property
     def longest_seconds(self) -> float:
@@ -110,11 +111,14 @@ class Notifier:
     def close(self) -> None:
         """Wait until all notices are sent or have failed, for a bounded time."""
         deadline_monotonic = time.monotonic() + self.longest_seconds
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_monotonic - time.monotonic()))
-            if thread.is_alive():
-                _log.warning("A notice is not sent yet; it is not waited for any longer.")
-        self._threads = []
+        try:
+            for thread in self._threads:
+                thread.join(max(0.0, deadline_monotonic - time.monotonic()))
+                if thread.is_alive():
+                    _log.warning("A notice is not sent yet; it is not waited for any longer.")
+        finally:
+            # A thread that is left alone must not write to a stream while the process ends.
+            self._is_closed.set()
 
     def deliver(self, notice: Notice) -> list[Delivery]:
         """Send a notice, wait for it, and return what became of it at each place.
@@ -136,7 +140,7 @@ class Notifier:
 
     def _deliver_to(self, place: _Place, notice: Notice) -> Delivery:
         error = self._error_of(place, notice)
-        if error:
+        if error and not self._is_closed.is_set():
             _log.warning(
                 "%s: the notice was not delivered. %s",
                 place.name,

@@ -143,9 +143,11 @@ def end_notices(context: "Context", exit_code: int) -> None:
         return
     from batchlock.cli.logs import log_to
 
-    # After a signal its number is set, and a second one ends the process.
-    is_new_signal = context.signals.number is None
-    waiting = context.signals.interruptible() if is_new_signal else nullcontext()
+    number = context.signals.number
+    if number is not None and exit_code != 128 + number:
+        return  # it came after the end of the command, so nobody wants to wait
+    # After the signal that has ended the command, a second one ends the process.
+    waiting = context.signals.interruptible() if number is None else nullcontext()
     try:
         # The command has closed its own handlers by now.
         log = log_to(context.state_folder, quiet=context.is_quiet, is_json=context.logs_json)

@@ -6,21 +6,23 @@ send none for what other machines write, and a file has to stay the same for two
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from batchlock.core.cancel import CancelToken, until_cancelled
-from batchlock.core.errors import UsageError
-from batchlock.core.night import NightDigest
+from batchlock.core.errors import AlreadyRunning, UsageError
+from batchlock.core.night import FileStatus, NightDigest
 from batchlock.core.stop import Cancelled
 from batchlock.inboxes.inbox import Inbox
-from batchlock.inboxes.listing import LOOK_SECONDS, Listing
+from batchlock.inboxes.listing import LOOK_SECONDS, Listing, Version, version_of
 
 # How often runs are looked for that another inbox, which was killed, has left without a file.
 _EARLIER_RUNS_SECONDS = 30.0
-# After this time, files that could not be taken are tried again: the org is at work for another
-# command, or Zoho does not answer.
+# After this time, files that could not be taken are tried again. It doubles up to the longest one
+# while they cannot be, but not while the org is at work for another command.
 _AGAIN_SECONDS = 10.0
+_LONGEST_AGAIN_SECONDS = 600.0
 
 
 async def watch(
@@ -33,31 +35,57 @@ async def watch(
     """Take files as they become complete; return the exit code of an interrupted run, else 0.
 
     It ends with a signal, or with the time of the settings. `on_digest` gets what became of the
-    files each time that some were taken; `on_message` a sentence when the folder cannot be read.
+    files each time that some were taken; `on_message` a sentence when the folder cannot be read, or
+    no file can be taken.
     """
     looks, trouble = inbox.looks(), ""
-    again_monotonic = earlier_monotonic = time.monotonic()
+    waiting: dict[Path, Version | None] = {}
+    pause_seconds, again_monotonic = _AGAIN_SECONDS, time.monotonic()
+    earlier_monotonic = again_monotonic
     while not inbox.is_over:
+        now = time.monotonic()
         try:
             listing = await asyncio.to_thread(looks.look)
-            trouble = ""
         except UsageError as error:  # a network folder that is away comes back
-            if str(error) != trouble:
-                trouble = str(error)
-                on_message(trouble)
-            listing = Listing(())
-        now = time.monotonic()
-        is_needed = bool(listing.complete) or now >= earlier_monotonic
-        if not trouble and is_needed and now >= again_monotonic:
-            digest = await inbox.take(Listing(listing.complete))
-            again_monotonic = now = time.monotonic()
-            earlier_monotonic = now + _EARLIER_RUNS_SECONDS
-            if digest.ended_by or digest.left:
-                again_monotonic += _AGAIN_SECONDS
-            if len(digest.files) > len(digest.left):
-                on_digest(digest)
-            if digest.exit_code > 128:
-                return digest.exit_code
+            trouble = _tell_once(str(error), trouble, on_message)
+        else:
+            files = _to_take(listing, waiting if now < again_monotonic else {})
+            if files or now >= earlier_monotonic:
+                digest = await inbox.take(Listing(files))
+                if len(digest.files) > len(digest.left):
+                    on_digest(digest)
+                trouble = _tell_once(digest.ended_by, trouble, on_message)
+                if digest.exit_code > 128:
+                    return digest.exit_code
+                waiting = _left_files(digest)
+                is_busy = digest.ended_code == AlreadyRunning.exit_code
+                longer = min(2 * pause_seconds, _LONGEST_AGAIN_SECONDS)
+                pause_seconds = longer if waiting and not is_busy else _AGAIN_SECONDS
+                now = time.monotonic()
+                again_monotonic = now + pause_seconds
+                earlier_monotonic = now + _EARLIER_RUNS_SECONDS
         with suppress(Cancelled):
             await until_cancelled(asyncio.sleep(LOOK_SECONDS), cancel_token)
     return 0
+
+
+def _to_take(listing: Listing, waiting: Mapping[Path, Version | None]) -> tuple[Path, ...]:
+    """Return the complete files without those that were left as they are now."""
+    return tuple(
+        file
+        for file in listing.complete
+        if file not in waiting or waiting[file] != version_of(file)
+    )
+
+
+def _left_files(digest: NightDigest) -> dict[Path, Version | None]:
+    """Return the files that stay in the folder, with their versions."""
+    left = (file.file for file in digest.files if file.status is FileStatus.LEFT)
+    return {file: version_of(file) for file in left if file is not None}
+
+
+def _tell_once(sentence: str, before: str, on_message: Callable[[str], None]) -> str:
+    """Tell a sentence unless it was the last one; return it."""
+    if sentence and sentence != before:
+        on_message(sentence)
+    return sentence

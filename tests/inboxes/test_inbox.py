@@ -216,3 +216,11 @@ def test_the_digest_has_the_severest_exit_code() -> None:
     for less, more in itertools.pairwise(in_order):
         assert most_severe([more, less]) == most_severe([less, more]) == more
     assert most_severe([]) == 0
+
+
+def test_watching_ends_with_the_time_of_the_settings(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    put("a.csv", 1, age=0)
+    ended = run_in_process("inbox", FOLDER, "--watch", "--max-runtime", "1ms")
+    assert (ended.code, ended.out, names()) == (0, "", ["a.csv"])

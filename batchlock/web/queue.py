@@ -42,7 +42,7 @@ class StartOptions:
         """Return the start as the store keeps it; None for one without a wait."""
         if self.start_at is None:
             return None
-        sentence = f"It starts by itself, as {user} has chosen."
+        sentence = f"{user} has chosen this time."
         return LaterStart(self.start_at, StopReason(code=StopCode.PAUSED, sentence=sentence))
 
 

@@ -74,6 +74,7 @@ PHRASES: Sequence[tuple[str, str]] = (
     (r", (?:or )?name (?:it|one|the right one) with --sheet[^.]*", ", choose it below"),
     (r"Name (?:it|one|the right one) with --sheet[^.]*", "Choose it below"),
     (r"Leave --sheet out", "Choose no sheet"),
+    (r"Name the file( or the sheet)? with the table", "Upload the file with the table"),
     (
         r"then the command says the action, and `batchlock run` updates",
         "then the action that is chosen for all rows holds",
@@ -195,7 +196,7 @@ _PHRASES = tuple((re.compile(pattern), words) for pattern, words in PHRASES)
 # Most messages have nothing of a terminal, and a page shows hundreds.
 _SUSPICIOUS = re.compile(
     r"`|--[a-z{]|command|configuration|leave it out|the option|run the corrected file"
-    rf"|Resume it first|again with:|Add a name to it|, process|{_SETTING}"
+    rf"|Resume it first|again with:|Add a name to it|, process|Name the file|{_SETTING}"
     # Paths of the server.
     r"|(?<!\S)/|:\\"
 )

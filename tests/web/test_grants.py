@@ -127,7 +127,7 @@ def test_every_route_of_an_org_checks_the_grants(
             is_refused = any(
                 sentence in words
                 for sentence in (
-                    f"You may look at {org}, and not send to it.",
+                    f"You can look at {org}, but not send to it.",
                     f"You may not change how {org} is set up.",
                 )
             )
@@ -186,7 +186,7 @@ def test_a_viewer_finds_no_button_that_sends(people: dict[str, Visitor]) -> None
     assert "/start" in ada.get(upload).text
     for path in ("/orgs/globex", "/orgs/globex/locks", upload):
         page = sam.get(path).text
-        assert "You may look at globex" in page
+        assert "You can look at globex" in page
         assert re.findall(r'method="post" action="([^"]+)"', page) == ["/logout"], path
 
 

@@ -31,6 +31,8 @@ from batchlock.web.uploads.planner import UploadPlanner
 
 _REASON = LOCK_TITLES.index("Reason")
 _TITLE_BEFORE = "Reason before"
+# The columns that only the downloads have: with them the table would be wider than a laptop shows.
+_DOWNLOADED_TITLES = ("Locked by id", "Rule id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class FoundPage(Page):
     changeable: int
     """Locks that match the filter of the table and are not held by a rule alone."""
     titles: Sequence[str] = LOCK_TITLES
+    downloaded_titles: Sequence[str] = _DOWNLOADED_TITLES
     longest_reason: int = LONGEST_REASON
 
 

@@ -332,18 +332,10 @@ function showStrength(line) {
   });
 }
 
-// On a phone the links of the pages stand in one line, which can be moved. Not by scrollIntoView:
-// the key Tab would then begin at that link, and not at the one that leads to the content.
-function showCurrentLink(nav) {
-  const link = nav?.querySelector("[aria-current]");
-  if (link) nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
-}
-
 document.querySelectorAll("[data-strength]").forEach(showStrength);
 document.querySelectorAll("[data-show-password]").forEach(showPasswords);
 document.querySelectorAll("[data-refresh]").forEach(refresh);
 localTimes(document);
-showCurrentLink(document.querySelector(".top nav"));
 if (document.getElementById("signed-out") !== null) reportActivity();
 document.querySelectorAll("[data-overview]").forEach(overview);
 document.querySelectorAll("form[data-upload]").forEach(upload);

@@ -57,7 +57,7 @@ def test_locks_are_found_changed_and_unlocked(anna: Visitor, org: StandIn) -> No
 
     unlock = anna.post(f"{run}/use", {"words": one, "action": "unlock"}).location
     eventually(lambda: "being read" not in anna.get(unlock).text)
-    assert "Unlock 1 record in default, production" in anna.get(unlock).words
+    assert "Unlock 1 record in default production" in anna.get(unlock).words
     assert org.state()["unlocked"] == 0
     assert "Unlock 1 record?" in anna.post(f"{unlock}/start").words
     result = anna.post(f"{unlock}/start", {"unlocks": "1"}).location

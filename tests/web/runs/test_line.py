@@ -53,7 +53,7 @@ def test_the_run_that_comes_first_is_named_with_its_expected_end() -> None:
     html = status(FIRST)
     # 500 rows are left, at 100 rows a minute.
     assert words(html) == (
-        "Waiting in line: 1 run comes first: long.csv (Anna). It is expected to end at "
+        "Waiting in line. 1 run comes first: long.csv (Anna). It is expected to end at "
         "2026-03-14 10:05 UTC."
     )
     assert f'href="/orgs/acme/runs/{FIRST.run_id}"' in html
@@ -62,7 +62,7 @@ def test_the_run_that_comes_first_is_named_with_its_expected_end() -> None:
 def test_the_runs_in_line_count_for_the_expected_end() -> None:
     waiting = replace(FIRST, state=RunState.QUEUED, requested_by="", heartbeat_at=None)
     assert words(status(FIRST, waiting)) == (
-        "Waiting in line: 2 runs come first: long.csv (Anna), long.csv (command line). They are "
+        "Waiting in line. 2 runs come first: long.csv (Anna), long.csv (command line). They are "
         "expected to end at 2026-03-14 10:10 UTC."
     )
 

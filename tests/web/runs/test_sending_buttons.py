@@ -66,7 +66,7 @@ def test_a_retry_of_production_asks_once_with_the_number(anna: Visitor) -> None:
         asked = anna.post(f"{run}/retry", form)
         assert (asked.status, asked.location) == (200, "")
         assert "Send 1 update to default production? " in asked.words
-        assert "Nothing was sent yet." in asked.words
+        assert "Nothing is sent yet." in asked.words
     assert anna.get(f"{anna.home}/history?words=production.csv").text.count("/runs/") == 1
     retry = anna.confirm(f"{run}/retry").location
     assert "1 rejected" in anna.results(retry).words

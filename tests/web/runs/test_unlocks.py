@@ -57,7 +57,7 @@ def test_what_a_run_has_changed_is_put_back_and_again(anna: Visitor, slow_org: S
     assert "Undo: Put back 1 reason, lock 1 again, unlock 1" in anna.results(run).words
     page = anna.get(f"{run}/undo").words
     assert "Put back 1 reason, lock 1 again, unlock 1" in page
-    assert "Undo: unlock 1 record in default, production, 3 rows in all" in page
+    assert "Undo: Unlock 1 record in default production, 3 rows in all" in page
     assert "Unlock 1 record?" in anna.post(f"{run}/undo").words
     assert runs_named(anna, "undo.csv") == 1
     undo = anna.post(f"{run}/undo", {"unlocks": "1"}).location

@@ -149,18 +149,18 @@ def _refusal(right: Right, org: str, *, may_prepare: bool) -> str:
         )
     if may_prepare:
         return _(
-            "You may prepare files for %(org)s, and not send them. Ask whoever runs batchlock for "
+            "You can prepare files for %(org)s, but not send them. Ask whoever runs batchlock for "
             "the role sender.",
             org=org,
         )
     if right is Right.PREPARE:
         return _(
-            "You may look at %(org)s, and not send to it. Ask whoever runs batchlock for the role "
+            "You can look at %(org)s, but not send to it. Ask whoever runs batchlock for the role "
             "preparer or sender.",
             org=org,
         )
     return _(
-        "You may look at %(org)s, and not send to it. Ask whoever runs batchlock for the role "
+        "You can look at %(org)s, but not send to it. Ask whoever runs batchlock for the role "
         "sender.",
         org=org,
     )

@@ -197,8 +197,8 @@ def test_each_person_may_start_only_what_others_have_prepared(
     withdraw = back.replace("/return", "/withdraw")
     for name, words in (
         ("Sue", "Another person must approve it"),  # who has uploaded it and asked
-        ("Pia", "prepare files for default, and not send"),
-        ("Vera", "look at default, and not send"),
+        ("Pia", "prepare files for default, but not send"),
+        ("Vera", "look at default, but not send"),
     ):
         refusal(people[name].post(start, form), words)
         refusal(people[name].post(back, {"comment": "no"}), words)
@@ -318,7 +318,7 @@ def test_retry_resume_and_undo_need_an_approval_of_their_own(
     assert "2 updated, 1 failed" in sam.results(run).words
     for action in ("retry", "undo"):
         refusal(sam.post(f"{run}/{action}"), "another person must approve")
-        refusal(pia.post(f"{run}/{action}"), "and not send them")
+        refusal(pia.post(f"{run}/{action}"), "but not send them")
         refusal(people["Vera"].post(f"{run}/ask", {"start": action}), "look at default")
     assert pia.post(f"{run}/ask", {"start": "new"}).status == 400
     assert sam.post(f"{run}/ask", {"start": "resume"}).status == 409

@@ -137,7 +137,7 @@ def test_every_route_of_an_org_checks_the_grants(
         is_refused = status == 403 and (
             "You may not change how acme is set up." in words
             if path in ADMINISTRATION
-            else "prepare files for acme, and not send" in words
+            else "prepare files for acme, but not send" in words
         )
         assert is_refused == (method == "POST" and path not in PREPARATIONS), (method, path)
         if path in ADMINISTRATION:
@@ -195,7 +195,7 @@ def test_a_preparer_uploads_and_finds_no_button_that_sends(people: dict[str, Vis
     pia.home = "/orgs/acme"
     check = pia.check("prepared.csv", csv_content(2, first=30))
     page = pia.get(check)
-    assert "prepare files for acme, and not send them" in page.words
+    assert "prepare files for acme, but not send them" in page.words
     assert f"{check}/read" in page.text
     assert f"{check}/start" not in page.text
     assert pia.post(f"{check}/start").status == 403

@@ -86,7 +86,7 @@ def test_the_old_reason_stands_beside_the_new_one(someone: Visitor) -> None:
 def test_a_file_with_titles_only_says_that_it_has_no_rows(someone: Visitor) -> None:
     check = someone.get(someone.check("titles.csv", HEADER.encode())).words
     assert "The file has no rows There are titles in row 1, and no row below them." in check
-    assert "Fill in the rows and upload the file again." in check
+    assert "Fill in the rows and upload the file." in check
     assert "done already" not in check
 
 

@@ -48,7 +48,7 @@ def results(visitor: Visitor, run: str) -> list[dict[str, str]]:
 def counts(visitor: Visitor, upload: str) -> tuple[int, int]:
     """Return how many rows can be sent, and how many have problems."""
     words = visitor.get(upload).words
-    found = re.search(r"can be sent (\d+) have problems (\d+)", words)
+    found = re.search(r"can be sent (\d+) ha(?:ve|s) problems (\d+)", words)
     assert found is not None, words
     return int(found[1]), int(found[2])
 

@@ -113,7 +113,7 @@ def test_no_server_shows_an_older_plan(machines: tuple[PageServer, PageServer]) 
     assert anna.post(f"{upload}/read", {"action_for_all": "unlock"}).status == 303
     eventually(lambda: "being read" not in anna.get(upload).text)
     anna.url = second.url
-    assert "Unlock 2 records in acme, sandbox" in anna.get(upload).words
+    assert "Unlock 2 records in acme sandbox" in anna.get(upload).words
 
 
 def test_a_stop_reaches_the_workers_at_once(

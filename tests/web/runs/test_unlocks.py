@@ -30,7 +30,7 @@ def runs_named(visitor: Visitor, name: str) -> int:
 
 def test_no_click_unlocks_without_the_number_of_rows(someone: Visitor) -> None:
     upload = someone.check("gone.csv", content(",unlock", ",unlock", "a,lock", first=0))
-    assert "Start 3 rows: Unlock 2 records in simulator, rehearsal" in someone.get(upload).words
+    assert "Start 3 rows: Unlock 2 records in simulator rehearsal" in someone.get(upload).words
     for form in ({}, {"unlocks": "3"}, {"unlocks": "two"}):
         asked = someone.post(f"{upload}/start", form)
         assert (asked.status, asked.location) == (200, "")

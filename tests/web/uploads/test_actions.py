@@ -53,14 +53,14 @@ def test_the_actions_of_a_column_are_counted_and_cannot_be_chosen(someone: Visit
                  "Unlock 1: Leads 1"):  # fmt: skip
         assert part in words
     assert "What shall happen" not in words
-    assert "Unlock 1 record in simulator, rehearsal" in words
+    assert "Unlock 1 record in simulator rehearsal" in words
 
 
 def test_a_file_of_ids_alone_can_be_read_for_an_unlock(someone: Visitor) -> None:
     content = rows_with("x", "y", first=200, header="Module,Record Id,Note to us\n")
     upload = someone.check("ids.csv", content)
     assert "What shall happen with these records?" in someone.get(upload).words
-    assert "Unlock 2 records in simulator, rehearsal" in read_for(someone, upload, "unlock")
+    assert "Unlock 2 records in simulator rehearsal" in read_for(someone, upload, "unlock")
 
 
 def test_other_choices_stay_when_the_action_is_chosen(someone: Visitor) -> None:

@@ -127,7 +127,7 @@ def test_the_later_of_two_people_is_told(someone: Visitor, page: PageServer) -> 
     form |= {"new-3-reason": "the later one", "new-3-module": "Leads"}
     late = other.post(f"{upload}/correct", form)
     assert late.status == 409
-    assert "Nothing was saved. Another person was faster" in late.words
+    assert "Nothing was saved. Another person has changed a cell" in late.words
     assert "It says “the first one” now." in late.words
     assert form_of(late)["new-3-reason"] == "the later one"
     assert "the first one" in someone.get(upload).words

@@ -60,6 +60,18 @@ def settings_of_org(
     return with_org(settings, stored, secrets)
 
 
+def settings_with_sign_in(settings: Settings, store: "Store") -> Settings:
+    """Return settings of an org with its secrets, also if it is disabled; others as they are.
+
+    For commands that look at a sign-in or end it, and send nothing. Raises UsageError for secrets
+    that cannot be opened.
+    """
+    stored = store.orgs.get(settings.org)
+    if stored is None:
+        return settings
+    return with_org(settings, stored, _secrets(settings, store, stored.name))
+
+
 def with_org(settings: Settings, org: StoredOrg, secrets: "Mapping[str, SecretStr]") -> Settings:
     """Return settings with those of an org and its secrets in their places. Raises UsageError."""
     values = org.configuration | {("zoho", field): secret for field, secret in secrets.items()}

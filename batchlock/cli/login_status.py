@@ -9,7 +9,7 @@ from batchlock.cli.login import opened
 from batchlock.cli.options import CommandOptions
 from batchlock.cli.sign_in_text import GRANT_WORDS, org_words, scope_words
 from batchlock.cli.streams import echo
-from batchlock.org_settings import settings_of_org
+from batchlock.org_settings import settings_with_sign_in
 from batchlock.sign_in_status import SignInStatus, sign_in_status
 from batchlock.sign_in_storage import config_place
 
@@ -26,7 +26,7 @@ def print_status(context: Context, options: CommandOptions) -> int:
     signals = context.signals
     with opened(options, place) as (settings, store):
         if store is not None:
-            settings = settings_of_org(settings, store, settings.org)  # with its secrets
+            settings = settings_with_sign_in(settings, store)
         status = signals.run_async(sign_in_status(settings, store, signals.cancel_token))
     echo(json.dumps(_json(status)) if context.as_json else "\n".join(_lines(status)))
     return status.exit_code

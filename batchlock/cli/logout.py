@@ -13,7 +13,7 @@ from batchlock.cli.streams import echo, echo_error
 from batchlock.config import Settings
 from batchlock.core.cancel import until_cancelled
 from batchlock.core.errors import BatchlockError, Stopped, UsageError
-from batchlock.org_settings import settings_of_org
+from batchlock.org_settings import settings_with_sign_in
 from batchlock.sign_in_storage import ConfigPlace, config_change, config_place
 from batchlock.sign_out import (
     LocalSecrets,
@@ -40,7 +40,7 @@ def logout(context: Context, options: CommandOptions, *, is_local: bool) -> int:
     with opened(options, place) as (settings, store):
         is_stored = store is not None and store.orgs.get(settings.org) is not None
         if store is not None:
-            settings = settings_of_org(settings, store, settings.org)
+            settings = settings_with_sign_in(settings, store)
         secrets = LocalSecrets() if is_stored else local_secrets(place, settings.org)
         credentials, problem = _credentials(settings)
         if credentials is None and not is_stored and not secrets.files and not secrets.settings:

@@ -173,6 +173,8 @@ def test_the_entries_of_the_keyring_are_removed(zoho: StandIn, run_in_process: R
 def test_a_stored_org_stays_without_its_sign_in(org: StandIn, run_in_process: RunCommand) -> None:
     assert run_in_process("orgs", "add", "acme", "--from-config").code == 0
     assert run_in_process("login", "--status", "--org", "acme").code == 0
+    # Whoever disables an org may want to end its sign-in, too.
+    assert run_in_process("orgs", "disable", "acme").code == 0
     done = run_in_process("logout", "--org", "acme", "--yes")
     assert (done.code, "in the store: its secrets" in done.out) == (0, True)
     [listed] = run_in_process("orgs", "list", "--json").json["orgs"]

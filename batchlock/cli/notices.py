@@ -110,13 +110,15 @@ class CommandNotices:
 
 
 def begin_notices(context: "Context", settings: "Settings", *, is_rehearsal: bool) -> None:
-    """Begin the notices of a command, if it is one that has some and any are configured."""
-    if context.command not in _COMMANDS or settings.notify.is_empty:
+    """Begin the notices of a command, if it is one that has some and any are configured.
+
+    A rehearsal has none: its ping would say that a night went well in which nothing was sent.
+    """
+    if is_rehearsal or context.command not in _COMMANDS or settings.notify.is_empty:
         return
     from batchlock.notify.notifier import Notifier
-    from batchlock.zoho.settings import SIMULATOR
 
-    is_shared = settings.database_url is not None and not is_rehearsal
+    is_shared = settings.database_url is not None
     context.notices = CommandNotices(
         Notifier(
             settings.notify,
@@ -127,7 +129,7 @@ def begin_notices(context: "Context", settings: "Settings", *, is_rehearsal: boo
             others=not is_shared or context.command == "inbox",
         ),
         command=context.command,
-        org=SIMULATOR if is_rehearsal else settings.org,
+        org=settings.org,
         environment=settings.zoho.environment,
         file=context.file,
     )

@@ -115,7 +115,7 @@ class NotifySettings:
     textfile: Annotated[UserPath, AfterValidator(_textfile)] | None = None
     # Seconds of one attempt. There are two at most, so a command ends within about three times
     # this time after its results, however its notices fare.
-    timeout: Annotated[float, Gt(0), Le(60)] = 10.0
+    timeout: Annotated[float, Gt(0), Le(60)] = 5.0
 
     @property
     def is_empty(self) -> bool:

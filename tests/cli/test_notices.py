@@ -156,6 +156,13 @@ def test_commands_that_send_nothing_tell_nothing(org: StandIn, run_in_process: R
 
 
 @POSIX
+def test_a_rehearsal_tells_nobody(org: StandIn, run_in_process: RunCommand) -> None:
+    with notice_server() as server:
+        configure(org, ping_url=f"{server.url}/{SECRET_PATH}", webhook=server.url)
+        run_in_process("run", sheet("in.csv", rows(1)), "--simulate")
+    assert server.requests == []
+
+
 def test_an_interrupted_run_says_so(org: StandIn) -> None:
     with notice_server() as server:
         configure(org, ping_url=server.url)

@@ -86,7 +86,7 @@ EVERY_KEY = [
     ("notify.webhook_secret_file", "secret.txt", Path("secret.txt")),
     ("notify.webhook_secret_command", "echo secret", "echo secret"),
     ("notify.textfile", "figures.prom", Path("figures.prom")),
-    ("notify.timeout", "5s", 5.0),
+    ("notify.timeout", "7s", 7.0),
     ("inbox.max_age", "36h", 129_600.0),
     ("inbox.usual_rows", "200-800", (200, 800)),
     ("web.max_upload", "20 MiB", 20 * 2**20),

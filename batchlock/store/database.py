@@ -20,6 +20,7 @@ from batchlock.core.errors import BatchlockError, Stopped, UsageError
 from batchlock.core.paths import make_private_folder, refuse_missing_home
 from batchlock.store.migrations import HEAD, stamp, upgrade
 from batchlock.store.schema import metadata
+from batchlock.store.sqlite_errors import is_disk_full
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -204,7 +205,7 @@ def _readable_errors(engine: sa.Engine) -> Iterator[None]:
             raise database_error(error) from error
         state = Path(engine.url.database or "").parent
         name = getattr(error.orig, "sqlite_errorname", "")
-        if name.startswith("SQLITE_FULL"):
+        if is_disk_full(error.orig):
             raise Stopped(
                 f"The disk with {state} is full. Make room, then resume.",
                 page_message="The disk of the server is full. Ask the administrator to make room, "

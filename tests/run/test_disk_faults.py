@@ -49,6 +49,24 @@ def test_a_disk_full_before_sending_leaves_nothing_to_resume(org: StandIn, mount
     assert org.state()["calls"]["put"] == 0
 
 
+def test_a_disk_without_room_to_open_the_store_is_full(org: StandIn, mounts: None) -> None:
+    org.config(state_directory="state")
+    sheet("first.csv", rows(1))
+    sheet("in.csv", rows(3, first=5))
+    Path("state").mkdir()
+    _, full = in_a_namespace(
+        "mount -t tmpfs -o size=64m tmpfs state; "
+        "batchlock run first.csv --json; "
+        "used=$(df -k --output=used state | tail -n 1); "
+        # SQLite needs 32 KiB for its shared memory, and has another name for that error.
+        "mount -o remount,size=$((used + 8))k state; "
+        "batchlock run in.csv --json || true"
+    )
+    assert full["exit_code"] == 6
+    assert "is full" in full["message"]
+    assert org.state()["calls"]["put"] == 1
+
+
 @pytest.mark.parametrize("folder", ["state", "state/runs"])
 def test_a_read_only_state_folder_is_reported_before_sending(
     org: StandIn, mounts: None, folder: str

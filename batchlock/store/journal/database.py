@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from batchlock.core.errors import BatchlockError, Stopped
 from batchlock.store.journal.sql import SQLITE, Place
+from batchlock.store.sqlite_errors import is_disk_full
 
 # PRAGMA user_version of the file. It changes with the tables below and with the fields of the
 # JSON in `run`, so that an older batchlock refuses a newer journal in a sentence.
@@ -282,7 +283,7 @@ def readable_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "")
-        if name.startswith("SQLITE_FULL"):
+        if is_disk_full(error):
             raise Stopped(
                 f"The disk with {path.parent} is full. What was recorded is safe; make room, "
                 "then resume."

@@ -110,15 +110,19 @@ class Executor:
             )
         observers = RunObservers(self.observer, recorder)
         try:
-            async with recorder.beating(self.cancel_token):
-                if await self._leave_done_rows(journal):
-                    recorder.set_figures(await asyncio.to_thread(journal.figures))
-                reason = await self._send(run, journal, connection, enquiry, observers)
-                await enquiry.close()
-                await record_costs(enquiry, self.writer or ThreadWriter(journal))
-                recorder.on_message("Writing the results.")
-                # In a thread, so that heartbeats go on: a million rows take 20 seconds.
-                result = await asyncio.to_thread(self.finish, journal, run.info, reason)
+            # A rule, or a person on the page, ends this run, and not the other files of an inbox.
+            with self.cancel_token.child() as cancel_token:
+                async with recorder.beating(cancel_token):
+                    if await self._leave_done_rows(journal):
+                        recorder.set_figures(await asyncio.to_thread(journal.figures))
+                    reason = await self._send(
+                        run, journal, connection, enquiry, observers, cancel_token
+                    )
+                    await enquiry.close()
+                    await record_costs(enquiry, self.writer or ThreadWriter(journal))
+                    recorder.on_message("Writing the results.")
+                    # In a thread, so that heartbeats go on: a million rows take 20 seconds.
+                    result = await asyncio.to_thread(self.finish, journal, run.info, reason)
         except (LeaseLost, *DATABASE_ERRORS):
             raise  # another process sends the run now, or will
         except Exception as error:
@@ -185,6 +189,7 @@ class Executor:
         connection: Connection,
         enquiry: OrgEnquiry,
         observer: RunObserver,
+        cancel_token: CancelToken,
     ) -> StopReason:
         """Send the rows that are left, unless `strict` forbids it; return why it ended."""
         # Also when all rows are done: the notes say when that was.
@@ -205,7 +210,7 @@ class Executor:
             self.settings,
             memory=org_memory(self.settings, self.store, run.info.org),
             deadline_monotonic=self.deadline_monotonic,
-            cancel_token=self.cancel_token,
+            cancel_token=cancel_token,
             observer=observer,
             writer=self.writer,
         )

@@ -38,6 +38,18 @@ class CancelToken:
             raise Cancelled(self.reason)
 
     @contextmanager
+    def child(self) -> Iterator["CancelToken"]:
+        """Yield a token that is cancelled with this one; to cancel it does not cancel this one."""
+        child = CancelToken()
+
+        def cancel_child() -> None:
+            if self.reason is not None:
+                child.cancel(self.reason)
+
+        with self.callbacks_while(cancel_child):
+            yield child
+
+    @contextmanager
     def callbacks_while(self, *callbacks: Callable[[], object]) -> Iterator[None]:
         """Call all `callbacks` if the token is cancelled while the block runs."""
         for callback in callbacks:

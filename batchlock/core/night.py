@@ -63,11 +63,18 @@ class FileOutcome:
     """How its run has ended; None when it led to no run."""
     is_resumed_next: bool = False
     """Whether the next night goes on with its run by itself."""
+    is_refused: bool = False
+    """Whether a rule has stopped its run, and Zoho has refused rows before."""
 
     @property
     def needs_person(self) -> bool:
-        """Whether a person has to look at it."""
-        return self.status is FileStatus.ATTENTION and not self.is_resumed_next
+        """Whether a person has to look at it.
+
+        That holds for a refused run that is resumed, too: where locking is not set up, each night
+        would have the next twenty rows refused.
+        """
+        is_stuck = self.is_refused or not self.is_resumed_next
+        return self.status is FileStatus.ATTENTION and is_stuck
 
     @property
     def run_id(self) -> str | None:
@@ -127,9 +134,11 @@ class NightDigest:
 
     @property
     def left(self) -> tuple[FileOutcome, ...]:
-        """The files that the next night takes, or whose runs it resumes."""
+        """The other files that the next night takes, or whose runs it resumes."""
         return tuple(
-            file for file in self.files if file.status is FileStatus.LEFT or file.is_resumed_next
+            file
+            for file in self.files
+            if file.status is FileStatus.LEFT or (file.is_resumed_next and not file.needs_person)
         )
 
     @property
@@ -185,7 +194,7 @@ class NightDigest:
         if left:
             parts.append(f"{left:,} left for the next time")
         if not self.files:
-            parts = ["there were no files"]
+            parts = ["no file was taken" if self.ended_by else "there were no files"]
         return f"Inbox {self.folder}, org {self.org}: {', '.join(parts)}."
 
     @property
@@ -205,7 +214,8 @@ class NightDigest:
         for cause in self.causes[:_LISTED_CAUSES]:
             code = f" ({cause.code})" if cause.code else ""
             where = "; ".join(f"{name}: {ranges}" for name, ranges in cause.files[:_LISTED_FILES])
-            yield f"{cause.result.words}, {cause.rows:,} rows{code} {cause.remedy}".rstrip()
+            rows = f"{cause.rows:,} {'row' if cause.rows == 1 else 'rows'}"
+            yield f"{cause.result.words}, {rows}{code} {cause.remedy}".rstrip()
             yield f"  {where}"
         if len(self.causes) > _LISTED_CAUSES:
             yield f"and {len(self.causes) - _LISTED_CAUSES} more causes"
@@ -232,7 +242,9 @@ def _severity(code: int) -> int:
 
 def _listed(heading: str, files: Sequence[FileOutcome]) -> Iterator[str]:
     for file in files[:_LISTED_FILES]:
-        yield f"{heading}: {file.name}: {file.why}"
+        # Many sentences begin with the name.
+        name = "" if file.why.startswith(file.name) else f"{file.name}: "
+        yield f"{heading}: {name}{file.why}"
     if len(files) > _LISTED_FILES:
         yield f"and {len(files) - _LISTED_FILES:,} more files"
 

@@ -91,7 +91,16 @@ class EndedRuns:
             why = sentences(why, f"{file.name} was changed or removed while it was sent.")
         status = FileStatus.DONE if is_done(run) else FileStatus.ATTENTION
         moved = RunResult(summary=summary, output=filed.results or result.output)
-        return _outcome(file, status, code, why, moved, now=filed.file, is_resumed_next=is_resumed)
+        return _outcome(
+            file,
+            status,
+            code,
+            why,
+            moved,
+            now=filed.file,
+            is_resumed_next=is_resumed,
+            is_refused=is_stopped_with_refusals(run),
+        )
 
     @property
     def _org(self) -> str:
@@ -100,8 +109,13 @@ class EndedRuns:
 
 def is_refused_as_a_whole(run: Run) -> bool:
     """Return whether a stop rule has ended a run because Zoho refused all of its first rows."""
+    return is_stopped_with_refusals(run) and not run.figures.settled
+
+
+def is_stopped_with_refusals(run: Run) -> bool:
+    """Return whether a stop rule has ended a run of which Zoho has refused rows."""
     is_stopped = run.reason is not None and run.reason.code is StopCode.RULE
-    return is_stopped and not run.figures.settled and run.figures.counts.get(Result.REJECTED, 0) > 0
+    return is_stopped and run.figures.counts.get(Result.REJECTED, 0) > 0
 
 
 def _outcome(
@@ -113,6 +127,7 @@ def _outcome(
     *,
     now: Path | None = None,
     is_resumed_next: bool = False,
+    is_refused: bool = False,
 ) -> FileOutcome:
     return FileOutcome(
         name=file.name,
@@ -123,6 +138,7 @@ def _outcome(
         results=result.output,
         summary=result.summary,
         is_resumed_next=is_resumed_next,
+        is_refused=is_refused,
     )
 
 

@@ -11,6 +11,7 @@ from support.sheets import balanced, lines, lock, rows
 from support.zoho import StandIn
 
 from batchlock.core.night import most_severe
+from batchlock.inboxes.folder_lock import folder_lock
 
 
 def test_files_are_sent_oldest_first_and_moved_with_their_results(
@@ -192,6 +193,38 @@ def test_a_refused_sign_in_ends_the_night_and_leaves_the_other_files(
     assert "The next inbox goes on with it by itself." in note("a")
     assert [file["needs_person"] for file in night["files"]] == [False, False]
     assert night["files"][1]["message"].startswith("b.csv was not begun.")
+
+
+def test_a_run_of_which_zoho_refuses_every_row_needs_a_person_on_the_first_night(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    org.config(
+        state_directory="state",
+        input={"custom_modules": ["Not_Configured"]},
+        stop={"same_refusal": 2},
+        limits={"in_flight": 1},
+    )
+    put("a.csv", [("Not_Configured", *row[1:]) for row in rows(5)], age=9)
+    put("b.csv", rows(1, first=9), age=0)
+    ended = run_in_process("inbox", FOLDER, "--json")
+    first = ended.json["files"][0]
+    assert (ended.code, first["is_resumed_next"], first["needs_person"]) == (6, True, True)
+    assert (ended.json["files_done"], ended.json["files_need_person"]) == (1, 1)
+    # The rule has ended one run, and not the night.
+    assert (ended.json["files_left"], ended.json["files"][1]["status"]) == (0, "done")
+
+
+def test_an_inbox_that_takes_nothing_does_not_say_that_there_were_no_files(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    FOLDER.mkdir()
+    run_in_process("inbox", FOLDER)  # makes the store
+    put("a.csv", 1, age=0)
+    with folder_lock(FOLDER.absolute(), Path("state").absolute()):
+        ended = run_in_process("inbox", FOLDER)
+    assert ended.code == 7
+    assert "no file was taken" in ended.out
+    assert "Another inbox is at work" in ended.out
 
 
 def test_a_run_of_a_person_that_is_at_work_leaves_the_files(

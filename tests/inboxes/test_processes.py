@@ -235,3 +235,20 @@ def test_the_notice_of_a_night_has_its_digest_and_exit_code(
     assert "1 file done, 1 needs a person" in text
     assert "Needs a person: none.csv" in text
     assert record(1) not in text
+
+
+def test_a_watching_inbox_goes_on_after_a_run_that_a_rule_has_stopped(org: StandIn) -> None:
+    org.config(
+        state_directory="state",
+        input={"custom_modules": ["Not_Configured"]},
+        stop={"same_refusal": 2},
+    )
+    FOLDER.mkdir()
+    with forked("inbox", FOLDER, "--watch", "-q", "--in-flight", 1) as process:
+        put("refused.csv", [("Not_Configured", *row[1:]) for row in rows(9)], age=0)
+        wait_until(lambda: names("attention") != [], process)
+        arrive("good.csv", 50)
+        wait_until(lambda: names("done") != [], process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT_SECONDS) == 0
+    assert len(updates(org)) == 4

@@ -48,8 +48,21 @@ def output(module: str, *options: str) -> str:
         timeout=300,
         check=False,
     )
-    assert completed.returncode == 0, completed.stderr
+    assert completed.returncode == 0, completed.stdout + completed.stderr
     return completed.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_nights_lose_nothing_and_tell_what_has_happened() -> None:
+    kinds = ("refused", "reboot", "revoked", "away")
+    printed = output("benchmarks.nights", "--nights", "9", "--rows", "8", "--only", *kinds)
+    nights = {line.split("|")[1].strip() for line in printed.splitlines() if "|" in line}
+    assert {
+        "rows refused",
+        "reboot: the night after",
+        "sign-in revoked in the middle: mended",
+        "outage until batchlock gives up: the night after",
+    } <= nights
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no number of open files")

@@ -168,7 +168,7 @@ def main() -> None:
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     # Before any parser sees the file.
     _limit_memory(request.memory_bytes)
-    failure = _failure(request)
+    failure = failure_of(request)
     with replies:
         # JSON is ASCII, whatever the encoding of the locale is.
         json.dump(None if failure is None else asdict(failure), replies)
@@ -257,7 +257,8 @@ def too_much_memory(file_name: str, memory_bytes: int) -> UnreadableFile:
     )
 
 
-def _failure(request: ReadRequest) -> ReadFailure | None:
+def failure_of(request: ReadRequest) -> ReadFailure | None:
+    """Plan the file as `plan_file` does; return why that failed, None when it did not."""
     try:
         plan_file(request)
     except Stopped:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
+from support.commands import TIMEOUT_SECONDS
 from support.run_info import run_info, run_record
 from support.terminal import open_terminal, read_until
 
@@ -150,24 +151,26 @@ def test_a_line_is_completed_in_a_shell(
     script.write_bytes(printed.stdout_bytes)
 
     screen, terminal = open_terminal()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _OWN_TERMINAL, *_SHELLS[shell]],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm", "PS1": "> "},
+    )
+    os.close(terminal)
     try:
-        with subprocess.Popen(
-            [sys.executable, "-c", _OWN_TERMINAL, *_SHELLS[shell]],
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env={**os.environ, "TERM": "xterm", "PS1": "> "},
-        ) as process:
-            os.close(terminal)
-            if shell == "zsh":
-                os.write(screen, b"autoload -Uz compinit; compinit -u -D\r")
-            os.write(screen, f"source {shlex.quote(str(script))}; echo rea''dy\r".encode())
-            read_until(screen, "ready")
-            # Tab completes the command and the run.
-            os.write(screen, b"batchlock sho\t20260314\t--json > shown.json; exit\r")
-            text = read_until(screen, None)
-            process.wait(60)
+        if shell == "zsh":
+            os.write(screen, b"autoload -Uz compinit; compinit -u -D\r")
+        os.write(screen, f"source {shlex.quote(str(script))}; echo rea''dy\r".encode())
+        read_until(screen, "ready")
+        # Tab completes the command and the run.
+        os.write(screen, b"batchlock sho\t20260314\t--json > shown.json; exit\r")
+        text = read_until(screen, None)
+        process.wait(TIMEOUT_SECONDS)
     finally:
+        process.kill()
+        process.wait(TIMEOUT_SECONDS)
         os.close(screen)
     assert Path("shown.json").exists(), text
     content = json.loads(Path("shown.json").read_text("utf-8"))

@@ -151,6 +151,8 @@ async def serve(orgs: Orgs, file: Path | None, *, port: int, cancel_token: Cance
 
 
 def _write_orgs(file: Path, orgs: Orgs) -> None:
+    if file.suffix.lower() != ".csv":  # `orgs import` would refuse it as a damaged workbook
+        raise UsageError(f"{file} would be a CSV file. Name one with .csv.")
     try:
         write_orgs(file, orgs)
     except FileExistsError:

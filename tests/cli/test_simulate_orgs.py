@@ -77,7 +77,11 @@ def test_the_command_writes_the_file_and_prints_the_first_sign_in(
 
 @pytest.mark.parametrize(
     ("file", "message"),
-    [("orgs.csv", "orgs.csv exists already"), ("none/orgs.csv", "cannot be written: No such")],
+    [
+        ("orgs.csv", "orgs.csv exists already"),
+        ("none/orgs.csv", "cannot be written: No such"),
+        ("orgs.xlsx", "orgs.xlsx would be a CSV file"),
+    ],
 )
 def test_a_file_that_cannot_be_written_is_an_error(file: str, message: str) -> None:
     Path("orgs.csv").write_text("name\nacme\n")

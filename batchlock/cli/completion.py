@@ -8,7 +8,7 @@ never raise, since a message in the middle of a line that is typed helps nobody.
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -73,12 +73,7 @@ def _from_store(context: click.Context, find: "Callable[[Settings, Path], list[_
 
     try:
         settings = load(file=context.params.get("config"), environment=os.environ)
-        sources: tuple[Any, ...] = (
-            settings.database,
-            settings.database_file,
-            settings.database_command,
-        )
-        if any(source is not None for source in sources):
+        if settings.has_database:
             return []
         return find(settings, settings.state)
     except Exception:  # whatever it is, the person goes on typing

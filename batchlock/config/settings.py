@@ -176,6 +176,11 @@ class Settings:
     state_directory: UserPath | None = None
 
     @property
+    def has_database(self) -> bool:
+        """Whether a database is set that many machines share; its address is not read."""
+        return any((self.database, self.database_file, self.database_command))
+
+    @property
     def database_url(self) -> str | None:
         """The address of the PostgreSQL database; None: the store is in the state folder.
 

@@ -168,7 +168,7 @@ async def _stored(
     is_invalid = configuration.is_invalid(*paths, ("database_file",), ("database_command",))
     if is_invalid:
         checks = await _unreadable("store.tables")
-    elif request.offline and _is_shared(settings):
+    elif request.offline and settings.has_database:
         checks = [skipped("store.tables", "Not checked: --offline, and the database is a server.")]
     else:
         checks = await limited(
@@ -315,7 +315,7 @@ async def _signed_in(
             settings,
             credentials,
             [*dict.fromkeys([*modules, *settings.input.custom_modules])],
-            is_shared=_is_shared(settings),
+            is_shared=settings.has_database,
             call_seconds=request.call_seconds,
             credits_left=credits_left,
         )
@@ -329,10 +329,6 @@ async def _local(check_id: str, work: Callable[[], Sequence[Check]]) -> list[Che
 
 async def _unreadable(check_id: str) -> list[Check]:
     return [skipped(check_id, "Not checked, since its settings are not valid.")]
-
-
-def _is_shared(settings: Settings) -> bool:
-    return any((settings.database, settings.database_file, settings.database_command))
 
 
 def _are_good(checks: Sequence[Check]) -> bool:

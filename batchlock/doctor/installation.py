@@ -82,9 +82,8 @@ def check_extras(settings: Settings, *, has_secrets: bool) -> list[Check]:
 
 
 def _extras(settings: Settings, *, has_secrets: bool) -> list[Extra]:
-    is_shared = any((settings.database, settings.database_file, settings.database_command))
     extras = []
-    if is_shared:
+    if settings.has_database:
         extras.append(Extra("database", _FLEET, "batchlock[fleet]"))
     elif has_secrets:
         extras.append(Extra("secrets", ("cryptography",), "cryptography"))

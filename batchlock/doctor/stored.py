@@ -41,7 +41,7 @@ def check_store(settings: Settings, view: StoreView | None) -> list[Check]:
 
 def _tables(settings: Settings, view: StoreView) -> Check:
     check_id = "store.tables"
-    if settings_are_shared(settings):
+    if settings.has_database:
         return good(
             check_id, f"The database answers and has the tables of this version ({view.revision})."
         )
@@ -55,11 +55,6 @@ def _tables(settings: Settings, view: StoreView) -> Check:
             "brings it to this one, which works with a copy.",
         )
     return good(check_id, f"The store in {place} is whole and of this version ({view.revision}).")
-
-
-def settings_are_shared(settings: Settings) -> bool:
-    """Return whether a database is set that many machines share, without reading its address."""
-    return any((settings.database, settings.database_file, settings.database_command))
 
 
 def _key(settings: Settings, store: Store) -> Check:

@@ -58,12 +58,11 @@ class CommandNotices:
         person knows.
         """
         from batchlock.core.runs import RunState
-        from batchlock.notify.texts import is_end_by_person
 
         self.is_silent = run is None or run.state is RunState.QUEUED
         if run is not None:
             self._file = run.file_name
-            self.needs_person = False if is_end_by_person(run) else None
+            self.needs_person = False if run.was_ended_by_person else None
 
     def tell_person(self, digest: "NightDigest") -> None:
         """Send that files of an inbox that goes on need a person, if any does."""

@@ -14,7 +14,7 @@ from typing import Any, Self
 from batchlock.core.observer import LimiterSnapshot
 from batchlock.core.results import Result
 from batchlock.core.rows import Action
-from batchlock.core.stop import StopCode, StopReason
+from batchlock.core.stop import BY_PERSON, StopCode, StopReason
 
 
 class RunState(StrEnum):
@@ -274,6 +274,11 @@ class Run:
             return False
         # The clock may have been put back since the heartbeat.
         return abs(datetime.now(UTC) - self.heartbeat_at) < _HEARTBEAT_LIFETIME
+
+    @property
+    def was_ended_by_person(self) -> bool:
+        """Whether a person has paused or stopped the run, and so knows of its end."""
+        return self.reason is not None and self.reason.code in BY_PERSON
 
     @property
     def is_closed(self) -> bool:

@@ -33,6 +33,10 @@ class StopCode(StrEnum):
     """The process could not begin: another run was at work, or a file could not be used."""
 
 
+BY_PERSON = (StopCode.PAUSED, StopCode.STOPPED)
+"""What a person has decided, who knows of the end and resumes the run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopReason:
     """Why the sending of a run ended."""

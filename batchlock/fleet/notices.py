@@ -7,7 +7,7 @@ from batchlock.core.errors import BatchlockError
 from batchlock.core.results import RunResult
 from batchlock.core.runs import Run, RunState
 from batchlock.notify.notifier import Notifier
-from batchlock.notify.texts import end_notice, is_end_by_person, start_notice
+from batchlock.notify.texts import end_notice, start_notice
 
 
 class SessionNotices:
@@ -41,7 +41,7 @@ class SessionNotices:
             self._send(
                 result.exit_code,
                 result=result,
-                needs_person=False if is_end_by_person(run) else None,
+                needs_person=False if run.was_ended_by_person else None,
             )
 
     def fail(self, error: Exception) -> None:

@@ -144,8 +144,8 @@ def _outcome(
 
 def _is_resumed_next(run: Run) -> bool:
     """Return whether the next night resumes a run: it has rows left, and no person has ended it."""
-    by_a_person = run.reason is not None and run.reason.code in (StopCode.STOPPED, StopCode.PAUSED)
-    return not run.is_closed and run.state is not RunState.PAUSED and not by_a_person
+    is_paused = run.state is RunState.PAUSED
+    return not run.is_closed and not is_paused and not run.was_ended_by_person
 
 
 def _why(run: Run, summary: Summary, engine: Engine, *, is_resumed: bool) -> str:

@@ -6,8 +6,6 @@ from batchlock.core.errors import Stopped
 from batchlock.core.night import NightDigest
 from batchlock.core.redaction import without_record_data
 from batchlock.core.results import Cause, Result, Summary
-from batchlock.core.runs import Run
-from batchlock.core.stop import StopCode
 from batchlock.notify.notice import Notice, NoticeKind
 
 _ENDS = {
@@ -24,11 +22,6 @@ _INTERRUPTED = "interrupted"
 
 # Rows that another session of the run leaves as they are.
 _NOT_DONE = (Result.REJECTED, Result.FAILED, Result.INVALID)
-
-
-def is_end_by_person(run: Run) -> bool:
-    """Return whether a person has paused or stopped a run on the page, and so knows of its end."""
-    return run.reason is not None and run.reason.code in (StopCode.PAUSED, StopCode.STOPPED)
 
 
 def end_in_words(exit_code: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from batchlock.core.runs import Run, RunInfo, RunState
-from batchlock.core.stop import StopCode
+from batchlock.core.stop import BY_PERSON
 from batchlock.store.database import reading
 from batchlock.store.run_columns import to_run, values_of
 from batchlock.store.run_queries import is_open
@@ -18,8 +18,7 @@ from batchlock.store.schema import runs as table
 
 # Titles are compared one by one; a year of nights is enough to find some of the same.
 _SEARCHED = 400
-# A person has ended these, so a person resumes them.
-_ENDED_BY_A_PERSON = (StopCode.PAUSED.value, StopCode.STOPPED.value)
+_BY_PERSON = [code.value for code in BY_PERSON]
 
 
 class InboxRuns:
@@ -39,7 +38,7 @@ class InboxRuns:
             results_folder,
             is_open(),
             table.c.state != RunState.PAUSED.value,
-            sa.func.coalesce(table.c.stop_code, "").not_in(_ENDED_BY_A_PERSON),
+            sa.func.coalesce(table.c.stop_code, "").not_in(_BY_PERSON),
         )
 
     def unfiled(self, org: str, results_folder: Path) -> list[Run]:
@@ -59,7 +58,7 @@ class InboxRuns:
         None when there is none.
         """
         by_a_person = sa.or_(
-            table.c.state == RunState.PAUSED.value, table.c.stop_code.in_(_ENDED_BY_A_PERSON)
+            table.c.state == RunState.PAUSED.value, table.c.stop_code.in_(_BY_PERSON)
         )
         runs = self._runs(
             table.c.org == org, table.c.sha256 == sha256, is_open(), by_a_person, limit=1

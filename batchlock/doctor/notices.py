@@ -5,7 +5,6 @@ from importlib.util import find_spec
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
-from batchlock.core.secret_source import read_secret
 from batchlock.doctor.checks import Check, bad, from_error, good, skipped
 from batchlock.doctor.folders import check_folder_of
 from batchlock.notify.messages import service_of
@@ -74,18 +73,8 @@ def send_test(settings: Settings) -> list[Check]:
 def _address(notify: NotifySettings, name: str, org: str) -> Check | None:
     """Return the check of an address or a secret; None when it is not set."""
     check_id, setting = f"notices.{name}", f"notify.{name}"
-    value = getattr(notify, name)
-    if isinstance(value, tuple):
-        text = " ".join(one.get_secret_value() for one in value) or None
-    else:
-        text = None if value is None else value.get_secret_value()
     try:
-        secret = read_secret(
-            setting,
-            value=text,
-            file=getattr(notify, f"{name}_file"),
-            command=getattr(notify, f"{name}_command"),
-        )
+        secret = notify.secret(name)
         if secret is None:
             return None
         _VALIDATORS[name](secret.replace("{org}", org))

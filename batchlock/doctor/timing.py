@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from batchlock.core.errors import BatchlockError
@@ -28,15 +29,13 @@ async def in_thread(function: Callable[..., _T], *arguments: object) -> _T:
             set_outcome()
 
     def run() -> None:
+        set_outcome: Callable[[], None]
         try:
-            result = function(*arguments)
+            set_outcome = partial(future.set_result, function(*arguments))
         except BaseException as error:  # it is raised where the result is awaited
-            exception = error
-            outcome = lambda: future.set_exception(exception)  # noqa: E731
-        else:
-            outcome = lambda: future.set_result(result)  # noqa: E731
+            set_outcome = partial(future.set_exception, error)
         with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(deliver, outcome)
+            loop.call_soon_threadsafe(deliver, set_outcome)
 
     threading.Thread(target=run, daemon=True, name=f"doctor {function.__name__}").start()
     return await future

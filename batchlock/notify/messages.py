@@ -34,15 +34,15 @@ def attachments(notice: Notice, settings: NotifySettings) -> list[Path]:
     """Return the files of a notice that are small enough together, in their order."""
     if not settings.attach_results:
         return []
-    chosen, room = [], settings.max_attachment
+    chosen, remaining_bytes = [], settings.max_attachment
     for path in notice.attachments:
         try:
             size = path.stat().st_size
         except OSError:
             continue
-        if size <= room:
+        if size <= remaining_bytes:
             chosen.append(path)
-            room -= size
+            remaining_bytes -= size
     return chosen
 
 
@@ -70,7 +70,7 @@ def send_message(url: str, notice: Notice, files: Sequence[Path], *, timeout: fl
     if not is_known:
         return UNKNOWN
     kind = apprise.NotifyType.WARNING if notice.is_for_a_person else apprise.NotifyType.INFO
-    ended: list[bool] = []
+    outcomes: list[bool] = []
 
     def send() -> None:
         is_sent = service.notify(
@@ -80,13 +80,13 @@ def send_message(url: str, notice: Notice, files: Sequence[Path], *, timeout: fl
             body_format=apprise.NotifyFormat.TEXT,
             attach=[str(path) for path in files] or None,
         )
-        ended.append(bool(is_sent))
+        outcomes.append(bool(is_sent))
 
     thread = threading.Thread(target=send, name="batchlock-message", daemon=True)
     thread.start()
     thread.join(timeout)
     if thread.is_alive():
         return f"It was not accepted within {timeout:g} seconds."
-    if ended != [True]:
+    if outcomes != [True]:
         return "The service did not accept it. `apprise -vv` with this address says why."
     return None

@@ -14,19 +14,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from batchlock.core.errors import UsageError
-from batchlock.core.secret_source import read_secret
 from batchlock.notify import messages, ping, textfile, webhook
 from batchlock.notify.notice import Delivery, NotDelivered, Notice, NoticeKind
 from batchlock.notify.post import PostFailure, post
 from batchlock.notify.settings import NotifySettings, check_notice_url, signing_key
 from batchlock.zoho.network import NetworkSettings
-
-if TYPE_CHECKING:
-    from pydantic import SecretStr
 
 _log = logging.getLogger(__name__)
 
@@ -155,8 +150,8 @@ class Notifier:
         for number in range(_ATTEMPTS):
             if number:
                 self._pause(_PAUSE_SECONDS)
-            if notice.kind is NoticeKind.START and self._has_ended.is_set() and number:
-                break
+                if notice.kind is NoticeKind.START and self._has_ended.is_set():
+                    break
             try:
                 failure = place.attempt(number)
             except (NotDelivered, UsageError, ValueError) as error:
@@ -191,7 +186,7 @@ class Notifier:
     ) -> Iterator[_Place]:
         setting = f"notify.{name}"
         try:
-            url = self._secret(name)
+            url = self._settings.secret(name)
             if url is None:
                 return
             url = check_notice_url(url.replace("{org}", org))
@@ -203,7 +198,7 @@ class Notifier:
 
     def _message_places(self, notice: Notice) -> Iterator[_Place]:
         try:
-            text = self._secret("messages")
+            text = self._settings.secret("messages")
         except UsageError as error:
             yield _failed("notify.messages", error)
             return
@@ -228,7 +223,7 @@ class Notifier:
 
     def _call_webhook(self, notice: Notice, url: str) -> PostFailure | None:
         body = webhook.webhook_body(notice)
-        secret = self._secret("webhook_secret")
+        secret = self._settings.secret("webhook_secret")
         key = None if secret is None else signing_key(secret)
         headers = webhook.webhook_headers(notice, body, key, wall_clock=self._wall_clock)
         return self._post(url, body, headers)
@@ -236,19 +231,6 @@ class Notifier:
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> PostFailure | None:
         timeout = self._settings.timeout
         return post(url, body, headers, network=self._network, timeout=timeout)
-
-    def _secret(self, name: str) -> str | None:
-        value: SecretStr | tuple[SecretStr, ...] | None = getattr(self._settings, name)
-        if isinstance(value, tuple):
-            text = " ".join(each.get_secret_value() for each in value) or None
-        else:
-            text = None if value is None else value.get_secret_value()
-        return read_secret(
-            f"notify.{name}",
-            value=text,
-            file=getattr(self._settings, f"{name}_file"),
-            command=getattr(self._settings, f"{name}_command"),
-        )
 
 
 def _failed(setting: str, error: Exception) -> _Place:

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from batchlock.core.paths import UserPath
+from batchlock.core.secret_source import read_secret
 from batchlock.core.sizes import parse_size
 from batchlock.zoho.network import is_this_machine
 
@@ -51,7 +52,7 @@ def check_notice_url(text: str) -> str:
     return text
 
 
-def _secret_url(value: SecretStr) -> SecretStr:
+def _check_secret_url(value: SecretStr) -> SecretStr:
     check_notice_url(value.get_secret_value().strip())
     return value
 
@@ -69,24 +70,24 @@ def signing_key(secret: str) -> bytes:
         raise ValueError("after whsec_ a secret is base64, and this is none") from None
 
 
-def _signing_secret(value: SecretStr) -> SecretStr:
+def _check_signing_secret(value: SecretStr) -> SecretStr:
     signing_key(value.get_secret_value())
     return value
 
 
-def _words(value: object) -> object:
+def _split_addresses(value: object) -> object:
     # Addresses of apprise hold commas, but no blanks.
     return value.split() if isinstance(value, str) else value
 
 
-def _textfile(path: UserPath) -> UserPath:
+def _check_textfile(path: UserPath) -> UserPath:
     # The textfile collector of the node exporter reads no other files.
     if path.suffix != ".prom":
         raise ValueError("its name must end in .prom, or Prometheus does not read it")
     return path
 
 
-SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_check_secret_url)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class NotifySettings:
     ping_url_file: UserPath | None = None
     ping_url_command: str | None = None
     # Addresses of apprise; they hold tokens and passwords.
-    messages: Annotated[tuple[SecretStr, ...], BeforeValidator(_words)] = ()
+    messages: Annotated[tuple[SecretStr, ...], BeforeValidator(_split_addresses)] = ()
     messages_file: UserPath | None = None
     messages_command: str | None = None
     when: NoticeChoice = NoticeChoice.PERSON
@@ -109,10 +110,10 @@ class NotifySettings:
     webhook: SecretUrl | None = None
     webhook_file: UserPath | None = None
     webhook_command: str | None = None
-    webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = None
+    webhook_secret: Annotated[SecretStr, AfterValidator(_check_signing_secret)] | None = None
     webhook_secret_file: UserPath | None = None
     webhook_secret_command: str | None = None
-    textfile: Annotated[UserPath, AfterValidator(_textfile)] | None = None
+    textfile: Annotated[UserPath, AfterValidator(_check_textfile)] | None = None
     # Seconds of one attempt. There are two at most, so a command ends within about three times
     # this time after its results, however its notices fare.
     timeout: Annotated[float, Gt(0), Le(60)] = 5.0
@@ -121,11 +122,26 @@ class NotifySettings:
     def is_empty(self) -> bool:
         """Whether no notice goes anywhere."""
         return not (
-            any(_sources(self, name) for name in ("ping_url", "messages", "webhook"))
-            or self.textfile
+            any(self._is_set(name) for name in ("ping_url", "messages", "webhook")) or self.textfile
         )
 
+    def secret(self, name: str) -> str | None:
+        """Return the value of a secret, of all addresses for `messages`; None when it is not set.
 
-def _sources(settings: NotifySettings, name: str) -> bool:
-    """Return whether a secret is set in any of its three ways."""
-    return any(getattr(settings, f"{name}{suffix}") for suffix in ("", "_file", "_command"))
+        `name` is that of the setting without its way. Raises UsageError when it cannot be read.
+        """
+        value: SecretStr | tuple[SecretStr, ...] | None = getattr(self, name)
+        if isinstance(value, tuple):
+            text = " ".join(address.get_secret_value() for address in value) or None
+        else:
+            text = None if value is None else value.get_secret_value()
+        return read_secret(
+            f"notify.{name}",
+            value=text,
+            file=getattr(self, f"{name}_file"),
+            command=getattr(self, f"{name}_command"),
+        )
+
+    def _is_set(self, name: str) -> bool:
+        """Return whether a secret is set in any of its three ways."""
+        return any(getattr(self, f"{name}{suffix}") for suffix in ("", "_file", "_command"))

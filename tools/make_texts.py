@@ -36,10 +36,10 @@ HEADER = """\
 def texts() -> Catalog:
     """Return all texts, in the order of the files."""
     catalog = Catalog(header_comment=HEADER, project="batchlock", fuzzy=False)
-    found = extract_from_dir(
+    messages = extract_from_dir(
         WEB, METHODS, {"templates/**.html": JINJA}, comment_tags=("Translators:",)
     )
-    for name, _, message, comments, context in sorted(found, key=lambda text: (text[0], text[1])):
+    for name, _, message, comments, context in sorted(messages, key=lambda one: one[:2]):
         # Without line numbers, a change of code does not change this file.
         catalog.add(message, locations=[(name, 0)], auto_comments=comments, context=context)
     for labels in SHARED_LABELS:

@@ -99,7 +99,7 @@ class Setting(NamedTuple):
 
 def example_settings() -> list[Setting]:
     """Return the settings of config.example.yaml, in its order."""
-    found: list[Setting] = []
+    settings: list[Setting] = []
     above: list[str] = []
     comment: list[str] = []
     for line in EXAMPLE.read_text("utf-8").splitlines():
@@ -108,12 +108,12 @@ def example_settings() -> list[Setting]:
         elif match := re.match(r"( *)(\w+):(?: (.*))?$", line):
             above = above[: len(match[1]) // 2]
             if match[3] is not None:
-                found.append(Setting((*above, match[2]), match[3], " ".join(comment)))
+                settings.append(Setting((*above, match[2]), match[3], " ".join(comment)))
             above.append(match[2])
             comment = []
         else:  # an empty line: what stands above it is about no single key
             comment = []
-    return found
+    return settings
 
 
 def settings_page() -> str:

@@ -143,13 +143,13 @@ def _obtain(
     else:
         fixed = frozenset((*typed.values, *place.variables))
         sign_in = sign_in_of_file(typed.file, fixed=fixed)
-    found = {
+    values = {
         _DATA_CENTER: settings.zoho.data_center,
         _ENVIRONMENT: settings.zoho.environment,
         **typed.values,
         **sign_in.values,
     }
-    return replace(sign_in, values=found)
+    return replace(sign_in, values=values)
 
 
 def _way(typed: LoginOptions) -> Way:
@@ -247,8 +247,8 @@ def _store(
         is_client_alone = sign_in.grant is Grant.CLIENT_CREDENTIALS
         in_environment = any(path[-1].startswith("client_") for path in place.variables)
         stay = "in the environment, where every command needs them" if in_environment else "as set"
-        kept = f"Client id and secret stay {stay}."
-        secrets = kept if is_client_alone else f"{secrets} {kept}"
+        unchanged = f"Client id and secret stay {stay}."
+        secrets = unchanged if is_client_alone else f"{secrets} {unchanged}"
     if change is None:
         return f"{secrets} The configuration {place.file} has it all already."
     name = f" --config {options.config}" if options.config is not None else ""

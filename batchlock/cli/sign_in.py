@@ -77,16 +77,16 @@ def sign_in_of_file(file: Path, *, fixed: frozenset[tuple[str, ...]]) -> NewSign
     """
     from batchlock.zoho.sign_in_files import read_sign_in
 
-    found = read_sign_in(file)
+    sign_in = read_sign_in(file)
     places = {
-        ("zoho", "data_center"): found.data_center,
-        ("zoho", "environment"): found.environment,
+        ("zoho", "data_center"): sign_in.data_center,
+        ("zoho", "environment"): sign_in.environment,
     }
     return NewSignIn(
         grant=Grant.REFRESH_TOKEN,
-        client_id=found.client_id,
-        client_secret=found.client_secret,
-        refresh_token=found.refresh_token,
+        client_id=sign_in.client_id,
+        client_secret=sign_in.client_secret,
+        refresh_token=sign_in.refresh_token,
         values={
             path: value for path, value in places.items() if value is not None and path not in fixed
         },

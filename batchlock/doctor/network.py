@@ -89,7 +89,7 @@ async def _check_server(
     clocks: list[tuple[float, float]] = []
     answers = await limited(
         server_id,
-        _ask(network, server, clocks, call_seconds),
+        _check_answer(network, server, clocks, call_seconds),
         seconds=2 * call_seconds,
         exit_code=AWAY,
     )
@@ -155,31 +155,31 @@ async def _check_name(network: NetworkSettings, server: Server) -> list[Check]:
     return [good(check_id, text)]
 
 
-async def _ask(
+async def _check_answer(
     network: NetworkSettings, server: Server, clocks: list[tuple[float, float]], call_seconds: float
 ) -> list[Check]:
     """Return the check of the connection to a server and of its answer; add its clock."""
-    from batchlock.zoho.probe import Answer, ask
+    from batchlock.zoho.probe import ProbeResult, probe
 
-    answer: Answer = await ask(
+    result: ProbeResult = await probe(
         f"{server.url}{server.path}",
         network,
         timeout_seconds=call_seconds,
         is_api=server.name == "api",
     )
-    if answer.clock_ahead_seconds is not None:
-        clocks.append((answer.clock_ahead_seconds, answer.clock_error_seconds))
+    if result.clock_ahead_seconds is not None:
+        clocks.append((result.clock_ahead_seconds, result.clock_error_seconds))
     check_id = f"network.{server.name}"
-    failure = answer.failure
+    failure = result.failure
     if failure is not None:
-        why = f" ({answer.tls_problem})" if answer.tls_problem else ""
+        why = f" ({result.tls_problem})" if result.tls_problem else ""
         remedy = failure.remedy.removesuffix(", then run the same command again.")
-        if answer.is_out_of_time:
+        if result.is_out_of_time:
             remedy = f"Set the clock of this machine, which says {_now()}. {remedy}"
         exit_code = UsageError.exit_code if failure.is_permanent else AWAY
         message = f"{failure.message.rstrip('.')}{why}."
         return [bad(check_id, message, f"{remedy.rstrip('.')}.", exit_code=exit_code)]
-    certificate = answer.certificate
+    certificate = result.certificate
     if certificate is None:
         return [good(check_id, f"{server.host} ({server.words}) answers, without TLS.")]
     until = certificate.valid_until

@@ -50,7 +50,7 @@ class ReadOnlyTokens:
         self._file = file
 
     @asynccontextmanager
-    async def locked(self, *, timeout_seconds: float) -> AsyncIterator[None]:  # noqa: ARG002
+    async def locked(self, *, timeout_seconds: float) -> AsyncIterator[None]:  # noqa: ARG002  as in TokenCache
         """Lock nothing, since nothing is written."""
         yield
 
@@ -195,9 +195,9 @@ def _scope_check(status: SignInStatus, answers: _Answers) -> Check:
     if status.granted_scopes is None:
         # What the calls of this command have shown is known all the same.
         replies = (answers.org.org, answers.org.modules, answers.user)
-        refused = tuple(reply.missing_scope for reply in replies if reply and reply.missing_scope)
-        if refused:
-            return _missing(uses_of(refused))
+        scopes = tuple(reply.missing_scope for reply in replies if reply and reply.missing_scope)
+        if scopes:
+            return _missing(uses_of(scopes))
         return good(check_id, "Zoho does not name the scopes; the calls so far needed no other.")
     if status.missing_scopes:
         return _missing(status.missing_scopes)

@@ -180,7 +180,7 @@ def _workers(
 ) -> Check:
     check_id = "work.workers"
     alive = [worker for worker in workers if worker.is_alive and not worker.stopping]
-    gone = [worker for worker in workers if not worker.is_alive and not worker.stopping]
+    lost = [worker for worker in workers if not worker.is_alive and not worker.stopping]
     waiting = [run for run in runs if run.state is RunState.QUEUED]
     if not alive:
         text = "No worker was heard of in the last minute"
@@ -197,10 +197,10 @@ def _workers(
             "Bring all machines to the same version, and start their workers again.",
         )
     text = f"{_counted(len(alive), 'worker')} of this version at work"
-    if gone:
+    if lost:
         return doubtful(
             check_id,
-            f"{text}; not heard of any more: {_named([worker.worker for worker in gone])}.",
+            f"{text}; not heard of any more: {_named([worker.worker for worker in lost])}.",
             "Start them again if they should be there; they leave the list after a day.",
         )
     return good(check_id, f"{text}.")

@@ -80,7 +80,7 @@ class SharedTokens:
         except BatchlockError as error:
             _log.warning("The access token of %s is not shared. %s", self._org, error)
 
-    async def remove(self, account: str, *, now: float) -> None:  # noqa: ARG002
+    async def remove(self, account: str, *, now: float) -> None:  # noqa: ARG002  as in TokenCache
         """Remove the token, of whichever sign-in. Raises BatchlockError."""
         await asyncio.to_thread(self._remove)
 

@@ -45,11 +45,21 @@ DATA_CENTERS: Mapping[str, DataCenter] = MappingProxyType(
 )
 
 
-def data_center_of(url: str) -> str | None:
-    """Return the data centre of an address of Zoho, of any environment; None for another server."""
+def place_of(url: str) -> tuple[str | None, str | None]:
+    """Return data centre and environment of an address of the API or of an accounts server.
+
+    An accounts server has no environment, and another server has neither.
+    """
     host = urlsplit(url).hostname or ""
     for name, data_center in DATA_CENTERS.items():
-        api_hosts = [f"{label}.zohoapis.{data_center.tld}" for label in _API_HOSTS.values()]
-        if host in (urlsplit(data_center.accounts_url).hostname, *api_hosts):
-            return name
-    return None
+        if host == urlsplit(data_center.accounts_url).hostname:
+            return name, None
+        for environment in ENVIRONMENTS:
+            if host == urlsplit(data_center.api_url(environment)).hostname:
+                return name, environment
+    return None, None
+
+
+def data_center_of(url: str) -> str | None:
+    """Return the data centre of an address of Zoho, of any environment; None for another server."""
+    return place_of(url)[0]

@@ -56,7 +56,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeResult:
     """What a server has answered, or why it has not."""
 
     failure: TransportFailure | None = None
@@ -122,9 +122,9 @@ class _WatchedConnector(aiohttp.TCPConnector):
         return connection
 
 
-async def ask(
+async def probe(
     url: str, network: NetworkSettings, *, timeout_seconds: float, is_api: bool
-) -> Answer:
+) -> ProbeResult:
     """Make one call without any secret, and return what came back.
 
     Raises UsageError when the proxy or the certificates cannot be used.
@@ -148,7 +148,7 @@ async def ask(
         except (aiohttp.ClientError, TimeoutError) as error:
             return _failed(error, host, timeout_seconds)
     ahead = None if date is None else _ahead(date, started + seconds / 2)
-    return Answer(
+    return ProbeResult(
         failure=_not_zoho(status, content, is_api=is_api),
         certificate=connector.certificate,
         clock_ahead_seconds=ahead,
@@ -156,16 +156,16 @@ async def ask(
     )
 
 
-def _failed(error: Exception, host: str, timeout_seconds: float) -> Answer:
+def _failed(error: Exception, host: str, timeout_seconds: float) -> ProbeResult:
     failure = describe(error, host=host, timeout=timeout_seconds)
     cause = getattr(error, "certificate_error", None) or error.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return Answer(
+        return ProbeResult(
             failure,
             tls_problem=cause.verify_message.rstrip("."),
             is_out_of_time=cause.verify_code in _OUT_OF_TIME,
         )
-    return Answer(failure)
+    return ProbeResult(failure)
 
 
 def _not_zoho(status: int, content: bytes | None, *, is_api: bool) -> TransportFailure | None:

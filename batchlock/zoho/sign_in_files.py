@@ -1,6 +1,6 @@
 """Read a sign-in from a file of another program: Zoho's Python SDK, or a .env of many projects.
 
-sdk_tokens.txt (a CSV table with a header), or lines NAME=VALUE ─▶ FoundSignIn
+sdk_tokens.txt (a CSV table with a header), or lines NAME=VALUE ─▶ SignInFromFile
 
 The SDK writes 10 columns, older versions 9, without `api_domain`. The names in a .env are those
 that unrelated projects share; only the three secrets are needed, and the addresses name the data
@@ -13,12 +13,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from batchlock.core.errors import UsageError
-from batchlock.zoho.datacenters import DATA_CENTERS, ENVIRONMENTS
+from batchlock.zoho.datacenters import DATA_CENTERS, ENVIRONMENTS, place_of
 
 # Bytes. Such files have less than 2,000.
 _MAX_FILE_SIZE = 256 * 1024
@@ -38,7 +37,7 @@ _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundSignIn:
+class SignInFromFile:
     """A sign-in from a file."""
 
     client_id: str
@@ -49,7 +48,7 @@ class FoundSignIn:
     environment: str | None = None
 
 
-def read_sign_in(file: Path) -> FoundSignIn:
+def read_sign_in(file: Path) -> SignInFromFile:
     """Return the sign-in in a file. Raises UsageError when it has none, or more than one."""
     try:
         with file.open("rb") as content:
@@ -85,7 +84,7 @@ def _sdk_rows(text: str) -> list[dict[str, str]] | None:
         return None
 
 
-def _of_sdk(file: Path, rows: list[dict[str, str]]) -> FoundSignIn:
+def _of_sdk(file: Path, rows: list[dict[str, str]]) -> SignInFromFile:
     # The SDK adds a row for each user and client, also before it has a refresh token.
     complete = [row for row in rows if all(row[name].strip() for name in _SDK_COLUMNS)]
     if not complete:
@@ -101,16 +100,16 @@ def _of_sdk(file: Path, rows: list[dict[str, str]]) -> FoundSignIn:
         )
     ((secrets, row),) = sign_ins.items()
     data_center, environment = _place(row.get("api_domain", ""))
-    return _found(dict(zip(_SDK_COLUMNS, secrets, strict=True)), data_center, environment)
+    return _sign_in(dict(zip(_SDK_COLUMNS, secrets, strict=True)), data_center, environment)
 
 
-def _of_variables(file: Path, text: str) -> FoundSignIn:
+def _of_variables(file: Path, text: str) -> SignInFromFile:
     values: dict[str, str] = {}
     for line in text.splitlines():
         if match := _LINE.fullmatch(line):
             values[match[1].upper()] = _unquoted(match[2])
-    found = {name: values.get(variable, "") for name, variable in _NAMES.items()}
-    missing = [_NAMES[name] for name, value in found.items() if not value]
+    secrets = {name: values.get(variable, "") for name, variable in _NAMES.items()}
+    missing = [_NAMES[name] for name, value in secrets.items() if not value]
     if len(missing) == len(_NAMES):
         raise UsageError(f"{file} has no sign-in. {_EXPECTED}")
     if missing:
@@ -122,13 +121,13 @@ def _of_variables(file: Path, text: str) -> FoundSignIn:
     for name in _REGIONS:
         data_center = data_center or _data_center_named(values.get(name, ""))
     kind = values.get("ZOHO_ENVIRONMENT", "").casefold()
-    return _found(found, data_center, environment or (kind if kind in ENVIRONMENTS else None))
+    return _sign_in(secrets, data_center, environment or (kind if kind in ENVIRONMENTS else None))
 
 
-def _found(
+def _sign_in(
     secrets: Mapping[str, str], data_center: str | None, environment: str | None
-) -> FoundSignIn:
-    return FoundSignIn(
+) -> SignInFromFile:
+    return SignInFromFile(
         client_id=secrets["client_id"],
         client_secret=SecretStr(secrets["client_secret"]),
         refresh_token=SecretStr(secrets["refresh_token"]),
@@ -139,21 +138,14 @@ def _found(
 
 def _unquoted(value: str) -> str:
     quote = value[:1]
-    if quote in ("'", '"') and quote and (end := value.find(quote, 1)) > 0:
+    if quote in ("'", '"') and (end := value.find(quote, 1)) > 0:
         return value[1:end]
     return re.sub(r"\s+#.*", "", value)
 
 
 def _place(address: str) -> tuple[str | None, str | None]:
-    """Return data centre and environment of an address of the API or the accounts server."""
-    host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
-    for name, center in DATA_CENTERS.items():
-        if host == urlsplit(center.accounts_url).hostname:
-            return name, None
-        for environment in ENVIRONMENTS:
-            if host == urlsplit(center.api_url(environment)).hostname:
-                return name, environment
-    return None, None
+    """Return data centre and environment of an address, which may have no scheme."""
+    return place_of(address if "//" in address else f"//{address}")
 
 
 def _data_center_named(region: str) -> str | None:

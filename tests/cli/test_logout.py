@@ -90,8 +90,8 @@ def test_a_run_is_told_at_once_that_its_sign_in_has_no_scope_for_rows(
     stand_in("--scopes", "ZohoCRM.org.READ,ZohoCRM.settings.ALL").config()
     refused = run_in_process("run", sheet("in.csv", rows(3)))
     assert refused.code == 5
-    told, sending = refused.err.find("no scope for records"), refused.err.find("Sending")
-    assert 0 <= told < sending
+    warned_at, sending_at = refused.err.find("no scope for records"), refused.err.find("Sending")
+    assert 0 <= warned_at < sending_at
 
 
 def test_a_logout_revokes_the_token_and_removes_all_that_the_login_made(

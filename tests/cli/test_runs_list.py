@@ -25,9 +25,8 @@ def run_ids(org: StandIn, run_in_process: RunCommand) -> dict[str, str]:
         "run", sheet("left.csv", rows(3, first=5)), "--json", "--max-runtime", "1ms"
     )
     assert (good.code, bad.code, left.code) == (0, 3, 6)
-    return {name: one.json["run_id"] for name, one in zip(
-        ("good", "bad", "left"), (good, bad, left), strict=True
-    )}  # fmt: skip
+    results = {"good": good, "bad": bad, "left": left}
+    return {name: result.json["run_id"] for name, result in results.items()}
 
 
 def age(run_id: str, days: int) -> None:

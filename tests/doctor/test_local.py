@@ -14,6 +14,9 @@ from support.zoho import StandIn, Start
 from batchlock.store.database import NAME
 from batchlock.store.migrations import HEAD
 
+# Without these, a store is one of revision 0012.
+_TABLES_SINCE_0012 = ("approvals", "upload_editors")
+
 
 def offline(run: RunCommand, *options: object) -> CommandResult:
     return run("doctor", "--offline", "--json", *options)
@@ -55,11 +58,11 @@ def test_nothing_is_changed(org: StandIn, run_in_process: RunCommand) -> None:
 def tree(folder: Path) -> dict[str, tuple[object, ...]]:
     """Return the content, the rights and the time of everything in a folder."""
     content = files_of(folder)
-    found = {}
+    entries = {}
     for path in sorted(folder.rglob("*")):
         status, name = path.stat(), str(path.relative_to(folder))
-        found[name] = (content.get(name), status.st_mode, status.st_mtime_ns)
-    return found | {".": (folder.stat().st_mode,)}
+        entries[name] = (content.get(name), status.st_mode, status.st_mtime_ns)
+    return entries | {".": (folder.stat().st_mode,)}
 
 
 def test_every_problem_of_the_configuration_is_named(
@@ -95,10 +98,10 @@ def test_a_configuration_that_cannot_be_read_skips_what_depends_on_it(
     Path("config.yaml").write_bytes(content)
     result = offline(run_in_process)
     assert result.code == 2
-    found = states(result)
-    assert found["configuration.settings.1"] == "bad"
-    assert found["folders.state"] == found["store.tables"] == "skipped"
-    assert found["folders.current"] == found["platform.python"] == "good"
+    state_of = states(result)
+    assert state_of["configuration.settings.1"] == "bad"
+    assert state_of["folders.state"] == state_of["store.tables"] == "skipped"
+    assert state_of["folders.current"] == state_of["platform.python"] == "good"
 
 
 def test_a_configuration_that_is_missing_is_bad(run_in_process: RunCommand) -> None:
@@ -187,19 +190,14 @@ def test_a_store_of_another_version_is_only_looked_at(
     with sqlite3.connect("state/store.sqlite") as sql:
         sql.execute("UPDATE alembic_version SET version_num = ?", (revision,))
         if revision < HEAD:
-            for (statement,) in _undo_newest(sql):
-                sql.execute(statement)
+            for table in _TABLES_SINCE_0012:
+                sql.execute(f"DROP TABLE IF EXISTS {table}")
     sql.close()
     before = files_of(Path("state"))
     result = offline(run_in_process)
     assert check_of(result, "store.tables")["state"] == state
     assert result.code == (2 if state == "bad" else 0)
     assert files_of(Path("state")) == before
-
-
-def _undo_newest(sql: sqlite3.Connection) -> list[tuple[str]]:
-    """Return the statements that take the tables of newer revisions than 0012 away."""
-    return [("DROP TABLE IF EXISTS approvals",), ("DROP TABLE IF EXISTS upload_editors",)]
 
 
 def test_an_unfinished_run_is_named_with_the_command_that_resumes_it(
@@ -262,7 +260,7 @@ def test_a_folder_with_files_is_checked_with_its_places_for_them(
 ) -> None:
     Path("in/attention").mkdir(parents=True)
     Path("in/done").write_text("", "utf-8")
-    found = states(offline(run_in_process, "--inbox", "in"))
-    assert found["folders.inbox"] == found["folders.inbox_attention"] == "good"
-    assert found["folders.inbox_done"] == "bad"
+    state_of = states(offline(run_in_process, "--inbox", "in"))
+    assert state_of["folders.inbox"] == state_of["folders.inbox_attention"] == "good"
+    assert state_of["folders.inbox_done"] == "bad"
     assert states(offline(run_in_process, "--inbox", "gone"))["folders.inbox"] == "bad"

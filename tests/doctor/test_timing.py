@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from pathlib import Path
 
 from batchlock.core.errors import SignInRefused, UsageError
 from batchlock.doctor.checks import AWAY, Check, Diagnosis, bad, good, skipped
@@ -40,7 +41,7 @@ def test_an_unexpected_error_is_a_bad_check_without_its_text() -> None:
 
 def test_an_error_of_the_system_names_the_file() -> None:
     def breaks() -> list[Check]:
-        with open("/no/such/file"):  # noqa: PTH123
+        with Path("/no/such/file").open():
             return []
 
     [check] = asyncio.run(limited("folders.state", in_thread(breaks), seconds=9))

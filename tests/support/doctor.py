@@ -1,4 +1,4 @@
-"""What `batchlock doctor` has found."""
+"""The checks that `batchlock doctor --json` prints."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from support.commands import CommandResult
 def states(result: CommandResult) -> dict[str, str]:
     """Return the state of each check by its id, from `--json`."""
     checks = result.json["checks"]
-    found = {check["id"]: check["state"] for check in checks}
-    assert len(found) == len(checks), "two checks have the same id"
+    state_by_id = {check["id"]: check["state"] for check in checks}
+    assert len(state_by_id) == len(checks), "two checks have the same id"
     for check in checks:
         assert check["group"] == check["id"].partition(".")[0]
         assert check["message"].endswith((".", "?"))
         # Whoever has to act is told what to do.
         assert bool(check["what_to_do"]) == (check["state"] in ("doubtful", "bad")), check
-    return found
+    return state_by_id
 
 
 def check_of(result: CommandResult, check_id: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ SDK = "id,user_name,client_id,client_secret,refresh_token,access_token,grant_tok
 ENV = "ZOHO_CLIENT_ID=me\nZOHO_CLIENT_SECRET=hush\nZOHO_REFRESH_TOKEN=1000.r\n"
 
 
-def found(text: str, path: Path) -> tuple[str, str, str, str | None, str | None]:
+def sign_in_of(text: str, path: Path) -> tuple[str, str, str, str | None, str | None]:
     (path / "file").write_text(text, "utf-8")
     sign_in = read_sign_in(path / "file")
     return (
@@ -49,7 +49,7 @@ def found(text: str, path: Path) -> tuple[str, str, str, str | None, str | None]
 def test_a_sign_in_is_found_with_its_place(
     text: str, place: tuple[str | None, str | None], tmp_path: Path
 ) -> None:
-    assert found(text, tmp_path) == ("me", "hush", "1000.r", *place)
+    assert sign_in_of(text, tmp_path) == ("me", "hush", "1000.r", *place)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_sign_in_is_found_with_its_place(
 )
 def test_other_content_is_refused(text: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
-        found(text, tmp_path)
+        sign_in_of(text, tmp_path)
     assert words in str(error.value)
     assert "hush" not in str(error.value)
 

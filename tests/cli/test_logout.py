@@ -7,27 +7,12 @@ import keyring
 import pytest
 from support.commands import RunCommand
 from support.sheets import rows, sheet
+from support.sign_in import sign_in_file
 from support.zoho import StandIn, Start
 
 
-@pytest.fixture
-def zoho(stand_in: Start, monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    """Start a stand-in that the environment names; there is no configuration."""
-    zoho = stand_in()
-    for name in ("API_URL", "ACCOUNTS_URL"):
-        monkeypatch.setenv(f"BATCHLOCK_ZOHO__{name}", zoho.url)
-    return zoho
-
-
-@pytest.fixture
-def own_folder() -> Path:
-    return Path(os.environ["HOME"], ".config", "batchlock")
-
-
 def sign_in(run_in_process: RunCommand, *options: object) -> None:
-    file = Path("sign-in.env")
-    file.write_text("ZOHO_CLIENT_ID=me\nZOHO_CLIENT_SECRET=hush\nZOHO_REFRESH_TOKEN=1000.mine\n")
-    assert run_in_process("login", "--from", file, *options).code == 0
+    assert run_in_process("login", "--from", sign_in_file(), *options).code == 0
 
 
 def test_the_status_says_whose_the_sign_in_is(zoho: StandIn, run_in_process: RunCommand) -> None:

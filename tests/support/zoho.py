@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from batchlock.cli.commands import commands
 from batchlock.cli.context import Context
 from batchlock.cli.simulate import parse_behaviour, parse_inventory, parse_orgs
@@ -53,6 +55,11 @@ class StandIn:
         content = {**sections, "zoho": {**zoho, **sections.get("zoho", {})}}
         path.write_text(json.dumps(content), "utf-8")  # JSON is YAML
         return path
+
+    def use_in_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let commands without a configuration use it."""
+        for name in ("API_URL", "ACCOUNTS_URL"):
+            monkeypatch.setenv(f"BATCHLOCK_ZOHO__{name}", self.url)
 
     def state(self) -> dict[str, Any]:
         return self._inspect("state")

@@ -16,7 +16,8 @@ from batchlock.web.wording import page_words
 # What is only said at a terminal, or by a machine of administrators.
 _ELSEWHERE = ("cli/", "api", "config/", "new_orgs", "org_settings", "fleet/", "inbox",
               "core/secret", "core/paths", "core/encodings", "web/server", "zoho/token_file",
-              "store/folder_", "doctor/bundle", "plan_file", "plan_format")  # fmt: skip
+              "store/folder_", "doctor/bundle", "plan_file", "plan_format", "sign_in_storage",
+              "zoho/sign_in_files")  # fmt: skip
 _TERMINAL = re.compile(
     r"`|(?<![\w-])--[a-z{]|\bbatchlock (?:run|login|resume|retry|report|locks|orgs)\b"
     r"|same command|the option\b|at a terminal"

@@ -108,11 +108,11 @@ _LENGTHS = {
         ("same", "org", "sandbox", "unlock", "unreadable", "grows", "away", "window", "until",
          "failing", "credits", "signal", "scope", "two", "folders", "state-full", "inbox-full"), 2
     ),
-    "reboot": 3,
+    "reboot": 2,
     "revoked": 3,
     "setup": 4,
 }  # fmt: skip
-"""The nights of a kind that has more than one."""
+"""The fewest nights of a kind that has more than one."""
 
 
 def _let_pass(one: Installation, kinds: list[str]) -> str:

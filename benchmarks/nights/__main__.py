@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks import budgets
 from benchmarks.__main__ import load
-from benchmarks.nights import disturbed, guarded
+from benchmarks.nights import disturbed, guarded, machine
 from benchmarks.nights.checks import Night, Wrong
 from benchmarks.nights.installation import Installation
 from benchmarks.nights.notice_server import notice_server
@@ -28,7 +28,7 @@ from benchmarks.nights.stand_in import zoho_orgs
 from benchmarks.nights.way import ways_to
 from benchmarks.rows import log
 
-_KINDS = {**guarded.KINDS, **disturbed.KINDS}
+_KINDS = {**guarded.KINDS, **disturbed.KINDS, **machine.KINDS}
 # A sign-in gets ten access tokens in ten minutes, and needs one each night.
 _NIGHTS_OF_AN_ORG = 7
 _TITLES = ("night", "count", "exit codes", "files went to", "the notice said", "lost", "twice",
@@ -41,7 +41,7 @@ def main() -> int:
     kinds = arguments.only or [*_KINDS]
     if not enter_namespace():
         log("Nothing can be mounted here, so no disk is full in any night.")
-        kinds = [kind for kind in kinds if kind not in disturbed.NEED_MOUNTS]
+        kinds = [kind for kind in kinds if kind not in machine.NEED_MOUNTS]
     plan = _plan(arguments.nights, kinds, arguments.seed)
     print(load(), flush=True)
     folder = Path(tempfile.mkdtemp(prefix="nights-", dir=arguments.folder))

@@ -20,6 +20,7 @@ from benchmarks.nights.way import Way
 # The clock is behind the real one, so that no file comes from its future: batchlock would take it
 # for the draft of a process that has ended long ago.
 _FIRST_NIGHT_DAYS_AGO = 400
+_LATENCY_SECONDS = 0.03
 _HOUR, _MINUTE = 22, 30
 # Short waits, so that an outage is over in seconds.
 _RETRY = {"attempts": 6, "first_wait": 0.05, "longest_wait": 0.4, "give_up_after": 1.5}
@@ -136,6 +137,15 @@ class Installation:
         return file
 
     # -- nights
+
+    def slow_down(self) -> None:
+        """Let each call take some time, so that there is a middle of the night."""
+        self.zoho.behave(latency=_LATENCY_SECONDS)
+
+    def recover(self) -> None:
+        """Let Zoho answer well and at once."""
+        self.way.mend()
+        self.zoho.behave(latency=0, faults={})
 
     def start(
         self,

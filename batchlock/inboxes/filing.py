@@ -10,6 +10,7 @@ Every name depends on the run alone, so that another process, or the next one af
 where the first has stopped. Each move is one rename, which never replaces an input file.
 """
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from batchlock.core.runs import Run, RunState
 from batchlock.inboxes.listing import ATTENTION, DONE
 from batchlock.plan.child import sha256_of
 
-# As many numbers behind a name as nobody needs, so that a search for a free name ends.
+# No folder has so many files of one name; the limit ends the search for a free one.
 _MOST_NUMBERS = 1000
 
 
@@ -146,7 +147,7 @@ def _move_input(source: Path, target: Path) -> Path | None:
         except FileExistsError:
             continue
         return path
-    raise FileExistsError(17, f"{_MOST_NUMBERS} files have this name", str(target))
+    raise FileExistsError(errno.EEXIST, f"{_MOST_NUMBERS} files have this name", str(target))
 
 
 def _move_to_free(source: Path, target: Path) -> None:

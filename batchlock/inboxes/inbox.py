@@ -36,10 +36,10 @@ from batchlock.inboxes.folder_lock import folder_lock
 from batchlock.inboxes.guards import Guards
 from batchlock.inboxes.listing import (
     ATTENTION,
-    LOOK_SECONDS,
-    MOST_LOOKS,
+    MAX_POLLS,
+    POLL_SECONDS,
     FileSource,
-    FolderLooks,
+    FolderPoller,
     Listing,
     Version,
     make_folders,
@@ -51,7 +51,7 @@ from batchlock.zoho.connect import address
 _log = logging.getLogger(__name__)
 
 # After these errors no other file of the night would do better.
-_END_THE_NIGHT = (AlreadyRunning, Cancelled, SignInRefused, Stopped, UsageError)
+_FATAL_ERRORS = (AlreadyRunning, Cancelled, SignInRefused, Stopped, UsageError)
 # So many files in a row that a rule has stopped: an outage or used-up credits, and no fault of one
 # file. Runs of an earlier night do not count: one that cannot succeed must not keep others waiting.
 _MOST_STOPPED_IN_A_ROW = 2
@@ -85,7 +85,7 @@ class Inbox:
         self._observer = observer or NightObserver()
         self._wait = wait
         self._source = FileSource(self.folder)
-        FolderLooks(self._source).look()  # a missing folder has a sentence of its own
+        FolderPoller(self._source).poll()  # a missing folder has a sentence of its own
         engine.check_sign_in()
         self._ahead_seconds = make_folders(self.folder)
         self._guards = Guards(
@@ -94,9 +94,9 @@ class Inbox:
         self._ended_runs = EndedRuns(engine, self.folder)
         engine.review = self._guards.check_plan
 
-    def looks(self) -> FolderLooks:
-        """Return a series of looks at the folder, by the clock of its file server."""
-        return FolderLooks(self._source, now=self._now)
+    def poller(self) -> FolderPoller:
+        """Return a poller of the folder, by the clock of its file server."""
+        return FolderPoller(self._source, now=self._now)
 
     async def take(self, batch: Listing | None = None) -> NightDigest:
         """Take every file that is complete, or only those of `batch`; return what became of them.
@@ -137,7 +137,7 @@ class Inbox:
     async def _has_files(self, batch: Listing | None) -> bool:
         listing = batch
         if listing is None:
-            listing = await asyncio.to_thread(self.looks().look)
+            listing = await asyncio.to_thread(self.poller().poll)
         return bool(listing.complete or listing.growing)
 
     async def _finish_earlier_night(self, night: Night) -> None:
@@ -151,7 +151,7 @@ class Inbox:
             file, name = Path(run.info.file), run.info.file_name
             try:
                 result = await self._engine.resume(run.run_id)
-            except _END_THE_NIGHT as error:
+            except _FATAL_ERRORS as error:
                 is_of_run = type(error) is UsageError  # such as other settings than at its start
                 self._add(night, left(file, error.exit_code, str(error)))
                 if not is_of_run:
@@ -170,9 +170,9 @@ class Inbox:
 
     async def _take_all(self, night: Night) -> None:
         """Take files until none is there that is complete; the others may become so meanwhile."""
-        looks, waits = self.looks(), 0
+        poller, waits = self.poller(), 0
         while True:
-            listing = await asyncio.to_thread(looks.look)
+            listing = await asyncio.to_thread(poller.poll)
             files = [file for file in listing.complete if not night.is_handled(file)]
             await self._take_batch(night, Listing(tuple(files)))
             if night.ended_by:
@@ -180,14 +180,14 @@ class Inbox:
             if files:
                 waits = 0
                 continue
-            if not listing.growing or waits == MOST_LOOKS:
+            if not listing.growing or waits == MAX_POLLS:
                 for file in listing.growing:
                     why = f"{file.name} is still being written, and is taken the next time."
                     self._add(night, left(file, 0, why))
                 return
             waits += 1
             try:
-                await until_cancelled(_awaited(self._wait(LOOK_SECONDS)), self._engine.cancel_token)
+                await until_cancelled(_awaited(self._wait(POLL_SECONDS)), self._engine.cancel_token)
             except Cancelled as error:
                 night.end(str(error), error.exit_code)
 
@@ -212,7 +212,7 @@ class Inbox:
         """Send one file, or put it aside."""
         version = version_of(file)
         if version is None:
-            return  # another inbox, or a person, has moved it since the look
+            return  # another inbox, or a person, has moved it since the poll
         self._say(f"Taking {file.name}.")
         try:
             self._guards.check_age(file.name, self._now() - version.modified_ns / 1e9)
@@ -244,13 +244,13 @@ class Inbox:
             )
         elif isinstance(error, UnreadableFile) and now != version:
             why = f"{file.name} was changed while it was read, and is taken again."
-            self._say(why)  # the next look takes it
+            self._say(why)  # the next poll takes it
         elif error.is_about_file:
             await self._put_aside(night, file, version, error, "")
         else:
             night.handled[file] = version
             self._add(night, left(file, error.exit_code, str(error)))
-            if isinstance(error, _END_THE_NIGHT):
+            if isinstance(error, _FATAL_ERRORS):
                 night.end(str(error), error.exit_code)
 
     async def _put_aside(

@@ -1,6 +1,6 @@
 """The files of a folder: which are taken by their names, and which of them are complete.
 
-A file is complete when size and time did not change between two looks. No notification of the
+A file is complete when size and time did not change between two polls. No notification of the
 system is used, since file servers send none for what other machines write.
 """
 
@@ -22,12 +22,12 @@ DONE = "done"
 ATTENTION = "attention"
 """The folder of all other files."""
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 """A file that is as it was after this time is complete. Copying programs write more often."""
-MOST_LOOKS = 15
-"""After so many looks, a file that still grows is left for the next time."""
+MAX_POLLS = 15
+"""After so many polls, a file that still grows is left for the next time."""
 
-# A file that nobody has written to for so long is complete at the first look. So long, because the
+# A file that nobody has written to for so long is complete at the first poll. So long, because the
 # clock of a file server may differ from that of this machine.
 _OLD_SECONDS = 600.0
 # Owner files of open workbooks, hidden files, and what browsers and copying programs write to.
@@ -67,8 +67,8 @@ class Listing:
     """Those that somebody still writes to, or that another program has open."""
 
 
-class FolderLooks:
-    """Looks at a folder again and again; each look is compared with the one before."""
+class FolderPoller:
+    """Lists a folder again and again, and compares each list with the one before."""
 
     def __init__(self, source: FileSource, now: Callable[[], float] = time.time) -> None:
         """Look at the files of `source`; `now` is the time by the clock of its file server."""
@@ -76,10 +76,10 @@ class FolderLooks:
         self._now = now
         self._before: dict[Path, Version] = {}
 
-    def look(self) -> Listing:
-        """Return the files as they are now; the look before was at least LOOK_SECONDS ago.
+    def poll(self) -> Listing:
+        """Return the files as they are now; the poll before was at least POLL_SECONDS ago.
 
-        A file that was written to within the last ten minutes is complete at the second look.
+        A file that was written to within the last ten minutes is complete at the second poll.
         Raises UsageError when the folder cannot be read.
         """
         versions = _versions(self._source)
@@ -104,13 +104,13 @@ async def list_files(source: FileSource, wait: Callable[[float], Awaitable[objec
 
     Raises UsageError when the folder cannot be read.
     """
-    looks = FolderLooks(source)
-    listing = looks.look()
-    for _ in range(MOST_LOOKS):
+    poller = FolderPoller(source)
+    listing = poller.poll()
+    for _ in range(MAX_POLLS):
         if not listing.growing:
             break
-        await wait(LOOK_SECONDS)
-        listing = looks.look()
+        await wait(POLL_SECONDS)
+        listing = poller.poll()
     return listing
 
 

@@ -15,7 +15,7 @@ from batchlock.core.errors import AlreadyRunning, UsageError
 from batchlock.core.night import FileStatus, NightDigest
 from batchlock.core.stop import Cancelled
 from batchlock.inboxes.inbox import Inbox
-from batchlock.inboxes.listing import LOOK_SECONDS, Listing, Version, version_of
+from batchlock.inboxes.listing import POLL_SECONDS, Listing, Version, version_of
 
 # How often runs are looked for that another inbox, which was killed, has left without a file.
 _EARLIER_RUNS_SECONDS = 30.0
@@ -38,23 +38,23 @@ async def watch(
     files each time that some were taken; `on_message` a sentence when the folder cannot be read, or
     no file can be taken.
     """
-    looks, trouble = inbox.looks(), ""
+    poller, last_message = inbox.poller(), ""
     waiting: dict[Path, Version | None] = {}
     pause_seconds, again_monotonic = _AGAIN_SECONDS, time.monotonic()
     earlier_monotonic = again_monotonic
     while not inbox.is_over:
         now = time.monotonic()
         try:
-            listing = await asyncio.to_thread(looks.look)
+            listing = await asyncio.to_thread(poller.poll)
         except UsageError as error:  # a network folder that is away comes back
-            trouble = _tell_once(str(error), trouble, on_message)
+            last_message = _report_once(str(error), last_message, on_message)
         else:
             files = _to_take(listing, waiting if now < again_monotonic else {})
             if files or now >= earlier_monotonic:
                 digest = await inbox.take(Listing(files))
                 if len(digest.files) > len(digest.left):
                     on_digest(digest)
-                trouble = _tell_once(digest.ended_by, trouble, on_message)
+                last_message = _report_once(digest.ended_by, last_message, on_message)
                 if digest.exit_code > 128:
                     return digest.exit_code
                 waiting = _left_files(digest)
@@ -65,7 +65,7 @@ async def watch(
                 again_monotonic = now + pause_seconds
                 earlier_monotonic = now + _EARLIER_RUNS_SECONDS
         with suppress(Cancelled):
-            await until_cancelled(asyncio.sleep(LOOK_SECONDS), cancel_token)
+            await until_cancelled(asyncio.sleep(POLL_SECONDS), cancel_token)
     return 0
 
 
@@ -84,8 +84,8 @@ def _left_files(digest: NightDigest) -> dict[Path, Version | None]:
     return {file: version_of(file) for file in left if file is not None}
 
 
-def _tell_once(sentence: str, before: str, on_message: Callable[[str], None]) -> str:
-    """Tell a sentence unless it was the last one; return it."""
+def _report_once(sentence: str, before: str, on_message: Callable[[str], None]) -> str:
+    """Call `on_message` with a sentence unless it was the last one; return it."""
     if sentence and sentence != before:
         on_message(sentence)
     return sentence

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchlock.inboxes import filing
-from batchlock.inboxes.listing import FileSource, FolderLooks, list_files, make_folders
+from batchlock.inboxes.listing import FileSource, FolderPoller, list_files, make_folders
 
 NOW = 1_700_000_000.0
 
@@ -24,8 +24,8 @@ def test_a_file_is_old_by_the_clock_of_its_server(tmp_path: Path, ahead: float) 
     server_time = NOW + ahead
     old = written(tmp_path / "old.csv", server_time - 601)
     new = written(tmp_path / "new.csv", server_time - 1)
-    looks = FolderLooks(FileSource(tmp_path), now=lambda: NOW + ahead)
-    first, second = looks.look(), looks.look()
+    poller = FolderPoller(FileSource(tmp_path), now=lambda: NOW + ahead)
+    first, second = poller.poll(), poller.poll()
     assert (first.complete, first.growing) == ((old,), (new,))
     assert second.complete == (old, new)
 
@@ -34,11 +34,11 @@ def test_a_file_whose_time_is_in_the_future_is_complete_when_it_stays_the_same(
     tmp_path: Path,
 ) -> None:
     file = written(tmp_path / "a.csv", NOW + 86_400)
-    looks = FolderLooks(FileSource(tmp_path), now=lambda: NOW)
-    assert looks.look().growing == (file,)
-    assert looks.look().complete == (file,)
+    poller = FolderPoller(FileSource(tmp_path), now=lambda: NOW)
+    assert poller.poll().growing == (file,)
+    assert poller.poll().complete == (file,)
     written(file, NOW + 86_400, "longer")
-    assert looks.look().growing == (file,)
+    assert poller.poll().growing == (file,)
 
 
 def test_a_file_that_is_removed_while_it_is_waited_for_is_left_out(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ from batchlock.config.sources import (
     variables,
 )
 from batchlock.core import keyring_secrets
-from batchlock.core.errors import UsageError
+from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.core.paths import make_private_folder, refuse_missing_home, user_folder
 from batchlock.new_sign_in import NewSignIn
 from batchlock.zoho.settings import SECRET_WAYS, SECRETS, Grant, ZohoSettings
-from batchlock.zoho.token_file import write_private
+from batchlock.zoho.token_file import NewFile, write_files
 
 _HEADER = (
     "# Written by `batchlock login`. All settings, with their defaults: config.example.yaml.\n"
@@ -67,6 +67,8 @@ class ConfigChange:
     """What changes; None: the value is removed."""
     text: str | None
     """The new content; None: the file cannot be changed without a risk, or not by this user."""
+    before: bytes | None
+    """The content that changes; None: there is no file."""
 
     @property
     def lines(self) -> list[str]:
@@ -83,20 +85,30 @@ class ConfigChange:
 
     def make(self) -> None:
         """Write the file. Raises UsageError."""
+        file = self.new_file
+        try:
+            write_files([file])
+        except OSError as error:
+            raise UsageError(
+                f"{file.path} cannot be written: {error.strerror or error}. Make it writable, or "
+                "name another configuration with --config."
+            ) from None
+
+    @property
+    def new_file(self) -> NewFile:
+        """The file with its new content. Raises UsageError when it cannot be changed."""
         if self.text is None:
             raise UsageError(
                 f"{self.place.file} cannot be changed. Make it writable, or edit it yourself."
             )
-        file = self.place.file.resolve()  # a link stays one
-        try:
-            mode = file.stat().st_mode & 0o777 if self.place.exists else 0o600
-            write_private(file, self.text.encode())
-            file.chmod(mode)
-        except OSError as error:
+        # A person may have edited it while a question was open.
+        if _content(self.place.file) != self.before:
             raise UsageError(
-                f"{file} cannot be written: {error.strerror or error}. Make it writable, or name "
-                "another configuration with --config."
-            ) from None
+                f"{self.place.file} was changed by somebody else in the meantime, and was left as "
+                "it is. Type the command again."
+            )
+        # By the way of links, so that a link stays one.
+        return NewFile(self.place.file.resolve(), self.text.encode(), keeps_access=True)
 
 
 def config_place(named: Path | None, environment: Mapping[str, str]) -> ConfigPlace:
@@ -130,11 +142,13 @@ def config_place(named: Path | None, environment: Mapping[str, str]) -> ConfigPl
     )
 
 
-def require_place(place: ConfigPlace, *, with_files: bool, more: Mapping[SettingPath, str]) -> None:
+def require_place(
+    place: ConfigPlace, org: str, *, with_files: bool, more: Mapping[SettingPath, str]
+) -> None:
     """Raise UsageError unless a sign-in can be stored, before a person has typed anything.
 
     `more` are settings that it changes besides the secrets. A variable of the environment would win
-    over what is written.
+    over what is written, and the files of another configuration are not replaced.
     """
     overriding = [
         name
@@ -160,34 +174,123 @@ def require_place(place: ConfigPlace, *, with_files: bool, more: Mapping[Setting
                 f"{folder} cannot be written: {error.strerror or error}. Make the folder writable, "
                 "or name a configuration in another one with --config."
             ) from None
+    if with_files:
+        _refuse_files_of_others(place, org)
 
 
-def store_secrets(
+def secret_file_of(place: ConfigPlace, org: str, name: str) -> Path:
+    """Return the file in which a sign-in keeps a secret."""
+    return place.folder / f"{org}.{name}"
+
+
+def named_files(entries: Mapping[SettingPath, Entry]) -> set[Path]:
+    """Return the files with secrets that the settings of a configuration name."""
+    return {
+        Path(str(entry.value)).expanduser().absolute()
+        for path, entry in entries.items()
+        if path in _WRITTEN and path[1].endswith("_file") and entry.value not in NULL_TEXTS
+    }
+
+
+def other_user(place: ConfigPlace, file: Path) -> Path | None:
+    """Return the configuration in the folder of a secret that names it, while this one does not."""
+    if file in named_files(place.entries):
+        return None
+    for other in sorted((*file.parent.glob("*.yaml"), *file.parent.glob("*.yml"))):
+        if other.resolve() == place.file.resolve():
+            continue
+        try:
+            entries = file_entries(other, {}, [])
+        except (BatchlockError, OSError):  # it is no configuration, or nobody can use it
+            continue
+        if file in named_files(entries):
+            return other
+    return None
+
+
+def _refuse_files_of_others(place: ConfigPlace, org: str) -> None:
+    for name in SECRETS:
+        file = secret_file_of(place, org, name)
+        if file.exists() and (other := other_user(place, file)) is not None:
+            raise UsageError(
+                f"{file} belongs to the configuration {other}, whose org is called {org}, too. "
+                f"Give this one another name: put `org: NAME` into {place.file}, then sign in "
+                "again."
+            )
+
+
+def secret_settings(
     place: ConfigPlace, org: str, sign_in: NewSignIn, *, to_keyring: bool
 ) -> dict[SettingPath, str | None]:
-    """Store the secrets of a sign-in; return the settings that name them, None for one to remove.
-
-    Raises UsageError.
-    """
+    """Return the settings that name the secrets of a sign-in, None for one to remove."""
     values: dict[SettingPath, str | None] = {}
-    for name, secret in sign_in.secrets.items():
-        if sign_in.has_client_of_settings and name != "refresh_token":
-            continue
-        ways: dict[SettingPath, str | None] = {
-            path: None for path in _WRITTEN if path[1].startswith(name)
-        }
-        text, entry = secret.get_secret_value(), f"{org}.{name}"
+    for name, secret in _stored(sign_in).items():
+        values |= {path: None for path in _WRITTEN if path[1].startswith(name)}
         if name == "client_id":  # no secret by itself
-            ways["zoho", name] = text
+            values["zoho", name] = secret
         elif to_keyring:
-            keyring_secrets.write(f"zoho.{name}_keyring", entry, text)
-            ways["zoho", f"{name}_keyring"] = entry
+            values["zoho", f"{name}_keyring"] = f"{org}.{name}"
         else:
-            ways["zoho", f"{name}_file"] = str(_write(place.folder / entry, text))
-        values |= ways
+            values["zoho", f"{name}_file"] = str(secret_file_of(place, org, name))
     if sign_in.grant is Grant.CLIENT_CREDENTIALS:
         values |= {path: None for path in _WRITTEN if path[1].startswith("refresh_token")}
     return values
+
+
+def replaces_secrets(place: ConfigPlace, values: Mapping[SettingPath, str | None]) -> bool:
+    """Return whether storing replaces secrets that the configuration names as it is."""
+    files = named_files(place.entries)
+    return any(
+        (path[1].endswith("_file") and Path(value) in files)
+        or (path[1].endswith("_keyring") and _value(place, path) == value)
+        for path, value in values.items()
+        if value is not None
+    )
+
+
+def store_secrets(
+    place: ConfigPlace,
+    org: str,
+    sign_in: NewSignIn,
+    *,
+    to_keyring: bool,
+    change: ConfigChange | None,
+) -> None:
+    """Store the secrets of a sign-in, with the change of the configuration that belongs to them.
+
+    Without room or rights for all of it, every file stays as it was. Raises UsageError.
+    """
+    secrets = {name: one for name, one in _stored(sign_in).items() if name != "client_id"}
+    files = [] if change is None else [change.new_file]
+    if to_keyring:
+        for name, secret in secrets.items():
+            keyring_secrets.write(f"zoho.{name}_keyring", f"{org}.{name}", secret)
+    else:
+        # Before the configuration, which names them.
+        files = [
+            *(
+                NewFile(secret_file_of(place, org, name), one.encode())
+                for name, one in secrets.items()
+            ),
+            *files,
+        ]
+    try:
+        write_files(files)
+    except OSError as error:
+        path = error.filename or place.folder
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror or error}. Make room, or make the folder "
+            "writable, then sign in again."
+        ) from None
+
+
+def _stored(sign_in: NewSignIn) -> dict[str, str]:
+    """Return what a sign-in stores, by field: what is not stored already."""
+    return {
+        name: secret.get_secret_value()
+        for name, secret in sign_in.secrets.items()
+        if name == "refresh_token" or not sign_in.has_client_of_settings
+    }
 
 
 def config_change(
@@ -207,12 +310,21 @@ def config_change(
     changed = dict(
         sorted(changed.items(), key=lambda item: names.index(item[0][-1]) if item[0][1:] else -1)
     )
+    before = _content(place.file) if place.exists else None
     try:
-        before = place.file.read_bytes().decode() if place.exists else _HEADER
-        text = edited(before, changed) if _is_writable(place) else None
-    except (OSError, UnicodeDecodeError, NotEditable):
+        old = _HEADER if before is None else before.decode()
+        text = edited(old, changed) if _is_writable(place) else None
+    except (UnicodeDecodeError, NotEditable):
         text = None
-    return ConfigChange(place=place, values=changed, text=text)
+    return ConfigChange(place=place, values=changed, text=text, before=before)
+
+
+def _content(file: Path) -> bytes | None:
+    """Return the content of a file; None when there is none that can be read."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
 
 
 def _value(place: ConfigPlace, path: SettingPath) -> object:
@@ -223,12 +335,3 @@ def _value(place: ConfigPlace, path: SettingPath) -> object:
 def _is_writable(place: ConfigPlace) -> bool:
     folder = place.file.resolve().parent
     return not place.exists or (os.access(place.file, os.W_OK) and os.access(folder, os.W_OK))
-
-
-def _write(path: Path, text: str) -> Path:
-    try:
-        return write_private(path, text.encode())
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror or error}. Make room, then sign in again."
-        ) from None

@@ -18,7 +18,7 @@ from batchlock.core import keyring_secrets
 from batchlock.core.errors import BatchlockError
 from batchlock.core.paths import user_folder
 from batchlock.execute import token_cache
-from batchlock.sign_in_storage import ConfigPlace
+from batchlock.sign_in_storage import ConfigPlace, named_files, other_user, secret_file_of
 from batchlock.zoho.connect import oauth_client_of
 from batchlock.zoho.credentials import Credentials
 
@@ -47,13 +47,16 @@ class LocalSecrets:
 
 def local_secrets(place: ConfigPlace, org: str) -> LocalSecrets:
     """Return where the secrets of the org of a configuration are."""
+    named = named_files(place.entries)
     folders = {place.folder, user_folder("config") or place.folder}
+    own = {name: {folder / f"{org}.{name}" for folder in folders} for name in _NAMES}
     # A login may have printed its lines, so that files exist that no configuration names.
+    unnamed = [secret_file_of(place, org, name) for name in _NAMES]
+    others = {file: other_user(place, file) for file in unnamed}
     files = {
-        folder / f"{org}.{name}": None
-        for folder in folders
-        for name in _NAMES
-        if (folder / f"{org}.{name}").is_file()
+        file: None
+        for file in (*unnamed, *sorted(named & set().union(*own.values())))
+        if others.get(file) is None and file.is_file()
     }
     entries: list[str] = []
     settings: list[SettingPath] = []
@@ -64,17 +67,17 @@ def local_secrets(place: ConfigPlace, org: str) -> LocalSecrets:
         entry = place.entries.get(path)
         if entry is None or entry.value in NULL_TEXTS:
             continue
-        value, own = str(entry.value), f"{org}.{name}"
+        value, own_entry = str(entry.value), f"{org}.{name}"
         if way == "_command":
             left.append(f"zoho.{name}_command prints the secret. Remove it where that comes from.")
-        elif way == "_file" and Path(value).expanduser().absolute() not in files:
+        elif way == "_file" and Path(value).expanduser().absolute() not in own[name]:
             left.append(f"{value} was not made by `batchlock login`. Remove the file if you can.")
-        elif way == "_keyring" and value != own:
+        elif way == "_keyring" and value != own_entry:
             left.append(f"The entry {value} of the keyring was not made by `batchlock login`.")
         else:
             settings.append(path)
             if way == "_keyring":
-                entries.append(own)
+                entries.append(own_entry)
     return LocalSecrets(
         files=tuple(files),
         keyring_entries=tuple(entries),

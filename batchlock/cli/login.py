@@ -37,14 +37,16 @@ from batchlock.sign_in_storage import (
     ConfigPlace,
     config_change,
     config_place,
+    replaces_secrets,
     require_place,
+    secret_settings,
     store_secrets,
 )
 from batchlock.zoho.datacenters import DATA_CENTERS
 from batchlock.zoho.settings import Grant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from batchlock.core.org import StoredOrg
     from batchlock.store.store import Store
@@ -80,7 +82,7 @@ def login(context: Context, options: CommandOptions, typed: LoginOptions) -> int
                 )
             keys_for_new_secrets(settings, store)  # a person types nothing in vain
         else:
-            require_place(place, with_files=not typed.keyring, more=typed.values)
+            require_place(place, settings.org, with_files=not typed.keyring, more=typed.values)
             settings = _ask_data_center(context, settings, typed, place)
         sign_in = _obtain(context, settings, typed, place)
         status, pinned = _proved(context, settings, sign_in)
@@ -231,8 +233,11 @@ def _store(
     place: ConfigPlace,
     sign_in: NewSignIn,
 ) -> str:
-    """Store the secrets, change the configuration if a person agrees; return what was done."""
-    values = store_secrets(place, settings.org, sign_in, to_keyring=typed.keyring)
+    """Store the secrets, change the configuration if a person agrees; return what was done.
+
+    Raises UsageError when nothing was stored, after revoking a token that nobody else has.
+    """
+    values = secret_settings(place, settings.org, sign_in, to_keyring=typed.keyring)
     for path, value in sign_in.values.items():
         # The default needs no line in a configuration that has none for it.
         is_default = path == _ENVIRONMENT and place.exists and value == Settings().zoho.environment
@@ -241,6 +246,23 @@ def _store(
     if sign_in.grant is Grant.CLIENT_CREDENTIALS or place.has(_GRANT):
         values[_GRANT] = sign_in.grant.value
     change = config_change(place, settings.org, values)
+    is_agreed = change is not None and (
+        not place.exists or (change.text is not None and _agreed(context, change, yes=options.yes))
+    )
+    try:
+        if change is not None and not is_agreed:
+            _refuse_to_replace(place, change, values)
+        store_secrets(
+            place,
+            settings.org,
+            sign_in,
+            to_keyring=typed.keyring,
+            change=change if is_agreed else None,
+        )
+    except UsageError as error:
+        trial = sign_in.applied_to(settings)
+        revoked = _revoke(context, trial, sign_in) if sign_in.is_token_new else ""
+        raise UsageError(f"{error} Nothing was stored.{revoked}") from None
     where = "the keyring of the system" if typed.keyring else f"files in {place.folder}"
     secrets = f"The secrets are in {where}, which only you can read."
     if sign_in.has_client_of_settings:
@@ -252,15 +274,10 @@ def _store(
     if change is None:
         return f"{secrets} The configuration {place.file} has it all already."
     name = f" --config {options.config}" if options.config is not None else ""
-    if not place.exists:
-        change.make()
+    if is_agreed:
+        done = "changed" if place.exists else "written"
         return (
-            f"The configuration {place.file} was written. {secrets}\nNext: batchlock run FILE{name}"
-        )
-    if change.text is not None and _agreed(context, change, yes=options.yes):
-        change.make()
-        return (
-            f"The configuration {place.file} was changed. {secrets}\nNext: batchlock run FILE{name}"
+            f"The configuration {place.file} was {done}. {secrets}\nNext: batchlock run FILE{name}"
         )
     removed = [".".join(path) for path, value in change.values.items() if value is None]
     remove = f"\nRemove from it: {', '.join(removed)}." if removed else ""
@@ -269,6 +286,20 @@ def _store(
         echo(lines)
         change.make()  # raises why it cannot be changed
     return lines
+
+
+def _refuse_to_replace(
+    place: ConfigPlace, change: ConfigChange, values: "Mapping[tuple[str, ...], str | None]"
+) -> None:
+    """Raise UsageError when secrets are stored in the place of those that a configuration names.
+
+    With the client or the org of the sign-in before, they would end it.
+    """
+    if set(change.values) - {_ORGANIZATION_ID} and replaces_secrets(place, values):
+        raise UsageError(
+            f"{place.file} was not changed, and the sign-in that it names stays as it is. To "
+            "replace it, make the file writable, and agree to the change or add --yes."
+        )
 
 
 def _agreed(context: Context, change: ConfigChange, *, yes: bool) -> bool:

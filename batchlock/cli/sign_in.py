@@ -210,7 +210,7 @@ def _self_client(context: Context, settings: Settings, *, ask_client: bool) -> N
     )
     signals = context.signals
     with signals.interruptible():
-        code = SecretStr(click.prompt("Code (not shown)", hide_input=True).strip())
+        code = SecretStr(_ask_secret("Code"))
     work = _exchange(settings, oauth_client(settings, client_id, client_secret), code)
     # A signal ends the exchange at once: it loses nothing but the code, valid for ten minutes.
     token = SecretStr(signals.run_async(until_cancelled(work, signals.cancel_token)))
@@ -257,8 +257,14 @@ def _client(
         return client_id, client_secret, is_of_settings
     with context.signals.interruptible():
         client_id = click.prompt("Client id", default=client_id).strip()
-        secret = click.prompt("Client secret (not shown)", hide_input=True).strip()
+        secret = _ask_secret("Client secret")
     return client_id, SecretStr(secret), False
+
+
+def _ask_secret(name: str) -> str:
+    """Ask for a secret; without a terminal it is read as it comes, as a program writes it."""
+    # getpass would print warnings there, as nothing could show it.
+    return str(click.prompt(f"{name} (not shown)", hide_input=has_terminal())).strip()
 
 
 def oauth_client(settings: Settings, client_id: str, client_secret: SecretStr) -> "OAuthClient":

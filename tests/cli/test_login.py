@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keyring
 import pytest
-from support.commands import POSIX, RunCommand
+from support.commands import POSIX, RunCommand, run_with_input
 from support.sheets import rows, sheet
 from support.sign_in import ORG_NUMBER, has_sent, sign_in_file
 from support.zoho import StandIn, Start
@@ -27,6 +27,13 @@ def test_login_without_a_terminal_is_refused_when_it_must_ask(
     assert completed.err.endswith(
         "`batchlock login` asks questions, and got no answer. Type it at a terminal.\n"
     )
+
+
+@POSIX
+def test_answers_can_be_piped_without_a_warning(zoho: StandIn) -> None:
+    login = ("login", "--client-credentials", "--organization-id", ORG_NUMBER)
+    completed = run_with_input([*login], typed="me\nhush-hush\n")
+    assert (completed.returncode, completed.stderr) == (0, "")
 
 
 @pytest.mark.usefixtures("client")
@@ -121,6 +128,50 @@ def test_without_a_terminal_the_lines_are_printed_unless_yes_is_typed(
     assert "# of last year" in text
     assert "old-secret" not in text
     assert has_sent(run_in_process)
+
+
+def test_without_agreement_the_sign_in_that_works_is_left(
+    zoho: StandIn, run_in_process: RunCommand
+) -> None:
+    config = Path("config.yaml")
+    config.write_text("org: acme\n", "utf-8")
+    assert run_in_process("login", "--from", sign_in_file(), "--yes").code == 0
+    other = sign_in_file(ZOHO_CLIENT_ID="other", ZOHO_REFRESH_TOKEN="1000.other")
+    refused = run_in_process("login", "--from", other)
+    assert refused.code == 2
+    assert "add --yes. Nothing was stored." in refused.err
+    [token] = Path(os.environ["HOME"]).rglob("acme.refresh_token")
+    assert token.read_text() == "1000.mine"
+    assert has_sent(run_in_process)
+
+
+def test_the_files_of_another_configuration_are_not_replaced(
+    zoho: StandIn, run_in_process: RunCommand
+) -> None:
+    assert run_in_process("login", "--from", sign_in_file(), "-c", "etc/one.yaml").code == 0
+    other = sign_in_file(ZOHO_REFRESH_TOKEN="1000.other")
+    refused = run_in_process("login", "--from", other, "-c", "etc/two.yaml")
+    assert refused.code == 2
+    assert "one.yaml, whose org is called default, too" in refused.err
+    assert Path("etc/default.refresh_token").read_text() == "1000.mine"
+    Path("etc/two.yaml").write_text("org: two\n", "utf-8")
+    assert run_in_process("login", "--from", other, "-c", "etc/two.yaml", "--yes").code == 0
+    for name in ("one", "two"):
+        assert has_sent(run_in_process, "-c", f"etc/{name}.yaml")
+
+
+def test_a_full_disk_leaves_the_sign_in_before(
+    zoho: StandIn, run_in_process: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ("-c", "etc/locks.yaml")
+    assert run_in_process("login", "--from", sign_in_file(), *config).code == 0
+    before = {path.name: path.read_bytes() for path in Path("etc").iterdir()}
+    Path("etc/locks.yaml.new").mkdir()  # the draft of the last file cannot be written
+    other = sign_in_file(ZOHO_CLIENT_ID="other", ZOHO_REFRESH_TOKEN="1000.other")
+    refused = run_in_process("login", "--from", other, *config, "--yes")
+    assert (refused.code, "Nothing was stored." in refused.err) == (2, True)
+    Path("etc/locks.yaml.new").rmdir()
+    assert {path.name: path.read_bytes() for path in Path("etc").iterdir()} == before
 
 
 def test_a_configuration_that_cannot_be_changed_safely_is_left_and_the_lines_are_printed(

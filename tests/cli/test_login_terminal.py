@@ -1,5 +1,6 @@
 """`batchlock login` at a terminal: codes, questions and signals."""
 
+import os
 import re
 import signal
 import socket
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import POSIX, SIGNALS, RunCommand
-from support.sign_in import ORG_NUMBER, has_sent
+from support.sign_in import ORG_NUMBER, has_sent, sign_in_file
 from support.terminal import Terminal, at_terminal
 from support.zoho import StandIn
 
@@ -164,3 +165,17 @@ def test_client_credentials_of_a_stored_org_take_the_place_of_its_refresh_token(
     assert has_sent(run_in_process, "--org", "acme")
     refused = run_in_process("login", "--org", "acme", "--keyring")
     assert (refused.code, "Leave --keyring out." in refused.err) == (2, True)
+
+
+@POSIX
+def test_a_configuration_that_was_edited_during_a_question_is_left(zoho: StandIn) -> None:
+    config = Path("config.yaml")
+    config.write_text("org: acme\n", "utf-8")
+    with at_terminal("login", "--from", sign_in_file()) as terminal:
+        terminal.read("Change the file?")
+        config.write_text("org: acme\nlimits: {max_in_flight: 5}\n", "utf-8")
+        terminal.type("y")
+        assert terminal.end() == 2
+    assert "was changed by somebody else in the meantime" in " ".join(terminal.screen.split())
+    assert config.read_text("utf-8").endswith("5}\n")
+    assert not [*Path(os.environ["HOME"]).rglob("acme.*_token")]

@@ -129,6 +129,31 @@ def test_a_token_that_was_revoked_before_is_removed(
     assert [path.name for path in own_folder.iterdir()] == ["config.yaml"]
 
 
+def test_the_sign_in_of_another_configuration_stays(
+    zoho: StandIn, run_in_process: RunCommand, own_folder: Path
+) -> None:
+    sign_in(run_in_process)
+    sign_in(run_in_process, "-c", "etc/locks.yaml")
+    Path("etc/new.yaml").write_text("limits: {}\n", "utf-8")
+    refused = run_in_process("logout", "--yes", "-c", "etc/new.yaml")
+    assert (refused.code, "no sign-in of default to remove" in refused.err) == (2, True)
+    assert run_in_process("logout", "--yes", "--local", "-c", "etc/locks.yaml").code == 0
+    assert {path.name for path in Path("etc").iterdir()} == {"locks.yaml", "new.yaml"}
+    assert len([*own_folder.iterdir()]) == 3
+    assert run_in_process("login", "--status").code == 0
+
+
+def test_a_logout_that_was_killed_is_completed(
+    zoho: StandIn, run_in_process: RunCommand, own_folder: Path
+) -> None:
+    sign_in(run_in_process)
+    for name in ("client_secret", "refresh_token"):
+        Path(own_folder, f"default.{name}").unlink()
+    done = run_in_process("logout", "--yes")
+    assert (done.code, "This stays" in done.out) == (0, False)
+    assert "default.refresh_token" not in Path(own_folder, "config.yaml").read_text("utf-8")
+
+
 def test_what_a_login_did_not_make_is_named_and_left(
     zoho: StandIn, run_in_process: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

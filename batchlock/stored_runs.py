@@ -132,7 +132,7 @@ class StoredRuns:
         With a filter, those that match.
         """
         runs = self.store.runs.of_orgs(self.orgs)
-        return (run_filter or RunFilter()).chosen(runs, self.store.with_current_figures)
+        return (run_filter or RunFilter()).select(runs, self.store.with_current_figures)
 
     def old_runs(self, before: datetime) -> OldRuns:
         """Return the closed runs of this org and the rehearsals that ended before a moment."""

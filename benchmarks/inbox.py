@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _TITLES = ("files", "rows", "kills", "seconds", "files a minute", "done", "attention", "left",
            "runs of more than one", "rows lost", "rows sent again", "results wrong",
            "CPU s of inboxes")  # fmt: skip
+# A row that is in flight at a kill may be sent again, so that is no fault.
+_FAULTS = ("attention", "left", "runs of more than one", "rows lost", "results wrong")
 _TICK_SECONDS = 0.1
 # Without any progress for so long, something hangs.
 _LONGEST_SECONDS = 300.0
@@ -98,14 +100,15 @@ def main() -> None:
         config.write_text(json.dumps(_config(zoho.url, home)), "utf-8")
         started_monotonic = time.monotonic()
         cpu_before = os.times()
-        chance = random.Random(arguments.seed)  # noqa: S311
+        chance = random.Random(arguments.seed)  # noqa: S311  no secret
         _run(night, config, arguments.kills, arguments.pause, chance)
         wall = time.monotonic() - started_monotonic
         cpu_after = os.times()
         cpu = sum(cpu_after[2:4]) - sum(cpu_before[2:4])
         line = _compare(night, zoho, config, arguments.kills, wall, cpu)
     print(f"\n{budgets.table(_TITLES, [line])}\n\n{load()}")
-    if line[5:12] != (str(arguments.files), "0", "0", "0", "0", line[10], "0"):
+    figures = dict(zip(_TITLES, line, strict=True))
+    if figures["done"] != str(arguments.files) or any(figures[title] != "0" for title in _FAULTS):
         sys.exit("Not every file was processed once.")
 
 
@@ -143,11 +146,11 @@ def _run(
                 done, progress_monotonic = count, now
             if thresholds and done >= thresholds[0]:
                 thresholds.pop(0)
-                victim = chance.randrange(2)
-                inboxes[victim].kill()
-                inboxes[victim].wait()
+                index = chance.randrange(2)
+                inboxes[index].kill()
+                inboxes[index].wait()
                 log(f"killed one when {arrived} files had arrived and {done} were done")
-                inboxes[victim] = start()
+                inboxes[index] = start()
             if now - progress_monotonic > _LONGEST_SECONDS:
                 break
             time.sleep(_TICK_SECONDS)

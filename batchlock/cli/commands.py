@@ -238,7 +238,7 @@ def report(context: Context, options: CommandOptions, *, run_id: str) -> int:
 @run_list_options
 @json_option
 @collected(RunListOptions, CommandOptions)  # in this order: both have `until`
-def runs(context: Context, which: RunListOptions, options: CommandOptions) -> int:
+def runs(context: Context, filters: RunListOptions, options: CommandOptions) -> int:
     """List the runs of this org and the rehearsals, newest first.
 
     With --prune, old runs are removed that are finished, and that no later run needs to know which
@@ -246,7 +246,7 @@ def runs(context: Context, which: RunListOptions, options: CommandOptions) -> in
     """
     from batchlock.cli.run_list import list_runs
 
-    return list_runs(context, options, which)
+    return list_runs(context, options, filters)
 
 
 @commands.command(cls=Command, example="batchlock show 20260314-020304-1f3a")

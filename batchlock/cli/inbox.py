@@ -25,7 +25,7 @@ def take(
     context: Context, options: CommandOptions, folder: Path, *, action: str | None, again: bool
 ) -> int:
     """Take every file that is complete; return the most severe exit code."""
-    with _opened(context, options, folder, action, again=again) as inbox:
+    with _open_inbox(context, options, folder, action, again=again) as inbox:
         digest = context.signals.run_async(inbox.take())
     return _print(context, digest)
 
@@ -36,12 +36,12 @@ def take_until_signal(
     """Take files as they become complete; a signal between two files is a good end."""
     signals = context.signals
     context.is_lasting = True
-    with _opened(context, options, folder, action, again=again) as inbox:
+    with _open_inbox(context, options, folder, action, again=again) as inbox:
         code = signals.run_async(
             watch(
                 inbox,
                 signals.cancel_token,
-                on_digest=partial(_tell, context),
+                on_digest=partial(_report_files, context),
                 on_message=_log.warning,
             )
         )
@@ -51,7 +51,7 @@ def take_until_signal(
 
 
 @contextmanager
-def _opened(
+def _open_inbox(
     context: Context, options: CommandOptions, folder: Path, action: str | None, *, again: bool
 ) -> Iterator[Inbox]:
     # Results beside the files: a place in the folder itself would make them files to be taken.
@@ -83,10 +83,10 @@ def _print(context: Context, digest: NightDigest) -> int:
     return code
 
 
-def _tell(context: Context, digest: NightDigest) -> None:
+def _report_files(context: Context, digest: NightDigest) -> None:
     _print_digest(digest, as_json=context.as_json)
     if context.notices is not None:
-        context.notices.tell_person(digest)
+        context.notices.send_person_notice(digest)
 
 
 def _print_digest(digest: NightDigest, *, as_json: bool, exit_code: int | None = None) -> None:

@@ -23,7 +23,7 @@ from batchlock.cli.sign_in import (
     sign_in_of_file,
 )
 from batchlock.cli.sign_in_commands import LoginOptions
-from batchlock.cli.sign_in_text import described, scope_warnings
+from batchlock.cli.sign_in_text import identity_words, scope_warnings
 from batchlock.cli.streams import echo, echo_error
 from batchlock.config import Settings, replaced
 from batchlock.core.cancel import until_cancelled
@@ -85,7 +85,7 @@ def login(context: Context, options: CommandOptions, typed: LoginOptions) -> int
             require_place(place, settings.org, with_files=not typed.keyring, more=typed.values)
             settings = _ask_data_center(context, settings, typed, place)
         sign_in = _obtain(context, settings, typed, place)
-        status, pinned = _proved(context, settings, sign_in)
+        status, pinned = _prove(context, settings, sign_in)
         if store is not None and stored is not None:
             _store_in_org(settings, store, stored, pinned)
             stored_at = f"The sign-in of {settings.org} is in the store."
@@ -160,7 +160,7 @@ def _way(typed: LoginOptions) -> Way:
     return Way.SELF_CLIENT if typed.self_client else Way.DEVICE
 
 
-def _proved(
+def _prove(
     context: Context, settings: Settings, sign_in: NewSignIn
 ) -> tuple[SignInStatus, NewSignIn]:
     """Try the sign-in; return what that has shown, and the sign-in with the number of its org.
@@ -177,12 +177,12 @@ def _proved(
     )
     is_away = status.exit_code == Stopped.exit_code
     if status.exit_code and not (is_away and sign_in.is_token_new):
-        revoked = _revoke(context, trial, sign_in) if sign_in.is_token_new else ""
+        revoked = _revoke_new_token(context, trial, sign_in)
         kinds: dict[int, type[BatchlockError]] = {2: UsageError, 5: SignInRefused}
         kind = kinds.get(status.exit_code, Stopped)
         raise kind(f"{status.message} Nothing was stored.{revoked}")
     if status.works:
-        echo(f"\nSigned in: {described(status)}.")
+        echo(f"\nSigned in: {identity_words(status)}.")
         for line in scope_warnings(status):
             echo_error(line)
     if not status.organization_id or settings.zoho.organization_id is not None:
@@ -191,8 +191,10 @@ def _proved(
     return status, replace(sign_in, values=values)
 
 
-def _revoke(context: Context, settings: Settings, sign_in: NewSignIn) -> str:
-    """Revoke a token that is not stored; return what to say about it."""
+def _revoke_new_token(context: Context, settings: Settings, sign_in: NewSignIn) -> str:
+    """Revoke a token that is not stored and that nobody else has; return what to say about it."""
+    if not sign_in.is_token_new:
+        return ""
     from batchlock.zoho.revocation import revoke
 
     client = oauth_client(settings, sign_in.client_id, sign_in.client_secret)
@@ -247,7 +249,7 @@ def _store(
         values[_GRANT] = sign_in.grant.value
     change = config_change(place, settings.org, values)
     is_agreed = change is not None and (
-        not place.exists or (change.text is not None and _agreed(context, change, yes=options.yes))
+        not place.exists or (change.text is not None and _confirm(context, change, yes=options.yes))
     )
     try:
         if change is not None and not is_agreed:
@@ -261,16 +263,9 @@ def _store(
         )
     except UsageError as error:
         trial = sign_in.applied_to(settings)
-        revoked = _revoke(context, trial, sign_in) if sign_in.is_token_new else ""
+        revoked = _revoke_new_token(context, trial, sign_in)
         raise UsageError(f"{error} Nothing was stored.{revoked}") from None
-    where = "the keyring of the system" if typed.keyring else f"files in {place.folder}"
-    secrets = f"The secrets are in {where}, which only you can read."
-    if sign_in.has_client_of_settings:
-        is_client_alone = sign_in.grant is Grant.CLIENT_CREDENTIALS
-        in_environment = any(path[-1].startswith("client_") for path in place.variables)
-        stay = "in the environment, where every command needs them" if in_environment else "as set"
-        unchanged = f"Client id and secret stay {stay}."
-        secrets = unchanged if is_client_alone else f"{secrets} {unchanged}"
+    secrets = _secrets_sentence(place, sign_in, in_keyring=typed.keyring)
     if change is None:
         return f"{secrets} The configuration {place.file} has it all already."
     name = f" --config {options.config}" if options.config is not None else ""
@@ -288,6 +283,19 @@ def _store(
     return lines
 
 
+def _secrets_sentence(place: ConfigPlace, sign_in: NewSignIn, *, in_keyring: bool) -> str:
+    """Return where the secrets of a stored sign-in are."""
+    where = "the keyring of the system" if in_keyring else f"files in {place.folder}"
+    stored = f"The secrets are in {where}, which only you can read."
+    if not sign_in.has_client_of_settings:
+        return stored
+    in_environment = any(path[-1].startswith("client_") for path in place.variables)
+    stay = "in the environment, where every command needs them" if in_environment else "as set"
+    unchanged = f"Client id and secret stay {stay}."
+    is_client_alone = sign_in.grant is Grant.CLIENT_CREDENTIALS
+    return unchanged if is_client_alone else f"{stored} {unchanged}"
+
+
 def _refuse_to_replace(
     place: ConfigPlace, change: ConfigChange, values: "Mapping[tuple[str, ...], str | None]"
 ) -> None:
@@ -302,7 +310,7 @@ def _refuse_to_replace(
         )
 
 
-def _agreed(context: Context, change: ConfigChange, *, yes: bool) -> bool:
+def _confirm(context: Context, change: ConfigChange, *, yes: bool) -> bool:
     echo(f"\nThe sign-in changes {change.place.file}:")
     for line in change.lines:
         echo(f"   {line}")

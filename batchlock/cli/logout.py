@@ -48,10 +48,10 @@ def logout(context: Context, options: CommandOptions, *, is_local: bool) -> int:
                 f"{problem}\nThere is no sign-in of {settings.org} to remove. Name another org "
                 "with --org, or another configuration with --config."
             )
-        if not _agreed(context, options, settings, secrets, is_stored=is_stored, local=is_local):
+        if not _confirm(context, options, settings, secrets, is_stored=is_stored, local=is_local):
             raise UsageError("Nothing was removed. Type the command again to sign out.")
         if credentials is not None and not is_local:
-            echo(_revoked(context, settings, store, credentials))
+            echo(_revoke(context, settings, store, credentials))
         elif not is_local:
             echo(f"Nothing was revoked at Zoho, since the sign-in cannot be read. {problem}")
         failures = _remove(context, settings, store, credentials, secrets, is_stored=is_stored)
@@ -75,7 +75,7 @@ def _credentials(settings: Settings) -> tuple[Credentials | None, str]:
         return None, str(error)
 
 
-def _agreed(
+def _confirm(
     context: Context,
     options: CommandOptions,
     settings: Settings,
@@ -104,7 +104,7 @@ def _agreed(
         return click.confirm("Sign out?", default=False)
 
 
-def _revoked(
+def _revoke(
     context: Context, settings: Settings, store: "Store | None", credentials: Credentials
 ) -> str:
     """Revoke the sign-in; return what Zoho has said. Raises Stopped: then nothing is removed."""

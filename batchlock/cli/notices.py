@@ -64,7 +64,7 @@ class CommandNotices:
             self._file = run.file_name
             self.needs_person = False if run.was_ended_by_person else None
 
-    def tell_person(self, digest: "NightDigest") -> None:
+    def send_person_notice(self, digest: "NightDigest") -> None:
         """Send that files of an inbox that goes on need a person, if any does."""
         from batchlock.notify.texts import night_notice
 

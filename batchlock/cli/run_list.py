@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from batchlock.engine import Engine
 
 
-def list_runs(context: Context, options: CommandOptions, which: RunListOptions) -> int:
+def list_runs(context: Context, options: CommandOptions, filters: RunListOptions) -> int:
     """Print the runs that match the options, or remove old ones."""
-    _refuse_mixture(options, which)
-    if which.prune is not None:
-        before = _age(which.prune)
+    _refuse_mixture(options, filters)
+    if filters.prune is not None:
+        before = _age(filters.prune)
         with open_engine(context, options, to_send=False) as engine:
-            return _prune(context, options, engine, before, is_trial=which.dry_run)
+            return _prune(context, options, engine, before, is_trial=filters.dry_run)
     run_filter = RunFilter(
-        state=which.state,
-        since=moment("--since", which.since),
-        until=moment("--until", which.until, at_end=True),
-        only_failed=which.failed,
-        file=which.file_part or "",
-        limit=which.limit,
+        state=filters.state,
+        since=moment("--since", filters.since),
+        until=moment("--until", filters.until, at_end=True),
+        only_failed=filters.failed,
+        file=filters.file_part or "",
+        limit=filters.limit,
     )
     with open_engine(context, options, to_send=False) as engine:
         runs = engine.runs(run_filter)
@@ -40,11 +40,11 @@ def list_runs(context: Context, options: CommandOptions, which: RunListOptions) 
     return 0
 
 
-def _refuse_mixture(options: CommandOptions, which: RunListOptions) -> None:
-    if which.prune is None:
-        if which.dry_run or options.yes:
+def _refuse_mixture(options: CommandOptions, filters: RunListOptions) -> None:
+    if filters.prune is None:
+        if filters.dry_run or options.yes:
             raise UsageError("--dry-run and --yes belong to --prune. Add --prune 90d.")
-    elif which != RunListOptions(prune=which.prune, dry_run=which.dry_run):
+    elif filters != RunListOptions(prune=filters.prune, dry_run=filters.dry_run):
         raise UsageError(
             "--prune removes all old runs, so it takes no filter. Leave the filter out, or --prune."
         )

@@ -10,7 +10,7 @@ GRANT_WORDS = {
 }
 
 
-def described(status: SignInStatus) -> str:
+def identity_words(status: SignInStatus) -> str:
     """Return who has signed in to which org, as far as Zoho says so."""
     user = f"{status.user}, " if status.user else ""
     return f"{user}{org_words(status)}"

@@ -26,7 +26,7 @@ class RunFilter:
     limit: int | None = None
     """The newest so many of them."""
 
-    def chosen(self, runs: Iterable[Run], current: Callable[[Run], Run]) -> list[Run]:
+    def select(self, runs: Iterable[Run], current: Callable[[Run], Run]) -> list[Run]:
         """Return those of `runs` that match, in their order.
 
         `current` returns a run with its present figures. That opens a journal if the run is being

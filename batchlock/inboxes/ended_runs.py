@@ -170,9 +170,9 @@ def _note_text(why: str, summary: Summary, results: Path | None) -> str:
     lines = [why, f"Run {summary.run_id}."]
     for cause in summary.causes[:_LISTED_CAUSES]:
         code = f" ({cause.code})" if cause.code else ""
-        lines.append("")
-        lines.append(f"{cause.result.words}, {cause.rows:,} rows{code}: {cause.message}")
-        lines.append(f"  rows {cause.ranges}")
+        rows, label = ("1 row", "row") if cause.rows == 1 else (f"{cause.rows:,} rows", "rows")
+        lines += ["", f"{cause.result.words}, {rows}{code}: {cause.message}"]
+        lines.append(f"  {label} {cause.ranges}")
         if cause.remedy:
             lines.append(f"  {cause.remedy}")
     if len(summary.causes) > _LISTED_CAUSES:

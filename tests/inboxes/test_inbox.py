@@ -35,7 +35,8 @@ def test_files_are_sent_oldest_first_and_moved_with_their_results(
         f"old-results-{old}.xlsx",
     ]
     assert len(lines(night["files"][0]["output"])) == 3
-    assert "1 rejected" in note("old")
+    assert "rejected, 1 row:" in note("old") or "rejected, 1 row (" in note("old")
+    assert "  row 4" in note("old")
     assert names() == ["half.part", "~$new.xlsx"]
     assert night["causes"][0]["files"] == [{"name": "old.csv", "rows": "4"}]
     assert set(updates(org).values()) == {1}

@@ -20,12 +20,12 @@ from pathlib import Path
 from benchmarks import budgets
 from benchmarks.__main__ import load
 from benchmarks.nights import disturbed, guarded, machine
-from benchmarks.nights.checks import Night, Wrong
+from benchmarks.nights.checks import FaultKind, Night
 from benchmarks.nights.installation import Installation
 from benchmarks.nights.notice_server import notice_server
 from benchmarks.nights.process import enter_namespace, preload
 from benchmarks.nights.stand_in import zoho_orgs
-from benchmarks.nights.way import ways_to
+from benchmarks.nights.tcp_proxy import tcp_proxies
 from benchmarks.rows import log
 
 _KINDS = {**guarded.KINDS, **disturbed.KINDS, **machine.KINDS}
@@ -50,19 +50,19 @@ def main() -> int:
         preload()
         with (
             zoho_orgs(len(plan)) as orgs,
-            ways_to(orgs[0].url, len(plan)) as ways,
+            tcp_proxies(orgs[0].url, len(plan)) as proxies,
             notice_server() as notices,
         ):
             installations = [
                 Installation(
                     zoho,
                     folder / f"org-{zoho.number:03}",
-                    way,
+                    proxy,
                     notices,
                     random.Random(f"{arguments.seed} {zoho.number}"),  # noqa: S311  no secret
                     (arguments.rows, 2 * arguments.rows),
                 )
-                for zoho, way in zip(orgs, ways, strict=True)
+                for zoho, proxy in zip(orgs, proxies, strict=True)
             ]
             with ThreadPoolExecutor(arguments.at_once) as pool:
                 passed = pool.map(_let_pass, installations, plan)
@@ -71,18 +71,18 @@ def main() -> int:
                     if error:
                         log(error)
                         nights.append(Night(one.name, "the benchmark itself", 1))
-                        nights[-1].add(Wrong.CODE, error)
+                        nights[-1].add(FaultKind.CODE, error)
     finally:
         if arguments.keep:
             log(f"Everything is in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
     print(budgets.table(_TITLES, [*_lines(nights)]))
-    wrong = [(night, *one) for night in nights for one in night.wrong]
-    for night, what, text in wrong:
+    faults = [(night, *one) for night in nights for one in night.faults]
+    for night, what, text in faults:
         print(f"{night.org}, {night.kind}: {what}: {text}")
     print(load())
-    return 1 if wrong else 0
+    return 1 if faults else 0
 
 
 def _plan(nights: int, kinds: list[str], seed: int) -> list[list[str]]:
@@ -138,22 +138,24 @@ def _lines(nights: list[Night]) -> list[tuple[str, ...]]:
 
 def _line(kind: str, nights: list[Night], *, is_total: bool = False) -> tuple[str, ...]:
     codes = Counter(night.code for night in nights)
-    went: Counter[str] = Counter()
+    places_of_files: Counter[str] = Counter()
     for night in nights:
-        went += night.went
-    wrong = Counter(what for night in nights for what, _ in night.wrong)
-    said = Counter(night.said for night in nights).most_common(1)[0][0]
-    others = wrong.total() - wrong[Wrong.LOST] - wrong[Wrong.TWICE] - wrong[Wrong.UNTRUE]
+        places_of_files += night.places_of_files
+    faults = Counter(what for night in nights for what, _ in night.faults)
+    notice_line = Counter(night.notice_line for night in nights).most_common(1)[0][0]
+    others = (
+        faults.total() - faults[FaultKind.LOST] - faults[FaultKind.TWICE] - faults[FaultKind.UNTRUE]
+    )
     return (
         kind,
         str(len(nights)),
         ", ".join(f"{code}" if n == len(nights) else f"{code} ({n})"
                   for code, n in sorted(codes.items())),
-        ", ".join(f"{place} {went[place]}" for place in sorted(went)),
-        "" if is_total else said,
-        str(wrong[Wrong.LOST]),
-        str(wrong[Wrong.TWICE]),
-        str(wrong[Wrong.UNTRUE]),
+        ", ".join(f"{place} {places_of_files[place]}" for place in sorted(places_of_files)),
+        "" if is_total else notice_line,
+        str(faults[FaultKind.LOST]),
+        str(faults[FaultKind.TWICE]),
+        str(faults[FaultKind.UNTRUE]),
         str(others),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.nights.files import InputFile, result_lines, results_of
 from benchmarks.nights.notice_server import NoticeServer
-from benchmarks.nights.process import Ended
+from benchmarks.nights.process import ProcessResult
 from benchmarks.nights.stand_in import Changes
 
 # A notice is sent before the process ends; the server may still be about to record it.
@@ -19,7 +19,7 @@ _NOTICE_SECONDS = 5.0
 _KILLED = -9
 
 
-class Wrong(StrEnum):
+class FaultKind(StrEnum):
     """What can be wrong with a night."""
 
     LOST = "lost"
@@ -46,15 +46,15 @@ class Night:
     org: str
     kind: str
     code: int
-    went: Counter[str] = field(default_factory=Counter)
+    places_of_files: Counter[str] = field(default_factory=Counter)
     """How many files went to which place."""
-    said: str = ""
+    notice_line: str = ""
     """What the notice said, in one line."""
-    wrong: list[tuple[Wrong, str]] = field(default_factory=list)
+    faults: list[tuple[FaultKind, str]] = field(default_factory=list)
 
-    def add(self, wrong: Wrong, text: str) -> None:
+    def add(self, kind: FaultKind, text: str) -> None:
         """Record something that is wrong."""
-        self.wrong.append((wrong, text))
+        self.faults.append((kind, text))
 
 
 def check_rows(
@@ -72,10 +72,10 @@ def check_rows(
         # The rows of a copy were sent for the first of them.
         if copies == 1 or file.run_id is not None:
             _check_file(of_file, file, dict(locks), changes, home, is_killed=night.code == _KILLED)
-        for wrong, text in of_file.wrong:
+        for kind, text in of_file.faults:
             if text not in file.problems:
                 file.problems.add(text)
-                night.add(wrong, text)
+                night.add(kind, text)
     if not digest:
         return
     counts: Counter[str] = Counter()
@@ -85,9 +85,9 @@ def check_rows(
         elif outcome["run"] is not None:
             counts.update(outcome["run"]["counts"])
         if outcome["file"] is not None and not Path(outcome["file"]).exists():
-            night.add(Wrong.UNTRUE, f"{outcome['name']} is not at {outcome['file']}")
+            night.add(FaultKind.UNTRUE, f"{outcome['name']} is not at {outcome['file']}")
     if +counts != +Counter(digest["counts"]):
-        night.add(Wrong.UNTRUE, f"the digest has {digest['counts']}, the results {counts}")
+        night.add(FaultKind.UNTRUE, f"the digest has {digest['counts']}, the results {counts}")
 
 
 def _check_file(
@@ -103,47 +103,51 @@ def _check_file(
     for row in file.rows:
         key = f"{row.module}/{row.record_id}"
         if changes.made.get(key, 0) > 1 and changes.answered[key] > 1:
-            night.add(Wrong.TWICE, f"{name}: {row.record_id} was changed twice")
+            night.add(FaultKind.TWICE, f"{name}: {row.record_id} was changed twice")
     if is_killed or file.is_superseded:
         return  # the next night writes the results
     settled = [row.is_settled(locks) for row in file.rows]
     if file.place == "done" and not all(settled):
-        night.add(Wrong.LOST, f"{name} is in done/, and {settled.count(False)} rows are not done")
+        night.add(
+            FaultKind.LOST, f"{name} is in done/, and {settled.count(False)} rows are not done"
+        )
     if file.run_id is None:
         if any(settled) and file.place != "done":
-            night.add(Wrong.LOST, f"{name}: {settled.count(True)} rows were sent without a run")
+            night.add(FaultKind.LOST, f"{name}: {settled.count(True)} rows were sent without a run")
         return
     results = results_of(home, file)
     if not results:
-        night.add(Wrong.LOST, f"{name} has no results")
+        night.add(FaultKind.LOST, f"{name} has no results")
         return
     lines = result_lines(results[-1])
     if [line["Record Id"] for line in lines] != [row.record_id for row in file.rows]:
-        night.add(Wrong.LOST, f"{name}: the results have other rows than the file")
+        night.add(FaultKind.LOST, f"{name}: the results have other rows than the file")
         return
     for row, line in zip(file.rows, lines, strict=True):
         if row.is_untrue(line["Result"], locks):
             night.add(
-                Wrong.UNTRUE, f"{name}: {row.record_id} is {line['Result']}, and Zoho says not"
+                FaultKind.UNTRUE, f"{name}: {row.record_id} is {line['Result']}, and Zoho says not"
             )
         if row.is_refused and line["Result"] not in ("rejected", "not_sent"):
-            night.add(Wrong.UNTRUE, f"{name}: {row.record_id} is {line['Result']}, not rejected")
+            night.add(
+                FaultKind.UNTRUE, f"{name}: {row.record_id} is {line['Result']}, not rejected"
+            )
 
 
 def check_notices(
     night: Night,
     server: NoticeServer,
     prefix: str,
-    ended: Ended,
+    result: ProcessResult,
     *,
     needs_person: bool | None,
-    says: str,
+    notice_part: str,
 ) -> None:
     """Compare what the administrator got with what has happened."""
     if not prefix.startswith("/ok/"):
-        night.said = "(nobody answers there)"
-        if ended.err.count("notify.") < 2:
-            night.add(Wrong.NOTICE, f"the log does not say that notices failed: {ended.err}")
+        night.notice_line = "(nobody answers there)"
+        if result.err.count("notify.") < 2:
+            night.add(FaultKind.NOTICE, f"the log does not say that notices failed: {result.err}")
         return
     is_killed = night.code == _KILLED
     end = time.monotonic() + (0 if is_killed else _NOTICE_SECONDS)
@@ -152,28 +156,28 @@ def check_notices(
     pings = server.pings(prefix)
     ends = [notice for notice in server.webhooks(prefix) if notice["event"] == "end"]
     if is_killed:
-        night.said = "(killed: the start only)" if pings else "(killed: nothing)"
+        night.notice_line = "(killed: the start only)" if pings else "(killed: nothing)"
         if ends or pings not in ([], ["/start"]):
-            night.add(Wrong.NOTICE, f"a killed process has sent {pings}")
+            night.add(FaultKind.NOTICE, f"a killed process has sent {pings}")
         return
     if pings != ["/start", f"/{night.code}" if night.code else ""]:
-        night.add(Wrong.NOTICE, f"the pings are {pings}")
+        night.add(FaultKind.NOTICE, f"the pings are {pings}")
     if len(ends) != 1:
-        night.add(Wrong.NOTICE, f"{len(ends)} notices of the end")
+        night.add(FaultKind.NOTICE, f"{len(ends)} notices of the end")
         return
     (notice,) = ends
-    night.said = _one_line(notice["text"])
-    digest = ended.digest
+    night.notice_line = _one_line(notice["text"])
+    digest = result.digest
     if notice["exit_code"] != night.code or notice["counts"] != digest.get("counts"):
-        night.add(Wrong.NOTICE, f"the notice has {notice['exit_code']} and {notice['counts']}")
+        night.add(FaultKind.NOTICE, f"the notice has {notice['exit_code']} and {notice['counts']}")
     if needs_person is not None and notice["needs_person"] is not needs_person:
-        night.add(Wrong.NOTICE, f"needs_person is {notice['needs_person']}: {notice['text']}")
+        night.add(FaultKind.NOTICE, f"needs_person is {notice['needs_person']}: {notice['text']}")
     for outcome in digest.get("files", ()):
         in_words = outcome["name"] in notice["text"] or outcome["status"] in ("done", "gone")
         if not in_words:
-            night.add(Wrong.NOTICE, f"{outcome['name']} is not in the notice: {notice['text']}")
-    if says and says not in notice["text"]:
-        night.add(Wrong.NOTICE, f"the notice does not say {says!r}: {notice['text']}")
+            night.add(FaultKind.NOTICE, f"{outcome['name']} is not in the notice: {notice['text']}")
+    if notice_part and notice_part not in notice["text"]:
+        night.add(FaultKind.NOTICE, f"the notice does not say {notice_part!r}: {notice['text']}")
 
 
 def _one_line(text: str) -> str:

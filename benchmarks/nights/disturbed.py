@@ -13,21 +13,25 @@ _REFUSED = "refused"
 _ONLY_READING = [f"ZohoCRM.{name}.READ" for name in ("modules", "org", "settings.modules", "users")]
 
 
-def short_outage(one: Installation) -> None:
+def short_outage(installation: Installation) -> None:
     """Let Zoho be away for a moment in the middle; the night goes on by itself."""
-    files = [one.put(), one.put()]
-    fault = one.random.choice((_REFUSED, "dropped_before", "dropped_after", "throttled", "hang"))
+    files = [installation.put(), installation.put()]
+    fault = installation.random.choice(
+        (_REFUSED, "dropped_before", "dropped_after", "throttled", "hang")
+    )
 
     def disturb(process: InboxProcess) -> None:
-        one.wait_for_changes(process, one.random.randint(2, one.rows[0] // 2))
-        _disturb(one, fault)
+        installation.wait_for_changes(
+            process, installation.random.randint(2, installation.rows[0] // 2)
+        )
+        _disturb(installation, fault)
         threading.Event().wait(0.25)
-        one.recover()
-        one.slow_down()
+        installation.recover()
+        installation.slow_down()
 
-    one.slow_down()
+    installation.slow_down()
     places = dict.fromkeys(files, "done")
-    one.night(
+    installation.night(
         "short outage",
         {0},
         places,
@@ -37,38 +41,44 @@ def short_outage(one: Installation) -> None:
         # Longer than the outage, whatever the waits are.
         settings={"retry": {"attempts": 20, "give_up_after": 20, "timeout": 1}},
     )
-    one.recover()
+    installation.recover()
 
 
-def long_outage(one: Installation) -> None:
+def long_outage(installation: Installation) -> None:
     """Let Zoho go away until batchlock gives up."""
-    files = [one.put(), one.put(), one.put()]
-    fault = one.random.choice((_REFUSED, "throttled"))
+    files = [installation.put(), installation.put(), installation.put()]
+    fault = installation.random.choice((_REFUSED, "throttled"))
 
     def disturb(process: InboxProcess) -> None:
-        one.wait_for_changes(process, one.random.randint(1, one.rows[0] - 1))
-        _disturb(one, fault)
+        installation.wait_for_changes(
+            process, installation.random.randint(1, installation.rows[0] - 1)
+        )
+        _disturb(installation, fault)
 
-    one.slow_down()
+    installation.slow_down()
     kind = "outage until batchlock gives up"
     first, second, third = files
     places = {first: "attention", second: "attention|left", third: "left"}
-    one.night(kind, {6}, places, *_ONE_AT_A_TIME, while_running=disturb, needs_person=False)
-    one.recover()
-    one.night(f"{kind}: the night after", {0}, dict.fromkeys(files, "done"), needs_person=False)
+    installation.night(
+        kind, {6}, places, *_ONE_AT_A_TIME, while_running=disturb, needs_person=False
+    )
+    installation.recover()
+    installation.night(
+        f"{kind}: the night after", {0}, dict.fromkeys(files, "done"), needs_person=False
+    )
 
 
-def outage_until_the_end(one: Installation) -> None:
+def outage_until_the_end(installation: Installation) -> None:
     """Let Zoho be away until the time of --until."""
-    first, second = one.put(), one.put()
+    first, second = installation.put(), installation.put()
 
     def disturb(process: InboxProcess) -> None:
-        one.wait_for_changes(process, 2)
-        _disturb(one, one.random.choice((_REFUSED, "throttled")))
+        installation.wait_for_changes(process, 2)
+        _disturb(installation, installation.random.choice((_REFUSED, "throttled")))
 
-    one.slow_down()
+    installation.slow_down()
     kind = "outage until the time is over"
-    one.night(
+    installation.night(
         kind,
         {6},
         # It gives up earlier where Zoho would answer after that time only; then both are begun.
@@ -78,50 +88,57 @@ def outage_until_the_end(one: Installation) -> None:
         "06:00",
         while_running=disturb,
         needs_person=False,
-        at=one.evening.replace(hour=5, minute=59, second=56),
+        at=installation.evening.replace(hour=5, minute=59, second=56),
         settings={"retry": {"give_up_after": 900}},
     )
-    one.recover()
+    installation.recover()
     places = {first: "done", second: "done"}
-    one.night(f"{kind}: the night after", {0}, places, needs_person=False)
+    installation.night(f"{kind}: the night after", {0}, places, needs_person=False)
 
 
-def failing(one: Installation) -> None:
+def failing(installation: Installation) -> None:
     """Let every call be answered with an error until rows fail; a person sends them again."""
-    first, second = one.put(), one.put()
-    fault = one.random.choice(("server_error", "bad_gateway", "dropped_before", "cut_body"))
+    first, second = installation.put(), installation.put()
+    fault = installation.random.choice(
+        ("server_error", "bad_gateway", "dropped_before", "cut_body")
+    )
 
     def disturb(process: InboxProcess) -> None:
-        one.wait_for_changes(process, one.random.randint(2, one.rows[0] // 2))
-        _disturb(one, fault)
+        installation.wait_for_changes(
+            process, installation.random.randint(2, installation.rows[0] // 2)
+        )
+        _disturb(installation, fault)
         threading.Event().wait(2.5)
-        one.recover()
+        installation.recover()
 
-    one.slow_down()
+    installation.slow_down()
     kind = "errors for so long that rows fail"
-    one.night(
+    installation.night(
         kind,
         {3},
         {first: "attention", second: "done|attention"},
         *_ONE_AT_A_TIME,
         while_running=disturb,
         needs_person=True,
-        says="failed",
+        notice_part="failed",
         settings={"retry": {"attempts": 2}},
     )
     places = {}
     for file in (first, second):
         if file.place == "attention":
-            places[one.correct(file)] = "done"
-    one.night(f"{kind}: the results are put back", {0}, places, needs_person=False)
+            places[installation.correct(file)] = "done"
+    installation.night(f"{kind}: the results are put back", {0}, places, needs_person=False)
 
 
-def deadline(one: Installation) -> None:
+def deadline(installation: Installation) -> None:
     """Let the time of --until come in the middle of a file."""
-    first, second = one.put(one.new_rows(one.rows[1])), one.put()
-    one.zoho.behave(latency=6.0 / one.rows[1])
+    first, second = (
+        installation.put(installation.new_rows(installation.rows[1])),
+        installation.put(),
+    )
+    installation.zoho.behave(latency=6.0 / installation.rows[1])
     kind = "--until in the middle"
-    one.night(
+    installation.night(
         kind,
         {6},
         {first: "attention", second: "left"},
@@ -129,64 +146,66 @@ def deadline(one: Installation) -> None:
         "--until",
         "06:00",
         needs_person=False,
-        at=one.evening.replace(hour=5, minute=59, second=56),
-        says="time",
+        at=installation.evening.replace(hour=5, minute=59, second=56),
+        notice_part="time",
     )
-    one.recover()
+    installation.recover()
     places = {first: "done", second: "done"}
-    one.night(f"{kind}: the night after", {0}, places, needs_person=False)
+    installation.night(f"{kind}: the night after", {0}, places, needs_person=False)
 
 
-def spent_credits(one: Installation) -> None:
+def spent_credits(installation: Installation) -> None:
     """Let the credits of the org be used up in the middle."""
-    first, second = one.put(), one.put()
+    first, second = installation.put(), installation.put()
     # Beside the rows, an org is asked two questions, and a row may be looked up.
-    left = one.random.randint(5, one.rows[0])
-    one.zoho.behave(credits=one.zoho.state()["credits_used"] + left)
+    left = installation.random.randint(5, installation.rows[0])
+    installation.zoho.behave(credits=installation.zoho.state()["credits_used"] + left)
     kind = "credits are spent in the middle"
     places = {first: "attention", second: "attention|left"}
-    one.night(kind, {6}, places, *_ONE_AT_A_TIME, needs_person=False)
-    one.zoho.behave(credits=None)
+    installation.night(kind, {6}, places, *_ONE_AT_A_TIME, needs_person=False)
+    installation.zoho.behave(credits=None)
     places = {first: "done", second: "done"}
-    one.night(f"{kind}: the night after", {0}, places, needs_person=False)
+    installation.night(f"{kind}: the night after", {0}, places, needs_person=False)
 
 
-def revoked(one: Installation) -> None:
+def revoked(installation: Installation) -> None:
     """Revoke the sign-in in the middle, and mend it after another night."""
-    first, second = one.put(), one.put()
+    first, second = installation.put(), installation.put()
 
     def disturb(process: InboxProcess) -> None:
-        one.wait_for_changes(process, one.random.randint(2, one.rows[0] // 2))
-        one.zoho.revoke()
+        installation.wait_for_changes(
+            process, installation.random.randint(2, installation.rows[0] // 2)
+        )
+        installation.zoho.revoke()
 
-    one.slow_down()
+    installation.slow_down()
     kind = "sign-in revoked in the middle"
     places = {first: "attention", second: "left"}
-    one.night(kind, {5}, places, *_ONE_AT_A_TIME, while_running=disturb, needs_person=True)
-    one.recover()
-    third = one.put()
-    one.night(f"{kind}: not mended", {5}, {third: "left"}, needs_person=True)
-    one.zoho.sign_in_again()
+    installation.night(kind, {5}, places, *_ONE_AT_A_TIME, while_running=disturb, needs_person=True)
+    installation.recover()
+    third = installation.put()
+    installation.night(f"{kind}: not mended", {5}, {third: "left"}, needs_person=True)
+    installation.zoho.sign_in_again()
     places = dict.fromkeys((first, second, third), "done")
-    one.night(f"{kind}: mended", {0}, places, needs_person=False)
+    installation.night(f"{kind}: mended", {0}, places, needs_person=False)
 
 
-def scope_missing(one: Installation) -> None:
+def scope_missing(installation: Installation) -> None:
     """Let the sign-in look, and not change; then mend it."""
-    file = one.put()
-    scopes = one.zoho.behaviour["scopes"]
-    one.zoho.behave(scopes=_ONLY_READING)
+    file = installation.put()
+    scopes = installation.zoho.behaviour["scopes"]
+    installation.zoho.behave(scopes=_ONLY_READING)
     kind = "scope missing"
-    one.night(kind, {5}, {file: "attention|left"}, needs_person=True)
-    one.zoho.behave(scopes=scopes)
-    one.night(f"{kind}: mended", {0}, {file: "done"}, needs_person=False)
+    installation.night(kind, {5}, {file: "attention|left"}, needs_person=True)
+    installation.zoho.behave(scopes=scopes)
+    installation.night(f"{kind}: mended", {0}, {file: "done"}, needs_person=False)
 
 
-def _disturb(one: Installation, fault: str) -> None:
+def _disturb(installation: Installation, fault: str) -> None:
     if fault == _REFUSED:
-        one.way.cut()
+        installation.proxy.refuse()
     else:
-        one.zoho.behave(faults={fault: 1})
+        installation.zoho.behave(faults={fault: 1})
 
 
 KINDS: dict[str, Callable[[Installation], None]] = {

@@ -8,127 +8,133 @@ from benchmarks.nights.installation import Installation
 from benchmarks.nights.process import InboxProcess
 
 
-def ordinary(one: Installation) -> None:
+def ordinary(installation: Installation) -> None:
     """Send one to three files with updates, and at times one that locks."""
-    files = [one.put() for _ in range(one.random.randint(1, 3))]
-    if one.random.random() < 0.3:
-        rows = one.new_rows(action=Action.LOCK, module="Leads")
-        one.zoho.add_unlocked("Leads", [row.record_id for row in rows])
-        files.append(one.put(rows))
-    one.night("ordinary", {0}, dict.fromkeys(files, "done"), needs_person=False, says="done")
+    files = [installation.put() for _ in range(installation.random.randint(1, 3))]
+    if installation.random.random() < 0.3:
+        rows = installation.new_rows(action=Action.LOCK, module="Leads")
+        installation.zoho.add_unlocked("Leads", [row.record_id for row in rows])
+        files.append(installation.put(rows))
+    installation.night(
+        "ordinary", {0}, dict.fromkeys(files, "done"), needs_person=False, notice_part="done"
+    )
 
 
-def empty(one: Installation) -> None:
+def empty(installation: Installation) -> None:
     """Send nothing."""
-    one.night("no file", {0}, {}, needs_person=False, says="there were no files")
+    installation.night("no file", {0}, {}, needs_person=False, notice_part="there were no files")
 
 
-def rows_refused(one: Installation) -> None:
+def rows_refused(installation: Installation) -> None:
     """Let Zoho refuse some rows of one file, and take those of the other."""
-    refused = one.put(one.new_rows(refused=one.random.randint(1, 5)))
-    good = one.put()
+    refused = installation.put(installation.new_rows(refused=installation.random.randint(1, 5)))
+    good = installation.put()
     places = {refused: "attention", good: "done"}
-    one.night("rows refused", {3}, places, needs_person=True, says="rejected")
+    installation.night("rows refused", {3}, places, needs_person=True, notice_part="rejected")
 
 
-def same_content(one: Installation) -> None:
+def same_content(installation: Installation) -> None:
     """Put the file of the evening before into the folder once more."""
-    rows = one.new_rows()
-    first = one.put(rows)
-    one.night("ordinary", {0}, {first: "done"}, needs_person=False)
-    copy = one.put(rows, "again.csv")
-    one.night(
+    rows = installation.new_rows()
+    first = installation.put(rows)
+    installation.night("ordinary", {0}, {first: "done"}, needs_person=False)
+    copy = installation.put(rows, "again.csv")
+    installation.night(
         "same content",
         {2},
         {copy: "attention"},
         guard="same_content",
         needs_person=True,
-        says="the same content was finished before",
+        notice_part="the same content was finished before",
     )
 
 
-def too_old(one: Installation) -> None:
+def too_old(installation: Installation) -> None:
     """Put a file there that was forgotten for two to nine days."""
-    old = one.put(age=86400.0 * one.random.uniform(2, 9))
-    good = one.put()
-    one.night(
+    old = installation.put(age=86400.0 * installation.random.uniform(2, 9))
+    good = installation.put()
+    installation.night(
         "too old",
         {2},
         {old: "attention", good: "done"},
         guard="too_old",
         needs_person=True,
-        says="inbox.max_age",
+        notice_part="inbox.max_age",
     )
 
 
-def no_rows(one: Installation) -> None:
+def no_rows(installation: Installation) -> None:
     """Put an export there that has failed: a header, and nothing below it."""
-    file = one.put([])
+    file = installation.put([])
     places = {file: "attention"}
-    one.night("no rows", {2}, places, guard="no_rows", needs_person=True, says="no rows")
+    installation.night(
+        "no rows", {2}, places, guard="no_rows", needs_person=True, notice_part="no rows"
+    )
 
 
-def unusual_rows(one: Installation) -> None:
+def unusual_rows(installation: Installation) -> None:
     """Put a file there that was cut off, or appended to itself."""
-    low, high = one.rows
-    count = one.random.choice((max(1, low // 8), high * 5))
-    file = one.put(one.new_rows(count))
-    good = one.put()
-    one.night(
+    low, high = installation.rows
+    count = installation.random.choice((max(1, low // 8), high * 5))
+    file = installation.put(installation.new_rows(count))
+    good = installation.put()
+    installation.night(
         "unusual number of rows",
         {2},
         {file: "attention", good: "done"},
         guard="unusual_rows",
         needs_person=True,
-        says="are usual",
+        notice_part="are usual",
         settings={"inbox": {"usual_rows": f"{(low + 1) // 2}-{high * 2}"}},
     )
 
 
-def wrong_org(one: Installation) -> None:
+def wrong_org(installation: Installation) -> None:
     """Sign in to another org; then mend that, and put the file back."""
-    _wrong_sign_in(one, "wrong_org", {"organization_id": "12"}, "zoho.organization_id")
+    _wrong_sign_in(installation, "wrong_org", {"organization_id": "12"}, "zoho.organization_id")
 
 
-def sandbox(one: Installation) -> None:
+def sandbox(installation: Installation) -> None:
     """Sign in to production where the settings say sandbox; then mend that."""
-    _wrong_sign_in(one, "wrong_environment", {"environment": "sandbox"}, "sandbox")
+    _wrong_sign_in(installation, "wrong_environment", {"environment": "sandbox"}, "sandbox")
 
 
-def _wrong_sign_in(one: Installation, guard: str, zoho: dict[str, object], says: str) -> None:
-    first, second = one.put(), one.put()
+def _wrong_sign_in(
+    installation: Installation, guard: str, zoho: dict[str, object], notice_part: str
+) -> None:
+    first, second = installation.put(), installation.put()
     kind = "another org" if guard == "wrong_org" else "sandbox against production"
-    one.night(
+    installation.night(
         kind,
         {2},
         {first: "attention", second: "left"},
         guard=guard,
         needs_person=True,
-        says=says,
+        notice_part=notice_part,
         settings={"zoho": zoho},
     )
-    one.put_back(first)
-    one.night(f"{kind}: mended", {0}, {first: "done", second: "done"}, needs_person=False)
+    installation.put_back(first)
+    installation.night(f"{kind}: mended", {0}, {first: "done", second: "done"}, needs_person=False)
 
 
-def unlock(one: Installation) -> None:
+def unlock(installation: Installation) -> None:
     """Send a file that unlocks; then the same one with --yes."""
-    file = one.put(one.new_rows(action=Action.UNLOCK))
-    one.night(
+    file = installation.put(installation.new_rows(action=Action.UNLOCK))
+    installation.night(
         "unlocks without --yes",
         {2},
         {file: "attention"},
         guard="unlocks",
         needs_person=True,
-        says="--yes",
+        notice_part="--yes",
     )
-    one.put_back(file)
-    one.night("unlocks with --yes", {0}, {file: "done"}, "--yes", needs_person=False)
+    installation.put_back(file)
+    installation.night("unlocks with --yes", {0}, {file: "done"}, "--yes", needs_person=False)
 
 
-def unreadable(one: Installation) -> None:
+def unreadable(installation: Installation) -> None:
     """Put files there that are no tables; those of two nights have the same name and time."""
-    content, name = one.random.choice(
+    content, name = installation.random.choice(
         (
             (b"%PDF-1.7\n%....", "orders.xlsx"),
             (b"", "orders.csv"),
@@ -137,56 +143,62 @@ def unreadable(one: Installation) -> None:
         )
     )
     for suffix in (b"1", b"2"):
-        file = one.put_bytes(content + suffix if content else b"\n" * int(suffix), name, age=3600)
-        good = one.put(name="good.csv")
+        file = installation.put_bytes(
+            content + suffix if content else b"\n" * int(suffix), name, age=3600
+        )
+        good = installation.put(name="good.csv")
         places = {file: "attention", good: "done"}
         # 2: a column is missing, which the configuration can say.
-        one.night("unreadable file", {4, 2}, places, needs_person=True, says=name)
+        installation.night("unreadable file", {4, 2}, places, needs_person=True, notice_part=name)
 
 
-def growing(one: Installation) -> None:
+def growing(installation: Installation) -> None:
     """Write to a file while the inbox runs; it is taken when it is complete."""
-    other = one.put()
-    file = one.put(name="growing.csv", age=0)
+    other = installation.put()
+    file = installation.put(name="growing.csv", age=0)
 
     def write(_: InboxProcess) -> None:
-        for row in one.new_rows(4):
+        for row in installation.new_rows(4):
             append_row(file, row)
             _pause(0.6)
 
     places = {file: "done", other: "done"}
-    one.night("still growing, then complete", {0}, places, needs_person=False, while_running=write)
+    installation.night(
+        "still growing, then complete", {0}, places, needs_person=False, while_running=write
+    )
 
 
-def still_growing(one: Installation) -> None:
+def still_growing(installation: Installation) -> None:
     """Let a file grow for longer than the inbox waits; the next night takes it."""
-    file = one.put(name="slow.csv", age=0)
+    file = installation.put(name="slow.csv", age=0)
 
     def write(process: InboxProcess) -> None:
         while process.is_running:
-            append_row(file, *one.new_rows(1))
+            append_row(file, *installation.new_rows(1))
             _pause(0.7)
 
     kind = "growing all the time"
-    one.night(kind, {0}, {file: "left"}, while_running=write, says="still being written")
+    installation.night(
+        kind, {0}, {file: "left"}, while_running=write, notice_part="still being written"
+    )
     set_age(file.path, 3600)
-    one.night(f"{kind}: the night after", {0}, {file: "done"}, needs_person=False)
+    installation.night(f"{kind}: the night after", {0}, {file: "done"}, needs_person=False)
 
 
-def vanishing(one: Installation) -> None:
+def vanishing(installation: Installation) -> None:
     """Remove a file while it is sent, or replace it by another one."""
-    file = one.put()
-    is_replaced = one.random.random() < 0.5
+    file = installation.put()
+    is_replaced = installation.random.random() < 0.5
     places = {file: "gone"}
 
     def change(process: InboxProcess) -> None:
-        one.wait_for_changes(process, 2)
+        installation.wait_for_changes(process, 2)
         file.path.unlink()
         if is_replaced:
-            places[one.put(one.new_rows(), file.name, age=3600)] = "done"
+            places[installation.put(installation.new_rows(), file.name, age=3600)] = "done"
 
-    one.zoho.behave(latency=0.03)
-    one.night(
+    installation.zoho.behave(latency=0.03)
+    installation.night(
         "file vanishes while it is sent",
         {0},
         places,
@@ -195,38 +207,42 @@ def vanishing(one: Installation) -> None:
         while_running=change,
         needs_person=False,
     )
-    one.zoho.behave(latency=0)
+    installation.zoho.behave(latency=0)
 
 
-def collision(one: Installation) -> None:
+def collision(installation: Installation) -> None:
     """Put a file of somebody else into done/, which nothing replaces."""
-    file = one.put()
-    foreign = one.folder / "done" / "orders-results.xlsx"
+    file = installation.put()
+    foreign = installation.folder / "done" / "orders-results.xlsx"
     foreign.parent.mkdir(exist_ok=True)
     foreign.write_bytes(b"of somebody else")
-    (one.folder / "attention").mkdir(exist_ok=True)
-    one.night("names that are taken", {0}, {file: "done"}, needs_person=False)
+    (installation.folder / "attention").mkdir(exist_ok=True)
+    installation.night("names that are taken", {0}, {file: "done"}, needs_person=False)
     assert foreign.read_bytes() == b"of somebody else"
     foreign.unlink()
 
 
-def set_up(one: Installation) -> None:
+def set_up(installation: Installation) -> None:
     """Let Zoho refuse all rows, since locking is not set up; then set it up."""
-    rows = one.new_rows(max(25, one.rows[0]), action=Action.LOCK, module="Leads")
+    rows = installation.new_rows(max(25, installation.rows[0]), action=Action.LOCK, module="Leads")
     ids = [row.record_id for row in rows]
-    one.zoho.add_unlocked("Leads", ids, lock_refusal="not_configured")
-    file = one.put(rows)
+    installation.zoho.add_unlocked("Leads", ids, lock_refusal="not_configured")
+    file = installation.put(rows)
     kind = "locking is not set up"
-    says = "Record locking is not set up"
-    one.night(kind, {6}, {file: "attention"}, needs_person=True, says=says)
-    one.today -= 1
-    soon = one.evening.replace(hour=22, minute=45)
-    one.night(f"{kind}: 15 minutes later", {0}, {}, at=soon, says="there were no files")
-    one.zoho.add_unlocked("Leads", ids)
+    notice_part = "Record locking is not set up"
+    installation.night(kind, {6}, {file: "attention"}, needs_person=True, notice_part=notice_part)
+    installation.today -= 1
+    soon = installation.evening.replace(hour=22, minute=45)
+    installation.night(
+        f"{kind}: 15 minutes later", {0}, {}, at=soon, notice_part="there were no files"
+    )
+    installation.zoho.add_unlocked("Leads", ids)
     # The rows that were refused are sent by a person only.
-    one.night(f"{kind}: mended", {3}, {}, needs_person=True, says="retry")
-    results = one.correct(file)
-    one.night(f"{kind}: the results are put back", {0}, {results: "done"}, needs_person=False)
+    installation.night(f"{kind}: mended", {3}, {}, needs_person=True, notice_part="retry")
+    results = installation.correct(file)
+    installation.night(
+        f"{kind}: the results are put back", {0}, {results: "done"}, needs_person=False
+    )
 
 
 def _pause(seconds: float) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.nights import files
-from benchmarks.nights.checks import Night, Wrong, check_notices, check_rows
+from benchmarks.nights.checks import FaultKind, Night, check_notices, check_rows
 from benchmarks.nights.files import Action, InputFile, Row
 from benchmarks.nights.notice_server import NoticeServer
-from benchmarks.nights.process import Ended, InboxProcess
+from benchmarks.nights.process import InboxProcess, ProcessResult
 from benchmarks.nights.stand_in import ZohoOrg
-from benchmarks.nights.way import Way
+from benchmarks.nights.tcp_proxy import TcpProxy
 
 # The clock is behind the real one, so that no file comes from its future: batchlock would take it
 # for the draft of a process that has ended long ago.
@@ -35,7 +35,7 @@ class Installation:
 
     zoho: ZohoOrg
     home: Path
-    way: Way
+    proxy: TcpProxy
     notices: NoticeServer
     random: random.Random
     rows: tuple[int, int]
@@ -144,7 +144,7 @@ class Installation:
 
     def recover(self) -> None:
         """Let Zoho answer well and at once."""
-        self.way.mend()
+        self.proxy.listen()
         self.zoho.behave(latency=0, faults={})
 
     def start(
@@ -161,7 +161,7 @@ class Installation:
         address = self.notices.url + prefix
         low, high = self.rows
         values: dict[str, dict[str, object]] = {
-            "zoho": {**self.zoho.sign_in, "api_url": self.way.url},
+            "zoho": {**self.zoho.sign_in, "api_url": self.proxy.url},
             "retry": {**_RETRY},
             "input": {"custom_modules": ["Not_Configured"]},
             "inbox": {"max_age": "36h", "usual_rows": f"{(low + 1) // 2}-{max(50, high * 5)}"},
@@ -196,13 +196,13 @@ class Installation:
         guard: str | None = None,
         needs_person: bool | None = None,
         while_running: Callable[[InboxProcess], None] | None = None,
-        says: str = "",
+        notice_part: str = "",
         **start: Any,
     ) -> Night:
         """Run an inbox to its end, and check everything after it.
 
-        `places` says where files are afterwards; every other file is where it was. `says` is a
-        part of the text that the administrator gets.
+        `places` says where files are afterwards; every other file is where it was. `notice_part` is
+        a part of the text that the administrator gets.
         """
         process, prefix = self.start(*options, **start)
         if while_running is not None:
@@ -215,39 +215,41 @@ class Installation:
             places,
             guard=guard,
             needs_person=needs_person,
-            says=says,
+            notice_part=notice_part,
         )
 
     def end_night(
         self,
         kind: str,
-        ended: Ended,
+        result: ProcessResult,
         prefix: str,
         codes: set[int],
         places: Mapping[InputFile, str],
         *,
         guard: str | None = None,
         needs_person: bool | None = None,
-        says: str = "",
+        notice_part: str = "",
     ) -> Night:
         """Check an inbox that has ended, and everything that it has left."""
-        night = Night(self.name, kind, ended.code)
+        night = Night(self.name, kind, result.code)
         self.nights.append(night)
         self.today += 1
-        if ended.code not in codes:
+        if result.code not in codes:
             night.add(
-                Wrong.CODE, f"exit code {ended.code}, not {sorted(codes)}: {ended.err[-600:]}"
+                FaultKind.CODE, f"exit code {result.code}, not {sorted(codes)}: {result.err[-600:]}"
             )
-        digest = ended.digest if ended.code >= 0 else {}
-        if ended.code >= 0 and digest.get("exit_code") != ended.code:
-            night.add(Wrong.CODE, f"the digest has the exit code {digest.get('exit_code')}")
+        digest = result.digest if result.code >= 0 else {}
+        if result.code >= 0 and digest.get("exit_code") != result.code:
+            night.add(FaultKind.CODE, f"the digest has the exit code {digest.get('exit_code')}")
         self._follow(digest)
         self._check_places(night, places)
         if guard is not None:
             self._check_guard(night, digest, guard)
         locks, changes = self.zoho.locks(), self.zoho.changes_of_records()
         check_rows(night, self.inputs, locks, changes, self.home, digest)
-        check_notices(night, self.notices, prefix, ended, needs_person=needs_person, says=says)
+        check_notices(
+            night, self.notices, prefix, result, needs_person=needs_person, notice_part=notice_part
+        )
         return night
 
     def _follow(self, digest: Mapping[str, Any]) -> None:
@@ -273,24 +275,24 @@ class Installation:
             its = there[file.path.parent].get(file.sha256, [])
             actual = sorted(its) or ["gone"]
             if len(same) == 1 and len(actual) > 1:
-                night.add(Wrong.LOST, f"{file.name} is in {actual}")
+                night.add(FaultKind.LOST, f"{file.name} is in {actual}")
             if len(same) > 1 and len(actual) == len(same):
                 actual = [one for one in actual if one in expected] or actual
             if actual[0] not in expected:
-                night.add(Wrong.PLACE, f"{file.name} is in {actual}, not in {expected}")
+                night.add(FaultKind.PLACE, f"{file.name} is in {actual}, not in {expected}")
             moved = actual[0] != file.place
             file.place = actual[0]
             if is_new or moved or file in places:
-                night.went[file.place] += 1
+                night.places_of_files[file.place] += 1
             if file.place == "attention" and len(same) == 1:
                 note = files.note_beside(file.path.parent, file.sha256)
                 if not (note or "").strip():
-                    night.add(Wrong.NOTICE, f"{file.name} is in attention/ without a text")
+                    night.add(FaultKind.NOTICE, f"{file.name} is in attention/ without a text")
 
     def _check_guard(self, night: Night, digest: Mapping[str, Any], guard: str) -> None:
         outcomes = [one for one in digest.get("files", ()) if one["guard"] == guard]
         if not outcomes:
-            night.add(Wrong.NOTICE, f"no file has the guard {guard}")
+            night.add(FaultKind.NOTICE, f"no file has the guard {guard}")
         for outcome in outcomes:
             if "Nothing was sent" not in outcome["message"] or outcome["run"] is not None:
-                night.add(Wrong.NOTICE, f"{outcome['name']}: {outcome['message']}")
+                night.add(FaultKind.NOTICE, f"{outcome['name']}: {outcome['message']}")

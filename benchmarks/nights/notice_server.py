@@ -1,8 +1,7 @@
 """A server on loopback that records the notices an administrator gets.
 
 The first part of a path says how it answers: `/ok/…` well, `/faulty/…` with 500, `/hanging/…` not
-at
-all before it is closed.
+at all before it is closed.
 """
 
 import json

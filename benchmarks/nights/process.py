@@ -49,7 +49,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProcessResult:
     """How a process has ended."""
 
     code: int
@@ -85,7 +85,7 @@ class InboxProcess:
         if self.is_running and self._process.pid is not None:
             os.kill(self._process.pid, number)
 
-    def wait(self) -> Ended:
+    def wait(self) -> ProcessResult:
         """Wait for the end; a process that hangs is killed."""
         self._process.join(_TIMEOUT_SECONDS)
         if self.is_running:
@@ -95,7 +95,7 @@ class InboxProcess:
         out, err = (
             path.read_text("utf-8") if path.exists() else "" for path in (self._out, self._err)
         )
-        return Ended(self._process.exitcode or 0, out, err)
+        return ProcessResult(self._process.exitcode or 0, out, err)
 
 
 def preload() -> None:

@@ -1,4 +1,4 @@
-"""The way from batchlock to the stand-in, which can be cut so that connections are refused."""
+"""A proxy between batchlock and the stand-in that can refuse connections."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 
-class Way:
+class TcpProxy:
     """A TCP port of this machine that leads to the stand-in."""
 
     def __init__(self, url: str) -> None:
@@ -23,11 +23,11 @@ class Way:
         """The address of this end."""
         return f"http://127.0.0.1:{self._port}"
 
-    def mend(self) -> None:
+    def listen(self) -> None:
         """Accept connections."""
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
 
-    def cut(self) -> None:
+    def refuse(self) -> None:
         """Close all connections, and refuse new ones."""
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
 
@@ -38,7 +38,7 @@ class Way:
 
     def end(self) -> None:
         """Serve no longer."""
-        self.cut()
+        self.refuse()
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _listen(self) -> None:
@@ -76,16 +76,16 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @contextmanager
-def ways_to(url: str, count: int) -> Iterator[list[Way]]:
-    """Yield ways to a server, each of its own."""
-    ways = [Way(url) for _ in range(count)]
-    threads = [threading.Thread(target=way.run) for way in ways]
-    for way, thread in zip(ways, threads, strict=True):
+def tcp_proxies(url: str, count: int) -> Iterator[list[TcpProxy]]:
+    """Yield proxies of a server, each with a port of its own."""
+    proxies = [TcpProxy(url) for _ in range(count)]
+    threads = [threading.Thread(target=proxy.run) for proxy in proxies]
+    for proxy, thread in zip(proxies, threads, strict=True):
         thread.start()
-        way.mend()
+        proxy.listen()
     try:
-        yield ways
+        yield proxies
     finally:
-        for way, thread in zip(ways, threads, strict=True):
-            way.end()
+        for proxy, thread in zip(proxies, threads, strict=True):
+            proxy.end()
             thread.join()

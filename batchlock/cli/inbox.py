@@ -12,6 +12,7 @@ from batchlock.cli.options import CommandOptions
 from batchlock.cli.runner import open_engine
 from batchlock.cli.streams import echo
 from batchlock.core.night import FileOutcome, FileStatus, NightDigest
+from batchlock.core.redaction import without_record_data
 from batchlock.inboxes.inbox import Inbox
 from batchlock.inboxes.listing import DONE
 from batchlock.inboxes.progress import NightObserver
@@ -69,7 +70,10 @@ class _LoggedNight(NightObserver):
         if outcome.status is FileStatus.LEFT:
             place = ""
         level = logging.WARNING if outcome.exit_code else logging.INFO
-        _log.log(level, "%s: %s%s", outcome.name, outcome.why, place)
+        # Why a file cannot be read is said with some of its cells.
+        safe_text = f"{outcome.name}: {without_record_data(outcome.why)}{place}"
+        extra = {"safe_text": safe_text}
+        _log.log(level, "%s: %s%s", outcome.name, outcome.why, place, extra=extra)
 
 
 def _print(context: Context, digest: NightDigest) -> int:

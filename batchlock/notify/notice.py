@@ -60,6 +60,17 @@ class Notice:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     """The same for every attempt to send it."""
 
+    def __post_init__(self) -> None:
+        """Make each text one that every place takes.
+
+        A name of a file may hold bytes that are no UTF-8, and line breaks, which no title may have.
+        """
+        title = " ".join(_encodable(self.title).splitlines())
+        object.__setattr__(self, "title", title)  # it is frozen
+        object.__setattr__(self, "text", _encodable(self.text))
+        if self.file is not None:
+            object.__setattr__(self, "file", _encodable(self.file))
+
     @property
     def is_for_a_person(self) -> bool:
         """Whether a person must act."""
@@ -73,6 +84,10 @@ class Notice:
     def is_failure(self) -> bool:
         """Whether a command or a run has ended otherwise than with everything done."""
         return self.kind is NoticeKind.END and self.exit_code != 0
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class NotDelivered(Exception):

@@ -13,7 +13,7 @@ from support.forked_command import end_at, forked
 from support.inbox import FOLDER, names, put, updates
 from support.notice_server import notice_server
 from support.runs import wait_until
-from support.sheets import balanced, lines, record, rows
+from support.sheets import TITLES, balanced, lines, record, rows
 from support.zoho import StandIn, Start
 
 pytestmark = POSIX
@@ -252,3 +252,31 @@ def test_a_watching_inbox_goes_on_after_a_run_that_a_rule_has_stopped(org: Stand
         process.send_signal(signal.SIGTERM)
         assert process.wait(TIMEOUT_SECONDS) == 0
     assert len(updates(org)) == 4
+
+
+def test_notices_and_the_log_quote_no_cell_of_a_file_that_cannot_be_read(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    FOLDER.mkdir()
+    row = f"Leads,{record(1)},{record(2)},Żółta umowa"
+    (FOLDER / "letters.csv").write_bytes(f"{','.join(TITLES)}\n{row}\n".encode("cp1250"))
+    (FOLDER / "titles.csv").write_text(f"Module,Record Id,Lock Id,Grund\n{row}\n", "utf-8")
+    with notice_server() as server:
+        org.config(state_directory="state", notify={"ping_url": f"{server.url}/p"})
+        ended = run_in_process("inbox", FOLDER)
+    assert (ended.code, ended.out.count("umowa")) == (4, 5)  # for the person at the terminal
+    log = Path("state/logs/batchlock.log").read_text("utf-8")
+    for text in (server.requests[-1].body.decode(), log):
+        assert "--encoding windows-1250" in text
+        assert "umowa" not in text
+
+
+def test_a_name_that_is_no_text_is_in_the_notice_too(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    arrive(os.fsdecode(b"odd\xff\nname.csv"), 1)
+    with notice_server() as server:
+        org.config(state_directory="state", notify={"ping_url": f"{server.url}/p"})
+        assert run_in_process("inbox", FOLDER).code == 0
+    assert server.paths == ["/p/start", "/p"]
+    assert "odd\\udcff" in server.requests[-1].body.decode()

@@ -85,6 +85,11 @@ class Inbox:
         self._observer = observer or NightObserver()
         self._wait = wait
         self._source = FileSource(self.folder)
+        if folder.resolve() == engine.settings.state.resolve():
+            raise UsageError(
+                f"{folder} is the state folder, whose own files are not to be taken. Name another "
+                "folder, or set state_directory."
+            )
         FolderPoller(self._source).poll()  # a missing folder has a sentence of its own
         engine.check_sign_in()
         self._ahead_seconds = make_folders(self.folder)

@@ -30,8 +30,15 @@ MAX_POLLS = 15
 # A file that nobody has written to for so long is complete at the first poll. So long, because the
 # clock of a file server may differ from that of this machine.
 _OLD_SECONDS = 600.0
-# Owner files of open workbooks, hidden files, and what browsers and copying programs write to.
-_NOT_TAKEN = ("~$*", ".*", "*.part", "*.partial", "*.tmp", "*.crdownload", "*.filepart")
+# Names in lower case.
+_NOT_TAKEN = (
+    # Owner files of open workbooks, hidden files, and what browsers and copying programs write to.
+    *("~$*", ".*", "*.part", "*.partial", "*.tmp", "*.crdownload", "*.filepart"),
+    # What Windows puts into folders by itself, and backups that editors make of a file.
+    *("thumbs.db", "desktop.ini", "*~"),
+    # A configuration and its secrets, without which the next night could not begin.
+    *("*.yaml", "*.yml", "*.client_secret", "*.refresh_token"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ def test_files_are_sent_oldest_first_and_moved_with_their_results(
 ) -> None:
     put("new.csv", rows(2, first=1), age=0)
     put("old.csv", [*rows(2, first=11), ("Leads", REJECTED, lock(3), "refused")], age=9)
-    for name in ("~$new.xlsx", ".hidden.csv", "half.part"):
+    for name in ("~$new.xlsx", ".hidden.csv", "half.part", "Thumbs.db", "config.yaml"):
         put(name, 1, age=0)
     ended = run_in_process("inbox", FOLDER, "--json")
     night = ended.json
@@ -37,7 +37,7 @@ def test_files_are_sent_oldest_first_and_moved_with_their_results(
     assert len(lines(night["files"][0]["output"])) == 3
     assert "rejected, 1 row:" in note("old") or "rejected, 1 row (" in note("old")
     assert "  row 4" in note("old")
-    assert names() == ["half.part", "~$new.xlsx"]
+    assert names() == ["Thumbs.db", "config.yaml", "half.part", "~$new.xlsx"]
     assert night["causes"][0]["files"] == [{"name": "old.csv", "rows": "4"}]
     assert set(updates(org).values()) == {1}
 
@@ -258,3 +258,12 @@ def test_watching_ends_with_the_time_of_the_settings(
     put("a.csv", 1, age=0)
     ended = run_in_process("inbox", FOLDER, "--watch", "--max-runtime", "1ms")
     assert (ended.code, ended.out, names()) == (0, "", ["a.csv"])
+
+
+def test_the_state_folder_is_no_folder_of_files(org: StandIn, run_in_process: RunCommand) -> None:
+    put("a.csv", 1, age=0)
+    org.config(state_directory=str(FOLDER))
+    ended = run_in_process("inbox", FOLDER, "--json")
+    assert (ended.code, ended.json["files"]) == (2, [])
+    assert "is the state folder" in ended.json["message"]
+    assert not (FOLDER / "attention").exists()

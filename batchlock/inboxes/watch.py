@@ -35,10 +35,11 @@ async def watch(
     """Take files as they become complete; return the exit code of an interrupted run, else 0.
 
     It ends with a signal, or with the time of the settings. `on_digest` gets what became of the
-    files each time that some were taken; `on_message` a sentence when the folder cannot be read, or
-    no file can be taken.
+    files each time that some were taken, and once when none can be until a person acts, such as
+    after a refused sign-in; `on_message` a sentence when the folder cannot be read, or no file can
+    be taken.
     """
-    poller, last_message = inbox.poller(), ""
+    poller, last_message, last_obstacle = inbox.poller(), "", ""
     waiting: dict[Path, Version | None] = {}
     pause_seconds, again_monotonic = _AGAIN_SECONDS, time.monotonic()
     earlier_monotonic = again_monotonic
@@ -52,8 +53,11 @@ async def watch(
             files = _to_take(listing, waiting if now < again_monotonic else {})
             if files or now >= earlier_monotonic:
                 digest = await inbox.take(Listing(files))
-                if len(digest.files) > len(digest.left):
+                are_taken, obstacle = len(digest.files) > len(digest.left), _obstacle(digest)
+                if are_taken or obstacle not in ("", last_obstacle):
                     on_digest(digest)
+                if are_taken or obstacle:
+                    last_obstacle = obstacle
                 last_message = _report_once(digest.ended_by, last_message, on_message)
                 if digest.exit_code > 128:
                     return digest.exit_code
@@ -76,6 +80,14 @@ def _to_take(listing: Listing, waiting: Mapping[Path, Version | None]) -> tuple[
         for file in listing.complete
         if file not in waiting or waiting[file] != version_of(file)
     )
+
+
+def _obstacle(digest: NightDigest) -> str:
+    """Return what a person must act on before the files that were left can be taken."""
+    if not digest.needs_person:
+        return ""
+    left = (file.why for file in digest.left if file.exit_code)
+    return "\n".join(filter(None, (digest.ended_by, *left)))
 
 
 def _left_files(digest: NightDigest) -> dict[Path, Version | None]:

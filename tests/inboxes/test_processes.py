@@ -12,8 +12,8 @@ from support.commands import POSIX, TIMEOUT_SECONDS, Process, RunCommand
 from support.forked_command import end_at, forked
 from support.inbox import FOLDER, names, put, updates
 from support.notice_server import notice_server
-from support.runs import wait_until
-from support.sheets import TITLES, balanced, lines, record, rows
+from support.runs import NEVER_VALID, wait_until
+from support.sheets import TITLES, balanced, lines, lock, record, rows
 from support.zoho import StandIn, Start
 
 pytestmark = POSIX
@@ -280,3 +280,19 @@ def test_a_name_that_is_no_text_is_in_the_notice_too(
         assert run_in_process("inbox", FOLDER).code == 0
     assert server.paths == ["/p/start", "/p"]
     assert "odd\\udcff" in server.requests[-1].body.decode()
+
+
+def test_a_watching_inbox_tells_a_person_once_that_no_file_can_be_taken(org: StandIn) -> None:
+    with notice_server() as server:
+        org.config(state_directory="state", notify={"webhook": f"{server.url}/hook"})
+        FOLDER.mkdir()
+        with forked("inbox", FOLDER, "--watch", "--json") as process:
+            put("a.csv", [("Leads", NEVER_VALID, lock(9), "why")], age=9)
+            put("b.csv", rows(1, first=9), age=0)
+            wait_until(lambda: len(server.requests) >= 2, process)
+            process.send_signal(signal.SIGTERM)
+            (night,) = map(json.loads, finish(process).splitlines())
+            assert process.wait(TIMEOUT_SECONDS) == 0
+    assert (night["exit_code"], night["files_left"]) == (5, 2)
+    events = [(request.json["event"], request.json["needs_person"]) for request in server.requests]
+    assert events == [("start", False), ("person", True), ("end", False)]

@@ -10,12 +10,18 @@ from batchlock.cli.options import Command, CommandOptions, Group, collected, com
 from batchlock.cli.runner import load_settings
 from batchlock.cli.streams import echo, echo_error
 from batchlock.core.errors import UsageError
+from batchlock.core.words import counted
 
 if TYPE_CHECKING:
     from batchlock.store.folder_copy import CopiedFolder
 
 # Of the other tables nothing is said: they belong to one of these.
-_COUNTED = {"runs": "run", "orgs": "org", "people": "person", "uploads": "upload"}
+_COUNTED = {
+    "runs": ("run",),
+    "orgs": ("org",),
+    "people": ("person", "people"),
+    "uploads": ("upload",),
+}
 
 
 @click.group(cls=Group, example="batchlock db upgrade")
@@ -91,19 +97,14 @@ def migrate(_: Context, options: CommandOptions, *, state_folder: Path) -> int:
 def _sentences(copied: "CopiedFolder", folder: Path) -> list[str]:
     if not copied.rows.total():
         return [f"Everything in {folder} is in the database already."]
-    counts = [_counted(copied.rows[table], word) for table, word in _COUNTED.items()]
+    counts = [counted(copied.rows[table], *nouns) for table, nouns in _COUNTED.items()]
     sentences = [
-        f"Copied {', '.join(counts)}, and {_counted(copied.journal_rows, 'row')} of the runs."
+        f"Copied {', '.join(counts)}, and {counted(copied.journal_rows, 'row')} of the runs."
     ]
     if copied.waiting:
-        sentences.append(f"Waiting for a worker: {_counted(copied.waiting, 'run')}.")
+        sentences.append(f"Waiting for a worker: {counted(copied.waiting, 'run')}.")
     unchanged = f"{folder} was not changed, and what is done there is not in the database."
     return [*sentences, f"From now on use the database only: {unchanged}"]
-
-
-def _counted(number: int, word: str) -> str:
-    plural = "people" if word == "person" else f"{word}s"
-    return f"{number:,} {word if number == 1 else plural}"
 
 
 def _database_url(options: CommandOptions) -> str:

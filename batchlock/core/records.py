@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from batchlock.core.rows import RecordId
+from batchlock.core.words import counted
 
 FIND_KIND = "locks"
 """The kind of a run that finds locked records (`RunInfo.kind`)."""
@@ -253,7 +254,7 @@ def locks_in_words(modules: Sequence[ModuleLocks]) -> str:
     """Return what was found in some modules, in a sentence."""
     locked = sum(each.locked for each in modules)
     automatic = sum(each.automatic for each in modules)
-    parts = [_records(locked, "locked record")]
+    parts = [counted(locked, "locked record")]
     if automatic:
         parts.append(f"{automatic:,} of them locked by a rule alone")
     for count, text in (
@@ -266,13 +267,8 @@ def locks_in_words(modules: Sequence[ModuleLocks]) -> str:
     unsearched = [each.module for each in modules if not each.is_complete]
     if unsearched:
         parts.append(f"not searched to the end: {', '.join(unsearched)}")
-    count = len(modules)
-    parts[0] += f" in {count} module{'' if count == 1 else 's'}"
+    parts[0] += f" in {counted(len(modules), 'module')}"
     return f"{', '.join(parts)}."
-
-
-def _records(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def utc_text(moment: datetime | None) -> str | None:

@@ -13,6 +13,7 @@ from batchlock.config import Settings
 from batchlock.core.access_token import AccessToken
 from batchlock.core.errors import SignInRefused, Stopped
 from batchlock.core.reply import Reply, Verdict
+from batchlock.core.words import counted
 from batchlock.doctor.checks import (
     AWAY,
     SIGN_IN,
@@ -210,7 +211,7 @@ def _missing(uses: Sequence[ScopeUse]) -> Check:
     )
     return doubtful(
         "sign_in.scopes",
-        f"The sign-in lacks {len(uses)} scope{'' if len(uses) == 1 else 's'}. {effects}",
+        f"The sign-in lacks {counted(len(uses), 'scope')}. {effects}",
         "Sign in again with `batchlock login`, which asks for all of them, if you need these "
         "commands.",
     )

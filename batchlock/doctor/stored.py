@@ -10,6 +10,7 @@ from batchlock.config import Settings
 from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.core.runs import CLOSED, Run, RunState
 from batchlock.core.schedules import StoredSchedule
+from batchlock.core.words import counted
 from batchlock.doctor.checks import Check, bad, doubtful, good, skipped
 from batchlock.store.read_only import StoreView
 from batchlock.store.sealing import require_keys
@@ -77,7 +78,7 @@ def _key(settings: Settings, store: Store) -> Check:
             "Add the key with which they were sealed behind the first one of the setting "
             "`secrets`, or enter them again with `batchlock orgs add NAME --update`.",
         )
-    return good(check_id, f"The key opens the sign-ins of all {_counted(len(names), 'org')}.")
+    return good(check_id, f"The key opens the sign-ins of all {counted(len(names), 'org')}.")
 
 
 def check_work(settings: Settings, view: StoreView | None, *, org: str | None) -> list[Check]:
@@ -126,7 +127,7 @@ def _at_work(runs: Sequence[Run]) -> list[Check]:
     if not alive:
         text = "No run is at work."
         if waiting:
-            text = f"No run is at work; {_counted(len(waiting), 'run')} {_wait(waiting)}."
+            text = f"No run is at work; {counted(len(waiting), 'run')} {_wait(waiting)}."
         return [good("work.running", text)]
     names = _named([f"{run.run_id} ({run.info.org})" for run in alive])
     return [
@@ -192,11 +193,11 @@ def _workers(
     if others:
         return doubtful(
             check_id,
-            f"{_counted(others.total(), 'worker')} of another version than {__version__}: "
+            f"{counted(others.total(), 'worker')} of another version than {__version__}: "
             f"{', '.join(sorted(others))}.",
             "Bring all machines to the same version, and start their workers again.",
         )
-    text = f"{_counted(len(alive), 'worker')} of this version at work"
+    text = f"{counted(len(alive), 'worker')} of this version at work"
     if lost:
         return doubtful(
             check_id,
@@ -231,7 +232,7 @@ def _schedules(schedules: Sequence[StoredSchedule]) -> Check:
             "Remove them, or add them with another cron expression.",
         )
     paused = len(schedules) - len(active)
-    text = f"{_counted(len(schedules), 'schedule')}, {paused:,} of them paused."
+    text = f"{counted(len(schedules), 'schedule')}, {paused:,} of them paused."
     return good(check_id, text)
 
 
@@ -242,10 +243,6 @@ def _schedule_names(schedules: Sequence[StoredSchedule]) -> str:
 def _named(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _wait(runs: Sequence[Run]) -> str:

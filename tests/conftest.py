@@ -26,6 +26,7 @@ from support.commands import (
 )
 from support.examples import examples
 from support.forked_reader import CAN_FORK, ForkedReader, start_server
+from support.http_server import PROXY_VARIABLES, SELF_SIGNED
 from support.loops import running_loop
 from support.paths import CERTIFICATE, ROOT
 from support.postgres import PostgresServer
@@ -194,6 +195,22 @@ def file_keyring(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     keyring.set_keyring(PlaintextKeyring())
     yield
     keyring.set_keyring(before)
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> Path:
+    """Write a key and its certificate, which no system trusts."""
+    path = tmp_path / "self-signed.pem"
+    path.write_text(SELF_SIGNED, encoding="ascii")
+    return path
+
+
+@pytest.fixture
+def without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let calls use no proxy and no certificates of the user."""
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture

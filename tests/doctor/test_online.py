@@ -17,7 +17,6 @@ from support.doctor import check_of, not_good, states
 from support.forked_command import forked
 from support.http_server import (
     HTML,
-    SELF_SIGNED,
     Server,
     answer_with,
     http_response,
@@ -261,10 +260,8 @@ def test_a_server_that_hangs_stops_no_other_check(stand_in: Start) -> None:
 
 
 def test_a_certificate_that_is_not_trusted_is_explained(
-    serve: Serve, run_in_process: RunCommand, tmp_path: Path
+    serve: Serve, run_in_process: RunCommand, pem: Path
 ) -> None:
-    pem = tmp_path / "server.pem"
-    pem.write_text(SELF_SIGNED, "utf-8")
     handler = answer_with(http_response(401, ENVELOPE, f"Date: {formatdate(usegmt=True)}"))
     server = serve(handler, tls=tls_of(pem))
     config(api_url=server.url, accounts_url=server.url)
@@ -276,10 +273,8 @@ def test_a_certificate_that_is_not_trusted_is_explained(
 
 
 def test_the_certificate_and_the_clock_of_a_server_are_shown(
-    serve: Serve, run_in_process: RunCommand, tmp_path: Path
+    serve: Serve, run_in_process: RunCommand, pem: Path
 ) -> None:
-    pem = tmp_path / "server.pem"
-    pem.write_text(SELF_SIGNED, "utf-8")
     yesterday = formatdate(1_700_000_000, usegmt=True)
     handler = answer_with(http_response(401, ENVELOPE, f"Date: {yesterday}"))
     server = serve(handler, tls=tls_of(pem))

@@ -31,6 +31,9 @@ tTJaI/8sq4hIEfy2su1PS8LHCg==
 -----END CERTIFICATE-----
 """
 
+PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+"""What changes the way of calls, in upper case."""
+
 Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -1,24 +1,11 @@
 from pathlib import Path
 
 import pytest
-from support.http_server import SELF_SIGNED
-
-VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 
 
 @pytest.fixture(autouse=True)
-def without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
-@pytest.fixture
-def pem(tmp_path: Path) -> Path:
-    """Write a key and its certificate, which no system trusts."""
-    path = tmp_path / "self-signed.pem"
-    path.write_text(SELF_SIGNED, encoding="ascii")
-    return path
+def _without_proxy(without_proxy: None) -> None:
+    """Let every test of this folder be without a proxy."""
 
 
 @pytest.fixture

@@ -65,6 +65,8 @@ class FileOutcome:
     """Whether the next night goes on with its run by itself."""
     is_refused: bool = False
     """Whether a rule has stopped its run, and Zoho has refused rows before."""
+    is_blocked: bool = False
+    """Whether the disk or the folder keeps it from going on, which does not pass by itself."""
 
     @property
     def needs_person(self) -> bool:
@@ -73,6 +75,8 @@ class FileOutcome:
         That holds for a refused run that is resumed, too: where locking is not set up, each night
         would have the next twenty rows refused.
         """
+        if self.is_blocked:
+            return True
         is_stuck = self.is_refused or not self.is_resumed_next
         return self.status is FileStatus.ATTENTION and is_stuck
 
@@ -138,7 +142,7 @@ class NightDigest:
         return tuple(
             file
             for file in self.files
-            if file.status is FileStatus.LEFT or (file.is_resumed_next and not file.needs_person)
+            if not file.needs_person and (file.status is FileStatus.LEFT or file.is_resumed_next)
         )
 
     @property

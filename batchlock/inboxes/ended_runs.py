@@ -74,7 +74,7 @@ class EndedRuns:
         why = _why(run, summary, self.engine, is_resumed=is_resumed)
         if not has_ended(run):
             # Its end could not be recorded, since the disk is full: the next night finds it.
-            return _outcome(file, FileStatus.LEFT, code, why, result)
+            return _outcome(file, FileStatus.LEFT, code, why, result, is_blocked=True)
         try:
             filed = move_run(run, file=file, why=_note_text(why, summary, result.output))
         except OSError as error:
@@ -83,7 +83,8 @@ class EndedRuns:
                 f"{file.name} cannot be moved: {error.strerror}. The next inbox "
                 "tries again; nothing of it is sent twice.",
             )
-            return _outcome(file, FileStatus.LEFT, code or Stopped.exit_code, why, result)
+            code = code or Stopped.exit_code
+            return _outcome(file, FileStatus.LEFT, code, why, result, is_blocked=True)
         with suppress(BatchlockError):  # a full disk: the next night moves nothing, and records it
             results = None if filed.results is None else str(filed.results)
             self.engine.store.schedules.set_filed(run, results)
@@ -128,6 +129,7 @@ def _outcome(
     now: Path | None = None,
     is_resumed_next: bool = False,
     is_refused: bool = False,
+    is_blocked: bool = False,
 ) -> FileOutcome:
     return FileOutcome(
         name=file.name,
@@ -139,6 +141,7 @@ def _outcome(
         summary=result.summary,
         is_resumed_next=is_resumed_next,
         is_refused=is_refused,
+        is_blocked=is_blocked,
     )
 
 

@@ -22,7 +22,7 @@ from batchlock.core.schedules import Firing
 from batchlock.plan import run_info
 from batchlock.plan.finished import note_finished_run
 from batchlock.report import summaries
-from batchlock.report.destination import displayable_name, target_path
+from batchlock.report.destination import beside_results, displayable_name, target_path
 from batchlock.report.reporter import Reporter
 from batchlock.results_input import is_same_org, original_of
 from batchlock.store.earlier import (
@@ -103,7 +103,7 @@ class Starter:
             )
             if info is None:
                 return None
-            info = self.reporter.with_output(info)
+            info = self.reporter.with_output(beside_results(info, newest, self.settings))
             self.reporter.check_writable(info, self.observer)
             infos = [each.info for each in earlier] if refused else []
             self.store.journals.add_unsettled_rows(
@@ -142,7 +142,8 @@ class Starter:
                     page_message=f"It is not known yet what became of {in_doubt:,} rows of this "
                     "run. Resume it first.",
                 )
-            info = self.reporter.with_output(run_info.undo_info(run.info, self.settings))
+            info = beside_results(run_info.undo_info(run.info, self.settings), run, self.settings)
+            info = self.reporter.with_output(info)
             self.reporter.check_writable(info, self.observer)
             if not self.store.journals.add_undone_rows(source, info):
                 return None

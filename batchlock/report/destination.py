@@ -1,12 +1,13 @@
 """Where the results of a run are written."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
 from batchlock.core.records import FIND_KIND
-from batchlock.core.runs import RunInfo
+from batchlock.core.runs import Run, RunInfo
 
 _RUN_ID = re.compile(r"-results-(\d{8}-\d{6}-[\da-f]{4})")
 # What `target_path` adds to the stem of an input, and `publish` to a name that is not free.
@@ -51,6 +52,19 @@ def target_path(info: RunInfo, settings: Settings) -> Path:
         return folder / f"locks-{info.run_id}.{settings.results.format}"
     stem = _ADDED_TO_STEM.sub("", file.stem) or file.stem
     return folder / f"{stem}-results-{info.run_id}.{settings.results.format}"
+
+
+def beside_results(info: RunInfo, earlier: Run, settings: Settings) -> RunInfo:
+    """Return `info`, of a retry or an undo, with its results beside those of the earlier run.
+
+    Only where an inbox has moved these into a folder of its own. Beside the input, the new results
+    would be a file of the inbox, which would send it. Else `info` as it is.
+    """
+    folder = None if earlier.results is None else Path(earlier.results).parent
+    is_of_inbox = folder is not None and folder.name in ("done", "attention")
+    if folder is None or not is_of_inbox or folder.parent != Path(info.file).parent:
+        return info
+    return replace(info, output=str(folder / target_path(info, settings).name))
 
 
 def fallback_folder(settings: Settings) -> Path:

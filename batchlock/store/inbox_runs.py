@@ -87,7 +87,9 @@ class InboxRuns:
         beginning = json.dumps(f"{results_folder}{os.sep}")[:-1]
         stored = sa.type_coerce(table.c.output, sa.Text)
         is_of_folder = stored.startswith(beginning, autoescape=True)
-        return self._runs(table.c.org == org, is_of_folder, *conditions)[::-1]
+        # A retry or an undo has no file to be moved, and the person who made it resumes it.
+        is_of_file = table.c.kind == "run"
+        return self._runs(table.c.org == org, is_of_folder, is_of_file, *conditions)[::-1]
 
     def _runs(self, *conditions: sa.ColumnElement[bool], limit: int | None = None) -> list[Run]:
         query = table.select().where(*conditions).order_by(table.c.id.desc()).limit(limit)

@@ -267,3 +267,16 @@ def test_the_state_folder_is_no_folder_of_files(org: StandIn, run_in_process: Ru
     assert (ended.code, ended.json["files"]) == (2, [])
     assert "is the state folder" in ended.json["message"]
     assert not (FOLDER / "attention").exists()
+
+
+def test_the_results_of_a_retry_are_no_file_of_the_inbox(
+    org: StandIn, run_in_process: RunCommand
+) -> None:
+    put("a.csv", [*rows(1), ("Leads", REJECTED, lock(3), "refused")], age=0)
+    run_id = run_in_process("inbox", FOLDER, "--json").json["files"][0]["run"]["run_id"]
+    ended = run_in_process("retry", run_id, "--json")
+    assert (ended.code, balanced(ended.json)) == (3, {"rejected": 1})
+    assert Path(ended.json["output"]).parent == FOLDER.absolute() / "attention"
+    again = run_in_process("retry", ended.json["run_id"], "--json").json
+    assert Path(again["output"]).parent == FOLDER.absolute() / "attention"
+    assert run_in_process("inbox", FOLDER, "--json").json["files"] == []

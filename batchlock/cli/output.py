@@ -12,6 +12,7 @@ from batchlock.cli.wrapping import indented, labelled, on_one_line, short, width
 from batchlock.core.options import RunOptions
 from batchlock.core.results import Cause, CheckResult, Example, RunResult, Summary
 from batchlock.core.runs import Run
+from batchlock.core.words import counted
 from batchlock.report.json import AnyJson, check_json, empty_json, run_json, runs_json, show_json
 from batchlock.report.json_locks import empty_locks_json, locks_json
 from batchlock.report.json_night import NightJson, empty_night_json
@@ -108,8 +109,7 @@ def preview_text(line: PreviewLine, width: int | None) -> str:
 
 def _check_cause(cause: Cause, width: int | None) -> str:
     """Return a cause of a check: which rows, the first problem, and more cells as examples."""
-    rows = f"{cause.rows:,} row{'' if cause.rows == 1 else 's'}"
-    parts = [f"\n{rows} ({cause.code}): {'row' if cause.rows == 1 else 'rows'} {cause.ranges}"]
+    parts = [f"\n{counted(cause.rows, 'row')} ({cause.code}): {cause.row_numbers}"]
     for first in cause.examples[:1]:
         problem = f"row {first.row}, {first.column}: {first.message}"
         parts.append("  " + indented(on_one_line(problem), width, 2))
@@ -204,11 +204,8 @@ def _digest(summary: Summary, width: int | None) -> str:
     """Return the sentence of the summary, then a paragraph per cause."""
     parts = [indented(summary.sentence, width, 0)]
     for cause in summary.causes:
-        rows = f"{cause.rows:,} row{'' if cause.rows == 1 else 's'}"
-        code = f" ({cause.code})" if cause.code else ""
-        head = f"{cause.result.words}, {rows}{code}: {cause.message}"
-        parts.append("\n" + indented(head, width, 2))
-        parts.append(f"  {'row' if cause.rows == 1 else 'rows'} {cause.ranges}")
+        parts.append("\n" + indented(f"{cause.heading}: {cause.message}", width, 2))
+        parts.append(f"  {cause.row_numbers}")
         if cause.remedy:
             parts.append("  " + indented(cause.remedy, width, 2))
     return "\n".join(parts)

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from batchlock.core.results import Result, Summary
+from batchlock.core.results import Result, Summary, cause_heading
 
 _SEVERITY = (0, 7, 2, 3, 4, 6, 5, 1)
 """Exit codes, the least severe first; those of signals are above all of them.
@@ -216,10 +216,9 @@ class NightDigest:
         for heading, files in (("Needs a person", self.need_person), ("Left", self.left)):
             yield from _listed(heading, files)
         for cause in self.causes[:_LISTED_CAUSES]:
-            code = f" ({cause.code})" if cause.code else ""
+            heading = cause_heading(cause.result, cause.rows, cause.code)
             where = "; ".join(f"{name}: {ranges}" for name, ranges in cause.files[:_LISTED_FILES])
-            rows = f"{cause.rows:,} {'row' if cause.rows == 1 else 'rows'}"
-            yield f"{cause.result.words}, {rows}{code} {cause.remedy}".rstrip()
+            yield f"{heading} {cause.remedy}".rstrip()
             yield f"  {where}"
         if len(self.causes) > _LISTED_CAUSES:
             yield f"and {len(self.causes) - _LISTED_CAUSES} more causes"

@@ -10,6 +10,7 @@ from batchlock.core.preview import Preview
 from batchlock.core.records import ModuleLocks, locks_in_words
 from batchlock.core.reply import Lock, sentences
 from batchlock.core.rows import Action, Cell, LockId, Problem
+from batchlock.core.words import counted
 
 
 class Status(StrEnum):
@@ -168,6 +169,22 @@ class Cause:
     """The row numbers as text: `2-5, 9 and 310 more rows`."""
     examples: tuple[Example, ...] = ()
     """Cells of some of these rows; only in a check."""
+
+    @property
+    def heading(self) -> str:
+        """The result, the number of rows and the code: `rejected, 3 rows (INVALID_DATA)`."""
+        return cause_heading(self.result, self.rows, self.code)
+
+    @property
+    def row_numbers(self) -> str:
+        """The numbers of the rows with their noun: `rows 2-5`."""
+        return f"{'row' if self.rows == 1 else 'rows'} {self.ranges}"
+
+
+def cause_heading(result: Result, rows: int, code: str) -> str:
+    """Return what stands above a cause: its result, how many rows have it, and its code."""
+    suffix = f" ({code})" if code else ""
+    return f"{result.words}, {counted(rows, 'row')}{suffix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

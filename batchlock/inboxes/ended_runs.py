@@ -172,10 +172,7 @@ def _note_text(why: str, summary: Summary, results: Path | None) -> str:
     """Return the text beside a file that needs attention: why, the causes, and the results."""
     lines = [why, f"Run {summary.run_id}."]
     for cause in summary.causes[:_LISTED_CAUSES]:
-        code = f" ({cause.code})" if cause.code else ""
-        rows, label = ("1 row", "row") if cause.rows == 1 else (f"{cause.rows:,} rows", "rows")
-        lines += ["", f"{cause.result.words}, {rows}{code}: {cause.message}"]
-        lines.append(f"  {label} {cause.ranges}")
+        lines += ["", f"{cause.heading}: {cause.message}", f"  {cause.row_numbers}"]
         if cause.remedy:
             lines.append(f"  {cause.remedy}")
     if len(summary.causes) > _LISTED_CAUSES:

@@ -167,13 +167,11 @@ def digest(summary: Summary, results: Path | None) -> str:
 
 
 def _cause_text(cause: Cause) -> str:
-    rows = f"{cause.rows:,} row{'' if cause.rows == 1 else 's'}"
-    code = f" ({cause.code})" if cause.code else ""
-    head = f"{cause.result.words}, {rows}{code}"
+    head = cause.heading
     # The message of an invalid row quotes its cell; the code says the same without it.
     if cause.message and cause.result is not Result.INVALID:
         head += f": {without_record_data(cause.message)}"
-    lines = [head, f"{'row' if cause.rows == 1 else 'rows'} {cause.ranges}"]
+    lines = [head, cause.row_numbers]
     if cause.remedy:
         lines.append(without_record_data(cause.remedy))
     return "\n".join(lines)

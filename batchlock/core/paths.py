@@ -10,6 +10,8 @@ from pydantic import AfterValidator
 
 from batchlock.core.errors import UsageError
 
+_MOST_BYTES_OF_A_NAME = 255
+
 
 def _expanded(path: Path) -> Path:
     if any(character < " " for character in str(path)):
@@ -28,6 +30,16 @@ def _expanded(path: Path) -> Path:
 
 UserPath = Annotated[Path, AfterValidator(_expanded)]
 """A path of the settings, in which `~` stands for the home folder."""
+
+
+def with_room(text: str, room: int) -> str:
+    """Return the beginning of a part of a file's name that leaves `room` bytes of a name free.
+
+    File systems take names of 255 bytes.
+    """
+    while len(os.fsencode(text)) > _MOST_BYTES_OF_A_NAME - room:
+        text = text[:-1]
+    return text
 
 
 def user_folder(kind: Literal["config", "state"]) -> Path | None:

@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batchlock.core.errors import UnreadableFile
+from batchlock.core.paths import with_room
 from batchlock.core.records import FIND_KIND
 from batchlock.core.runs import Run, RunState
 from batchlock.inboxes.listing import ATTENTION, DONE
 from batchlock.plan.child import sha256_of
 
+# Bytes of a name for what is added to it: a suffix, a number behind the name, and that of the text.
+_ADDED_BYTES = 50
 # No folder has so many files of one name; the limit ends the search for a free one.
 _MOST_NUMBERS = 1000
 
@@ -44,8 +47,10 @@ def put_aside(file: Path, moment: datetime, why: str) -> Path:
 
     `moment` is in its new name. Returns its path there; raises OSError.
     """
-    name = f"{file.stem}-{moment.astimezone(UTC):%Y%m%d-%H%M%S}{file.suffix}"
-    target = next(path for path in _names(file.parent / ATTENTION / name) if not path.exists())
+    name = _name_with(file, f"{moment.astimezone(UTC):%Y%m%d-%H%M%S}")
+    names = _names(file.parent / ATTENTION / name)
+    # The same file is there after a kill in the middle of its move.
+    target = next(path for path in names if not path.exists() or path.samefile(file))
     # Before the move: after a kill in between, the file is there for the next attempt, and gets
     # the same name.
     _write(note_of(target), why)
@@ -72,7 +77,7 @@ def move_run(run: Run, *, file: Path | None = None, why: str = "") -> Filed:
     needs attention; empty: the sentence of the run. Raises OSError.
     """
     file = file or Path(run.info.file)
-    folder, name = file.parent, f"{file.stem}-{run.run_id}{file.suffix}"
+    folder, name = file.parent, _name_with(file, run.run_id)
     place = DONE if is_done(run) else ATTENTION
     other = ATTENTION if place == DONE else DONE
     target = folder / place / name
@@ -118,6 +123,12 @@ def note_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.txt")
 
 
+def _name_with(file: Path, added: str) -> str:
+    """Return the name of a file with something added to its stem; a very long one is cut."""
+    suffix = with_room(file.suffix, 255 - _ADDED_BYTES // 2)
+    return f"{with_room(file.stem, _ADDED_BYTES + len(added))}-{added}{suffix}"
+
+
 def _is_copy(target: Path, sha256: str, file: Path) -> bool:
     """Return whether the file of the run has its place already, so that `file` is a new one."""
     if not target.exists() or target.samefile(file):
@@ -159,7 +170,10 @@ def _move_to_free(source: Path, target: Path) -> None:
         if target.exists() and target.samefile(source):  # killed between the next two steps
             source.unlink()
             return
-        os.link(source, target)
+        if source.is_symlink():  # what it leads to is named from the folder of the link
+            target.symlink_to(source.parent / source.readlink())
+        else:
+            os.link(source, target)
     except (FileExistsError, FileNotFoundError):
         raise
     except OSError:

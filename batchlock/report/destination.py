@@ -6,12 +6,15 @@ from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
+from batchlock.core.paths import with_room
 from batchlock.core.records import FIND_KIND
 from batchlock.core.runs import Run, RunInfo
 
 _RUN_ID = re.compile(r"-results-(\d{8}-\d{6}-[\da-f]{4})")
 # What `target_path` adds to the stem of an input, and `publish` to a name that is not free.
 _ADDED_TO_STEM = re.compile(r"(-results-\d{8}-\d{6}-[\da-f]{4}( \(\d+\))?)+\Z")
+# Bytes of a name for what is added to the stem, and for the number behind a name that is not free.
+_ADDED_BYTES = 60
 
 
 def requested_output(output: Path | None) -> str | None:
@@ -50,7 +53,7 @@ def target_path(info: RunInfo, settings: Settings) -> Path:
     folder = file.parent if directory is None else directory.absolute()
     if info.kind == FIND_KIND:
         return folder / f"locks-{info.run_id}.{settings.results.format}"
-    stem = _ADDED_TO_STEM.sub("", file.stem) or file.stem
+    stem = with_room(_ADDED_TO_STEM.sub("", file.stem) or file.stem, _ADDED_BYTES)
     return folder / f"{stem}-results-{info.run_id}.{settings.results.format}"
 
 

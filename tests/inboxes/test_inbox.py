@@ -4,6 +4,7 @@ import itertools
 import os
 from pathlib import Path
 
+import pytest
 from support.commands import RunCommand
 from support.inbox import FOLDER, names, note, put, updates
 from support.runs import NEVER_VALID, NOT_LOCKED, REJECTED, open_store
@@ -280,3 +281,13 @@ def test_the_results_of_a_retry_are_no_file_of_the_inbox(
     again = run_in_process("retry", ended.json["run_id"], "--json").json
     assert Path(again["output"]).parent == FOLDER.absolute() / "attention"
     assert run_in_process("inbox", FOLDER, "--json").json["files"] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths there have 260 characters at most")
+def test_a_name_of_the_greatest_length_is_cut(org: StandIn, run_in_process: RunCommand) -> None:
+    long_stem = "ł" * 125 + "x"
+    put("file.csv", 2, age=0).rename(FOLDER / f"{long_stem}.csv")
+    put("other.csv", 0, age=0).rename(FOLDER / f"{long_stem}.txt")
+    night = run_in_process("inbox", FOLDER, "--json").json
+    assert (night["exit_code"], night["files_left"], balanced(night)) == (2, 0, {"updated": 2})
+    assert (len(names("done")), len(names("attention")), names()) == (2, 2, [])

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,30 @@ def test_a_move_that_was_killed_between_its_two_steps_is_finished(tmp_path: Path
     assert filing._move_input(file, target) == target
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
     assert target.read_text("utf-8") == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+@pytest.mark.usefixtures("file_system")
+def test_a_link_leads_to_the_same_file_after_its_move(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    make_folders(folder)
+    (tmp_path / "export.csv").write_text("mine", "utf-8")
+    link = folder / "a.csv"
+    link.symlink_to("../export.csv")
+    moved = filing._move_input(link, folder / "done" / "a.csv")
+    assert moved is not None
+    assert moved.read_text("utf-8") == "mine"
+    assert not link.is_symlink()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a rename there is one step")
+def test_a_file_whose_way_aside_was_killed_is_there_once(tmp_path: Path) -> None:
+    make_folders(tmp_path)
+    file, moment = tmp_path / "a.csv", datetime(2026, 3, 14, tzinfo=UTC)
+    file.write_text("mine", "utf-8")
+    name = "a-20260314-000000.csv"
+    os.link(file, tmp_path / "attention" / name)
+    assert filing.put_aside(file, moment, "why").name == name
+    names = sorted(path.name for path in (tmp_path / "attention").iterdir())
+    assert (names, file.exists()) == ([name, f"{name}.txt"], False)

@@ -25,9 +25,9 @@ from batchlock.config.sources import (
 from batchlock.core import keyring_secrets
 from batchlock.core.errors import BatchlockError, UsageError
 from batchlock.core.paths import make_private_folder, refuse_missing_home, user_folder
+from batchlock.core.private_files import NewFile, write_files
 from batchlock.new_sign_in import NewSignIn
 from batchlock.zoho.settings import SECRET_WAYS, SECRETS, Grant, ZohoSettings
-from batchlock.zoho.token_file import NewFile, write_files
 
 _HEADER = (
     "# Written by `batchlock login`. All settings, with their defaults: config.example.yaml.\n"

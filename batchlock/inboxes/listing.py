@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batchlock.core.errors import UsageError
+from batchlock.core.night import FileStatus
 
-DONE = "done"
+DONE = FileStatus.DONE.value
 """The folder of files whose rows are all as they ask, in their own folder."""
-ATTENTION = "attention"
+ATTENTION = FileStatus.ATTENTION.value
 """The folder of all other files."""
 
 POLL_SECONDS = 2.0

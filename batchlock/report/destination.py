@@ -6,6 +6,7 @@ from pathlib import Path
 
 from batchlock.config import Settings
 from batchlock.core.errors import UsageError
+from batchlock.core.night import FileStatus
 from batchlock.core.paths import with_room
 from batchlock.core.records import FIND_KIND
 from batchlock.core.runs import Run, RunInfo
@@ -64,7 +65,7 @@ def beside_results(info: RunInfo, earlier: Run, settings: Settings) -> RunInfo:
     would be a file of the inbox, which would send it. Else `info` as it is.
     """
     folder = None if earlier.results is None else Path(earlier.results).parent
-    is_of_inbox = folder is not None and folder.name in ("done", "attention")
+    is_of_inbox = folder is not None and folder.name in (FileStatus.DONE, FileStatus.ATTENTION)
     if folder is None or not is_of_inbox or folder.parent != Path(info.file).parent:
         return info
     return replace(info, output=str(folder / target_path(info, settings).name))

@@ -55,7 +55,11 @@ def _age(text: str) -> datetime:
     try:
         age = timedelta(seconds=seconds(text))
         before = datetime.now(UTC) - age
-    except (ValueError, OverflowError) as error:
+    except OverflowError:
+        raise UsageError(
+            f'--prune "{text}": that is too long. Write it like --prune 90d.'
+        ) from None
+    except ValueError as error:
         raise UsageError(f'--prune "{text}": {error}. Write it like --prune 90d.') from None
     if age < timedelta(days=1):
         raise UsageError(

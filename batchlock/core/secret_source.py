@@ -1,15 +1,19 @@
 """Read a secret: from the settings, a file, the output of a command, or the system's keyring."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from batchlock.core.errors import UsageError
 
 # A command that asks a person at a screen would otherwise block a run at night for ever.
 _COMMAND_TIMEOUT_SECONDS = 30
+# Keys in PEM have some KiB; a device such as /dev/zero has no end.
+_MAX_FILE_BYTES = 64 * 1024
 
 
 # systemd puts the credentials of a service (LoadCredential) there; see systemd.exec(5).
@@ -82,11 +86,37 @@ def _from_keyring(name: str, entry: str) -> str:
 def _from_file(name: str, file: Path) -> str:
     file = secret_file(name, file)
     try:
-        return file.read_text("utf-8-sig")  # Notepad writes a BOM
+        return _content(name, file).decode("utf-8-sig")  # Notepad writes a BOM
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         # Without the cause: a UnicodeDecodeError holds the content of the file.
         raise UsageError(f"{name}_file: {file} cannot be read: {why}.") from None
+
+
+def _content(name: str, file: Path) -> bytes:
+    """Return the content of a file or a pipe. Raises OSError and UsageError."""
+    # Opening a pipe that nobody writes to would wait for ever, and no signal would end it.
+    flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(file, os.O_RDONLY | flags)
+    content = b""
+    with os.fdopen(descriptor, "rb", buffering=0):
+        while len(content) <= _MAX_FILE_BYTES:
+            if sys.platform != "win32":
+                readable, _, _ = select.select([descriptor], [], [], _COMMAND_TIMEOUT_SECONDS)
+                if not readable:
+                    raise UsageError(
+                        f"{name}_file: {file} is a pipe, and nothing came from it within "
+                        f"{_COMMAND_TIMEOUT_SECONDS} seconds. Name a file, or start what writes to "
+                        "it."
+                    )
+            part = os.read(descriptor, _MAX_FILE_BYTES + 1)
+            if not part:
+                return content
+            content += part
+    raise UsageError(
+        f"{name}_file: {file} has more than {_MAX_FILE_BYTES // 1024} KiB, so it is no secret. "
+        "Name the right file."
+    )
 
 
 def _from_command(name: str, command: str) -> str:
@@ -104,7 +134,9 @@ def _from_command(name: str, command: str) -> str:
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        # A process that has left the group may have the output open still.
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=1)
         raise UsageError(
             f"{name}_command gave no answer within {_COMMAND_TIMEOUT_SECONDS} seconds."
         ) from None

@@ -91,7 +91,9 @@ def _write(path: Path, parts: Mapping[str, object], *, overwrite: bool) -> None:
         raise UsageError(f"{path} exists already. Name another file, or add --overwrite.")
     try:
         # Although nothing in it is secret, only this user decides who gets it.
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # O_EXCL: in a folder like /tmp, a link of this name would lead to a file of somebody else.
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with (
             os.fdopen(descriptor, "wb") as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,

@@ -74,6 +74,7 @@ def test_a_filter_without_a_match_says_so(
         (("--since", "yesterday"), "is no date or time"),
         (("--prune", "old"), "--prune 90d"),
         (("--prune", "5m"), "at least 1d"),
+        (("--prune", "99999999999d"), "that is too long"),
         (("--prune", "90d", "--failed"), "takes no filter"),
         (("--dry-run",), "belong to --prune"),
         (("--yes",), "belong to --prune"),

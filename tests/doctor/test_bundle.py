@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.commands import RunCommand
+from support.commands import POSIX, RunCommand
 from support.sheets import sheet
 from support.zoho import Start
 
@@ -119,6 +119,15 @@ def test_a_bundle_is_written_when_nothing_else_works(run_in_process: RunCommand)
     assert (refused.code, "--overwrite" in refused.err) == (2, True)
     assert run_in_process("doctor", "--offline", "--bundle", "report.txt").code == 2
     assert run_in_process("doctor", "--offline", "--bundle", "no/report.zip").code == 2
+
+
+@POSIX
+def test_a_bundle_does_not_follow_a_link_in_its_folder(run_in_process: RunCommand) -> None:
+    Path("other.txt").write_text("mine", "utf-8")
+    Path("bug.zip.new").symlink_to("other.txt")
+    run_in_process("doctor", "--offline", "--bundle", "bug.zip")
+    assert Path("other.txt").read_text("utf-8") == "mine"
+    assert "README.txt" in parts_of(Path("bug.zip"))
 
 
 def test_only_phrases_of_messages_stay() -> None:

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -49,6 +50,25 @@ def without(name: str, **more: Any) -> ZohoSettings:
 
 def test_credentials_come_from_the_settings() -> None:
     assert credentials_of(ZohoSettings(**FULL)) == (ID, SECRET, "1000.R")  # type: ignore[arg-type]  # a table
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pipe with a name, and /dev/zero")
+def test_a_pipe_that_nobody_writes_to_and_an_endless_device_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secret_source, "_COMMAND_TIMEOUT_SECONDS", 0.05)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="is a pipe, and nothing came from it"):
+        credentials_of(without("client_secret", client_secret_file=pipe))
+    with pytest.raises(UsageError, match="has more than 64 KiB"):
+        credentials_of(without("client_secret", client_secret_file=Path("/dev/zero")))
+    reader, writer = os.pipe()  # as `<(vault read …)` of a shell
+    os.write(writer, b"other\n")
+    os.close(writer)
+    path = Path(f"/dev/fd/{reader}")
+    assert credentials_of(without("client_secret", client_secret_file=path))[1] == "other"
+    os.close(reader)
 
 
 @pytest.mark.parametrize("content", ["other", "other\n", "\ufeff other \r\n"])

@@ -95,6 +95,8 @@ def move_run(run: Run, *, file: Path | None = None, why: str = "") -> Filed:
     if results is not None and results.parent in (folder / DONE, folder / ATTENTION):
         written, results = results, folder / place / results.name
         _move(written, results)
+        if run.run_id in results.name:  # those of the session before the run was resumed
+            (folder / other / results.name).unlink(missing_ok=True)
     note = note_of(folder / ATTENTION / target.name)
     if place == ATTENTION:
         _write(note, why or run_sentence(run, results))

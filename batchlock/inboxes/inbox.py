@@ -148,6 +148,9 @@ class Inbox:
     async def _finish_earlier_night(self, night: Night) -> None:
         """Move the files of runs that have ended, and resume the others."""
         for outcome in await asyncio.to_thread(self._ended_runs.file_all):
+            if outcome.status is FileStatus.LEFT and outcome.file is not None:
+                # It cannot be moved, and is not to be sent once more because of that.
+                night.handled[outcome.file] = version_of(outcome.file)
             self._add(night, outcome)
         for run in await asyncio.to_thread(self._ended_runs.unfinished):
             if self._ends_here(night):
@@ -178,8 +181,8 @@ class Inbox:
         poller, waits = self.poller(), 0
         while True:
             listing = await asyncio.to_thread(poller.poll)
-            files = [file for file in listing.complete if not night.is_handled(file)]
-            await self._take_batch(night, Listing(tuple(files)))
+            files = tuple(file for file in listing.complete if not night.is_handled(file))
+            await self._take_batch(night, Listing(files))
             if night.ended_by:
                 return
             if files:
@@ -198,6 +201,8 @@ class Inbox:
 
     async def _take_batch(self, night: Night, listing: Listing) -> None:
         for file in listing.complete:
+            if night.is_handled(file):
+                continue  # a file of an earlier night that cannot be moved
             if self._ends_here(night):
                 why = f"{file.name} was not begun. {night.ended_by}"
                 self._add(night, left(file, 0, why))

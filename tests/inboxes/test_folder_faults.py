@@ -94,3 +94,15 @@ def test_results_that_fit_nowhere_are_said_beside_the_file(org: StandIn) -> None
     assert file["needs_person"]
     assert "The results cannot be written" in note("a")
     assert set(updates(org).values()) == {1}
+
+
+def test_a_file_that_cannot_be_moved_is_not_sent_again(org: StandIn) -> None:
+    put("a.csv", 2, age=0)
+    nights = in_a_namespace(
+        "mount --bind in/a.csv in/a.csv; batchlock inbox in --json || true; "
+        "batchlock inbox in --json --again || true"
+    )
+    for night in nights:
+        assert [file["status"] for file in night["files"]] == ["left"]
+        assert "cannot be moved" in night["files"][0]["message"]
+    assert set(updates(org).values()) == {1}

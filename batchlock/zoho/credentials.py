@@ -48,7 +48,11 @@ def load_credentials(zoho: ZohoSettings, network: NetworkSettings, org: str) -> 
         values.append("")
         problems += _problems_of_client_credentials(zoho)
     if problems:
-        problems.append("`batchlock login` signs in and puts all that into the configuration.")
+        if any("is missing" in problem for problem in problems):
+            remedy = "`batchlock login` signs in and puts all that into the configuration."
+        else:  # a file or a command of the user's own, which a login would replace
+            remedy = "Put that right, or sign in anew with `batchlock login`."
+        problems.append(remedy)
         raise UsageError("\n".join(problems))
     client_id, client_secret, refresh_token = values
     return Credentials(

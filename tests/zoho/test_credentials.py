@@ -52,6 +52,13 @@ def test_credentials_come_from_the_settings() -> None:
     assert credentials_of(ZohoSettings(**FULL)) == (ID, SECRET, "1000.R")  # type: ignore[arg-type]  # a table
 
 
+def test_a_command_that_fails_is_to_be_put_right() -> None:
+    with pytest.raises(UsageError, match=r"code 3\.\nPut that right, or sign in anew"):
+        credentials_of(without("client_secret", client_secret_command="exit 3"))
+    with pytest.raises(UsageError, match="`batchlock login` signs in"):
+        credentials_of(without("client_secret"))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pipe with a name, and /dev/zero")
 def test_a_pipe_that_nobody_writes_to_and_an_endless_device_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

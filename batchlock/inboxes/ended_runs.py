@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from batchlock.core.errors import BatchlockError, Stopped
+from batchlock.core.errors import BatchlockError, Stopped, UsageError
 from batchlock.core.night import FileOutcome, FileStatus
 from batchlock.core.reply import sentences
 from batchlock.core.results import Result, RunResult, Summary
 from batchlock.core.runs import Run, RunState
 from batchlock.core.stop import StopCode
 from batchlock.engine import Engine
-from batchlock.inboxes.filing import has_ended, is_done, move_run
-from batchlock.inboxes.listing import DONE
+from batchlock.inboxes.filing import has_ended, is_done, move_run, name_with
+from batchlock.inboxes.listing import ATTENTION, DONE
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,36 @@ class EndedRuns:
 
     def unfinished(self) -> list[Run]:
         """Return the runs to resume, oldest first; those without a usable journal cannot be."""
-        runs = []
+        runs, _ = self._unfinished()
+        return runs
+
+    def unusable(self) -> list[FileOutcome]:
+        """Return the files in attention/ that wait for a run whose journal cannot be used."""
+        _, errors = self._unfinished()
+        outcomes = []
+        for run, error in errors:
+            file = self.folder / ATTENTION / name_with(Path(run.info.file), run.run_id)
+            if file.exists():
+                why = (
+                    f"{error} So run {run.run_id} cannot be resumed. Put {file.name} into the "
+                    f"folder again: all of its rows are sent then."
+                )
+                code = UsageError.exit_code
+                outcomes.append(
+                    FileOutcome(
+                        name=run.info.file_name,
+                        status=FileStatus.LEFT,
+                        exit_code=code,
+                        why=why,
+                        file=file,
+                        is_blocked=True,
+                    )
+                )
+        return outcomes
+
+    def _unfinished(self) -> tuple[list[Run], list[tuple[Run, BatchlockError]]]:
+        """Return the runs to resume, and those that cannot be, with the error of each."""
+        runs, errors = [], []
         now = datetime.now(UTC)
         for run in self.engine.store.inbox_runs.unfinished(self._org, self.folder / DONE):
             is_recent = run.finished_at is not None and now - run.finished_at < _REFUSED_FOR
@@ -47,8 +76,8 @@ class EndedRuns:
             except Stopped:  # the disk is full
                 raise
             except BatchlockError as error:
-                _log.warning("%s Its run cannot be resumed.", error)
-        return runs
+                errors.append((run, error))
+        return runs, errors
 
     def file_all(self) -> list[FileOutcome]:
         """Move the files of runs that ended, and whose process was killed before it moved them."""

@@ -47,7 +47,7 @@ def put_aside(file: Path, moment: datetime, why: str) -> Path:
 
     `moment` is in its new name. Returns its path there; raises OSError.
     """
-    name = _name_with(file, f"{moment.astimezone(UTC):%Y%m%d-%H%M%S}")
+    name = name_with(file, f"{moment.astimezone(UTC):%Y%m%d-%H%M%S}")
     names = _names(file.parent / ATTENTION / name)
     # The same file is there after a kill in the middle of its move.
     target = next(path for path in names if not path.exists() or path.samefile(file))
@@ -77,7 +77,7 @@ def move_run(run: Run, *, file: Path | None = None, why: str = "") -> Filed:
     needs attention; empty: the sentence of the run. Raises OSError.
     """
     file = file or Path(run.info.file)
-    folder, name = file.parent, _name_with(file, run.run_id)
+    folder, name = file.parent, name_with(file, run.run_id)
     place = DONE if is_done(run) else ATTENTION
     other = ATTENTION if place == DONE else DONE
     target = folder / place / name
@@ -125,7 +125,7 @@ def note_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.txt")
 
 
-def _name_with(file: Path, added: str) -> str:
+def name_with(file: Path, added: str) -> str:
     """Return the name of a file with something added to its stem; a very long one is cut."""
     suffix = with_room(file.suffix, 255 - _ADDED_BYTES // 2)
     return f"{with_room(file.stem, _ADDED_BYTES + len(added))}-{added}{suffix}"

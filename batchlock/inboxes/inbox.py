@@ -152,6 +152,8 @@ class Inbox:
                 # It cannot be moved, and is not to be sent once more because of that.
                 night.handled[outcome.file] = version_of(outcome.file)
             self._add(night, outcome)
+        for outcome in await asyncio.to_thread(self._ended_runs.unusable):
+            self._add(night, outcome)
         for run in await asyncio.to_thread(self._ended_runs.unfinished):
             if self._ends_here(night):
                 return

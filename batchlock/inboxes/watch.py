@@ -53,7 +53,7 @@ async def watch(
             files = _to_take(listing, waiting if now < again_monotonic else {})
             if files or now >= earlier_monotonic:
                 digest = await inbox.take(Listing(files))
-                are_taken, obstacle = len(digest.files) > len(digest.left), _obstacle(digest)
+                are_taken, obstacle = _are_taken(digest), _obstacle(digest)
                 if are_taken or obstacle not in ("", last_obstacle):
                     on_digest(digest)
                 if are_taken or obstacle:
@@ -82,11 +82,18 @@ def _to_take(listing: Listing, waiting: Mapping[Path, Version | None]) -> tuple[
     )
 
 
+def _are_taken(digest: NightDigest) -> bool:
+    """Return whether files have left the folder, those aside whose runs only wait."""
+    left = {id(file) for file in digest.left}
+    return any(file.status is not FileStatus.LEFT and id(file) not in left for file in digest.files)
+
+
 def _obstacle(digest: NightDigest) -> str:
     """Return what a person must act on before the files that were left can be taken."""
     if not digest.needs_person:
         return ""
-    left = (file.why for file in digest.left if file.exit_code)
+    blocked = (file for file in digest.files if file.status is FileStatus.LEFT)
+    left = (file.why for file in (*digest.left, *blocked) if file.exit_code)
     return "\n".join(filter(None, (digest.ended_by, *left)))
 
 

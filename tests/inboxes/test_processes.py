@@ -296,3 +296,24 @@ def test_a_watching_inbox_tells_a_person_once_that_no_file_can_be_taken(org: Sta
     assert (night["exit_code"], night["files_left"]) == (5, 2)
     events = [(request.json["event"], request.json["needs_person"]) for request in server.requests]
     assert events == [("start", False), ("person", True), ("end", False)]
+
+
+def test_a_file_whose_run_has_lost_its_journal_needs_a_person(
+    stand_in: Start, run_in_process: RunCommand
+) -> None:
+    zoho = stand_in("--latency", "50ms")
+    zoho.config(state_directory="state")
+    arrive("a.csv", 1, 40)
+    with forked("inbox", FOLDER, "-q", "--in-flight", 1) as process:
+        wait_until(lambda: zoho.state()["updates"] > 2, process)
+        process.send_signal(signal.SIGTERM)
+        finish(process)
+    for journal in Path("state/runs").rglob("*.journal*"):
+        journal.unlink()
+    night = run_in_process("inbox", FOLDER, "--json").json
+    (file,) = night["files"]
+    assert (night["exit_code"], file["needs_person"]) == (2, True)
+    assert "cannot be resumed" in file["message"]
+    Path(file["file"]).rename(FOLDER / "a.csv")
+    assert run_in_process("inbox", FOLDER, "--json").json["files_done"] == 1
+    assert run_in_process("inbox", FOLDER, "--json").json["files"] == []

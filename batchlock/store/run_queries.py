@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -109,14 +108,6 @@ class RunQueries:
     def queue(self, org: str) -> list[Run]:
         """Return the runs that wait for their turn, in the order of the queue."""
         return queue_order(self.in_state(org, RunState.QUEUED))
-
-    def ended_before(self, org: str, moment: datetime) -> list[Run]:
-        """Return the closed runs of an org whose last session ended before a moment."""
-        return self.select(
-            table.c.org == org,
-            table.c.state.in_(values_of(CLOSED)),
-            table.c.finished_at < moment,
-        )
 
     def select(
         self, *conditions: sa.ColumnElement[bool], connection: sa.Connection | None = None

@@ -9,8 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from batchlock.core.errors import BatchlockError
 from batchlock.store.audit_log import SERVER
+from batchlock.store.pruning import old_runs, remove
 from batchlock.store.store import Store
 from batchlock.web.served_orgs import ServedOrgs
 
@@ -94,15 +94,14 @@ def _prune_log(store: Store, org: str, before: float) -> None:
 
 def _remove(store: Store, org: str, before: float) -> None:
     """Remove the runs and uploads of an org from before a moment."""
-    _remove_runs(store, org, before)
+    remove_old_runs(store, org, before)
     for upload in store.uploads.older_than(org, before):
         store.uploads.remove(upload.id)
         store.upload_files.remove(upload.id)
 
 
-def _remove_runs(store: Store, org: str, before: float) -> None:
-    """Remove the runs that were finished before a moment, with their journals."""
-    for run in store.runs.ended_before(org, datetime.fromtimestamp(before, UTC)):
-        with suppress(OSError, BatchlockError):
-            store.journals.remove(run.info)
-            store.runs.remove(run.run_id)
+def remove_old_runs(store: Store, org: str, before: float) -> None:
+    """Remove the runs of an org that ended before a moment and that no other run needs."""
+    moment = datetime.fromtimestamp(before, UTC)
+    for run in remove(store, old_runs(store.runs.of_orgs([org]), moment).removable):
+        _log.info("Run %s was removed: it is older than web.keep.", run.run_id)

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -412,18 +412,6 @@ def test_runs_are_found_by_their_state(store: Store) -> None:
     add(store, FOURTH, org="other", state=RunState.RUNNING)
     assert ids(store.runs.in_state("acme", RunState.RUNNING)) == [FIRST]
     assert ids(store.runs.in_state("acme", RunState.RUNNING, RunState.PAUSED)) == [SECOND, FIRST]
-
-
-def test_only_closed_runs_that_ended_before_a_moment_can_be_pruned(store: Store) -> None:
-    add(store, FIRST)
-    add(store, SECOND)
-    add(store, THIRD)
-    store.runs.end_session(FIRST, RunState.FINISHED, COMPLETED)
-    store.runs.end_session(SECOND, RunState.STOPPED, INTERRUPTED)
-    later = datetime.now(UTC) + timedelta(seconds=1)
-    assert ids(store.runs.ended_before("acme", later)) == [FIRST]
-    assert store.runs.ended_before("acme", later - timedelta(days=1)) == []
-    assert store.runs.ended_before("other", later) == []
 
 
 def test_the_requested_path_of_the_results_can_change(store: Store) -> None:

@@ -65,7 +65,7 @@ def test_a_new_password_shows_its_strength(acme: PageServer, new_tab: NewTab) ->
         ("password1234", 1, "easy to guess"),
         ("velvet otter lantern nine", 4, "Strong enough."),
     ):
-        tab.get_by_label("New password").fill(password)
+        tab.get_by_label("New password", exact=True).fill(password)
         expect(words).to_contain_text(sentence)
         assert meter.evaluate("one => one.value") == value
     for appearance in each_appearance(tab):

@@ -10,6 +10,8 @@ from support.page_server import served_page
 from support.sheets import rows
 from support.visitor import Visitor, csv_content, file_content, write_config
 
+from batchlock.web.wording import page_words
+
 
 def test_several_files_are_checked_one_by_one(someone: Visitor) -> None:
     someone.check("one.csv", csv_content(2, first=1))
@@ -69,7 +71,7 @@ def test_a_wrong_file_is_refused_as_on_the_command_line(
     sentence = run_in_process("check", name).err.strip().splitlines()[-1]
     page = someone.get(someone.check(name, content)).words
     assert words in page
-    assert sentence in page
+    assert page_words(sentence) in page
 
 
 @pytest.mark.parametrize("name", ["plan.journal", "plan.1.partial", "wish", "表" * 95 + ".csv"])

@@ -271,13 +271,14 @@ def test_notices_and_the_log_quote_no_cell_of_a_file_that_cannot_be_read(
         assert "umowa" not in text
 
 
-def test_a_name_that_is_no_text_is_in_the_notice_too(
-    org: StandIn, run_in_process: RunCommand
-) -> None:
+def test_a_name_that_is_no_text_is_in_the_notice_too(org: StandIn) -> None:
     arrive(os.fsdecode(b"odd\xff\nname.csv"), 1)
     with notice_server() as server:
         org.config(state_directory="state", notify={"ping_url": f"{server.url}/p"})
-        assert run_in_process("inbox", FOLDER).code == 0
+        # A process of its own: pytest could not pass the name on if it captured it.
+        with forked("inbox", FOLDER) as process:
+            finish(process)
+            assert process.wait(TIMEOUT_SECONDS) == 0
     assert server.paths == ["/p/start", "/p"]
     assert "odd\\udcff" in server.requests[-1].body.decode()
 

@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(Path(__file__).parent))  # properdocs loads a hook by its path
 
+# After the path, since the folder is no package.
 from reference_pages import commands_page, settings_page  # noqa: E402
 
 # Files of the repository that are pages, by their paths there.

@@ -177,6 +177,7 @@ def _full_disk(installation: Installation, folder: Path, kind: str, room_kib: in
 def _mount(folder: Path, size: str, *, remount: bool = False) -> None:
     options = f"remount,size={size}" if remount else f"size={size}"
     subprocess.run(  # noqa: S603  ours
+        # By its name: its folder differs between systems.
         ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)],  # noqa: S607
         check=True,
     )

@@ -138,6 +138,7 @@ def _run(folder: Path, out: Path, err: Path, arguments: list[str], at: datetime)
     # The names keep these streams open when `main` replaces them.
     streams = (os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False))
     sys.stdout, sys.stderr = streams
+    # The file is read in this process; its reader is another class with the same methods.
     child.ReaderProcess = _Reader  # type: ignore[misc]
     sys.argv = ["batchlock", *arguments]
     time_machine.travel(at, tick=True).start()
@@ -155,6 +156,7 @@ def enter_namespace() -> bool:
     program = [sys.executable, "-m", "benchmarks.nights", *sys.argv[1:]]
     try:
         subprocess.run([*prefix, "true"], check=True, capture_output=True)  # noqa: S603  ours
+        # The program is this one, in a namespace of its own.
         os.execvpe(prefix[0], [*prefix, *program], {**os.environ, _VARIABLE: "1"})  # noqa: S606
     except (OSError, subprocess.CalledProcessError):
         return False

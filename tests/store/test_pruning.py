@@ -28,6 +28,7 @@ def run(number: int, *, days: int, state: RunState = RunState.FINISHED, **info: 
 def removable(*runs: Run) -> list[int]:
     newest_first = sorted(runs, key=lambda one: one.run_id, reverse=True)
     old = old_runs(newest_first, CUTOFF)
+    # A closed run of these tests has an end.
     is_old = [one.run_id for one in runs if one.is_closed and one.finished_at < CUTOFF]  # type: ignore[operator]
     assert sorted(one.run_id for one in (*old.removable, *old.needed)) == sorted(is_old)
     return sorted(int(one.run_id[-4:], 16) for one in old.removable)

@@ -184,6 +184,7 @@ def test_a_credential_of_systemd_is_in_the_folder_that_the_service_gets(
     assert "CREDENTIALS_DIRECTORY is not set" in problem
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     (tmp_path / "zoho").write_text("other\n")
+    # The values of FULL are of several types.
     assert credentials_of(ZohoSettings(**{**FULL, **changes}))[1] == "other"  # type: ignore[arg-type]
 
 
@@ -192,6 +193,7 @@ def test_a_credential_comes_from_the_keyring(file_keyring: None) -> None:
     (problem,) = credential_problems(**changes)
     assert "no entry acme.refresh_token" in problem
     keyring_secrets.write("zoho.refresh_token_keyring", "acme.refresh_token", "other")
+    # The values of FULL are of several types.
     assert credentials_of(ZohoSettings(**{**FULL, **changes}))[2] == "other"  # type: ignore[arg-type]
     assert keyring_secrets.delete("zoho.refresh_token_keyring", "acme.refresh_token")
     assert not keyring_secrets.delete("zoho.refresh_token_keyring", "acme.refresh_token")
